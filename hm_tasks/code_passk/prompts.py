@@ -1,0 +1,74 @@
+"""evalplus's prompts, in both styles, and a request that can be asked in either.
+
+Source: evalplus 0.3.1, codegen.py (instruction and response prefix) and provider/utility.py
+(`make_raw_chat_prompt`). The base model continues the bare prompt; chat models get the instruction
+as a user turn and the beginning of the answer as their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from lm_eval.api.instance import Instance
+
+INSTRUCTION = (
+    "Please provide a self-contained Python script that solves the following problem in a markdown "
+    "code block:"
+)
+RESPONSE = (
+    "Below is a Python script with a self-contained function that solves the problem and passes "
+    "corresponding tests:"
+)
+# Marks where the model takes over inside the rendered conversation; any unlikely string will do.
+TAKEOVER = "-[the model goes on here]-"
+
+ApplyChatTemplate = Callable[..., str]
+
+
+def completion_prompt(problem_prompt: str) -> str:
+    """The prompt that a base model continues."""
+    return problem_prompt.strip() + "\n"
+
+
+def chat_prompt(problem_prompt: str, apply_chat_template: ApplyChatTemplate, system: str | None):
+    """The rendered conversation up to the point where the answer's code begins.
+
+    Args:
+        apply_chat_template: messages -> str, as the harness's models have it.
+        system: the harness's `--system_instruction`; None leaves the template's default.
+    """
+    messages = [{"role": "system", "content": system}] if system else []
+    messages += [
+        {"role": "user", "content": f"{INSTRUCTION}\n```\n{problem_prompt.strip()}\n```\n"},
+        {"role": "assistant", "content": f"{RESPONSE}\n```python\n{TAKEOVER}\n```\n"},
+    ]
+    return apply_chat_template(messages).split(TAKEOVER)[0]
+
+
+@dataclasses.dataclass
+class CodeRequest(Instance):
+    """One problem's request; it starts in completion style and may be turned into a chat.
+
+    `hm-merged` calls `use_prompt_style` once it knows its style; with any other model of the
+    harness, `--apply_chat_template` decides.
+    """
+
+    style: str = "completion"
+    system: str | None = None
+    until: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    generation_kwargs: dict = dataclasses.field(default_factory=dict)
+
+    def use_prompt_style(self, style: str, apply_chat_template: ApplyChatTemplate | None) -> None:
+        """Write prompt and stop strings of `style` (`chat` or `completion`) into the arguments."""
+        problem_prompt = self.doc["prompt"]
+        if style == "chat":
+            prompt = chat_prompt(problem_prompt, apply_chat_template, self.system)
+        else:
+            prompt = completion_prompt(problem_prompt)
+        self.style = style
+        shared = self.generation_kwargs["until"]
+        self.arguments = (
+            prompt,
+            self.generation_kwargs | {"until": [*shared, *self.until[style]]},
+        )

@@ -1,0 +1,75 @@
+"""Check all samples of one problem with evalplus's own checker, in a process of their own.
+
+A process that has held another problem's expected values gives other verdicts (evalplus's children
+inherit its memory and then exceed their limit), so each problem gets a fresh one, and the expected
+values are those of this problem alone.
+"""
+
+from __future__ import annotations
+
+from hm_tasks.execution.extract import extract_program
+from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, Problem, Verdict
+
+
+def check_problem(problem: Problem, texts: list[str]) -> list[Verdict]:
+    """Return one verdict for each text, in order; identical programs are run once.
+
+    Raises:
+        Exception: whatever the reference solution raises, as then nothing can be scored.
+    """
+    from evalplus.eval import untrusted_check
+    from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
+    from evalplus.gen.util import trusted_exec
+
+    reference = problem.prompt + problem.canonical_solution
+    not_none = problem.oracle == "mbpp" and problem.entry_point in MBPP_OUTPUT_NOT_NONE_TASKS
+    expected = {
+        inputs: trusted_exec(
+            reference,
+            getattr(problem, inputs),
+            problem.entry_point,
+            record_time=True,
+            output_not_none=not_none,
+        )
+        for inputs in ("base_input", "plus_input")
+    }
+
+    def run(program: str, inputs: str) -> tuple[str, list]:
+        values, times = expected[inputs]
+        status, details = untrusted_check(
+            problem.oracle,
+            program,
+            getattr(problem, inputs),
+            problem.entry_point,
+            expected=values,
+            atol=problem.atol,
+            ref_time=times,
+            fast_check=True,
+        )
+        return status, list(details)
+
+    verdicts: dict[str, Verdict] = {}
+    programs = [extract_program(text, problem.entry_point) for text in texts]
+    for program in programs:
+        if program in verdicts:
+            continue
+        if not program.strip():
+            verdicts[program] = Verdict(program, FAIL, FAIL, "no program in the text")
+            continue
+        base, plus = run(program, "base_input"), run(program, "plus_input")
+        reason = _reason("base", base, len(problem.base_input)) or _reason(
+            "extra", plus, len(problem.plus_input)
+        )
+        verdicts[program] = Verdict(program, base[0], plus[0], reason)
+    return [verdicts[program] for program in programs]
+
+
+def _reason(kind: str, result: tuple[str, list], total: int) -> str:
+    status, details = result
+    if status == PASS:
+        return ""
+    if status == TIMEOUT:
+        return f"{kind} tests: out of time or memory after {len(details)} of {total}"
+    if not details:
+        return "the program does not load, or does not define the function"
+    return f"{kind} test {len(details)} of {total} failed"

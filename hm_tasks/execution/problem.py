@@ -1,0 +1,39 @@
+"""What a program is checked against, and what the check says: the data of this package."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+PASS, FAIL, TIMEOUT, UNSCORED = "pass", "fail", "timeout", "unscored"
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One problem of a benchmark, with its inputs as Python values and its reference solution.
+
+    `oracle` names whose special rules apply (`mbpp`, `humaneval` or `none`).
+    """
+
+    task_id: str
+    prompt: str
+    entry_point: str
+    canonical_solution: str
+    base_input: list[Any]
+    plus_input: list[Any]
+    atol: float
+    oracle: str = "none"
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """One sample's program and what became of it.
+
+    `base_status` (the original tests) and `plus_status` (the extra tests alone) are one of PASS,
+    FAIL, TIMEOUT, UNSCORED; `reason` says in words why a sample did not pass.
+    """
+
+    program: str
+    base_status: str
+    plus_status: str
+    reason: str = ""
