@@ -56,6 +56,10 @@ def load_vllm(
     from lm_eval.models.vllm_causallms import VLLM
     from vllm.platforms import current_platform
 
+    if str(arguments.get("batch_size", 1)) == "1":
+        # What the harness's command line passes unless told otherwise; taken literally, vLLM would
+        # see one request at a time and never batch.
+        arguments = arguments | {"batch_size": "auto"}
     if current_platform.is_cpu():
         arguments = {"gpu_memory_utilization": CPU_MEMORY_UTILIZATION} | arguments
     if folder is not None:

@@ -8,6 +8,7 @@ before loading, under spawn, tensor parallelism and Ray alike.
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 
 import torch
@@ -40,6 +41,7 @@ class MergedModelLoader(DefaultModelLoader):
         if source.prefix or source.subfolder:
             # Some architectures add a second source of weights; it is not part of the merge.
             return super()._get_weights_iterator(source)
+        self.counter_before_loading_weights = time.perf_counter()  # for the parent's log line
         return merged_tensors(self.recipe)
 
 

@@ -10,6 +10,17 @@ from __future__ import annotations
 from hm_tasks.execution.extract import extract_program
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, Problem, Verdict
 
+# HumanEval/32 asks for any root of a polynomial. evalplus 0.3.1 has the rule but forgets to note
+# the test as passed, so no program ever passes; as a plain comparison with True it works.
+ROOT_PROBLEM = "find_zero"
+ROOT_CHECK = """
+import math as _math
+_answer = find_zero
+def find_zero(xs):
+    x = _answer(xs)
+    return abs(sum([c * _math.pow(x, i) for i, c in enumerate(xs)])) <= {atol}
+"""
+
 
 def check_problem(problem: Problem, texts: list[str]) -> list[Verdict]:
     """Return one verdict for each text, in order; identical programs are run once.
@@ -34,15 +45,20 @@ def check_problem(problem: Problem, texts: list[str]) -> list[Verdict]:
         for inputs in ("base_input", "plus_input")
     }
 
+    any_root = problem.oracle == "humaneval" and problem.entry_point == ROOT_PROBLEM
+
     def run(program: str, inputs: str) -> tuple[str, list]:
         values, times = expected[inputs]
+        if any_root:
+            program += ROOT_CHECK.format(atol=problem.atol)
+            values = [True] * len(values)
         status, details = untrusted_check(
-            problem.oracle,
+            "none" if any_root else problem.oracle,
             program,
             getattr(problem, inputs),
             problem.entry_point,
             expected=values,
-            atol=problem.atol,
+            atol=0 if any_root else problem.atol,
             ref_time=times,
             fast_check=True,
         )

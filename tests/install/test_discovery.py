@@ -1,0 +1,153 @@
+"""The harness knows the plugin in every fresh process, and is left alone with HM_AUTOLOAD=0."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TASKS = ("mbppplus_passk", "humanevalplus_passk", "demo_passk")
+LM_EVAL = Path(sys.executable).with_name("lm_eval")
+
+
+def run(command: list, folder: Path, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def python(code: str, folder: Path, **environment: str) -> str:
+    done = run([sys.executable, "-c", code], folder, **environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_hm_merged_vllm_and_hf_resolve_when_the_registry_is_asked_first(tmp_path):
+    wanted = ["hm-merged", "hf"]
+    if subprocess.run([sys.executable, "-c", "import vllm"], capture_output=True).returncode == 0:
+        wanted.append("vllm")
+    code = (
+        "from lm_eval.api.registry import get_model\n"
+        f"print([get_model(name).__name__ for name in {wanted}])"
+    )
+    expected = ["HindsightMerged", "HFLM", "VLLM"][: len(wanted)]
+    assert python(code, tmp_path).strip().endswith(str(expected))
+
+
+@pytest.mark.parametrize("command", [[LM_EVAL], [sys.executable, "-m", "lm_eval"]])
+def test_ls_tasks_shows_ours_from_any_directory(command, tmp_path):
+    listed = run([*command, "ls", "tasks"], tmp_path).stdout
+    assert all(f"|{task} " in listed for task in TASKS)
+
+
+def test_validate_passes_for_every_task(tmp_path):
+    done = run([LM_EVAL.with_name("lm-eval"), "validate", "--tasks", ",".join(TASKS)], tmp_path)
+    assert done.returncode == 0
+    assert "All tasks found and valid" in done.stdout
+
+
+def test_autoload_zero_hides_everything(tmp_path):
+    code = (
+        "import sys\n"
+        "from lm_eval.tasks import TaskManager\n"
+        "from lm_eval.api.registry import model_registry\n"
+        "import lm_eval.models\n"
+        f"assert not set({TASKS}) & set(TaskManager().all_tasks)\n"
+        "assert 'hm-merged' not in model_registry and 'hf' in model_registry\n"
+        "print('hidden')"
+    )
+    assert python(code, tmp_path, HM_AUTOLOAD="0").strip().endswith("hidden")
+
+
+def test_a_users_include_path_wins_over_ours_and_is_kept(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "demo.yaml").write_text("task: demo_passk\ndataset_path: somewhere\n")
+    code = (
+        "from lm_eval.tasks import TaskManager\n"
+        f"manager = TaskManager(include_path={str(mine)!r}, include_defaults=True)\n"
+        "print(manager.include_path, manager.task_index['demo_passk'].yaml_path)\n"
+        "print('mbppplus_passk' in manager.all_tasks)\n"
+        f"alone = TaskManager(include_path={str(mine)!r}, include_defaults=False)\n"
+        "print(alone.all_tasks)"
+    )
+    lines = python(code, tmp_path).strip().splitlines()[-3:]
+    assert lines == [f"{mine} {mine / 'demo.yaml'}", "True", "['demo_passk']"]
+
+
+# How harness releases with plugin discovery (their pull requests 4013 and 4014) read the group:
+# built-in names win, everything else is registered from its entry point.
+DISCOVERY = """
+import importlib.metadata as md
+from lm_eval.api import registry
+
+def load_plugins(group, components):
+    for point in md.entry_points(group=group):
+        if point.name not in components:
+            components.register(point.name, target=point)
+"""
+CHECK = """
+names = list(registry.model_registry)
+assert names.count("hm-merged") == 1, names
+print(registry.get_model("hm-merged").__name__)
+"""
+
+
+def test_a_harness_that_discovers_entry_points_itself_sees_the_model_once(tmp_path):
+    itself = (
+        DISCOVERY
+        + "registry.load_plugins = load_plugins\n"
+        + "import lm_eval.models\n"
+        + "assert 'hm-merged' not in registry.model_registry, 'the hook did not step back'\n"
+        + "load_plugins('lm_eval.models', registry.model_registry)\n"
+    )
+    assert python(itself + CHECK, tmp_path).strip().endswith("HindsightMerged")
+
+
+def test_registering_the_entry_point_over_ours_is_no_conflict(tmp_path):
+    both = (
+        DISCOVERY
+        + "import lm_eval.models\n"
+        + "for point in md.entry_points(group='lm_eval.models'):\n"
+        + "    registry.model_registry.register(point.name, target=point)\n"
+    )
+    assert python(both + CHECK, tmp_path).strip().endswith("HindsightMerged")
+
+
+def test_start_up_costs_under_two_milliseconds(tmp_path):
+    def cost() -> int:
+        """Microseconds of the modules that only our .pth line imports."""
+        trace = run([sys.executable, "-X", "importtime", "-c", "pass"], tmp_path).stderr
+        rows = re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", trace)
+        ours = {name: int(own) for own, name in rows if name.split(".")[0] == "hm_models"}
+        assert "hm_models.autoload" in ours, trace
+        return sum(ours.values())
+
+    assert min(cost() for _ in range(5)) < 2000
+
+
+def test_nothing_heavy_is_imported_at_interpreter_start(tmp_path):
+    code = "import sys; print(sorted(m.split('.')[0] for m in sys.modules))"
+    loaded = python(code, tmp_path)
+    assert not [name for name in ("torch", "lm_eval", "numpy", "mergekit") if f"'{name}'" in loaded]
+    assert "'hm_models'" in loaded
+
+
+def test_a_failing_extension_leaves_the_harness_working(tmp_path):
+    code = (
+        "import hm_models.autoload as autoload\n"
+        "def broken(module): raise RuntimeError('on purpose')\n"
+        "autoload._EXTENSIONS['lm_eval.models'] = broken\n"
+        "import lm_eval.models\n"
+        "print('hf' in lm_eval.models.MODEL_MAPPING)"
+    )
+    done = run([sys.executable, "-c", code], tmp_path)
+    assert done.stdout.strip() == "True"
+    assert "on purpose" in done.stderr

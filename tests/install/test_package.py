@@ -1,0 +1,57 @@
+"""`pip install .` and `pip install -e .` both bring the autoload line and the tasks' files."""
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Where an installation lands below its prefix; -S keeps this environment's own copy out of sight.
+PROBE = """
+import site, sys
+site.addsitedir(sys.argv[1])
+from hm_models.autoload import HarnessHook
+print(sum(isinstance(finder, HarnessHook) for finder in sys.meta_path))
+import hm_tasks.code_passk
+from pathlib import Path
+folder = Path(hm_tasks.code_passk.__file__).parent
+print(sorted(path.name for path in folder.iterdir() if path.suffix != ".py" and path.is_file()))
+"""
+TASK_FILES = [
+    "_code_passk_yaml",
+    "demo_passk.yaml",
+    "demo_problems.jsonl",
+    "humanevalplus_passk.yaml",
+    "mbppplus_passk.yaml",
+]
+
+
+@pytest.mark.parametrize("mode", [[], ["--editable"]], ids=["plain", "editable"])
+def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
+    source = ROOT
+    if not mode:
+        # A plain build leaves build/ behind in its source.
+        source = tmp_path / "source"
+        tracked = subprocess.check_output(
+            ["git", "ls-files", "hm_*", "setup.*", "pyproject.toml", "README.md", "LICENSE"],
+            cwd=ROOT,
+            text=True,
+        )
+        for name in tracked.split():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--ignore-installed", "--prefix", str(tmp_path / "prefix")]
+    done = subprocess.run([*command, *mode, str(source)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    variables = {"base": str(tmp_path / "prefix"), "platbase": str(tmp_path / "prefix")}
+    site = Path(sysconfig.get_path("purelib", vars=variables))
+    assert (site / "hm_autoload.pth").is_file()
+    probe = [sys.executable, "-S", "-c", PROBE, str(site)]
+    answer = subprocess.run(probe, cwd=tmp_path, capture_output=True, text=True, check=True)
+    hooks, files = answer.stdout.splitlines()
+    assert hooks == "1"
+    assert files == str(TASK_FILES)
