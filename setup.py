@@ -13,8 +13,8 @@ from setuptools.command.build_py import build_py
 PTH = "hm_autoload.pth"
 # One line, as .pth files want it; it stays silent if the package is gone but the file is not.
 LINE = (
-    "import importlib.util as u; "
-    "u.find_spec('hm_models') and __import__('hm_models.autoload').autoload.install()\n"
+    "import sys; exec('try:\\n import hm_models.autoload as a\\n"
+    "except ImportError: pass\\nelse: a.install()')\n"
 )
 
 

@@ -148,7 +148,7 @@ def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
 
 def _read_json(file: Path, name: str) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text())
+        content = json.loads(file.read_text())
     except FileNotFoundError:
         raise CheckpointError(
             f"{name} is no checkpoint: it has no {file.name}. Expected a folder as written by "
@@ -156,6 +156,9 @@ def _read_json(file: Path, name: str) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise CheckpointError(f"{file} is no valid JSON ({error}). Fetch it again.") from None
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file} holds no JSON object. Fetch it again.")
+    return content
 
 
 def _read_headers(folder: Path, name: str) -> dict[str, TensorHeader]:
@@ -208,12 +211,13 @@ def _read_header(file: Path) -> dict[str, TensorHeader]:
                 for tensor, entry in entries.items()
             }
             end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
-        except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
+            promised = 8 + length + end
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise CheckpointError(f"The header of {file} is corrupt. Fetch it again.") from None
-    if 8 + length + end != size:
+    if promised != size:
         raise CheckpointError(
-            f"{file} has {size:,} bytes, its header promises {8 + length + end:,}: it is truncated "
-            "or was changed. Fetch it again."
+            f"{file} has {size:,} bytes, its header promises {promised:,}: it is truncated or was "
+            "changed. Fetch it again."
         )
     for tensor, header in headers.items():
         if not header.is_float and header.dtype not in BUFFER_DTYPES:

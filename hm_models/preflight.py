@@ -75,13 +75,16 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
         ours, theirs = base.tensors[base_names[name]], instruct.tensors[source]
         matched = rows if rows is not None and _module(name) in _VOCABULARY else None
         same = ours.shape[1:] == theirs.shape[1:] if matched else ours.shape == theirs.shape
-        if not same or ours.is_float != theirs.is_float:
+        if not same:
             clashes.append(f"{name} {list(ours.shape)} against {list(theirs.shape)}")
+        elif ours.is_float != theirs.is_float:
+            clashes.append(f"{name} {ours.dtype} against {theirs.dtype}")
         planned.append(PlannedTensor(name, base_names[name], source, matched))
     if clashes:
         raise RecipeError(
             f"{base.name} and {instruct.name} cannot be merged: {len(clashes)} tensors differ in "
-            f"shape, first {'; '.join(clashes[:SHOWN])}. Both must be the same architecture and size."
+            f"shape or kind, first {'; '.join(clashes[:SHOWN])}. Both must be the same "
+            "architecture and size."
         )
     remarks += _compare_dtypes(base, instruct, planned)
     return MergePlan(tuple(planned), overrides, tuple(remarks))

@@ -1,0 +1,108 @@
+"""What a user types: `lm_eval run --model hm-merged ...`, with the real pair, on both backends."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+LM_EVAL = Path(sys.executable).with_name("lm_eval")
+BACKENDS = {
+    "vllm": ["max_model_len=1024", "enforce_eager=true"],
+    "hf": ["backend=hf"],
+}
+
+
+def lm_eval(folder: Path, pair: Path, *arguments: str, **options: str):
+    model_args = {"base": f"{pair}/base", "instruct": f"{pair}/instruct", "alpha": "0.7"} | options
+    command = [LM_EVAL, "run", "--model", "hm-merged", "--model_args"]
+    command += [f"{key}={value}" for key, value in model_args.items()]
+    command += ["--tasks", "demo_passk", "--limit", "2", "--confirm_run_unsafe_code"]
+    command += ["--log_samples", "--output_path", "out", *arguments]
+    environment = os.environ | {"HM_CACHE": str(folder / "cache")}
+    return subprocess.run(
+        list(map(str, command)),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_pair, tmp_path):
+    if backend == "vllm" and find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed")
+    options = dict(option.split("=") for option in BACKENDS[backend])
+    metadata = '{"n_samples": 3, "k": [1, 3]}'
+    limits = ["--metadata", metadata, "--gen_kwargs", "max_gen_toks=48", "--batch_size", "3"]
+    done = lm_eval(tmp_path, demo_pair, *limits, **options)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+    folder = tmp_path / "out" / "base--instruct--alpha0.7"
+    (results_file,) = folder.glob("results_*.json")
+    report = json.loads(results_file.read_text())
+    results = report["results"]["demo_passk"]
+    for metric in ("pass@1", "pass@3", "base_pass@3", "plus_only_pass@3"):
+        assert 0 <= results[f"{metric},scored"] <= 1
+        assert isinstance(results[f"{metric}_stderr,scored"], float)
+    assert results["n_samples,scored"] == 3
+    assert results["generated,scored"] == 6
+    assert results["unscored,scored"] == 0
+
+    config = report["config"]
+    assert config["backend"] == backend
+    assert config["prompt_style"] == "chat"
+    assert config["merge"]["alpha"] == 0.7
+    assert config["merge"]["weights"] == "streamed"
+    assert len(config["merge"]["fingerprint"]) == 64
+    assert config["versions"]["mergekit"]
+    assert len(report["configs"]["demo_passk"]["metadata"]["dataset_sha256"]) == 64
+
+    (samples_file,) = folder.glob("samples_demo_passk_*.jsonl")
+    lines = [json.loads(line) for line in samples_file.read_text().splitlines()]
+    assert len(lines) == 2
+    for line in lines:
+        assert len(line["resps"][0]) == len(line["filtered_resps"]) == 3
+        assert set(line["filtered_resps"][0]) == {"program", "base_status", "plus_status", "reason"}
+        assert "<|im_start|>assistant" in json.dumps(line["arguments"])
+    assert not list(tmp_path.rglob("*.safetensors")), "a streamed merge writes no weights"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"alpha": "1.4"}, "alpha=1.4 lies outside [0, 1]"),
+        ({"base": "/no/such/folder"}, "/no/such/folder is no checkpoint: there is no such folder"),
+        ({"prompt_style": "poem"}, "prompt_style='poem' is not known"),
+    ],
+)
+def test_bad_input_ends_with_its_sentence_before_any_weight_is_loaded(
+    options, sentence, demo_pair, tmp_path
+):
+    done = lm_eval(tmp_path, demo_pair, backend="hf", **options)
+    assert done.returncode != 0
+    assert sentence in done.stderr.strip().splitlines()[-1]
+    assert "Loading weights" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_k_above_n_is_an_error_before_anything_is_loaded(demo_pair, tmp_path):
+    done = lm_eval(tmp_path, demo_pair, "--metadata", '{"n_samples": 5}', backend="hf")
+    assert done.returncode != 0
+    assert "pass@10 cannot be estimated from n_samples=5" in done.stderr
+    assert "Loading weights" not in done.stderr
+
+
+@pytest.mark.slow
+def test_unsafe_code_needs_the_users_word(demo_pair, tmp_path):
+    command = [LM_EVAL, "run", "--model", "dummy", "--tasks", "demo_passk", "--limit", "1"]
+    done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "confirm_run_unsafe_code" in done.stderr

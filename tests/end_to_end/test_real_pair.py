@@ -1,0 +1,100 @@
+"""The real pair: mergekit's own bits, and the same greedy text streamed, materialised and on disk."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hm_models.recipe import MergeRecipe
+from hm_models.stream import merged_tensors
+from tests.models.tiny import same_bits
+
+ALPHA = 0.7
+# Run in a process of its own: an engine is only gone with its process.
+GREEDY = """
+import json, sys
+import lm_eval.models
+from lm_eval.api.instance import Instance
+from lm_eval.api.registry import get_model
+
+if __name__ == "__main__":
+    lm = get_model("hm-merged").create_from_arg_obj(json.loads(sys.argv[1]))
+    asked = {"until": [], "do_sample": False, "max_gen_toks": 24}
+    prompts = ["Write a poem.", "def add(a, b):", "The capital of France is"]
+    requests = [Instance("generate_until", {}, (prompt, asked), 0) for prompt in prompts]
+    texts = lm.generate_until(requests)
+    scored = [Instance("loglikelihood", {}, ("The sky is", " " + c), 0) for c in ("blue", "green")]
+    print("ANSWER" + json.dumps([texts, [list(pair) for pair in lm.loglikelihood(scored)]]))
+"""
+
+
+@pytest.mark.slow
+def test_the_stream_is_mergekits_own_merge_bit_for_bit(demo_pair, tmp_path):
+    import yaml
+    from mergekit.config import MergeConfiguration
+    from mergekit.merge import run_merge
+    from mergekit.options import MergeOptions
+
+    config = {
+        "merge_method": "linear",
+        "dtype": "float32",
+        "out_dtype": "bfloat16",
+        "models": [
+            {"model": f"{demo_pair}/base", "parameters": {"weight": 1 - ALPHA}},
+            {"model": f"{demo_pair}/instruct", "parameters": {"weight": ALPHA}},
+        ],
+    }
+    run_merge(
+        MergeConfiguration.model_validate(yaml.safe_load(yaml.safe_dump(config))),
+        str(tmp_path / "merged"),
+        MergeOptions(copy_tokenizer=False, quiet=True),
+    )
+    theirs = {}
+    for file in (tmp_path / "merged").glob("*.safetensors"):
+        theirs |= load_file(file)
+    recipe = MergeRecipe(f"{demo_pair}/base", f"{demo_pair}/instruct", ALPHA)
+    ours = dict(merged_tensors(recipe))
+    assert ours.keys() == theirs.keys()
+    assert all(same_bits(ours[name], theirs[name]) for name in ours)
+    base = load_file(demo_pair / "base" / "model.safetensors")
+    changed = sum(not torch.equal(ours[name], base[name]) for name in ours)
+    assert changed > 200, "the pair hardly differs, so this shows little"
+
+
+def greedy(pair, cache, **options):
+    arguments = {"base": f"{pair}/base", "instruct": f"{pair}/instruct", "alpha": ALPHA} | options
+    done = subprocess.run(
+        [sys.executable, "-c", GREEDY, json.dumps(arguments)],
+        env=os.environ | {"HM_CACHE": str(cache)},
+        cwd=cache,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]
+    assert lines, done.stdout[-2000:] + done.stderr[-4000:]
+    return json.loads(lines[0].removeprefix("ANSWER"))
+
+
+@pytest.mark.slow
+def test_streaming_into_vllm_answers_like_the_checkpoint_on_disk(demo_pair, tmp_path):
+    if find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed")
+    engine = {"backend": "vllm", "max_model_len": 512, "enforce_eager": True}
+    streamed = greedy(demo_pair, tmp_path, **engine)
+    assert not list(tmp_path.rglob("*.safetensors"))
+    assert streamed == greedy(demo_pair, tmp_path, **engine, materialize=True)
+    assert list(tmp_path.rglob("*.safetensors"))
+    assert len(set(streamed[0])) == 3
+
+
+@pytest.mark.slow
+def test_streaming_into_transformers_answers_like_the_checkpoint_on_disk(demo_pair, tmp_path):
+    streamed = greedy(demo_pair, tmp_path, backend="hf")
+    assert streamed == greedy(demo_pair, tmp_path, backend="hf", materialize=True)
+    assert streamed != greedy(demo_pair, tmp_path, backend="hf", alpha=1)

@@ -1,0 +1,247 @@
+"""Whatever is wrong with a checkpoint is said in one sentence, before any weight is read."""
+
+import json
+import os
+
+import huggingface_hub
+import pytest
+import torch
+
+from hm_models.checkpoint import INDEX_FILE, Checkpoint, CheckpointError
+from tests.models.tiny import (
+    TERABYTE,
+    copy_of,
+    edit_config,
+    read_tensors,
+    same_bits,
+    write_shard,
+)
+
+
+def write_config(folder, **fields):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"} | fields))
+    return folder
+
+
+def refusal_of(folder):
+    with pytest.raises(CheckpointError) as refusal:
+        Checkpoint.open(str(folder))
+    return str(refusal.value)
+
+
+def test_a_checkpoint_knows_config_shapes_and_dtypes(instruct):
+    checkpoint = Checkpoint.open(str(instruct))
+    assert checkpoint.config["model_type"] == "llama"
+    assert {name: (header.shape, header.dtype) for name, header in checkpoint.tensors.items()} == {
+        name: (tuple(tensor.shape), "BF16") for name, tensor in read_tensors(instruct).items()
+    }
+
+
+def test_the_reader_gives_the_tensors_of_all_shards(instruct):
+    checkpoint = Checkpoint.open(str(instruct))
+    with checkpoint.reader() as read:
+        assert all(same_bits(read(name), tensor) for name, tensor in read_tensors(instruct).items())
+
+
+def test_a_terabyte_opens_without_reading_it(tmp_path):
+    folder = write_config(tmp_path / "huge")
+    entry = {"dtype": "F32", "shape": [TERABYTE // 4], "data_offsets": [0, TERABYTE]}
+    write_shard(folder / "model.safetensors", {"w": entry}, TERABYTE)
+    # Reading it would take minutes, and the whole suite's patience.
+    assert Checkpoint.open(str(folder)).tensors["w"].shape == (TERABYTE // 4,)
+
+
+def test_a_terabyte_of_fp8_is_refused_without_reading_it(tmp_path):
+    folder = write_config(tmp_path / "huge")
+    entry = {"dtype": "F8_E4M3", "shape": [TERABYTE], "data_offsets": [0, TERABYTE]}
+    write_shard(folder / "model.safetensors", {"w": entry}, TERABYTE)
+    said = refusal_of(folder)
+    assert "w in " in said
+    assert "F8_E4M3" in said
+    assert "unquantised" in said
+
+
+def test_a_missing_folder_is_named_with_what_is_expected(tmp_path):
+    said = refusal_of(tmp_path / "nowhere")
+    assert f"{tmp_path / 'nowhere'} is no checkpoint: there is no such folder" in said
+    assert "hub name" in said
+
+
+@pytest.mark.parametrize("name", ["./nowhere/at-all", "~/nowhere-at-all/x", "nowhere", "a/b/c"])
+def test_a_name_that_can_be_no_hub_name_is_not_looked_up(name):
+    assert "hub name such as" in refusal_of(name)
+
+
+def test_an_unknown_hub_name_offline_says_what_to_check():
+    said = refusal_of("nobody/no-such-model")
+    assert "nobody/no-such-model is no checkpoint: there is no such folder" in said
+    assert "HF_HUB_OFFLINE" in said
+    assert "token for gated models" in said
+
+
+def test_an_unknown_revision_is_named():
+    with pytest.raises(CheckpointError, match="at revision v9"):
+        Checkpoint.open("nobody/no-such-model", "v9")
+
+
+def test_a_hub_model_in_the_cache_is_known_by_its_commit(base, tmp_path, monkeypatch):
+    # The hub client's own cache layout; only the place of the cache is ours.
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--someone--tiny"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    copy_of(base, repository / "blobs")
+    (repository / "snapshots" / commit).mkdir(parents=True)
+    for blob in (repository / "blobs").iterdir():
+        (repository / "snapshots" / commit / blob.name).symlink_to(blob)
+
+    checkpoint = Checkpoint.open("someone/tiny")
+    assert checkpoint.revision == commit
+    assert checkpoint.identity() == Checkpoint.open(str(base)).identity()
+    assert Checkpoint.open("someone/tiny", commit).folder == checkpoint.folder
+
+
+def test_a_folder_without_config_is_no_checkpoint(tmp_path):
+    assert "has no config.json" in refusal_of(tmp_path)
+
+
+def test_an_invalid_config_is_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": ')
+    assert f"{tmp_path / 'config.json'} is no valid JSON" in refusal_of(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["config.json", INDEX_FILE])
+def test_json_that_is_no_object_is_refused(instruct, tmp_path, file):
+    folder = copy_of(instruct, tmp_path / "c")
+    (folder / file).write_text('["weights"]')
+    assert f"{folder / file} " in refusal_of(folder)
+
+
+@pytest.mark.parametrize("others", [[], ["pytorch_model.bin"], ["model.gguf"]])
+def test_a_folder_without_safetensors_says_how_to_convert(tmp_path, others):
+    folder = write_config(tmp_path / "c")
+    for other in others:
+        (folder / other).write_bytes(b"weights")
+    said = refusal_of(folder)
+    assert "has no .safetensors files" in said
+    assert "save_pretrained" in said
+
+
+def test_a_quantised_config_is_refused_with_its_method(base, tmp_path):
+    folder = copy_of(base, tmp_path / "c")
+    edit_config(folder, quantization_config={"quant_method": "awq", "bits": 4})
+    said = refusal_of(folder)
+    assert "is quantised (awq" in said
+    assert "use the unquantised checkpoint" in said
+
+
+def test_missing_shards_are_counted_and_the_first_is_named(instruct, tmp_path):
+    folder = copy_of(instruct, tmp_path / "c")
+    for number in (2, 4):
+        (folder / f"model-0000{number}-of-00005.safetensors").unlink()
+    said = refusal_of(folder)
+    assert "lacks 2 of 5 shards" in said
+    assert "model-00002-of-00005.safetensors" in said
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_shard_of_another_length_than_promised_is_refused(instruct, tmp_path, change):
+    folder = copy_of(instruct, tmp_path / "c")
+    shard = folder / "model-00003-of-00005.safetensors"
+    os.truncate(shard, shard.stat().st_size + change)
+    said = refusal_of(folder)
+    assert f"{shard} has" in said
+    assert "truncated or was changed" in said
+
+
+@pytest.mark.parametrize("length", [0, 5, 20])
+def test_a_shard_cut_within_its_header_is_refused(instruct, tmp_path, length):
+    folder = copy_of(instruct, tmp_path / "c")
+    shard = folder / "model-00003-of-00005.safetensors"
+    os.truncate(shard, length)
+    assert f"{shard} is truncated or no safetensors file" in refusal_of(folder)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"\xff\xfe not json",
+        b"[1, 2]",
+        b'{"w": 3}',
+        b'{"w": {"dtype": "F32", "shape": [1]}}',
+        b'{"w": {"dtype": "F32", "shape": 1, "data_offsets": [0, 4]}}',
+        b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": []}}',
+        b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": ["0", "4"]}}',
+    ],
+)
+def test_a_corrupt_header_is_refused_with_its_file(tmp_path, header):
+    folder = write_config(tmp_path / "c")
+    write_shard(folder / "model.safetensors", header, 4)
+    said = refusal_of(folder)
+    assert f"The header of {folder / 'model.safetensors'} is corrupt" in said
+
+
+def test_an_index_that_points_to_the_wrong_shard_is_refused(instruct, tmp_path):
+    folder = copy_of(instruct, tmp_path / "c")
+    index = json.loads((folder / INDEX_FILE).read_text())
+    index["weight_map"]["lm_head.weight"] = index["weight_map"]["model.norm.weight"]
+    index["weight_map"]["model.embed_tokens.weight"] = index["weight_map"]["model.norm.weight"]
+    (folder / INDEX_FILE).write_text(json.dumps(index))
+    said = refusal_of(folder)
+    assert "which does not hold it" in said
+    assert "of different saves" in said
+
+
+@pytest.mark.parametrize("index", [{}, {"weight_map": {}}, {"weight_map": ["a"]}])
+def test_an_index_without_weight_map_is_refused(instruct, tmp_path, index):
+    folder = copy_of(instruct, tmp_path / "c")
+    (folder / INDEX_FILE).write_text(json.dumps(index))
+    assert f"{folder / INDEX_FILE} has no weight_map" in refusal_of(folder)
+
+
+def test_an_identity_is_remembered_by_path_size_and_change_time(base, tmp_path):
+    folder = copy_of(base, tmp_path / "c")
+    before = Checkpoint.open(str(folder)).identity()
+    shard = next(folder.glob("*.safetensors"))
+    status = shard.stat()
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+
+    os.utime(shard, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert Checkpoint.open(str(folder)).identity() == before  # not read again
+    os.utime(shard, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+    assert Checkpoint.open(str(folder)).identity() != before
+
+
+def test_files_that_shape_nothing_leave_the_identity_alone(base, tmp_path):
+    folder = copy_of(base, tmp_path / "c")
+    (folder / "README.md").write_text("a model card")
+    (folder / "pytorch_model.bin").write_bytes(b"other weights")
+    assert Checkpoint.open(str(folder)).identity() == Checkpoint.open(str(base)).identity()
+
+
+def test_tied_embeddings_are_read_from_a_nested_config_too(base, tmp_path):
+    folder = copy_of(base, tmp_path / "c")
+    assert not Checkpoint.open(str(folder)).ties_embeddings
+    config = json.loads((folder / "config.json").read_text())
+    del config["tie_word_embeddings"]
+    (folder / "config.json").write_text(
+        json.dumps(config | {"text_config": {"tie_word_embeddings": True}})
+    )
+    assert Checkpoint.open(str(folder)).ties_embeddings
+
+
+def test_integer_buffers_are_no_reason_to_refuse(tmp_path):
+    folder = write_config(tmp_path / "c")
+    entries = {
+        "w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]},
+        "steps": {"dtype": "I64", "shape": [], "data_offsets": [4, 12]},
+    }
+    write_shard(folder / "model.safetensors", entries, 12)
+    checkpoint = Checkpoint.open(str(folder))
+    assert [header.is_float for header in checkpoint.tensors.values()] == [True, False]
+    with checkpoint.reader() as read:
+        assert read("steps").dtype == torch.int64

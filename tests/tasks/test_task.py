@@ -1,0 +1,88 @@
+"""From responses to the keys of results: what is counted, what is refused, what is left unscored."""
+
+import dataclasses
+
+import pytest
+
+from hm_tasks.code_passk.task import ProtocolError
+from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
+from tests.tasks.benchmarks import load
+
+
+def result(*statuses: tuple[str, str], program="def f(): return 1"):
+    return [[dataclasses.asdict(Verdict(program, base, plus)) for base, plus in statuses]]
+
+
+@pytest.fixture(scope="module")
+def task():
+    return load("demo_passk")
+
+
+def test_pass_needs_both_sets_of_tests_and_the_figures_rule_only_the_extra_ones(task):
+    samples = [(PASS, PASS), (PASS, FAIL), (FAIL, PASS)] + [(FAIL, FAIL)] * 8
+    metrics = task.process_results({}, result(*samples))
+    assert metrics["pass@1"] == pytest.approx(1 / 11)
+    assert metrics["base_pass@1"] == pytest.approx(2 / 11)
+    assert metrics["plus_only_pass@1"] == pytest.approx(2 / 11)
+    assert metrics["pass@10"] == pytest.approx(10 / 11)
+
+
+def test_unscored_samples_are_counted_and_leave_the_estimate(task):
+    samples = [(UNSCORED, UNSCORED)] * 2 + [(PASS, PASS)] * 3 + [(FAIL, FAIL)] * 6
+    metrics = task.process_results({}, result(*samples))
+    assert metrics["unscored"] == 2
+    assert metrics["n_samples"] == 11
+    assert metrics["pass@1"] == pytest.approx(3 / 9)
+    assert "pass@9" in metrics
+    assert "pass@10" not in metrics, "10 of 9 scored samples cannot be drawn"
+
+
+def test_timeouts_and_empty_programs_are_counted(task):
+    samples = [(TIMEOUT, TIMEOUT), (PASS, TIMEOUT)] + [(PASS, PASS)] * 9
+    assert task.process_results({}, result(*samples))["timeouts"] == 2
+    assert task.process_results({}, result((FAIL, FAIL), program="  "))["empty_programs"] == 1
+
+
+def test_every_metric_has_an_aggregation_and_counts_are_summed(task):
+    metrics = task.process_results({}, result(*[(PASS, PASS)] * 11))
+    aggregation = task.aggregation()
+    assert metrics.keys() <= aggregation.keys()
+    assert aggregation["generated"]([11, 11]) == 22
+    assert aggregation["n_samples"]([11, 11]) == 11
+
+
+def test_metadata_changes_n_and_k():
+    task = load("demo_passk", n_samples=50, k=[1, 10, 50])
+    assert task.config.repeats == 50
+    metrics = task.process_results({}, result(*[(PASS, PASS)] * 50))
+    assert [key for key in metrics if key.startswith("pass@")] == ["pass@1", "pass@10", "pass@50"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        ({"n_samples": 5}, r"pass@10 cannot be estimated from n_samples=5.*at least 10 samples"),
+        ({"n_samples": 0}, "n_samples=0: expected a whole number above 0"),
+        ({"n_samples": "many"}, "n_samples='many': expected a whole number"),
+        ({"k": []}, "expected a list of whole numbers"),
+        ({"k": [0, 1]}, "expected a list of whole numbers"),
+        ({"k": [1.5]}, "expected a list of whole numbers"),
+    ],
+)
+def test_a_protocol_that_cannot_be_is_refused_when_the_task_is_loaded(metadata, sentence):
+    with pytest.raises(ProtocolError, match=sentence):
+        load("demo_passk", **metadata)
+
+
+def test_few_shot_is_refused(task):
+    with pytest.raises(ProtocolError, match="zero-shot"):
+        task.fewshot_context(task.test_docs()[0], num_fewshot=3)
+
+
+def test_logged_documents_hold_no_tests_and_no_solution(task):
+    assert set(task.test_docs()[0]) == {"task_id", "prompt", "entry_point"}
+
+
+def test_the_digest_of_the_data_is_part_of_the_logged_config(task):
+    assert len(task.dump_config()["metadata"]["dataset_sha256"]) == 64
+    assert task.UNSAFE_CODE
