@@ -68,8 +68,9 @@ def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_p
     lines = [json.loads(line) for line in samples_file.read_text().splitlines()]
     assert len(lines) == 2
     for line in lines:
-        assert len(line["resps"][0]) == len(line["filtered_resps"]) == 3
-        assert set(line["filtered_resps"][0]) == {"program", "base_status", "plus_status", "reason"}
+        (texts,), (verdicts,) = line["resps"], line["filtered_resps"]
+        assert len(texts) == len(verdicts) == 3
+        assert set(verdicts[0]) == {"program", "base_status", "plus_status", "reason"}
         assert "<|im_start|>assistant" in json.dumps(line["arguments"])
     assert not list(tmp_path.rglob("*.safetensors")), "a streamed merge writes no weights"
 
