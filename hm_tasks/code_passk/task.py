@@ -9,7 +9,6 @@ beside this file says which problems and which sampling; `--metadata '{"n_sample
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,7 @@ class CodePassK(Task):
             ]
         )
         for request, found in zip(requests, verdicts, strict=True):
-            request.filtered_resps[FILTER] = [dataclasses.asdict(verdict) for verdict in found]
+            request.filtered_resps[FILTER] = [verdict.record() for verdict in found]
         return requests
 
     @staticmethod

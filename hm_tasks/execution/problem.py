@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 PASS, FAIL, TIMEOUT, UNSCORED = "pass", "fail", "timeout", "unscored"
@@ -37,3 +38,14 @@ class Verdict:
     base_status: str
     plus_status: str
     reason: str = ""
+
+    def record(self) -> Record:
+        """The verdict as it is logged."""
+        return Record(dataclasses.asdict(self))
+
+
+class Record(dict):
+    """A dict whose text is JSON, as the harness writes filtered responses to files by `str`."""
+
+    def __str__(self) -> str:
+        return json.dumps(self, ensure_ascii=False)

@@ -33,7 +33,8 @@ HEADER = (
 def read_samples(file: Path) -> list[list[dict]]:
     """The verdicts of each problem's samples, one list a problem."""
     lines = file.read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["filtered_resps"][0] for line in lines]
+    # The harness writes each filtered response as a string, which holds JSON here.
+    return [[json.loads(text) for text in json.loads(line)["filtered_resps"][0]] for line in lines]
 
 
 def row(file: Path, encoder) -> list[str]:

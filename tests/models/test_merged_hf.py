@@ -111,10 +111,12 @@ def test_streaming_writes_no_weights(base, instruct):
     assert sorted(cache_folder().rglob("*.safetensors")) == before
 
 
-def test_a_merge_with_a_tied_side_has_a_head_of_its_own(instruct, tmp_path):
+@pytest.mark.parametrize("tied_side", ["base", "instruct"])
+def test_a_merge_with_a_tied_side_has_a_head_of_its_own(instruct, tmp_path, tied_side):
     tied = tiny_checkpoint(tmp_path / "tied", 3, tied=True)
-    lm = load(tied, instruct)
-    loaded = AutoModelForCausalLM.from_pretrained(materialised(tied, instruct))
+    pair = (tied, instruct) if tied_side == "base" else (instruct, tied)
+    lm = load(*pair)
+    loaded = AutoModelForCausalLM.from_pretrained(materialised(*pair))
     assert not torch.equal(lm.lm.model.lm_head.weight, lm.lm.model.model.embed_tokens.weight)
     assert torch.equal(logits(lm.lm.model), logits(loaded))
 

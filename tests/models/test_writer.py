@@ -72,8 +72,10 @@ def test_a_large_merge_is_split_and_indexed(base, instruct, tmp_path, monkeypatc
     AutoModelForCausalLM.from_pretrained(folder)
 
 
-def test_a_merge_with_a_tied_side_loads_with_a_head_of_its_own(instruct, tmp_path):
-    recipe = recipe_of(tiny_checkpoint(tmp_path / "tied", 3, tied=True), instruct)
+@pytest.mark.parametrize("tied_side", ["base", "instruct"])
+def test_a_merge_with_a_tied_side_loads_with_a_head_of_its_own(instruct, tmp_path, tied_side):
+    tied = tiny_checkpoint(tmp_path / "tied", 3, tied=True)
+    recipe = recipe_of(*((tied, instruct) if tied_side == "base" else (instruct, tied)))
     loaded = AutoModelForCausalLM.from_pretrained(write(recipe, tmp_path / "merged"))
     stream = dict(merged_tensors(recipe))
     assert same_bits(loaded.lm_head.weight, stream["lm_head.weight"])

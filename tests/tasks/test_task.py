@@ -1,6 +1,6 @@
 """From responses to the keys of results: what is counted, what is refused, what is left unscored."""
 
-import dataclasses
+import json
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.tasks.benchmarks import load
 
 
 def result(*statuses: tuple[str, str], program="def f(): return 1"):
-    return [[dataclasses.asdict(Verdict(program, base, plus)) for base, plus in statuses]]
+    return [[Verdict(program, base, plus).record() for base, plus in statuses]]
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +86,11 @@ def test_logged_documents_hold_no_tests_and_no_solution(task):
 def test_the_digest_of_the_data_is_part_of_the_logged_config(task):
     assert len(task.dump_config()["metadata"]["dataset_sha256"]) == 64
     assert task.UNSAFE_CODE
+
+
+def test_a_verdict_is_logged_as_json_by_the_harness():
+    from lm_eval.utils import sanitize_list
+
+    verdict = Verdict("def f():\n    return 'ä'", PASS, FAIL, "extra test 2 of 9 failed")
+    ((logged,),) = sanitize_list([[verdict.record()]])
+    assert Verdict(**json.loads(logged)) == verdict
