@@ -81,8 +81,11 @@ def load_hf(
     recipe: MergeRecipe, plan: MergePlan, folder: Path | None, arguments: dict[str, Any]
 ) -> TemplateLM:
     """The harness's `hf` model; without `folder`, transformers takes the merge from memory."""
+    import torch
     from lm_eval.models.huggingface import HFLM
 
+    # The harness's class would ask for CUDA even where there is none.
+    arguments.setdefault("device", "cuda" if torch.cuda.is_available() else "cpu")
     if folder is not None:
         lm = HFLM(pretrained=str(folder), **arguments)
     else:
@@ -96,7 +99,6 @@ def load_hf(
 
 def _merged_transformer(recipe: MergeRecipe, plan: MergePlan, arguments: dict[str, Any]):
     """Build the model from the stream, taking the arguments that concern it out of `arguments`."""
-    import torch
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
 
     if clash := sorted({"parallelize", "tp_plan", "peft", "delta"} & arguments.keys()):
@@ -114,7 +116,7 @@ def _merged_transformer(recipe: MergeRecipe, plan: MergePlan, arguments: dict[st
         setattr(config, field, value)
     dtype = arguments.pop("dtype", "auto")
     # transformers maps names and ties weights itself, which a plain load_state_dict would not.
-    model = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].from_pretrained(
+    model = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].from_pretrained(  # type: ignore[attr-defined]
         None,
         config=config,
         state_dict=dict(merged_tensors(recipe, plan)),
@@ -122,5 +124,4 @@ def _merged_transformer(recipe: MergeRecipe, plan: MergePlan, arguments: dict[st
     )
     if (source / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(source)
-    device = arguments.pop("device", None) or ("cuda" if torch.cuda.is_available() else "cpu")
-    return model.to(device)
+    return model.to(arguments.pop("device"))

@@ -79,7 +79,7 @@ class Checkpoint:
     @property
     def ties_embeddings(self) -> bool:
         """Whether the config says that the output head is the input embedding."""
-        text = self.config.get("text_config", {})
+        text = self.config.get("text_config") or {}
         return bool(self.config.get("tie_word_embeddings", text.get("tie_word_embeddings", False)))
 
     @contextlib.contextmanager

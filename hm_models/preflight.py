@@ -60,9 +60,12 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
     overrides: dict[str, object] = {}
     for head in sorted(_heads(base) ^ _heads(instruct)):
         # One side is tied: its head is its embedding, so the merge has a head of its own.
-        tied, names = (
-            (instruct, instruct_names) if head in base_names else (base, base_names)
-        )
+        tied, names = (instruct, instruct_names) if head in base_names else (base, base_names)
+        if tied.config.get("tie_word_embeddings") is False:
+            raise RecipeError(
+                f"{tied.name} has no {head}, but its config.json says tie_word_embeddings=false. "
+                "Complete the checkpoint, or say true there if its embedding is the head."
+            )
         names[head] = _embedding(tied)
         overrides["tie_word_embeddings"] = False
         remarks.append(f"{tied.name} ties its output head, so its embedding stands for {head}")
@@ -171,9 +174,7 @@ def _compare_names(
             )
 
 
-def _vocabulary_rows(
-    base: Checkpoint, instruct: Checkpoint, remarks: list[str]
-) -> RowMatch | None:
+def _vocabulary_rows(base: Checkpoint, instruct: Checkpoint, remarks: list[str]) -> RowMatch | None:
     match = match_rows(
         read_vocabulary(base),
         read_vocabulary(instruct),
@@ -181,7 +182,10 @@ def _vocabulary_rows(
         instruct.tensors[_embedding(instruct)].shape[0],
         (base.name, instruct.name),
     )
-    counts = base.tensors[_embedding(base)].shape[0], instruct.tensors[_embedding(instruct)].shape[0]
+    counts = (
+        base.tensors[_embedding(base)].shape[0],
+        instruct.tensors[_embedding(instruct)].shape[0],
+    )
     if match.is_plain and counts[0] == counts[1]:
         return None
     remarks.append(f"{match.remark()} (rows: {counts[0]:,} in base, {counts[1]:,} in instruct)")
@@ -191,9 +195,7 @@ def _vocabulary_rows(
 def _compare_dtypes(
     base: Checkpoint, instruct: Checkpoint, planned: list[PlannedTensor]
 ) -> list[str]:
-    mixed = {
-        (base.tensors[t.base].dtype, instruct.tensors[t.instruct].dtype) for t in planned
-    }
+    mixed = {(base.tensors[t.base].dtype, instruct.tensors[t.instruct].dtype) for t in planned}
     if len(mixed) == 1 and len(set(next(iter(mixed)))) == 1:
         return []
     pairs = ", ".join(f"{ours} with {theirs}" for ours, theirs in sorted(mixed))

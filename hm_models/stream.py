@@ -63,16 +63,16 @@ def _merge(
     return merged
 
 
-def _arithmetic(
-    recipe: MergeRecipe, base: torch.Tensor, instruct: torch.Tensor
-) -> torch.Tensor:
+def _arithmetic(recipe: MergeRecipe, base: torch.Tensor, instruct: torch.Tensor) -> torch.Tensor:
     from mergekit.merge_methods import merge_tensors
 
     linear = recipe.merge_method == "linear"
     return merge_tensors(
         [base, instruct],
         recipe.merge_method,
-        parameters={"weight": [1.0 - recipe.alpha, recipe.alpha]} if linear else {"t": recipe.alpha},
+        parameters={"weight": [1.0 - recipe.alpha, recipe.alpha]}
+        if linear
+        else {"t": recipe.alpha},
         base_index=None if linear else 0,
         dtype=getattr(torch, recipe.merge_dtype),
         out_dtype=instruct.dtype,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import torch
 from vllm.model_executor.model_loader import register_model_loader
@@ -37,12 +37,12 @@ class MergedModelLoader(DefaultModelLoader):
             )
         )
 
-    def _get_weights_iterator(self, source) -> Iterator[tuple[str, torch.Tensor]]:
+    def _get_weights_iterator(self, source) -> Generator[tuple[str, torch.Tensor], None, None]:
         if source.prefix or source.subfolder:
             # Some architectures add a second source of weights; it is not part of the merge.
             return super()._get_weights_iterator(source)
         self.counter_before_loading_weights = time.perf_counter()  # for the parent's log line
-        return merged_tensors(self.recipe)
+        return (pair for pair in merged_tensors(self.recipe))
 
 
 class MergingWorker:

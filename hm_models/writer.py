@@ -99,7 +99,7 @@ def _write_shards(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
     if len(shards) == 1:
         (draft / "shard-0").rename(draft / SINGLE_FILE)
         return
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for index, names in enumerate(shards):
         file = f"model-{index + 1:05}-of-{len(shards):05}.safetensors"
         (draft / f"shard-{index}").rename(draft / file)

@@ -31,7 +31,9 @@ def completion_prompt(problem_prompt: str) -> str:
     return problem_prompt.strip() + "\n"
 
 
-def chat_prompt(problem_prompt: str, apply_chat_template: ApplyChatTemplate, system: str | None):
+def chat_prompt(
+    problem_prompt: str, apply_chat_template: ApplyChatTemplate, system: str | None
+) -> str:
     """The rendered conversation up to the point where the answer's code begins.
 
     Args:
@@ -63,6 +65,7 @@ class CodeRequest(Instance):
         """Write prompt and stop strings of `style` (`chat` or `completion`) into the arguments."""
         problem_prompt = self.doc["prompt"]
         if style == "chat":
+            assert apply_chat_template is not None, "chat style needs the model's chat template"
             prompt = chat_prompt(problem_prompt, apply_chat_template, self.system)
         else:
             prompt = completion_prompt(problem_prompt)

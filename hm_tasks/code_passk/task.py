@@ -162,14 +162,16 @@ def _protocol(metadata: dict[str, Any]) -> tuple[int, list[int]]:
     ks = [ks] if isinstance(ks, int) else ks
     if isinstance(n_samples, bool) or not isinstance(n_samples, int) or n_samples < 1:
         raise ProtocolError(f"n_samples={n_samples!r}: expected a whole number above 0.")
-    if not isinstance(ks, (list, tuple)) or not ks or not all(
-        isinstance(k, int) and not isinstance(k, bool) and k >= 1 for k in ks
+    if (
+        not isinstance(ks, (list, tuple))
+        or not ks
+        or not all(isinstance(k, int) and not isinstance(k, bool) and k >= 1 for k in ks)
     ):
         raise ProtocolError(f"k={ks!r}: expected a list of whole numbers above 0, as [1, 5, 10].")
     if max(ks) > n_samples:
         raise ProtocolError(
             f"pass@{max(ks)} cannot be estimated from n_samples={n_samples}. Ask for at least "
             f"{max(ks)} samples, or leave that k out: --metadata "
-            f"'{{\"n_samples\": {max(ks)}, \"k\": {list(ks)}}}'."
+            f'\'{{"n_samples": {max(ks)}, "k": {list(ks)}}}\'.'
         )
     return n_samples, sorted(set(ks))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-import sys
 import traceback
 from typing import IO, Any
 
@@ -60,7 +59,7 @@ def main() -> None:
     quiet = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(quiet, descriptor)
-    import evalplus.eval  # noqa: F401  # loaded once here, inherited by every fork
+    import evalplus.eval  # loaded once here, inherited by every fork
     import evalplus.gen.util
     import evalplus.sanitize  # noqa: F401
 
@@ -73,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -32,5 +32,5 @@ def test_large_n_stays_exact():
 
 @pytest.mark.parametrize(("n", "c", "k"), [(5, 6, 1), (5, -1, 1), (5, 2, 6), (5, 2, 0)])
 def test_counts_that_cannot_be_are_refused(n, c, k):
-    with pytest.raises(ValueError, match="expected 0 <= c <= n|needs 1 <= k <= n"):
+    with pytest.raises(ValueError, match=r"expected 0 <= c <= n|needs 1 <= k <= n"):
         pass_at_k(n, c, k)

@@ -223,15 +223,15 @@ def test_files_that_shape_nothing_leave_the_identity_alone(base, tmp_path):
     assert Checkpoint.open(str(folder)).identity() == Checkpoint.open(str(base)).identity()
 
 
-def test_tied_embeddings_are_read_from_a_nested_config_too(base, tmp_path):
+@pytest.mark.parametrize(
+    ("nested", "tied"), [({"tie_word_embeddings": True}, True), ({}, False), (None, False)]
+)
+def test_tied_embeddings_are_read_from_a_nested_config_too(base, tmp_path, nested, tied):
     folder = copy_of(base, tmp_path / "c")
-    assert not Checkpoint.open(str(folder)).ties_embeddings
     config = json.loads((folder / "config.json").read_text())
     del config["tie_word_embeddings"]
-    (folder / "config.json").write_text(
-        json.dumps(config | {"text_config": {"tie_word_embeddings": True}})
-    )
-    assert Checkpoint.open(str(folder)).ties_embeddings
+    (folder / "config.json").write_text(json.dumps(config | {"text_config": nested}))
+    assert Checkpoint.open(str(folder)).ties_embeddings is tied
 
 
 def test_integer_buffers_are_no_reason_to_refuse(tmp_path):

@@ -315,8 +315,9 @@ def test_remarks_reach_the_log_and_the_model_info(instruct, tmp_path, caplog):
     assert "ties its output head" in caplog.text
 
 
-def test_the_harness_sees_its_backend_through_the_merge(streamed):
-    assert streamed.max_length == streamed.lm.max_length == 128
+def test_the_harness_sees_its_backend_through_the_merge(streamed, instruct):
+    config = json.loads((instruct / "config.json").read_text())
+    assert streamed.max_length == config["max_position_embeddings"]
     assert (streamed.rank, streamed.world_size) == (0, 1)
     assert streamed.device == streamed.lm.device
     assert not hasattr(streamed, "no_such_attribute")

@@ -120,6 +120,15 @@ def test_a_tied_config_over_a_different_head_is_refused(float_pair):
     assert "Set tie_word_embeddings to false" in said
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_lost_head_is_not_taken_for_a_tied_one(float_pair, side):
+    edit_tensors(float_pair[side], lambda tensors: tensors.pop(HEAD))
+    said = refusal_of(*float_pair)
+    assert f"{float_pair[side]} has no {HEAD}" in said
+    assert "tie_word_embeddings=false" in said
+    assert "Complete the checkpoint" in said
+
+
 def test_different_vocabularies_are_refused(base, tmp_path):
     tokens = (*TOKENS[:40], *(f"x{n}" for n in range(40)))
     other = tiny_checkpoint(tmp_path / "other", 2, tokens=tokens)

@@ -60,7 +60,7 @@ def tiny_checkpoint(
         num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=128,
+        max_position_embeddings=512,
         tie_word_embeddings=tied,
         bos_token_id=0,
         eos_token_id=1,

@@ -52,7 +52,7 @@ def test_a_changed_release_is_refused_by_its_digest(tmp_path, monkeypatch):
 def test_an_override_that_names_nothing_is_an_error_not_a_download(tmp_path, monkeypatch):
     monkeypatch.setenv("MY_FILE", str(tmp_path / "absent.jsonl"))
     source = Source(release="Mine", release_version="v1", override="MY_FILE")
-    with pytest.raises(DatasetError, match="MY_FILE names .*absent.jsonl, where there is no file"):
+    with pytest.raises(DatasetError, match=r"MY_FILE names .*absent.jsonl, where there is no file"):
         load_problems(source, tmp_path)
 
 
@@ -71,7 +71,7 @@ def test_a_missing_field_is_named(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8bnot gzip"])
 def test_an_empty_or_corrupt_file_is_refused(tmp_path, content):
     (tmp_path / "problems.jsonl").write_bytes(content)
-    with pytest.raises(DatasetError, match="holds no problems|cannot be read"):
+    with pytest.raises(DatasetError, match=r"holds no problems|cannot be read"):
         load_problems(Source(file="problems.jsonl"), tmp_path)
 
 

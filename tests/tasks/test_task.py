@@ -1,4 +1,4 @@
-"""From responses to the keys of results: what is counted, what is refused, what is left unscored."""
+"""From responses to the keys of results: what is counted, refused, or left unscored."""
 
 import json
 

@@ -1,0 +1,85 @@
+"""`lm_eval.simple_evaluate` from Python: the model by name or as an object, with any tiny pair."""
+
+import json
+
+import lm_eval
+import pytest
+
+from hm_models.merged import HindsightMerged
+from tests.models.tiny import tiny_checkpoint
+
+SETTINGS = {
+    "tasks": ["demo_passk"],
+    "limit": 1,
+    "confirm_run_unsafe_code": True,
+    "metadata": {"n_samples": 2, "k": [1, 2]},
+    "gen_kwargs": "max_gen_toks=8",
+    "bootstrap_iters": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    for seed, name in enumerate(("base", "instruct")):
+        tiny_checkpoint(folder / name, seed)
+    return folder
+
+
+def arguments(pair, **more):
+    paths = {"base": str(pair / "base"), "instruct": str(pair / "instruct")}
+    return paths | {"alpha": 0.5, "backend": "hf"} | more
+
+
+def test_the_model_is_known_by_name(pair):
+    found = lm_eval.simple_evaluate("hm-merged", model_args=arguments(pair), **SETTINGS)
+    results = found["results"]["demo_passk"]
+    assert results["n_samples,scored"] == 2
+    assert results["pass@1,scored"] == 0
+    assert found["config"]["merge"]["alpha"] == 0.5
+    (sample,) = found["samples"]["demo_passk"]
+    assert sample["filtered_resps"][0][0]["base_status"] == "fail"
+    json.dumps(found["config"])
+
+
+def test_a_model_object_works_as_well_and_alpha_zero_gets_completion_prompts(pair):
+    lm = HindsightMerged(**arguments(pair, alpha=0))
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager(metadata=SETTINGS["metadata"])
+    found = lm_eval.simple_evaluate(lm, task_manager=manager, **SETTINGS)
+    (sample,) = found["samples"]["demo_passk"]
+    prompt, settings = sample["arguments"][0]
+    assert prompt.startswith('"""\n')
+    assert "\nassert" in settings["until"]
+    assert found["results"]["demo_passk"]["generated,scored"] == 2
+
+
+def test_the_harnesss_chat_flag_wins_over_the_models_style(pair):
+    model_args = arguments(pair, prompt_style="completion")
+    found = lm_eval.simple_evaluate(
+        "hm-merged", model_args=model_args, apply_chat_template=True, **SETTINGS
+    )
+    (sample,) = found["samples"]["demo_passk"]
+    assert sample["arguments"][0][0].startswith("<user> Please provide")
+    assert found["config"]["prompt_style"] == "harness"
+
+
+def test_a_foreign_task_is_asked_as_one_user_turn(pair, tmp_path):
+    (tmp_path / "docs.jsonl").write_text('{"question": "w1 w2", "answer": "w3"}\n' * 2)
+    task = {
+        "task": "foreign",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(tmp_path / "docs.jsonl")}},
+        "test_split": "test",
+        "output_type": "generate_until",
+        "doc_to_text": "{{question}}",
+        "doc_to_target": "{{answer}}",
+        "generation_kwargs": {"until": ["\n"], "max_gen_toks": 4, "do_sample": False},
+        "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
+    }
+    found = lm_eval.simple_evaluate(
+        "hm-merged", model_args=arguments(pair), tasks=[task], bootstrap_iters=0
+    )
+    prompts = [sample["arguments"][0][0] for sample in found["samples"]["foreign"]]
+    assert prompts == ["<user> w1 w2 <assistant> "] * 2
