@@ -23,6 +23,8 @@ from hm_models.places import cache_folder
 
 INDEX_FILE = "model.safetensors.index.json"
 SINGLE_FILE = "model.safetensors"
+# What hm_models.writer leaves in a merged checkpoint: where it came from, not what it is.
+MANIFEST = "hindsight_merge.json"
 # What a download must bring: weights, configs, tokenizer and chat template.
 WANTED_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
 # safetensors' names; anything else (fp8, int4 ...) would merge into noise without complaint.
@@ -106,7 +108,7 @@ class Checkpoint:
             file
             for pattern in WANTED_FILES
             for file in self.folder.glob(pattern)
-            if file.suffix != ".safetensors" and file.name != INDEX_FILE
+            if file.suffix != ".safetensors" and file.name not in (INDEX_FILE, MANIFEST)
         }
         digests = sorted((file.name, _content_hash(file)) for file in files)
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
@@ -167,6 +169,12 @@ def _read_headers(folder: Path, name: str) -> dict[str, TensorHeader]:
         if not isinstance(weight_map, dict) or not weight_map:
             raise CheckpointError(f"{folder / INDEX_FILE} has no weight_map. Fetch it again.")
         files = sorted(set(weight_map.values()))
+        if (folder / SINGLE_FILE).is_file() and files != [SINGLE_FILE]:
+            # Libraries disagree on which of the two counts.
+            raise CheckpointError(
+                f"{name} has both {SINGLE_FILE} and {INDEX_FILE} with other shards. Remove the one "
+                "that is not meant."
+            )
         missing = [file for file in files if not (folder / file).is_file()]
         if missing:
             raise CheckpointError(
@@ -181,17 +189,20 @@ def _read_headers(folder: Path, name: str) -> dict[str, TensorHeader]:
                 f"not hold it ({len(strays)} such tensors). Index and shards are of different saves."
             )
         return {tensor: found[file][tensor] for tensor, file in weight_map.items()}
-    files = sorted(file.name for file in folder.glob("*.safetensors"))
-    if SINGLE_FILE in files:
-        files = [SINGLE_FILE]
+    files = sorted(folder.glob("*.safetensors"))
+    if folder / SINGLE_FILE in files:
+        files = [folder / SINGLE_FILE]
+    if len(files) > 1:
+        raise CheckpointError(
+            f"{name} has {len(files)} .safetensors files and no {INDEX_FILE} that says which of them "
+            "make up the model. Complete the download."
+        )
     if not files:
         raise CheckpointError(
             f"{name} has no .safetensors files. Other formats (.bin, .pth, .gguf) must be converted "
             "first, for example with transformers' save_pretrained."
         )
-    return {
-        tensor: header for file in files for tensor, header in _read_header(folder / file).items()
-    }
+    return _read_header(files[0])
 
 
 def _read_header(file: Path) -> dict[str, TensorHeader]:

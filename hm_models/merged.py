@@ -146,7 +146,8 @@ class HindsightMerged(LM):
             if hasattr(request, "use_prompt_style"):
                 request.use_prompt_style(self.prompt_style, self.lm.apply_chat_template)
             elif self.prompt_style == "chat":
-                prompt, *rest = request.args
+                # Kept, so that a request which is asked again is not wrapped again.
+                prompt, *rest = request.__dict__.setdefault("plain_args", request.args)
                 chat = self.lm.apply_chat_template([{"role": "user", "content": prompt}])
                 request.arguments = (chat, *rest)
 

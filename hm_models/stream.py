@@ -26,7 +26,8 @@ def merged_tensors(
     At alpha 0 and 1 these are that checkpoint's own tensors, names and bytes.
 
     Raises:
-        RecipeError, CheckpointError: the pair cannot be merged; raised before the first tensor.
+        RecipeError, CheckpointError: the pair cannot be merged; raised before the first tensor. Only
+            whole-number buffers with different values are found when it is their turn.
     """
     if recipe.end is not None:
         yield from _own_tensors(recipe.end)

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import torch
 
-from hm_models.checkpoint import INDEX_FILE, SINGLE_FILE, WANTED_FILES
+from hm_models.checkpoint import INDEX_FILE, MANIFEST, SINGLE_FILE, WANTED_FILES
 from hm_models.places import cache_folder
 from hm_models.preflight import MergePlan
 from hm_models.recipe import MergeRecipe
 from hm_models.stream import merged_tensors
 
-MANIFEST = "hindsight_merge.json"
 SHARD_BYTES = 5 * 10**9  # the shard size of transformers' save_pretrained
 
 logger = logging.getLogger(__name__)
@@ -112,7 +111,7 @@ def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None
     source = recipe.front.folder
     for pattern in WANTED_FILES:
         for file in source.glob(pattern):
-            if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
+            if file.suffix != ".safetensors" and file.name not in (INDEX_FILE, MANIFEST):
                 shutil.copyfile(file, draft / file.name)
     # At alpha 0 and 1 the checkpoint is that one side, whose config is right as it is.
     config = recipe.front.config | (plan.config_overrides if recipe.end is None else {})

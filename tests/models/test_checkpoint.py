@@ -245,3 +245,18 @@ def test_integer_buffers_are_no_reason_to_refuse(tmp_path):
     assert [header.is_float for header in checkpoint.tensors.values()] == [True, False]
     with checkpoint.reader() as read:
         assert read("steps").dtype == torch.int64
+
+
+def test_several_files_without_an_index_are_refused(instruct, tmp_path):
+    folder = copy_of(instruct, tmp_path / "copy")
+    (folder / INDEX_FILE).unlink()
+    with pytest.raises(CheckpointError, match=r"5 \.safetensors files and no model.*index"):
+        Checkpoint.open(str(folder))
+
+
+def test_a_single_file_beside_an_index_of_other_shards_is_refused(instruct, tmp_path):
+    folder = copy_of(instruct, tmp_path / "copy")
+    shard = next(folder.glob("*.safetensors"))
+    (folder / "model.safetensors").write_bytes(shard.read_bytes())
+    with pytest.raises(CheckpointError, match="has both model.safetensors and"):
+        Checkpoint.open(str(folder))

@@ -328,3 +328,12 @@ def test_requests_are_left_as_the_harness_gave_them_in_completion_style(base, in
     before = copy.deepcopy(requests)
     load(base, instruct, 0).generate_until(requests, disable_tqdm=True)
     assert requests == before
+
+
+def test_a_request_that_is_asked_twice_is_wrapped_once(base, instruct):
+    lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
+    request = Instance("generate_until", {}, ("w1 w2", {"until": [], "max_gen_toks": 2}), 0)
+    lm.generate_until([request])
+    once = request.args
+    lm.generate_until([request])
+    assert request.args == once
