@@ -84,8 +84,10 @@ def load_hf(
     import torch
     from lm_eval.models.huggingface import HFLM
 
-    # The harness's class would ask for CUDA even where there is none.
-    arguments.setdefault("device", "cuda" if torch.cuda.is_available() else "cpu")
+    # The harness's command line passes "cuda:0", and its class "cuda", even where there is none.
+    asked = str(arguments.get("device") or "cuda")
+    no_cuda = asked.startswith("cuda") and not torch.cuda.is_available()
+    arguments = arguments | {"device": "cpu" if no_cuda else asked}
     if folder is not None:
         lm = HFLM(pretrained=str(folder), **arguments)
     else:

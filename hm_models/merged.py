@@ -9,11 +9,13 @@ generating. Nothing of the merge is written to disk unless `materialize=true`.
 from __future__ import annotations
 
 import logging
+import os
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lm_eval.api.instance import Instance
-from lm_eval.api.model import LM
+from lm_eval.api.model import LM, TemplateLM
 
 from hm_models.backends import choose_backend, load_hf, load_vllm
 from hm_models.preflight import plan_merge
@@ -83,42 +85,71 @@ class HindsightMerged(LM):
             self.prompt_style = "completion" if self.recipe.alpha == 0.0 else "chat"
         # Set when the harness applies the template itself (--apply_chat_template).
         self._harness_applies_template = False
+        self._materialize = materialize
+        self._arguments = arguments
 
-        folder = self.recipe.end.folder if self.recipe.end else None
-        if folder is None and materialize:
-            folder = materialise(self.recipe, self.plan)
-        self.source = "checkpoint" if self.recipe.end else "materialised" if folder else "streamed"
+    @cached_property
+    def lm(self) -> TemplateLM:
+        """The backend with the weights, loaded when first needed.
+
+        Tasks are loaded after the model is made, so whatever they refuse (a k above n, a missing data
+        set) is said before the minutes that an engine takes to start.
+        """
+        recipe = self.recipe
+        folder = recipe.end.folder if recipe.end else None
+        if folder is None and self._materialize:
+            folder = materialise(recipe, self.plan)
         load = {"vllm": load_vllm, "hf": load_hf}[self.backend_name]
-        self.lm = load(self.recipe, self.plan, folder, arguments)
         logger.info(
             "hm-merged: alpha=%g, %s weights on %s, %s prompts",
-            self.recipe.alpha,
-            self.source,
+            recipe.alpha,
+            self.weights,
             self.backend_name,
             self.prompt_style,
         )
+        try:
+            lm = load(recipe, self.plan, folder, self._arguments)
+        except AttributeError as error:
+            # Python would take it for a missing attribute of ours and ask __getattr__ below.
+            raise RuntimeError(f"the {self.backend_name} backend did not load: {error}") from error
+        lm.set_cache_hook(self.cache_hook)
+        return lm
 
-    # The harness asks its models for more than `LM` declares (max_length, batch sizes, ranks,
+    @property
+    def weights(self) -> str:
+        """Where the weights come from: `checkpoint` (alpha 0 or 1), `materialised`, `streamed`."""
+        if self.recipe.end:
+            return "checkpoint"
+        return "materialised" if self._materialize else "streamed"
+
+    # The harness asks its models for more than `LM` declares (max_length, batch sizes,
     # accelerator ...), so whatever is not ours is the backend's.
     def __getattr__(self, name: str) -> Any:
-        if name == "lm":  # not loaded yet, or loading failed
-            raise AttributeError(name)
+        if name.startswith("__") or "_arguments" not in self.__dict__:
+            raise AttributeError(name)  # a copy or pickle in the making, or a failed __init__
         return getattr(self.lm, name)
 
     @property
+    def _is_distributed(self) -> bool:
+        # Under `accelerate launch` each process holds a model and the backend knows its rank.
+        return self.backend_name == "hf" and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+    @property
     def rank(self) -> int:
-        return self.lm.rank
+        return self.lm.rank if self._is_distributed else 0
 
     @property
     def world_size(self) -> int:
-        return self.lm.world_size
+        return self.lm.world_size if self._is_distributed else 1
 
     @property
     def device(self):
         return self.lm.device
 
     def set_cache_hook(self, cache_hook) -> None:
-        self.lm.set_cache_hook(cache_hook)
+        self.cache_hook = cache_hook
+        if "lm" in self.__dict__:
+            self.lm.set_cache_hook(cache_hook)
 
     # --- prompts -----------------------------------------------------------------------------
 
@@ -176,7 +207,7 @@ class HindsightMerged(LM):
                 "base_identity": recipe.base_checkpoint.identity(),
                 "instruct_identity": recipe.instruct_checkpoint.identity(),
                 "fingerprint": recipe.fingerprint(),
-                "weights": self.source,
+                "weights": self.weights,
                 "remarks": list(self.plan.remarks),
             },
             "backend": self.backend_name,

@@ -86,6 +86,7 @@ def test_streaming_into_vllm_answers_like_the_checkpoint_on_disk(demo_pair, tmp_
     if find_spec("vllm") is None:
         pytest.skip("vLLM is not installed")
     engine = {"backend": "vllm", "max_model_len": 512, "enforce_eager": True}
+    engine["kv_cache_memory_bytes"] = 2**29  # the default would take longer to touch than the test
     streamed = greedy(demo_pair, tmp_path, **engine)
     assert not list(tmp_path.rglob("*.safetensors"))
     assert streamed == greedy(demo_pair, tmp_path, **engine, materialize=True)

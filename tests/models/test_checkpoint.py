@@ -258,5 +258,5 @@ def test_a_single_file_beside_an_index_of_other_shards_is_refused(instruct, tmp_
     folder = copy_of(instruct, tmp_path / "copy")
     shard = next(folder.glob("*.safetensors"))
     (folder / "model.safetensors").write_bytes(shard.read_bytes())
-    with pytest.raises(CheckpointError, match="has both model.safetensors and"):
+    with pytest.raises(CheckpointError, match=r"has both model\.safetensors and"):
         Checkpoint.open(str(folder))

@@ -75,14 +75,14 @@ def test_greedy_texts_of_the_stream_are_those_of_the_merge_on_disk(streamed, bas
     folder = materialised(base, instruct)
     texts = streamed.generate_until(requests_for(), disable_tqdm=True)
     expected = [text_by_transformers(folder, as_user_turn(instruct, q)) for q in QUESTIONS]
-    assert streamed.source == "streamed"
+    assert streamed.weights == "streamed"
     assert texts == expected
     assert len(set(texts)) == len(QUESTIONS)  # the texts do depend on the prompt
 
 
 def test_streamed_materialised_and_loaded_logits_are_equal(streamed, base, instruct):
     written = load(base, instruct, materialize=True)
-    assert written.source == "materialised"
+    assert written.weights == "materialised"
     loaded = AutoModelForCausalLM.from_pretrained(materialised(base, instruct))
     assert torch.equal(logits(streamed.lm.model), logits(loaded))
     assert torch.equal(logits(written.lm.model), logits(loaded))
@@ -92,7 +92,7 @@ def test_streamed_materialised_and_loaded_logits_are_equal(streamed, base, instr
 def test_the_ends_answer_as_the_plain_checkpoints(base, instruct, alpha):
     lm = load(base, instruct, alpha)
     side = instruct if alpha else base
-    assert lm.source == "checkpoint"
+    assert lm.weights == "checkpoint"
     assert torch.equal(logits(lm.lm.model), logits(AutoModelForCausalLM.from_pretrained(side)))
     prompts = [as_user_turn(side, q) if alpha else q for q in QUESTIONS]
     expected = [text_by_transformers(side, prompt) for prompt in prompts]
@@ -269,7 +269,8 @@ def test_stop_tokens_of_the_checkpoint_do_reach_the_answer(base, instruct, tmp_p
 )
 def test_an_argument_that_cannot_be_is_refused_with_the_remedy(base, instruct, arguments, words):
     with pytest.raises(RecipeError) as refusal:
-        load(base, instruct, **arguments)
+        # The last one is found when the weights are asked for, still before the first is read.
+        _ = load(base, instruct, **arguments).lm
     assert words in str(refusal.value)
 
 
@@ -337,3 +338,21 @@ def test_a_request_that_is_asked_twice_is_wrapped_once(base, instruct):
     once = request.args
     lm.generate_until([request])
     assert request.args == once
+
+
+def test_nothing_is_loaded_before_it_is_needed(base, instruct):
+    lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
+    assert (lm.rank, lm.world_size) == (0, 1)
+    assert "lm" not in vars(lm)
+    assert lm.max_length > 0, "what the backend knows is passed on"
+    assert "lm" in vars(lm)
+
+
+def test_a_backend_that_breaks_on_an_attribute_says_so(base, instruct, monkeypatch):
+    def broken(*args):
+        raise AttributeError("engine has no wheels")
+
+    monkeypatch.setattr("hm_models.merged.load_hf", broken)
+    lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
+    with pytest.raises(RuntimeError, match="did not load: engine has no wheels"):
+        _ = lm.max_length
