@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from hm_models.stream import merged_tensors
 BACKENDS = ("vllm", "hf")
 # vLLM's CPU build would claim 92 % of a node's memory and refuse to start beside anything else.
 CPU_MEMORY_UTILIZATION = 0.4
+# vLLM's CPU build keeps one core for its front end, which hardly uses it: of two, half the machine.
+FEW_CORES = 4
 # Sampling fields that `generate` would take from the checkpoint's generation_config.json although
 # the task does not ask for them; vLLM ignores them too.
 NEUTRAL_SAMPLING = {"top_k": 0, "top_p": 1.0, "min_p": None, "repetition_penalty": 1.0}
@@ -62,6 +65,8 @@ def load_vllm(
         arguments = arguments | {"batch_size": "auto"}
     if current_platform.is_cpu():
         arguments = {"gpu_memory_utilization": CPU_MEMORY_UTILIZATION} | arguments
+        if (os.cpu_count() or 1) <= FEW_CORES:
+            os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
     if folder is not None:
         return VLLM(pretrained=str(folder), **arguments)
     from hm_models.vllm_loader import engine_arguments
