@@ -15,6 +15,7 @@ from hm_models.vocabulary import RowMatch, match_rows, read_vocabulary
 # Modules with one row for each token, by the names that the architectures of the hub use.
 INPUT_EMBEDDINGS = ("embed_tokens", "wte", "embed_in", "word_embeddings")
 OUTPUT_HEADS = ("lm_head", "embed_out")
+VOCABULARY_MODULES = INPUT_EMBEDDINGS + OUTPUT_HEADS
 # Buffers that old checkpoints carry and every loader computes by itself.
 COMPUTED_BUFFERS = ("rotary_emb.inv_freq",)
 # Fields that change what equal shapes mean; a merge across them is no model.
@@ -76,7 +77,7 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
     clashes = []
     for name, source in sorted(instruct_names.items(), key=lambda item: _place(instruct, item[1])):
         ours, theirs = base.tensors[base_names[name]], instruct.tensors[source]
-        matched = rows if rows is not None and _module(name) in _VOCABULARY else None
+        matched = rows if rows is not None and _module(name) in VOCABULARY_MODULES else None
         same = ours.shape[1:] == theirs.shape[1:] if matched else ours.shape == theirs.shape
         if not same:
             clashes.append(f"{name} {list(ours.shape)} against {list(theirs.shape)}")
@@ -95,9 +96,6 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
 
 def _module(name: str) -> str:
     return name.split(".")[-2] if "." in name else name
-
-
-_VOCABULARY = INPUT_EMBEDDINGS + OUTPUT_HEADS
 
 
 def _heads(checkpoint: Checkpoint) -> set[str]:
@@ -175,20 +173,12 @@ def _compare_names(
 
 
 def _vocabulary_rows(base: Checkpoint, instruct: Checkpoint, remarks: list[str]) -> RowMatch | None:
-    match = match_rows(
-        read_vocabulary(base),
-        read_vocabulary(instruct),
-        base.tensors[_embedding(base)].shape[0],
-        instruct.tensors[_embedding(instruct)].shape[0],
-        (base.name, instruct.name),
-    )
-    counts = (
-        base.tensors[_embedding(base)].shape[0],
-        instruct.tensors[_embedding(instruct)].shape[0],
-    )
-    if match.is_plain and counts[0] == counts[1]:
+    rows = [side.tensors[_embedding(side)].shape[0] for side in (base, instruct)]
+    names = (base.name, instruct.name)
+    match = match_rows(read_vocabulary(base), read_vocabulary(instruct), rows[0], rows[1], names)
+    if match.is_plain and rows[0] == rows[1]:
         return None
-    remarks.append(f"{match.remark()} (rows: {counts[0]:,} in base, {counts[1]:,} in instruct)")
+    remarks.append(f"{match.remark()} (rows: {rows[0]:,} in base, {rows[1]:,} in instruct)")
     return match
 
 
