@@ -31,11 +31,13 @@ def receive(stream: IO[bytes]) -> Any:
     return pickle.loads(stream.read(struct.unpack("<Q", head)[0]))
 
 
-def _run_in_fork(job: Any) -> Any:
+def _run_in_fork(job: Any, pipes: tuple[int, int]) -> Any:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(reading)
+        # Without these, programs cannot reach the parent, and the parent sees the worker's end at once.
+        for descriptor in (reading, *pipes):
+            os.close(descriptor)
         with os.fdopen(writing, "wb") as stream:
             try:
                 send(stream, check_problem(*job))
@@ -68,7 +70,7 @@ def main() -> None:
             job = receive(jobs)
         except EOFError:
             return
-        send(results, _run_in_fork(job))
+        send(results, _run_in_fork(job, (jobs.fileno(), results.fileno())))
 
 
 if __name__ == "__main__":

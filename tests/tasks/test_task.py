@@ -94,3 +94,35 @@ def test_a_verdict_is_logged_as_json_by_the_harness():
     verdict = Verdict("def f():\n    return 'ä'", PASS, FAIL, "extra test 2 of 9 failed")
     ((logged,),) = sanitize_list([[verdict.record()]])
     assert Verdict(**json.loads(logged)) == verdict
+
+
+def test_a_benchmark_of_ones_own_is_a_yaml_and_a_file(tmp_path):
+    from pathlib import Path
+
+    from lm_eval.tasks import TaskManager
+
+    import hm_tasks.code_passk
+
+    shared = Path(hm_tasks.code_passk.__file__).parent / "_code_passk_yaml"
+    (tmp_path / "mine.yaml").write_text(
+        f"include: {shared}\ntask: mine_passk\ndataset_kwargs:\n  file: mine.jsonl\n"
+        '  completion_until: ["\\nassert"]\n'
+    )
+    record = {
+        "task_id": "Mine/1",
+        "prompt": '"""\nReturn twice x.\nassert twice(2) == 4\n"""\n',
+        "entry_point": "twice",
+        "canonical_solution": "def twice(x):\n    return 2 * x\n",
+        "base_input": [[1], [2]],
+        "plus_input": [[0], [-3]],
+    }
+    (tmp_path / "mine.jsonl").write_text(json.dumps(record))
+    manager = TaskManager(include_path=tmp_path, include_defaults=False)
+    task = manager.load(["mine_passk"])["tasks"]["mine_passk"]
+    task.build_all_requests()
+    (request,) = task.instances
+    request.resps = ["def twice(x):\n    return x + x", "def twice(x):\n    return x", "no idea"]
+    task.apply_filters()
+    verdicts = request.filtered_resps["scored"]
+    assert [v["plus_status"] for v in verdicts] == [PASS, FAIL, FAIL]
+    assert [v["reason"] for v in verdicts[:2]] == ["", "base test 1 of 2 failed"]
