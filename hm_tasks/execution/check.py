@@ -7,6 +7,8 @@ values are those of this problem alone.
 
 from __future__ import annotations
 
+import time
+
 from hm_tasks.execution.extract import extract_program
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, Problem, Verdict
 
@@ -28,6 +30,7 @@ def check_problem(problem: Problem, texts: list[str]) -> list[Verdict]:
     Raises:
         Exception: whatever the reference solution raises, as then nothing can be scored.
     """
+    from evalplus.config import DEFAULT_MIN_TIME_LIMIT
     from evalplus.eval import untrusted_check
     from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
     from evalplus.gen.util import trusted_exec
@@ -46,6 +49,14 @@ def check_problem(problem: Problem, texts: list[str]) -> list[Verdict]:
     }
 
     any_root = problem.oracle == "humaneval" and problem.entry_point == ROOT_PROBLEM
+
+    def confirmed(program: str, inputs: str) -> tuple[str, list]:
+        began = time.monotonic()
+        result = run(program, inputs)
+        if result[0] != PASS and time.monotonic() - began >= DEFAULT_MIN_TIME_LIMIT:
+            # evalplus's limits are wall-clock times: a busy machine must not decide alone.
+            result = run(program, inputs)
+        return result
 
     def run(program: str, inputs: str) -> tuple[str, list]:
         values, times = expected[inputs]
@@ -72,7 +83,7 @@ def check_problem(problem: Problem, texts: list[str]) -> list[Verdict]:
         if not program.strip():
             verdicts[program] = Verdict(program, FAIL, FAIL, "no program in the text")
             continue
-        base, plus = run(program, "base_input"), run(program, "plus_input")
+        base, plus = confirmed(program, "base_input"), confirmed(program, "plus_input")
         reason = _reason("base", base, len(problem.base_input)) or _reason(
             "extra", plus, len(problem.plus_input)
         )
