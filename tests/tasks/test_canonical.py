@@ -16,7 +16,7 @@ TASKS = ["mbppplus_passk", "humanevalplus_passk", "demo_passk"]
 @pytest.mark.slow
 @pytest.mark.parametrize("style", ["chat", "completion"])
 @pytest.mark.parametrize("name", TASKS)
-def test_canonical_solutions_pass_from_prompt_to_verdict(name, style):
+def test_canonical_solutions_pass_from_prompt_to_verdict(name, style, monkeypatch):
     task = load(name)
     task.build_all_requests()
     for request in task.instances:
@@ -24,12 +24,23 @@ def test_canonical_solutions_pass_from_prompt_to_verdict(name, style):
         request.use_prompt_style(style, lambda messages: messages[-1]["content"])
         complete = request.doc["prompt"] + solution
         request.resps = [f"{complete}\n```" if style == "chat" else solution]
-    failed = []
-    for request in task.apply_filters():
-        (verdict,) = request.filtered_resps["scored"]
-        if (verdict["base_status"], verdict["plus_status"]) != (PASS, PASS):
-            failed.append(request.doc["task_id"])
+    failed = failures(task)
+    if failed != CUT_BY_THE_SANITIZER.get(name, []):
+        # The checker's limits are wall-clock times, and Mbpp/255 alone takes seconds and gigabytes:
+        # what failed beside others is looked at once more by itself.
+        task._instances = [r for r in task.instances if r.doc["task_id"] in failed]
+        monkeypatch.setattr("hm_tasks.execution.pool._usable_cores", lambda: 1)
+        failed = failures(task)
     assert failed == CUT_BY_THE_SANITIZER.get(name, [])
+
+
+def failures(task) -> list[str]:
+    return [
+        request.doc["task_id"]
+        for request in task.apply_filters()
+        for verdict in request.filtered_resps["scored"]
+        if (verdict["base_status"], verdict["plus_status"]) != (PASS, PASS)
+    ]
 
 
 @pytest.mark.slow
