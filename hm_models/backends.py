@@ -1,7 +1,7 @@
 """The harness's own backend classes (`vllm`, `hf`), loaded with a merge instead of a checkpoint.
 
-Each function takes the recipe, its plan, the folder of a complete checkpoint where one exists (at
-alpha 0 and 1, or materialised) and the user's other arguments, and returns the harness's LM.
+Each function takes the recipe, its plan and the user's other arguments, and returns the harness's LM.
+`folder` is that of a materialised merge; without it the weights are streamed.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lm_eval.api.model import TemplateLM
 
+from hm_models.errors import RecipeError
 from hm_models.preflight import MergePlan
-from hm_models.recipe import MergeRecipe, RecipeError
-from hm_models.stream import merged_tensors
+from hm_models.recipe import MIX, MergeRecipe
+from hm_models.stream import MergeStream
 
 BACKENDS = ("vllm", "hf")
 # vLLM's CPU build would claim 92 % of a node's memory and refuse to start beside anything else.
@@ -53,7 +55,11 @@ def choose_backend(backend: str) -> str:
 
 
 def load_vllm(
-    recipe: MergeRecipe, plan: MergePlan, folder: Path | None, arguments: dict[str, Any]
+    recipe: MergeRecipe,
+    plan: MergePlan,
+    folder: Path | None,
+    resident: Mapping[str, str] | None,
+    arguments: dict[str, Any],
 ) -> TemplateLM:
     """The harness's `vllm` model; without `folder`, its engine reads the merged stream."""
     from lm_eval.models.vllm_causallms import VLLM
@@ -71,19 +77,25 @@ def load_vllm(
         return VLLM(pretrained=str(folder), **arguments)
     from hm_models.vllm_loader import engine_arguments
 
-    ours = engine_arguments(recipe)
-    if plan.config_overrides:
+    ours = engine_arguments(recipe, resident)
+    if recipe.end is None and plan.config_overrides:
         ours["hf_overrides"] = plan.config_overrides | arguments.pop("hf_overrides", {})
     if clash := sorted(ours.keys() & arguments.keys()):
         raise RecipeError(
             f"{', '.join(clash)} cannot be set, as hm-merged uses it to stream the merge into vLLM. "
             "Leave it out, or add materialize=true."
         )
-    return VLLM(pretrained=str(recipe.instruct_checkpoint.folder), **ours, **arguments)
+    if recipe.out_dtype:
+        arguments = {"dtype": recipe.out_dtype} | arguments
+    return VLLM(pretrained=str(recipe.front.folder), **ours, **arguments)
 
 
 def load_hf(
-    recipe: MergeRecipe, plan: MergePlan, folder: Path | None, arguments: dict[str, Any]
+    recipe: MergeRecipe,
+    plan: MergePlan,
+    folder: Path | None,
+    stream: MergeStream,
+    arguments: dict[str, Any],
 ) -> TemplateLM:
     """The harness's `hf` model; without `folder`, transformers takes the merge from memory."""
     import torch
@@ -93,25 +105,31 @@ def load_hf(
     asked = str(arguments.get("device") or "cuda")
     no_cuda = asked.startswith("cuda") and not torch.cuda.is_available()
     arguments = arguments | {"device": "cpu" if no_cuda else asked}
+    if folder is None and recipe.end and recipe.merge_method != MIX:
+        folder = recipe.end.folder  # transformers reads a plain checkpoint in more ways than we do
     if folder is not None:
         lm = HFLM(pretrained=str(folder), **arguments)
     else:
-        source = str(recipe.instruct_checkpoint.folder)
-        model = _merged_transformer(recipe, plan, arguments)
-        lm = HFLM(pretrained=model, tokenizer=source, **arguments)
+        _refuse(arguments, "needs a checkpoint on disk: add materialize=true, or leave it out")
+        make = _mixed_transformer if recipe.merge_method == MIX else _merged_transformer
+        model = make(recipe, plan, stream, arguments)
+        lm = HFLM(pretrained=model, tokenizer=str(recipe.instruct_checkpoint.folder), **arguments)
     for field, value in NEUTRAL_SAMPLING.items():
         setattr(lm.model.generation_config, field, value)
     return lm
 
 
-def _merged_transformer(recipe: MergeRecipe, plan: MergePlan, arguments: dict[str, Any]):
+def _refuse(arguments: dict[str, Any], why: str) -> None:
+    if clash := sorted({"parallelize", "tp_plan", "peft", "delta"} & arguments.keys()):
+        raise RecipeError(f"{', '.join(clash)} {why}.")
+
+
+def _merged_transformer(
+    recipe: MergeRecipe, plan: MergePlan, stream: MergeStream, arguments: dict[str, Any]
+):
     """Build the model from the stream, taking the arguments that concern it out of `arguments`."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
 
-    if clash := sorted({"parallelize", "tp_plan", "peft", "delta"} & arguments.keys()):
-        raise RecipeError(
-            f"{', '.join(clash)} needs a checkpoint on disk: add materialize=true, or leave it out."
-        )
     source = recipe.instruct_checkpoint.folder
     config = AutoConfig.from_pretrained(source)
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
@@ -126,9 +144,26 @@ def _merged_transformer(recipe: MergeRecipe, plan: MergePlan, arguments: dict[st
     model = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].from_pretrained(  # type: ignore[attr-defined]
         None,
         config=config,
-        state_dict=dict(merged_tensors(recipe, plan)),
-        dtype=config.dtype if dtype == "auto" else dtype,
+        state_dict=dict(stream.tensors(recipe)),
+        dtype=(recipe.out_dtype or config.dtype) if dtype == "auto" else dtype,
     )
     if (source / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(source)
     return model.to(arguments.pop("device"))
+
+
+def _mixed_transformer(
+    recipe: MergeRecipe, plan: MergePlan, stream: MergeStream, arguments: dict[str, Any]
+):
+    """Both models side by side; their probabilities are mixed at every step."""
+    from transformers import AutoModelForCausalLM
+
+    from hm_models.mix import MixedCausalLM
+
+    dtype, device = arguments.pop("dtype", "auto"), arguments.pop("device")
+    base, instruct = (
+        AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype).to(device)
+        for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint)
+    )
+    assert isinstance(recipe.alpha, float), "the recipe allows mix a number alone"
+    return MixedCausalLM(base=base, instruct=instruct, alpha=recipe.alpha)

@@ -11,9 +11,9 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,15 @@ MANIFEST = "hindsight_merge.json"
 WANTED_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
 # safetensors' names; anything else (fp8, int4 ...) would merge into noise without complaint.
 FLOAT_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-BUFFER_DTYPES = {"I64", "I32", "I16", "I8", "U8", "BOOL"}
+BUFFER_DTYPES = {
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+DTYPES = FLOAT_DTYPES | BUFFER_DTYPES
 
 
 class CheckpointError(ValueError):
@@ -38,12 +46,13 @@ class CheckpointError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class TensorHeader:
-    """Where one tensor lies: its file, safetensors dtype name, shape, and place in the file."""
+    """Where one tensor lies: its file, safetensors dtype name, shape, and bytes in the file."""
 
     file: Path
     dtype: str
     shape: tuple[int, ...]
     offset: int
+    bytes: int
 
     @property
     def is_float(self) -> bool:
@@ -59,6 +68,7 @@ class Checkpoint:
     revision: str | None
     config: dict[str, Any]
     tensors: dict[str, TensorHeader]
+    stamps: dict[Path, str]
 
     @classmethod
     def open(cls, name: str, revision: str | None = None) -> Checkpoint:
@@ -76,7 +86,9 @@ class Checkpoint:
                 f"{name} is quantised ({method}, see quantization_config in its config.json). "
                 "Merging needs bfloat16, float16 or float32 weights: use the unquantised checkpoint."
             )
-        return cls(name, folder, revision, config, _read_headers(folder, name))
+        tensors = _read_headers(folder, name)
+        stamps = {file: _stamp(file) for file in {header.file for header in tensors.values()}}
+        return cls(name, folder, revision, config, tensors, stamps)
 
     @property
     def ties_embeddings(self) -> bool:
@@ -84,18 +96,24 @@ class Checkpoint:
         text = self.config.get("text_config") or {}
         return bool(self.config.get("tie_word_embeddings", text.get("tie_word_embeddings", False)))
 
-    @contextlib.contextmanager
-    def reader(self) -> Iterator[TensorReader]:
-        """Open the files for reading tensors one at a time; they are closed on leaving."""
-        from safetensors import safe_open
+    @property
+    def companions(self) -> list[Path]:
+        """The files beside the weights: config, tokenizer, chat template and the like."""
+        found = {file for pattern in WANTED_FILES for file in self.folder.glob(pattern)}
+        return sorted(
+            file
+            for file in found
+            if file.suffix != ".safetensors" and file.name not in (INDEX_FILE, MANIFEST)
+        )
 
-        with contextlib.ExitStack() as stack:
-            files = {header.file for header in self.tensors.values()}
-            handles = {
-                file: stack.enter_context(safe_open(file, framework="pt", device="cpu"))
-                for file in files
-            }
-            yield TensorReader(self, handles)
+    def check_unchanged(self) -> None:
+        """Raise CheckpointError if a weight file is not what it was when its header was read."""
+        for file, stamp in self.stamps.items():
+            if not file.is_file() or _stamp(file) != stamp:
+                raise CheckpointError(
+                    f"{file} was changed or removed since it was opened. What was loaded from it and "
+                    "what it holds now must not be mixed: make a new model."
+                )
 
     def identity(self) -> str:
         """A SHA-256 over the content of config, tokenizer and weights, whatever the folder's name.
@@ -103,26 +121,9 @@ class Checkpoint:
         The hash of a weight file is remembered under HM_CACHE by path, size and change time, as
         reading hundreds of gigabytes again for each alpha would cost more than the merge.
         """
-        files = {header.file for header in self.tensors.values()}
-        files |= {
-            file
-            for pattern in WANTED_FILES
-            for file in self.folder.glob(pattern)
-            if file.suffix != ".safetensors" and file.name not in (INDEX_FILE, MANIFEST)
-        }
+        files = {header.file for header in self.tensors.values()} | set(self.companions)
         digests = sorted((file.name, _content_hash(file)) for file in files)
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
-
-
-class TensorReader:
-    """Reads single tensors of a checkpoint into CPU memory."""
-
-    def __init__(self, checkpoint: Checkpoint, handles: dict) -> None:
-        self._checkpoint = checkpoint
-        self._handles = handles
-
-    def __call__(self, name: str) -> torch.Tensor:
-        return self._handles[self._checkpoint.tensors[name].file].get_tensor(name)
 
 
 def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
@@ -216,10 +217,7 @@ def _read_header(file: Path) -> dict[str, TensorHeader]:
             entries = json.loads(stream.read(length))
             entries.pop("__metadata__", None)
             headers = {
-                tensor: TensorHeader(
-                    file, entry["dtype"], tuple(entry["shape"]), entry["data_offsets"][0]
-                )
-                for tensor, entry in entries.items()
+                tensor: _tensor_header(file, 8 + length, entry) for tensor, entry in entries.items()
             }
             end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
             promised = 8 + length + end
@@ -239,10 +237,23 @@ def _read_header(file: Path) -> dict[str, TensorHeader]:
     return headers
 
 
-def _content_hash(file: Path) -> str:
+def _tensor_header(file: Path, data: int, entry: dict[str, Any]) -> TensorHeader:
+    start, end = entry["data_offsets"]
+    if (dtype := entry["dtype"]) in DTYPES:
+        size = math.prod(entry["shape"]) * DTYPES[dtype].itemsize
+        if not 0 <= start <= end or end - start != size:
+            raise ValueError(f"{end - start} bytes for {entry['shape']} of {dtype}")
+    return TensorHeader(file, entry["dtype"], tuple(entry["shape"]), data + start, end - start)
+
+
+def _stamp(file: Path) -> str:
+    """Changes whenever the file's content does, without reading it."""
     status = file.stat()
-    stamp = f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}"
-    memo = cache_folder("identities") / hashlib.sha256(stamp.encode()).hexdigest()
+    return f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}"
+
+
+def _content_hash(file: Path) -> str:
+    memo = cache_folder("identities") / hashlib.sha256(_stamp(file).encode()).hexdigest()
     with contextlib.suppress(OSError):
         return memo.read_text()
     digest = hashlib.sha256()

@@ -8,6 +8,7 @@ generating. Nothing of the merge is written to disk unless `materialize=true`.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from functools import cached_property
@@ -18,11 +19,18 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, TemplateLM
 
 from hm_models.backends import choose_backend, load_hf, load_vllm
+from hm_models.errors import RecipeError
+from hm_models.live import change_hf, change_vllm, shut_down_vllm, why_restart
+from hm_models.mapped import ResidentFiles
+from hm_models.mergekit_yaml import read_recipe
 from hm_models.preflight import plan_merge
-from hm_models.recipe import MergeRecipe, RecipeError
+from hm_models.recipe import MIX, MergeRecipe
+from hm_models.stream import MergeStream
 from hm_models.writer import materialise
 
 PROMPT_STYLES = ("auto", "chat", "completion")
+# Fields of a recipe that only a mergekit YAML fills.
+NOT_ARGUMENTS = {"base_params", "instruct_params", "out_dtype"}
 REPORTED_PACKAGES = ("hindsight-merging", "mergekit", "torch", "transformers", "vllm", "lm_eval")
 
 logger = logging.getLogger(__name__)
@@ -32,9 +40,11 @@ class HindsightMerged(LM):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:
-        base, instruct, alpha, base_revision, instruct_revision, merge_method, merge_dtype: the
-            merge, see `hm_models.recipe.MergeRecipe`.
+        merge: the merge, see `hm_models.recipe.MergeRecipe`: base, instruct, alpha, base_revision,
+            instruct_revision, merge_method, merge_dtype, merge_params, merge_seed.
+        recipe: a mergekit YAML of two models in place of these (`hm_models.mergekit_yaml`).
         materialize: write the merged checkpoint into the cache and load that.
+        keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
         prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
             The harness's `--apply_chat_template`, where given, wins.
@@ -46,14 +56,9 @@ class HindsightMerged(LM):
 
     def __init__(
         self,
-        base: str | None = None,
-        instruct: str | None = None,
-        alpha: float | str | None = None,
-        base_revision: str | None = None,
-        instruct_revision: str | None = None,
-        merge_method: str = "linear",
-        merge_dtype: str = "float32",
+        recipe: str | None = None,
         materialize: bool = False,
+        keep_resident: bool = False,
         backend: str = "auto",
         prompt_style: str = "auto",
         **arguments: Any,
@@ -65,28 +70,32 @@ class HindsightMerged(LM):
             raise RecipeError(
                 f"prompt_style={prompt_style!r} is not known. Known: {', '.join(PROMPT_STYLES)}."
             )
-        if not isinstance(materialize, bool):
-            raise RecipeError(f"materialize={materialize!r}: expected true or false.")
-        self.recipe = MergeRecipe(
-            base=base,  # type: ignore[arg-type]  # the recipe says what is missing
-            instruct=instruct,  # type: ignore[arg-type]
-            alpha=alpha,  # type: ignore[arg-type]
-            base_revision=base_revision,
-            instruct_revision=instruct_revision,
-            merge_method=merge_method,
-            merge_dtype=merge_dtype,
-        )
+        for name, value in (("materialize", materialize), ("keep_resident", keep_resident)):
+            if not isinstance(value, bool):
+                raise RecipeError(f"{name}={value!r}: expected true or false.")
+        self.recipe = _recipe(recipe, arguments)
+        if self.recipe.merge_method == MIX:
+            backend = _backend_for_mixing(backend, materialize, keep_resident)
+        if materialize and keep_resident:
+            raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
         self.backend_name = choose_backend(backend)
         self.plan = plan_merge(self.recipe)
         for remark in self.plan.remarks:
             logger.warning("hm-merged: %s", remark)
-        self.prompt_style = prompt_style
-        if prompt_style == "auto":
-            self.prompt_style = "completion" if self.recipe.alpha == 0.0 else "chat"
+        self._asked_style = prompt_style
         # Set when the harness applies the template itself (--apply_chat_template).
         self._harness_applies_template = False
         self._materialize = materialize
+        self._keep_resident = keep_resident
         self._arguments = arguments
+        self._broken: str | None = None
+
+    @property
+    def prompt_style(self) -> str:
+        """`chat` or `completion`, at the present alpha."""
+        if self._asked_style == "auto":
+            return "completion" if self.recipe.alpha == 0.0 else "chat"
+        return self._asked_style
 
     @cached_property
     def lm(self) -> TemplateLM:
@@ -95,29 +104,109 @@ class HindsightMerged(LM):
         Tasks are loaded after the model is made, so whatever they refuse (a k above n, a missing data
         set) is said before the minutes that an engine takes to start.
         """
+        if self._broken:
+            raise RuntimeError(self._broken)
         recipe = self.recipe
-        folder = recipe.end.folder if recipe.end else None
-        if folder is None and self._materialize:
-            folder = materialise(recipe, self.plan)
-        load = {"vllm": load_vllm, "hf": load_hf}[self.backend_name]
+        folder = None
+        if self._materialize:
+            folder = recipe.end.folder if recipe.end else materialise(recipe, self.plan)
         logger.info(
-            "hm-merged: alpha=%g, %s weights on %s, %s prompts",
+            "hm-merged: alpha=%s, %s weights on %s, %s prompts",
             recipe.alpha,
             self.weights,
             self.backend_name,
             self.prompt_style,
         )
+        # They go to the backend and stay with it; a new one may want them once more.
+        arguments = dict(self._arguments)
         try:
-            lm = load(recipe, self.plan, folder, self._arguments)
+            if self.backend_name == "vllm":
+                lm = load_vllm(recipe, self.plan, folder, self._resident_paths, arguments)
+            else:
+                lm = load_hf(recipe, self.plan, folder, self._stream, arguments)
         except AttributeError as error:
             # Python would take it for a missing attribute of ours and ask __getattr__ below.
             raise RuntimeError(f"the {self.backend_name} backend did not load: {error}") from error
         lm.set_cache_hook(self.cache_hook)
         return lm
 
+    @cached_property
+    def _resident_files(self) -> ResidentFiles | None:
+        if not self._keep_resident:
+            return None
+        return ResidentFiles.of((self.recipe.base_checkpoint, self.recipe.instruct_checkpoint))
+
+    @property
+    def _resident_paths(self) -> dict[str, str] | None:
+        return self._resident_files.paths if self._resident_files else None
+
+    @cached_property
+    def _stream(self) -> MergeStream:
+        return MergeStream(self.plan, self._resident_paths)
+
+    def set_alpha(self, alpha: object) -> None:
+        """Go to another alpha; what is generated next equals a new model's at that alpha.
+
+        A running engine takes the new weights in place: nothing restarts, compiles or captures
+        again. Where the new alpha comes with another tokenizer, config or shape (a base whose files
+        differ, at alpha 0), the engine is ended and a new one starts when it is needed.
+
+        Raises:
+            RecipeError, CheckpointError: bad input, or a checkpoint that has changed; nothing
+                happened, the model is as before.
+            Exception: the change failed half-way. The model then refuses to generate until a
+                `set_alpha` succeeds, which loads everything anew.
+        """
+        recipe = self.recipe.with_alpha(alpha)
+        if self._materialize:
+            raise RecipeError("set_alpha changes streamed weights; leave materialize=true out.")
+        for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint):
+            checkpoint.check_unchanged()
+        recipe.arithmetic_fits([tensor.name for tensor in self.plan.tensors])
+        if "lm" in self.__dict__:
+            reason = self._why_restart(recipe)
+            if reason:
+                logger.info("hm-merged: a new engine for alpha=%s, as %s", recipe.alpha, reason)
+                self._end_engine()
+            else:
+                self._change(recipe)
+        self.recipe, self._broken = recipe, None
+
+    def _why_restart(self, recipe: MergeRecipe) -> str | None:
+        if recipe.merge_method == MIX:
+            return None
+        if self.backend_name == "vllm" and getattr(self.lm, "data_parallel_size", 1) > 1:
+            return "data_parallel_size makes the harness start its engines for each call"
+        return why_restart(self.plan, self.recipe, recipe)
+
+    def _change(self, recipe: MergeRecipe) -> None:
+        try:
+            if recipe.merge_method == MIX:
+                self.lm.model.alpha = recipe.alpha
+            elif self.backend_name == "vllm":
+                change_vllm(self.lm, recipe)
+            else:
+                change_hf(self.lm, self._stream, recipe)
+        except BaseException as error:
+            self._broken = (
+                f"The change to alpha={recipe.alpha} failed half-way ({type(error).__name__}: "
+                f"{error}), so the weights of two alphas were mixed and were given up. Call set_alpha "
+                "again to load a new model."
+            )
+            del self.__dict__["lm"]
+            raise
+
+    def _end_engine(self) -> None:
+        if self.backend_name == "vllm":
+            shut_down_vllm(self.lm)
+        del self.__dict__["lm"]
+
     @property
     def weights(self) -> str:
-        """Where the weights come from: `checkpoint` (alpha 0 or 1), `materialised`, `streamed`."""
+        """Where the weights come from: `checkpoint` (alpha 0 or 1), `materialised`, `streamed`, or
+        `both models` where probabilities are mixed."""
+        if self.recipe.merge_method == MIX:
+            return "both models"
         if self.recipe.end:
             return "checkpoint"
         return "materialised" if self._materialize else "streamed"
@@ -214,6 +303,28 @@ class HindsightMerged(LM):
             "prompt_style": "harness" if self._harness_applies_template else self.prompt_style,
             "versions": {name: _version(name) for name in REPORTED_PACKAGES},
         }
+
+
+def _recipe(file: str | None, arguments: dict[str, Any]) -> MergeRecipe:
+    """Take what makes up the recipe out of `arguments`."""
+    fields = {field.name for field in dataclasses.fields(MergeRecipe)} - NOT_ARGUMENTS
+    given = {name: arguments.pop(name) for name in fields & arguments.keys()}
+    if file is None:
+        return MergeRecipe(**{"base": None, "instruct": None} | given)
+    if given:
+        raise RecipeError(
+            f"recipe={file} says what is merged and how; leave {', '.join(sorted(given))} out."
+        )
+    return read_recipe(file)
+
+
+def _backend_for_mixing(backend: str, materialize: bool, keep_resident: bool) -> str:
+    if backend == "vllm" or materialize or keep_resident:
+        raise RecipeError(
+            "merge_method=mix runs two models side by side, which the hf backend does alone and "
+            "without merged weights: leave backend, materialize and keep_resident out."
+        )
+    return "hf"
 
 
 def _version(package: str) -> str | None:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import torch
+
 from hm_models.checkpoint import Checkpoint, TensorHeader
-from hm_models.recipe import MergeRecipe, RecipeError
+from hm_models.errors import RecipeError
+from hm_models.mapped import MappedCheckpoint
+from hm_models.recipe import MIX, MergeRecipe
 from hm_models.vocabulary import RowMatch, match_rows, read_vocabulary
 
 # Modules with one row for each token, by the names that the architectures of the hub use.
@@ -73,6 +77,11 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
 
     _compare_names(base, base_names, instruct, instruct_names)
     rows = _vocabulary_rows(base, instruct, remarks)
+    if rows is not None and recipe.merge_method == MIX:
+        raise RecipeError(
+            "merge_method=mix needs the same tokens in the same rows on both sides, and "
+            f"{remarks[-1]}. Merge the weights instead (merge_method=linear)."
+        )
     planned = []
     clashes = []
     for name, source in sorted(instruct_names.items(), key=lambda item: _place(instruct, item[1])):
@@ -90,7 +99,13 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
             f"shape or kind, first {'; '.join(clashes[:SHOWN])}. Both must be the same "
             "architecture and size."
         )
+    recipe.arithmetic_fits([tensor.name for tensor in planned])
     remarks += _compare_dtypes(base, instruct, planned)
+    if recipe.alpha_is_idle:
+        remarks.append(
+            f"{recipe.merge_method} has no way between two models: every alpha but 0 and 1 gives the "
+            "same merge"
+        )
     return MergePlan(tuple(planned), overrides, tuple(remarks))
 
 
@@ -128,12 +143,10 @@ def _effective_names(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
-    import torch
-
     if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
         return False
-    with checkpoint.reader() as read:
-        return torch.equal(read(one), read(other))
+    read = MappedCheckpoint(checkpoint)
+    return torch.equal(read(one), read(other))
 
 
 def _place(checkpoint: Checkpoint, name: str) -> tuple[str, int]:

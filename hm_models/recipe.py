@@ -8,41 +8,31 @@ Hindsight merging (UAI 2025, section 3.1): theta = alpha * instruct + (1 - alpha
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-import math
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.metadata import version
+from typing import Any
 
+import torch
+
+from hm_models.alpha import Alpha, parse_alpha
 from hm_models.checkpoint import Checkpoint
+from hm_models.errors import RecipeError
+from hm_models.methods import (
+    Arithmetic,
+    Settings,
+    TwoModelMethod,
+    as_settings,
+    resolve,
+    tensor_seed,
+)
 
-# Two-model methods of `mergekit.merge_methods` whose only parameter is alpha.
-MERGE_METHODS = ("linear", "slerp")
+MIX = "mix"  # no merge of weights: both models side by side (hm_models.mix)
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
-
-
-class RecipeError(ValueError):
-    """A merge that cannot be made as asked; the message says what is wrong and how to mend it."""
-
-
-def parse_alpha(alpha: object) -> float:
-    """Return `alpha` as a float in [0, 1], or raise RecipeError with the remedy."""
-    try:
-        if isinstance(alpha, bool):
-            raise TypeError
-        value = float(alpha)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise RecipeError(
-            f"alpha={alpha!r} is not a number. Give one between 0 (the base) and 1 (the instruct "
-            "model), for example alpha=0.7."
-        ) from None
-    if math.isnan(value) or not 0.0 <= value <= 1.0:
-        raise RecipeError(
-            f"alpha={value:g} lies outside [0, 1]: 0 is the base, 1 the instruct model, and values "
-            "in between merge them. Give for example alpha=0.7."
-        )
-    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,23 +42,33 @@ class MergeRecipe:
     Attributes:
         base: folder or hub name of the earlier checkpoint (alpha = 0).
         instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1).
-        alpha: weight of `instruct`, in [0, 1].
+        alpha: weight of `instruct`, in [0, 1]: a number, or as `hm_models.alpha` says. None where the
+            parameters say it all.
         base_revision, instruct_revision: branch, tag or commit on the hub.
-        merge_method: one of MERGE_METHODS, carried out by `mergekit.merge_methods`.
-        merge_dtype: precision of the arithmetic; the result is rounded once, to the dtype that the
-            tensor has in the instruct checkpoint.
+        merge_method: a method of `mergekit.merge_methods` for two models, or `mix`.
+        merge_dtype: precision of the arithmetic; the result is rounded once, to `out_dtype`. None
+            promotes the two inputs' dtypes.
+        merge_params: the method's other parameters, as settings of mergekit.
+        base_params, instruct_params: the same for one input alone.
+        merge_seed: what methods that drop weights at random draw from.
+        out_dtype: dtype of the merged tensors; None keeps the instruct model's.
 
     Raises:
-        RecipeError: a value is missing or out of range.
+        RecipeError: a value is missing, unknown or out of range.
     """
 
     base: str
     instruct: str
-    alpha: float
+    alpha: Alpha | None = None
     base_revision: str | None = None
     instruct_revision: str | None = None
     merge_method: str = "linear"
-    merge_dtype: str = "float32"
+    merge_dtype: str | None = "float32"
+    merge_params: Settings = dataclasses.field(default_factory=dict)
+    base_params: Settings = dataclasses.field(default_factory=dict)
+    instruct_params: Settings = dataclasses.field(default_factory=dict)
+    merge_seed: int = 0
+    out_dtype: str | None = None
 
     def __post_init__(self) -> None:
         for side in ("base", "instruct"):
@@ -78,12 +78,33 @@ class MergeRecipe:
                     f"{side}={value!r} names no checkpoint. Give a folder or a hub name, for "
                     f"example --model_args base=PATH,instruct=PATH,alpha=0.7."
                 )
-        object.__setattr__(self, "alpha", parse_alpha(self.alpha))
-        for name, known in (("merge_method", MERGE_METHODS), ("merge_dtype", MERGE_DTYPES)):
-            if getattr(self, name) not in known:
+        for name in ("merge_params", "base_params", "instruct_params"):
+            object.__setattr__(self, name, _parameters(name, getattr(self, name)))
+        for name in ("merge_dtype", "out_dtype"):
+            if getattr(self, name) not in (None, *MERGE_DTYPES):
                 raise RecipeError(
-                    f"{name}={getattr(self, name)!r} is not known. Known: {', '.join(known)}."
+                    f"{name}={getattr(self, name)!r} is not known. Known: {', '.join(MERGE_DTYPES)}."
                 )
+        if isinstance(self.merge_seed, bool) or not isinstance(self.merge_seed, int):
+            raise RecipeError(f"merge_seed={self.merge_seed!r}: expected a whole number.")
+        self._check_method()
+
+    def _check_method(self) -> None:
+        given = {*self.merge_params, *self.base_params, *self.instruct_params}
+        if self.merge_method == MIX:
+            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
+            if given or not isinstance(self.alpha, float):
+                raise RecipeError(
+                    "merge_method=mix takes one number as alpha and no merge_params: it mixes the "
+                    "two models' probabilities, not their tensors."
+                )
+            return
+        method = TwoModelMethod.named(self.merge_method)
+        # Without alpha, the parameters must say what alpha would.
+        needs_alpha = bool(method.set_by_alpha) and not given & set(method.set_by_alpha)
+        if self.alpha is not None or needs_alpha:
+            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
+        method.check(given, has_alpha=self.alpha is not None)
 
     @cached_property
     def base_checkpoint(self) -> Checkpoint:
@@ -94,6 +115,17 @@ class MergeRecipe:
     def instruct_checkpoint(self) -> Checkpoint:
         """The opened instruct model; headers are read, tensors are not. Raises CheckpointError."""
         return Checkpoint.open(self.instruct, self.instruct_revision)
+
+    def with_alpha(self, alpha: object) -> MergeRecipe:
+        """The same merge at another alpha, on the same opened checkpoints.
+
+        Raises:
+            RecipeError: as for the recipe itself.
+        """
+        other = dataclasses.replace(self, alpha=alpha)  # type: ignore[arg-type]
+        for side in ("base_checkpoint", "instruct_checkpoint"):
+            other.__dict__[side] = getattr(self, side)
+        return other
 
     @property
     def end(self) -> Checkpoint | None:
@@ -109,25 +141,85 @@ class MergeRecipe:
         """The checkpoint whose config, tokenizer and chat template the merge carries."""
         return self.end or self.instruct_checkpoint
 
+    @property
+    def alpha_is_idle(self) -> bool:
+        """Whether the method has no way between the two models, so that alpha changes nothing."""
+        if self.merge_method == MIX or self.alpha is None:
+            return False
+        return not TwoModelMethod(self.merge_method).set_by_alpha
+
+    def arithmetic(self) -> Callable[[str, float], Arithmetic]:
+        """Return a function of a tensor's name and depth that says how it is merged.
+
+        Raises:
+            RecipeError: the method merges no weights (`mix`); the function raises it where
+                parameters do not fit a tensor.
+        """
+        if self.merge_method == MIX:
+            raise RecipeError("merge_method=mix merges no weights, so there are no merged tensors.")
+        method = TwoModelMethod(self.merge_method)
+        by_alpha = ({}, {}, {}) if self.alpha is None else method.alpha_settings(self.alpha)
+        given = (self.merge_params, self.base_params, self.instruct_params)
+        sources = tuple(
+            as_settings({**ours, **theirs}) for ours, theirs in zip(by_alpha, given, strict=True)
+        )
+        dtype = getattr(torch, self.merge_dtype) if self.merge_dtype else None
+
+        # Most recipes say the same of every tensor, and mergekit's resolver is not fast.
+        uniform = all(_is_scalar(value) for source in sources for value in source.values())
+        known: dict[str, tuple[Settings, dict[str, dict[str, Any]]]] = {}
+
+        def of_tensor(name: str, depth: float) -> Arithmetic:
+            key = "" if uniform else f"{name}\0{depth}"
+            if key not in known:
+                known[key] = resolve(method, sources, name, depth)  # type: ignore[arg-type]
+            return Arithmetic(method, *known[key], dtype, tensor_seed(self.merge_seed, name))
+
+        return of_tensor
+
+    def arithmetic_fits(self, names: list[str]) -> None:
+        """Raise RecipeError if the parameters do not fit one of these tensors."""
+        if self.merge_method != MIX and self.end is None:
+            arithmetic = self.arithmetic()
+            for name in names:
+                arithmetic(name, 0.0)
+
     def fingerprint(self) -> str:
         """A SHA-256 over everything that shapes the merged weights and the tokenizer.
 
         It follows the content of the files, not their names: a copy of a checkpoint in another
         folder gives the same fingerprint, an edited one another.
         """
+        parts: dict[str, Any]
         if self.end is not None:
-            parts: dict[str, object] = {"checkpoint": self.end.identity()}
+            parts = {"checkpoint": self.end.identity()}
         else:
-            parts = {
-                "base": self.base_checkpoint.identity(),
-                "instruct": self.instruct_checkpoint.identity(),
-                "alpha": self.alpha,
-                "merge_method": self.merge_method,
-                "merge_dtype": self.merge_dtype,
-                "mergekit": version("mergekit"),
-            }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+            parts = {name: value for name, value in self.to_dict().items() if value or value == 0}
+            for name in ("base_revision", "instruct_revision"):
+                parts.pop(name, None)
+            if self.alpha_is_idle:
+                del parts["alpha"]
+            parts["base"] = self.base_checkpoint.identity()
+            parts["instruct"] = self.instruct_checkpoint.identity()
+            parts["mergekit"] = version("mergekit")
+        # Not sorted within: the order of patterns counts. The fields' own order is fixed.
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values; `MergeRecipe(**recipe.to_dict())` gives it back."""
         return dataclasses.asdict(self)
+
+
+def _parameters(name: str, given: object) -> dict[str, Any]:
+    if isinstance(given, str):
+        with contextlib.suppress(ValueError):
+            given = json.loads(given)
+    if not isinstance(given, Mapping):
+        raise RecipeError(
+            f'{name}={given!r}: expected names and values, for example {name}={{"density": 0.5}}.'
+        )
+    return dict(given)
+
+
+def _is_scalar(setting: object) -> bool:
+    return isinstance(setting, (bool, int, float, str))

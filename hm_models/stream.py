@@ -2,20 +2,31 @@
 
     for name, tensor in merged_tensors(MergeRecipe(base=B, instruct=I, alpha=0.7)): ...
 
-The arithmetic is mergekit's (`mergekit.merge_methods.merge_tensors`), in `merge_dtype`, rounded
-once to the dtype of the instruct tensor: the bits of `mergekit-yaml` with the same dtypes.
+The arithmetic is mergekit's (`mergekit.merge_methods`), in `merge_dtype`, rounded once: the bits of
+`mergekit-yaml` with the same dtypes. `MergeStream` gives the same as lazy tensors, for an engine that
+merges straight into its parameters, at one alpha after another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import torch
 
 from hm_models.checkpoint import Checkpoint
+from hm_models.errors import RecipeError
+from hm_models.kernel import linear_merge
+from hm_models.lazy import LazyMerge, Write
+from hm_models.mapped import MappedCheckpoint
+from hm_models.methods import Arithmetic
 from hm_models.preflight import MergePlan, PlannedTensor, plan_merge
-from hm_models.recipe import MergeRecipe, RecipeError
-from hm_models.vocabulary import NO_ROW
+from hm_models.read_ahead import Lease, ReadAhead, Source
+from hm_models.recipe import MergeRecipe
+from hm_models.vocabulary import NO_ROW, RowMatch
+
+LAYER = re.compile(r"^(.*?)\.(\d+)\.")
 
 
 def merged_tensors(
@@ -29,52 +40,148 @@ def merged_tensors(
         RecipeError, CheckpointError: the pair cannot be merged; raised before the first tensor. Only
             whole-number buffers with different values are found when it is their turn.
     """
-    if recipe.end is not None:
-        yield from _own_tensors(recipe.end)
-        return
-    plan = plan or plan_merge(recipe)
-    with recipe.base_checkpoint.reader() as base, recipe.instruct_checkpoint.reader() as instruct:
-        for planned in plan.tensors:
-            ours, theirs = base(planned.base), instruct(planned.instruct)
-            yield planned.name, _merge(recipe, planned, ours, theirs)
+    for name, tensor in MergeStream(plan).tensors(recipe):
+        yield name, tensor.merged()
 
 
-def _own_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
-    with checkpoint.reader() as read:
-        for name in checkpoint.tensors:
-            yield name, read(name)
+class MergeStream:
+    """A pair's merged tensors, for one alpha after another: it is planned and opened once.
+
+    Args:
+        plan: what `plan_merge` gave for the pair, where the caller has it.
+        resident: where the files lie in memory (`ResidentFiles.paths`); None reads the files.
+    """
+
+    def __init__(
+        self, plan: MergePlan | None = None, resident: Mapping[str, str] | None = None
+    ) -> None:
+        self._plan = plan
+        self._resident = resident
+        self._mapped: dict[str, MappedCheckpoint] = {}
+
+    def tensors(self, recipe: MergeRecipe) -> Iterator[tuple[str, LazyMerge]]:
+        """Yield (name, lazy tensor) of the merge, in the order of the instruct files.
+
+        Recipes of later calls may differ in alpha alone.
+
+        Raises:
+            RecipeError, CheckpointError: as `merged_tensors`.
+        """
+        if recipe.end is not None:
+            yield from self._own(recipe.end)
+        else:
+            yield from self._merged(recipe)
+
+    def _own(self, checkpoint: Checkpoint) -> Iterator[tuple[str, LazyMerge]]:
+        mapped = self._map(checkpoint)
+        for (source,), lease in self._leased([[(mapped, name)] for name in checkpoint.tensors]):
+            tensor = mapped(source[1])
+            yield source[1], LazyMerge((tensor,), tensor.dtype, _as_it_is, True, lease)
+
+    def _merged(self, recipe: MergeRecipe) -> Iterator[tuple[str, LazyMerge]]:
+        self._plan = self._plan or plan_merge(recipe)
+        planned = self._plan.tensors
+        depth = depths([tensor.name for tensor in planned])
+        arithmetic = recipe.arithmetic()
+        # All resolved before the first tensor, so that nothing is half loaded when one does not fit.
+        how = [arithmetic(tensor.name, depth[tensor.name]) for tensor in planned]
+        base, instruct = self._map(recipe.base_checkpoint), self._map(recipe.instruct_checkpoint)
+        sources = [[(base, t.base), (instruct, t.instruct)] for t in planned]
+        out_dtype = getattr(torch, recipe.out_dtype) if recipe.out_dtype else None
+        for tensor, merge, (_, lease) in zip(planned, how, self._leased(sources), strict=True):
+            pair = base(tensor.base), instruct(tensor.instruct)
+            yield tensor.name, _lazy(tensor, pair, merge, out_dtype, lease)
+
+    def _leased(self, items: list[list[Source]]) -> Iterator[tuple[list[Source], Lease | None]]:
+        """Yield each item with what must be held while it is read."""
+        if self._resident is not None:
+            yield from ((item, None) for item in items)
+            return
+        reader = ReadAhead(items)
+        try:
+            for index, item in enumerate(items):
+                yield item, reader.take(index)
+        finally:
+            reader.close()
+
+    def _map(self, checkpoint: Checkpoint) -> MappedCheckpoint:
+        key = str(checkpoint.folder)
+        if key not in self._mapped:
+            self._mapped[key] = MappedCheckpoint(checkpoint, self._resident)
+        return self._mapped[key]
 
 
-def _merge(
-    recipe: MergeRecipe, planned: PlannedTensor, base: torch.Tensor, instruct: torch.Tensor
-) -> torch.Tensor:
+def depths(names: list[str]) -> dict[str, float]:
+    """Where each tensor lies between the first layer (0) and the last (1), by its name.
+
+    As in mergekit, tensors outside the layers are at 0, and a single layer is at 1.
+    """
+    layers = {name: LAYER.match(name) for name in names}
+    last: dict[str, int] = {}
+    for match in filter(None, layers.values()):
+        last[match[1]] = max(last.get(match[1], 0), int(match[2]))
+    return {
+        name: (int(match[2]) / last[match[1]] if last[match[1]] else 1.0) if match else 0.0
+        for name, match in layers.items()
+    }
+
+
+def _lazy(
+    planned: PlannedTensor,
+    pair: tuple[torch.Tensor, torch.Tensor],
+    arithmetic: Arithmetic,
+    out_dtype: torch.dtype | None,
+    lease: Lease | None,
+) -> LazyMerge:
+    base, instruct = pair
     if not instruct.is_floating_point():
         if not torch.equal(base, instruct):
             raise RecipeError(
-                f"The buffer {planned.name} ({instruct.dtype}) differs between {recipe.base} and "
-                f"{recipe.instruct}, and whole numbers cannot be merged."
+                f"The buffer {planned.name} ({instruct.dtype}) differs between the two checkpoints, "
+                "and whole numbers cannot be merged."
             )
-        return instruct
+        return LazyMerge((instruct,), instruct.dtype, _as_it_is, True, lease)
+    dtype = out_dtype or instruct.dtype
+    weights = arithmetic.linear_weights(base.dtype, instruct.dtype, dtype)
+    write: Write
+    if weights:
+        write = partial(_linear, weights, arithmetic.shared["normalize"])
+    else:
+        write = partial(_by_mergekit, arithmetic)
     if planned.rows is None:
-        return _arithmetic(recipe, base, instruct)
-    rows = torch.tensor(planned.rows.rows)
+        return LazyMerge(pair, dtype, write, weights is not None, lease)
+    # A wrapper's shape is that of its last input: the instruct model's rows.
+    return LazyMerge(pair, dtype, partial(_by_rows, planned.rows, write), False, lease)
+
+
+def _as_it_is(inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+    out.copy_(inputs[0])
+
+
+def _linear(
+    weights: tuple[float, float],
+    normalize: bool,
+    inputs: tuple[torch.Tensor, ...],
+    out: torch.Tensor,
+) -> None:
+    base, instruct = (tensor.contiguous() for tensor in inputs)
+    linear_merge(base, instruct, out, weights, normalize)
+
+
+def _by_mergekit(
+    arithmetic: Arithmetic, inputs: tuple[torch.Tensor, ...], out: torch.Tensor
+) -> None:
+    base, instruct = inputs
+    out.copy_(arithmetic(base, instruct, out.dtype))
+
+
+def _by_rows(
+    match: RowMatch, write: Write, inputs: tuple[torch.Tensor, ...], out: torch.Tensor
+) -> None:
+    base, instruct = inputs
+    rows = torch.tensor(match.rows)
     common = rows != NO_ROW
-    merged = instruct.clone()  # rows without a counterpart stay the instruct model's
-    merged[common] = _arithmetic(recipe, base[rows[common]], instruct[common])
-    return merged
-
-
-def _arithmetic(recipe: MergeRecipe, base: torch.Tensor, instruct: torch.Tensor) -> torch.Tensor:
-    from mergekit.merge_methods import merge_tensors
-
-    linear = recipe.merge_method == "linear"
-    return merge_tensors(
-        [base, instruct],
-        recipe.merge_method,
-        parameters={"weight": [1.0 - recipe.alpha, recipe.alpha]}
-        if linear
-        else {"t": recipe.alpha},
-        base_index=None if linear else 0,
-        dtype=getattr(torch, recipe.merge_dtype),
-        out_dtype=instruct.dtype,
-    )
+    out.copy_(instruct)  # rows without a counterpart stay the instruct model's
+    merged = torch.empty_like(out[common])
+    write((base[rows[common]], instruct[common]), merged)
+    out[common] = merged

@@ -1,25 +1,30 @@
-"""vLLM's load format `hm-merged`: the engine's weights are the merged stream, nothing on disk.
+"""vLLM's load format `hm-merged`, and the change of alpha in a running engine.
 
 vLLM loads the instruct model's config and tokenizer as usual and asks this loader for weights. The
 loader is registered by importing this module; `worker_extension_cls` makes every worker import it
-before loading, under spawn, tensor parallelism and Ray alike.
+before loading, under spawn, tensor and pipeline parallelism and Ray alike. `change_recipe`, called in
+every worker, streams the weights of another alpha into the parameters that are there.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from functools import lru_cache
 
 import torch
 from vllm.model_executor.model_loader import register_model_loader
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
+from vllm.platforms import current_platform
 
 from hm_models.recipe import MergeRecipe
-from hm_models.stream import merged_tensors
+from hm_models.stream import MergeStream
 
 LOAD_FORMAT = "hm-merged"
 RECIPE_KEY = "hm_recipe"
+RESIDENT_KEY = "hm_resident"
 WORKER_EXTENSION = f"{__name__}.MergingWorker"
 
 
@@ -30,6 +35,7 @@ class MergedModelLoader(DefaultModelLoader):
     def __init__(self, load_config) -> None:
         extra = dict(load_config.model_loader_extra_config)
         self.recipe = MergeRecipe(**extra.pop(RECIPE_KEY))
+        self.resident = extra.pop(RESIDENT_KEY, None)
         # The parent refuses keys and formats that it does not know.
         super().__init__(
             dataclasses.replace(
@@ -42,17 +48,64 @@ class MergedModelLoader(DefaultModelLoader):
             # Some architectures add a second source of weights; it is not part of the merge.
             return super()._get_weights_iterator(source)
         self.counter_before_loading_weights = time.perf_counter()  # for the parent's log line
-        return (pair for pair in merged_tensors(self.recipe))
+        stream = _open_stream(_pair_of(self.recipe), _as_key(self.resident))
+        return (pair for pair in stream.tensors(self.recipe))
 
 
 class MergingWorker:
     """Mixed into vLLM's worker class; importing it is what registers the loader there."""
 
+    def change_recipe(self, recipe: dict) -> None:
+        """Load the weights of another recipe for the same pair into the running engine.
 
-def engine_arguments(recipe: MergeRecipe) -> dict:
+        An exception leaves parameters of two recipes beside each other: the engine must not be used
+        any more.
+        """
+        load_config = self.vllm_config.load_config  # type: ignore[attr-defined]
+        load_config.model_loader_extra_config = {
+            **load_config.model_loader_extra_config,
+            RECIPE_KEY: recipe,
+        }
+        self.reload_weights()  # type: ignore[attr-defined]
+        if current_platform.is_cpu():
+            _pack_tied_heads(self.get_model())  # type: ignore[attr-defined]
+
+
+def _pack_tied_heads(model: torch.nn.Module) -> None:
+    """Pack output heads again that share their embedding's weight.
+
+    vLLM's CPU build multiplies with a packed copy of a head's weight, and a reload packs only layers
+    that were loaded by their own name, which a tied head is not.
+    """
+    from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+
+    for module in model.modules():
+        if isinstance(module, ParallelLMHead) and hasattr(module, "cpu_linear"):
+            module.quant_method.process_weights_after_loading(module)
+
+
+def _pair_of(recipe: MergeRecipe) -> str:
+    """What all alphas of a pair have in common, as a key."""
+    return json.dumps(recipe.to_dict() | {"alpha": None})
+
+
+def _as_key(resident: Mapping[str, str] | None) -> str | None:
+    return None if resident is None else json.dumps(resident)
+
+
+@lru_cache(maxsize=1)
+def _open_stream(pair: str, resident: str | None) -> MergeStream:
+    # Kept between changes of alpha, so that they neither plan nor open anything again.
+    return MergeStream(resident=json.loads(resident) if resident else None)
+
+
+def engine_arguments(recipe: MergeRecipe, resident: Mapping[str, str] | None = None) -> dict:
     """The arguments of `vllm.LLM` that make it load this merge."""
     return {
         "load_format": LOAD_FORMAT,
-        "model_loader_extra_config": {RECIPE_KEY: recipe.to_dict()},
+        "model_loader_extra_config": {
+            RECIPE_KEY: recipe.to_dict(),
+            **({RESIDENT_KEY: dict(resident)} if resident is not None else {}),
+        },
         "worker_extension_cls": WORKER_EXTENSION,
     }

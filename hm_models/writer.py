@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from hm_models.checkpoint import INDEX_FILE, MANIFEST, SINGLE_FILE, WANTED_FILES
+from hm_models.checkpoint import INDEX_FILE, MANIFEST, SINGLE_FILE
 from hm_models.places import cache_folder
 from hm_models.preflight import MergePlan
 from hm_models.recipe import MergeRecipe
@@ -108,11 +108,8 @@ def _write_shards(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
 
 
 def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
-    source = recipe.front.folder
-    for pattern in WANTED_FILES:
-        for file in source.glob(pattern):
-            if file.suffix != ".safetensors" and file.name not in (INDEX_FILE, MANIFEST):
-                shutil.copyfile(file, draft / file.name)
+    for file in recipe.front.companions:
+        shutil.copyfile(file, draft / file.name)
     # At alpha 0 and 1 the checkpoint is that one side, whose config is right as it is.
     config = recipe.front.config | (plan.config_overrides if recipe.end is None else {})
     (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hm_models.checkpoint import INDEX_FILE, Checkpoint, CheckpointError
+from hm_models.mapped import MappedCheckpoint
 from tests.models.tiny import (
     TERABYTE,
     copy_of,
@@ -38,10 +39,9 @@ def test_a_checkpoint_knows_config_shapes_and_dtypes(instruct):
     }
 
 
-def test_the_reader_gives_the_tensors_of_all_shards(instruct):
-    checkpoint = Checkpoint.open(str(instruct))
-    with checkpoint.reader() as read:
-        assert all(same_bits(read(name), tensor) for name, tensor in read_tensors(instruct).items())
+def test_the_mapped_files_give_the_tensors_of_all_shards(instruct):
+    read = MappedCheckpoint(Checkpoint.open(str(instruct)))
+    assert all(same_bits(read(name), tensor) for name, tensor in read_tensors(instruct).items())
 
 
 def test_a_terabyte_opens_without_reading_it(tmp_path):
@@ -243,8 +243,7 @@ def test_integer_buffers_are_no_reason_to_refuse(tmp_path):
     write_shard(folder / "model.safetensors", entries, 12)
     checkpoint = Checkpoint.open(str(folder))
     assert [header.is_float for header in checkpoint.tensors.values()] == [True, False]
-    with checkpoint.reader() as read:
-        assert read("steps").dtype == torch.int64
+    assert MappedCheckpoint(checkpoint)("steps").dtype == torch.int64
 
 
 def test_several_files_without_an_index_are_refused(instruct, tmp_path):

@@ -39,17 +39,11 @@ def test_a_missing_checkpoint_is_refused_with_its_side_and_an_example(side, valu
     assert "--model_args base=PATH,instruct=PATH" in str(refusal.value)
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "known"),
-    [
-        ("merge_method", "ties", "linear, slerp"),
-        ("merge_dtype", "float8", "float32, bfloat16, float16"),
-    ],
-)
-def test_an_unknown_choice_is_refused_with_those_that_are_known(field, value, known):
-    with pytest.raises(RecipeError) as refusal:
-        MergeRecipe(base="b", instruct="i", alpha=0.5, **{field: value})
-    assert f"{field}='{value}' is not known. Known: {known}." in str(refusal.value)
+def test_an_unknown_dtype_is_refused_with_those_that_are_known():
+    with pytest.raises(
+        RecipeError, match=r"'float8' is not known\. Known: float32, bfloat16, float16\."
+    ):
+        MergeRecipe(base="b", instruct="i", alpha=0.5, merge_dtype="float8")
 
 
 @pytest.mark.parametrize(("given", "parsed"), [("0.7", 0.7), (0, 0.0), ("1", 1.0), (" .25 ", 0.25)])

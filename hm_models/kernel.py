@@ -1,0 +1,144 @@
+"""The linear merge of two tensors in one pass over memory, with the bits of mergekit.
+
+mergekit 0.1.5 computes a linear merge as fma(instruct, w1, fma(base, w0, 0)) / (w0 + w1) in float32
+and rounds once to the result's dtype; torch does that in five passes through full-size temporaries.
+Here one loop, compiled by numba, does the same for each element and writes where the result belongs.
+Half precisions travel as integers: uint16 is bfloat16, int16 is float16.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+import torch
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+CARRIERS = {
+    torch.bfloat16: torch.uint16,
+    torch.float16: torch.int16,
+    torch.float32: torch.float32,
+}
+BLOCK = 1 << 21  # elements a thread takes at once: large against the call, small against a tensor
+MAX_THREADS = 8  # more do not read memory any faster
+# Asked for now: vLLM's CPU build later ties the main thread, and whatever it starts, to one core.
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
+_INT = ir.IntType(32)
+
+
+@intrinsic
+def _widen(context, value):
+    """bfloat16 or float16 (in its carrier) to float32."""
+
+    def from_bfloat16(_, builder, signature, arguments):
+        wide = builder.shl(builder.zext(arguments[0], _INT), _INT(16))
+        return builder.bitcast(wide, ir.FloatType())
+
+    def from_float16(_, builder, signature, arguments):
+        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+    def as_it_is(_, builder, signature, arguments):
+        return arguments[0]
+
+    widen = {types.uint16: from_bfloat16, types.int16: from_float16}.get(value, as_it_is)
+    return types.float32(value), widen
+
+
+@intrinsic
+def _narrow(context, value, like):
+    """float32 to the dtype that `like` carries, to nearest, ties to even."""
+
+    def to_bfloat16(_, builder, signature, arguments):
+        bits = builder.bitcast(arguments[0], _INT)
+        odd = builder.and_(builder.lshr(bits, _INT(16)), _INT(1))
+        rounded = builder.lshr(builder.add(bits, builder.add(odd, _INT(0x7FFF))), _INT(16))
+        # Rounding could carry a NaN's bits over into an infinity.
+        is_nan = builder.fcmp_unordered("uno", arguments[0], arguments[0])
+        return builder.trunc(builder.select(is_nan, _INT(0x7FC0), rounded), ir.IntType(16))
+
+    def to_float16(_, builder, signature, arguments):
+        return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
+
+    def as_it_is(_, builder, signature, arguments):
+        return arguments[0]
+
+    narrow = {types.uint16: to_bfloat16, types.int16: to_float16}.get(like, as_it_is)
+    return like(value, like), narrow
+
+
+@intrinsic
+def _fma(context, a, b, c):
+    """a * b + c, rounded once; LLVM may not choose."""
+    signature = types.float32(types.float32, types.float32, types.float32)
+    return signature, lambda _, builder, signature, arguments: builder.fma(*arguments)
+
+
+@njit(nogil=True)
+def _linear(base, instruct, out, w0, w1, divisor):
+    like = out[0]
+    for k in range(out.size):
+        # The first product is added to zero as in mergekit, where that turns -0 into 0.
+        scaled = _fma(_widen(base[k]), w0, np.float32(0))
+        out[k] = _narrow(_fma(_widen(instruct[k]), w1, scaled) / divisor, like)
+
+
+@njit(nogil=True)
+def _linear_undivided(base, instruct, out, w0, w1):
+    like = out[0]
+    for k in range(out.size):
+        scaled = _fma(_widen(base[k]), w0, np.float32(0))
+        out[k] = _narrow(_fma(_widen(instruct[k]), w1, scaled), like)
+
+
+def linear_merge(
+    base: torch.Tensor,
+    instruct: torch.Tensor,
+    out: torch.Tensor,
+    weights: tuple[float, float],
+    normalize: bool = True,
+) -> torch.Tensor:
+    """Write weights[0] * base + weights[1] * instruct into `out`, over their sum if `normalize`.
+
+    Args:
+        base, instruct, out: contiguous CPU tensors of one shape, in any of CARRIERS' dtypes each.
+
+    Returns:
+        `out`.
+    """
+    one, other, result = (
+        t.detach().view(-1).view(CARRIERS[t.dtype]).numpy() for t in (base, instruct, out)
+    )
+    w0, w1 = np.float32(weights[0]), np.float32(weights[1])
+    divisor = w0 + w1
+
+    def merge(start: int) -> None:
+        part = slice(start, start + BLOCK)
+        if normalize and divisor != 1:
+            _linear(one[part], other[part], result[part], w0, w1, divisor)
+        else:
+            _linear_undivided(one[part], other[part], result[part], w0, w1)
+
+    starts = range(0, result.size, BLOCK)
+    if len(starts) < 2:
+        for start in starts:
+            merge(start)
+    else:
+        list(_threads().map(merge, starts))
+    return out
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    count = min(MAX_THREADS, len(CORES) if CORES else os.cpu_count() or 1)
+    return ThreadPoolExecutor(count, "hm-merge", initializer=use_all_cores)
+
+
+def use_all_cores() -> None:
+    """Let the calling thread run on every core that this process was given."""
+    if CORES:
+        os.sched_setaffinity(0, CORES)

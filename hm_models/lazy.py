@@ -1,0 +1,100 @@
+"""A tensor that is merged when, where and as far as somebody asks for its values.
+
+An engine takes a loaded tensor apart before it copies: a rank takes its slice, a fused layer its part
+of the rows. For an element-wise merge such views are views of the inputs, so a rank merges only what it
+keeps; and a copy into a parameter merges straight into the parameter's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from torch.utils._pytree import tree_map
+
+aten = torch.ops.aten
+# Operations that say which elements, not what becomes of them.
+VIEWS = {
+    aten.alias.default,
+    aten.detach.default,
+    aten.permute.default,
+    aten.select.int,
+    aten.slice.Tensor,
+    aten.squeeze.dim,
+    aten.t.default,
+    aten.transpose.int,
+    aten.unsqueeze.default,
+    aten.view.default,
+}
+
+# (inputs, out): write the merge of CPU tensors into a contiguous CPU tensor of its shape.
+Write: TypeAlias = Callable[[tuple[torch.Tensor, ...], torch.Tensor], Any]
+
+
+class LazyMerge(torch.Tensor):
+    """A merged CPU tensor that is not computed yet.
+
+    Args:
+        inputs: CPU tensors of one shape, which is the result's.
+        dtype: dtype of the result.
+        write: computes it.
+        elementwise: whether each element depends on the inputs' elements at its place alone.
+        lease: held as long as this tensor or a view of it lives.
+    """
+
+    inputs: tuple[torch.Tensor, ...]
+    write: Write
+    elementwise: bool
+    lease: object
+
+    @staticmethod
+    def __new__(
+        cls,
+        inputs: tuple[torch.Tensor, ...],
+        dtype: torch.dtype,
+        write: Write,
+        elementwise: bool,
+        lease: object = None,
+    ) -> LazyMerge:
+        like = inputs[-1]
+        self = torch.Tensor._make_wrapper_subclass(
+            cls, like.size(), strides=like.stride(), dtype=dtype, device=like.device
+        )
+        self.inputs, self.write, self.elementwise, self.lease = inputs, write, elementwise, lease
+        return self
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        return f"LazyMerge({tuple(self.shape)}, {self.dtype})"
+
+    def merged(self) -> torch.Tensor:
+        """Compute the values, in new memory."""
+        out = torch.empty(self.shape, dtype=self.dtype)
+        self.write(self.inputs, out)
+        return out
+
+    def _copy_into(self, target: torch.Tensor) -> torch.Tensor:
+        if target.is_meta:  # somebody only counts what would be copied
+            return target
+        in_place = target.device.type == "cpu" and target.is_contiguous()
+        if in_place and target.dtype == self.dtype and target.shape == self.shape:
+            self.write(self.inputs, target)
+            return target
+        return target.copy_(self.merged())
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in VIEWS and args[0].elementwise:
+            lazy = args[0]
+            views = tuple(func(tensor, *args[1:], **kwargs) for tensor in lazy.inputs)
+            return cls(views, lazy.dtype, lazy.write, True, lazy.lease)
+        if func in (aten.alias.default, aten.detach.default):
+            return args[0]
+        if func is aten.copy_.default and isinstance(args[1], cls) and not isinstance(args[0], cls):
+            return args[1]._copy_into(args[0])
+
+        def compute(value):
+            return value.merged() if isinstance(value, cls) else value
+
+        return func(*tree_map(compute, args), **tree_map(compute, kwargs))

@@ -1,0 +1,120 @@
+"""Another alpha in an engine that runs: what allows it, and how each backend does it.
+
+An engine keeps its parameters' shapes, its tokenizer and its stop tokens. Where another alpha comes
+with others (at alpha 0 the base's own files count), a new engine is the only honest answer.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from lm_eval.api.model import TemplateLM
+
+from hm_models.checkpoint import Checkpoint
+from hm_models.preflight import COMPUTED_BUFFERS, MergePlan
+from hm_models.recipe import MergeRecipe
+from hm_models.stream import MergeStream
+
+# Files that an engine reads once, when it starts: how text becomes tokens, and where an answer ends.
+ENGINE_FILES = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "*.tiktoken",
+    "chat_template*",
+    "generation_config.json",
+)
+# Notes of the library that wrote a file; they shape nothing.
+COSMETIC_FIELDS = {"_name_or_path", "name_or_path", "transformers_version"}
+
+
+def why_restart(plan: MergePlan, now: MergeRecipe, then: MergeRecipe) -> str | None:
+    """Say why an engine made for `now` cannot take the weights of `then`; None if it can."""
+    ours, theirs = now.front, then.front
+    differing = f"differs between {ours.name} and {theirs.name}"
+    if _config(now, plan) != _config(then, plan):
+        return f"config.json {differing}"
+    files = _engine_files(ours), _engine_files(theirs)
+    for name in sorted(files[0].keys() | files[1].keys()):
+        if files[0].get(name) != files[1].get(name):
+            return f"{name} {differing}"
+    if _layout(ours) != _layout(theirs):
+        return f"the tensors' names, shapes or dtypes differ between {ours.name} and {theirs.name}"
+    return None
+
+
+def _config(recipe: MergeRecipe, plan: MergePlan) -> object:
+    overrides = plan.config_overrides if recipe.end is None else {}
+    return _without_notes(recipe.front.config | overrides)
+
+
+def _engine_files(checkpoint: Checkpoint) -> dict[str, object]:
+    return {
+        file.name: _content(file)
+        for file in checkpoint.companions
+        if any(file.match(pattern) for pattern in ENGINE_FILES)
+    }
+
+
+def _content(file: Path) -> object:
+    if file.suffix != ".json" or file.name == "tokenizer.json":
+        return file.read_bytes()
+    return _without_notes(json.loads(file.read_text()))
+
+
+def _without_notes(content: object) -> object:
+    if not isinstance(content, dict):
+        return content
+    return {field: value for field, value in content.items() if field not in COSMETIC_FIELDS}
+
+
+def _layout(checkpoint: Checkpoint) -> dict[str, tuple]:
+    return {
+        name: (header.shape, header.dtype)
+        for name, header in checkpoint.tensors.items()
+        if not name.endswith(COMPUTED_BUFFERS)
+    }
+
+
+def change_vllm(lm: TemplateLM, recipe: MergeRecipe) -> None:
+    """Give a running vLLM engine the weights of `recipe`.
+
+    Raises:
+        Exception: the change failed half-way; the engine holds mixed weights and was shut down.
+    """
+    engine = lm.model
+    try:
+        engine.collective_rpc("change_recipe", args=(recipe.to_dict(),))
+        if not engine.reset_prefix_cache():
+            raise RuntimeError("the prefix cache could not be reset while requests are running")
+    except BaseException:
+        shut_down_vllm(lm)
+        raise
+
+
+def shut_down_vllm(lm: TemplateLM) -> None:
+    """End the engine's processes and free what they hold."""
+    lm.model.llm_engine.engine_core.shutdown()
+
+
+def change_hf(lm: TemplateLM, stream: MergeStream, recipe: MergeRecipe) -> None:
+    """Write the weights of `recipe` into the parameters of a transformers model.
+
+    Raises:
+        Exception: the change failed half-way; the model holds mixed weights.
+    """
+    places = parameters_of(lm.model)
+    with torch.no_grad():
+        for name, tensor in stream.tensors(recipe):
+            if not name.endswith(COMPUTED_BUFFERS):
+                places[name].copy_(tensor)
+
+
+def parameters_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Every parameter and buffer by each of its names."""
+    return dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())

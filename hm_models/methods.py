@@ -1,0 +1,231 @@
+"""mergekit's merge methods for two models: which there are, how alpha enters, what one tensor needs.
+
+    method = TwoModelMethod.named("ties")
+    method.check({"density": 0.5}, takes_alpha=True)
+
+A method's parameters are settings as in mergekit's YAML (a number, a gradient over depth, filters by
+name); `Arithmetic` is what they come to for one tensor.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import torch
+
+from hm_models.alpha import Alpha, settings
+from hm_models.errors import RecipeError
+
+BASE, INSTRUCT = "base", "instruct"  # the two inputs' names inside mergekit
+Settings = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoModelMethod:
+    """A method of `mergekit.merge_methods` that can merge a base and an instruct model."""
+
+    name: str
+
+    @classmethod
+    def named(cls, name: str) -> TwoModelMethod:
+        """Return the method. Raises RecipeError where there is none of that name for two models."""
+        known = two_model_methods()
+        if name in known:
+            return cls(name)
+        near = difflib.get_close_matches(str(name), known, n=1)
+        raise RecipeError(
+            f"merge_method={name!r} is not known for two models."
+            f"{f' Did you mean {near[0]}?' if near else ''} Known: {', '.join(sorted(known))}."
+        )
+
+    @property
+    def spec(self):
+        """mergekit's own description: parameters with types and defaults, and what inputs it takes."""
+        from mergekit.merge_methods import get
+
+        return get(self.name).spec
+
+    @property
+    def base_index(self) -> int | None:
+        """0 where the method tells its base from the others, None where both are inputs alike."""
+        return 0 if self.spec.contract.base.value == "required" else None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {parameter.name: parameter for parameter in self.spec.parameters}
+
+    @property
+    def set_by_alpha(self) -> tuple[str, ...]:
+        """Parameters that alpha stands for; none where the method has no way between the two."""
+        if "lambda" in self.parameters:  # the task-vector family: base + lambda * delta
+            return ("lambda", "weight")
+        if "weight" in self.parameters:
+            return ("weight",)
+        return ("t",) if self.name == "slerp" else ()  # nearswap's t is a threshold, no way between
+
+    def alpha_settings(self, alpha: Alpha) -> tuple[Settings, Settings, Settings]:
+        """What alpha sets: for both inputs, for the base alone, for the instruct model alone.
+
+        Task-vector methods take it as `lambda` with a weight of 1, since those that normalise their
+        weights would divide a weight of alpha by itself.
+        """
+        if "lambda" in self.set_by_alpha:
+            return {"lambda": settings(alpha), "weight": 1.0}, {}, {}
+        if "weight" in self.set_by_alpha:
+            return {}, {"weight": settings(alpha, -1.0, 1.0)}, {"weight": settings(alpha)}
+        return dict.fromkeys(self.set_by_alpha, settings(alpha)), {}, {}
+
+    def check(self, given: Iterable[str], has_alpha: bool) -> None:
+        """Raise RecipeError for parameters that are unknown, doubled by alpha, or missing."""
+        given = set(given)
+        free = sorted(self.parameters.keys() - (self.set_by_alpha if has_alpha else ()))
+        if doubled := sorted(given & set(self.set_by_alpha)) if has_alpha else []:
+            raise RecipeError(
+                f"merge_params: alpha sets {', '.join(doubled)} of {self.name}; leave it out. "
+                f"What can be set: {', '.join(free) or 'nothing'}."
+            )
+        if unknown := sorted(given - self.parameters.keys()):
+            raise RecipeError(
+                f"merge_params: {self.name} has no parameter {', '.join(map(repr, unknown))}. "
+                f"It has: {', '.join(free) or 'none'}."
+            )
+        needed = {name for name, parameter in self.parameters.items() if parameter.required}
+        if missing := sorted(needed - given - set(self.set_by_alpha if has_alpha else ())):
+            raise RecipeError(
+                f"merge_method={self.name} needs {', '.join(missing)}: give "
+                f'merge_params={{"{missing[0]}": VALUE}}.'
+            )
+
+
+@cache
+def two_model_methods() -> frozenset[str]:
+    """Names of the registered methods that accept one base and one other model, or two inputs."""
+    from mergekit.merge_methods import registered_methods
+
+    def accepts_two(spec) -> bool:
+        base = BASE if spec.contract.base.value == "required" else None
+        try:
+            spec.contract.validate_ids((BASE, INSTRUCT), base)
+        except ValueError:
+            return False
+        return True
+
+    return frozenset(m.spec.name for m in registered_methods() if accepts_two(m.spec))
+
+
+@dataclasses.dataclass(frozen=True)
+class Arithmetic:
+    """How one tensor is merged.
+
+    Attributes:
+        method: what computes it.
+        shared, per_input: parameters resolved for this tensor, `per_input` by name and input.
+        dtype: precision of the arithmetic; None promotes the two inputs' own.
+        seed: what random methods draw from; it depends on the tensor's name, not on the order.
+    """
+
+    method: TwoModelMethod
+    shared: Settings
+    per_input: Mapping[str, Mapping[str, Any]]
+    dtype: torch.dtype | None
+    seed: int
+
+    def __call__(
+        self, base: torch.Tensor, instruct: torch.Tensor, out_dtype: torch.dtype
+    ) -> torch.Tensor:
+        """Merge two tensors of one shape with mergekit's own code."""
+        from mergekit.merge_methods import merge_tensors
+
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(self.seed)
+            return merge_tensors(
+                [base, instruct],
+                self.method.name,
+                parameters={**self.shared, **self.per_input},
+                ids=[BASE, INSTRUCT],
+                base_index=self.method.base_index,
+                dtype=self.dtype,
+                out_dtype=out_dtype,
+            )
+
+    def linear_weights(
+        self, base: torch.dtype, instruct: torch.dtype, out: torch.dtype
+    ) -> tuple[float, float] | None:
+        """The two weights, where this merge is a weighted sum in float32 that is rounded once."""
+        if self.method.name != "linear":
+            return None
+        # mergekit sums in float32 whatever `dtype` is, but rounds to `dtype` on the way in and out.
+        all_alike = base == instruct == out and self.dtype in (None, out)
+        if self.dtype is not torch.float32 and not all_alike:
+            return None
+        weight = self.per_input["weight"]
+        return weight[BASE], weight[INSTRUCT]
+
+
+def tensor_seed(seed: int, name: str) -> int:
+    """A seed for one tensor, the same whatever order tensors come in."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:8], "little") >> 1
+
+
+def as_settings(given: Settings) -> Settings:
+    """Plain values as mergekit's resolver wants them. Raises RecipeError for what is no setting."""
+    from mergekit.config import ParameterSetting
+    from pydantic import TypeAdapter, ValidationError
+
+    adapter = TypeAdapter(ParameterSetting)
+    found = {}
+    for name, value in given.items():
+        try:
+            found[name] = adapter.validate_python(value)
+        except ValidationError:
+            raise RecipeError(
+                f"merge_params: {name}={value!r} is no setting. Expected a value, a list of numbers "
+                'as a gradient over depth, or a list of {"filter": PART, "value": VALUE}.'
+            ) from None
+    return found
+
+
+def resolve(
+    method: TwoModelMethod,
+    sources: tuple[Settings, Settings, Settings],
+    name: str,
+    depth: float,
+) -> tuple[Settings, dict[str, dict[str, Any]]]:
+    """Resolve filters and gradients for the tensor `name`, 0 (first layer) to 1 (last) in depth.
+
+    Args:
+        sources: settings for both inputs, the base alone, the instruct model alone.
+
+    Raises:
+        RecipeError: a value has the wrong type, or no filter matches this tensor.
+    """
+    from mergekit.parameter_resolver import resolve_parameters
+
+    shared, base, instruct = sources
+    own = {None: (shared,), BASE: (base, shared), INSTRUCT: (instruct, shared)}
+    try:
+        values, inputs = resolve_parameters(
+            method.spec,
+            tensor_name=name,
+            inputs={BASE: name, INSTRUCT: name},  # type: ignore[dict-item]  # any hashable serves
+            sources=lambda model: own[model],  # type: ignore[index]
+            base_model=None if method.base_index is None else BASE,  # type: ignore[arg-type]
+            t=depth,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise RecipeError(
+            f"The parameters of {method.name} do not fit {name}: {' '.join(str(error).split())}"
+        ) from None
+    names = {parameter for given in inputs.values() for parameter in given}
+    per_input = {
+        parameter: {
+            model: given[parameter] for model, given in inputs.items() if parameter in given
+        }
+        for parameter in names
+    }
+    return values, per_input
