@@ -169,6 +169,11 @@ def _read_headers(folder: Path, name: str) -> dict[str, TensorHeader]:
         weight_map = _read_json(folder / INDEX_FILE, name).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
             raise CheckpointError(f"{folder / INDEX_FILE} has no weight_map. Fetch it again.")
+        if odd := [file for file in weight_map.values() if not _is_file_name(file)]:
+            raise CheckpointError(
+                f"{folder / INDEX_FILE} names {odd[0]!r} as a shard, which is no file of this folder. "
+                "Fetch it again."
+            )
         files = sorted(set(weight_map.values()))
         if (folder / SINGLE_FILE).is_file() and files != [SINGLE_FILE]:
             # Libraries disagree on which of the two counts.
@@ -189,6 +194,13 @@ def _read_headers(folder: Path, name: str) -> dict[str, TensorHeader]:
                 f"{folder / INDEX_FILE} places {strays[0]} in {weight_map[strays[0]]}, which does "
                 f"not hold it ({len(strays)} such tensors). Index and shards are of different saves."
             )
+        unlisted = sorted({t for tensors in found.values() for t in tensors} - weight_map.keys())
+        if unlisted:
+            # Engines load whatever the shards hold.
+            raise CheckpointError(
+                f"{folder / INDEX_FILE} does not list {unlisted[0]}, which its shards hold "
+                f"({len(unlisted)} such tensors). Index and shards are of different saves."
+            )
         return {tensor: found[file][tensor] for tensor, file in weight_map.items()}
     files = sorted(folder.glob("*.safetensors"))
     if folder / SINGLE_FILE in files:
@@ -206,6 +218,10 @@ def _read_headers(folder: Path, name: str) -> dict[str, TensorHeader]:
     return _read_header(files[0])
 
 
+def _is_file_name(name: object) -> bool:
+    return isinstance(name, str) and name != "" and Path(name).name == name
+
+
 def _read_header(file: Path) -> dict[str, TensorHeader]:
     size = file.stat().st_size
     with file.open("rb") as stream:
@@ -219,8 +235,7 @@ def _read_header(file: Path) -> dict[str, TensorHeader]:
             headers = {
                 tensor: _tensor_header(file, 8 + length, entry) for tensor, entry in entries.items()
             }
-            end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
-            promised = 8 + length + end
+            promised = 8 + length + _end_of_data([e["data_offsets"] for e in entries.values()])
         except (ValueError, LookupError, TypeError, AttributeError):
             raise CheckpointError(f"The header of {file} is corrupt. Fetch it again.") from None
     if promised != size:
@@ -237,11 +252,21 @@ def _read_header(file: Path) -> dict[str, TensorHeader]:
     return headers
 
 
+def _end_of_data(spans: list[list[int]]) -> int:
+    """Where the last tensor ends. Raises ValueError unless they lie side by side without gaps."""
+    position = 0
+    for start, end in sorted(spans):
+        if start != position or end < start:
+            raise ValueError(f"data from {start} to {end} after {position}")
+        position = end
+    return position
+
+
 def _tensor_header(file: Path, data: int, entry: dict[str, Any]) -> TensorHeader:
     start, end = entry["data_offsets"]
     if (dtype := entry["dtype"]) in DTYPES:
         size = math.prod(entry["shape"]) * DTYPES[dtype].itemsize
-        if not 0 <= start <= end or end - start != size:
+        if min(entry["shape"], default=0) < 0 or end - start != size:
             raise ValueError(f"{end - start} bytes for {entry['shape']} of {dtype}")
     return TensorHeader(file, entry["dtype"], tuple(entry["shape"]), data + start, end - start)
 

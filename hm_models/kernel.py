@@ -18,6 +18,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from hm_models.cores import CORES, use_all_cores
+
 CARRIERS = {
     torch.bfloat16: torch.uint16,
     torch.float16: torch.int16,
@@ -25,8 +27,6 @@ CARRIERS = {
 }
 BLOCK = 1 << 21  # elements a thread takes at once: large against the call, small against a tensor
 MAX_THREADS = 8  # more do not read memory any faster
-# Asked for now: vLLM's CPU build later ties the main thread, and whatever it starts, to one core.
-CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
 _INT = ir.IntType(32)
 
@@ -78,7 +78,7 @@ def _fma(context, a, b, c):
     return signature, lambda _, builder, signature, arguments: builder.fma(*arguments)
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _linear(base, instruct, out, w0, w1, divisor):
     like = out[0]
     for k in range(out.size):
@@ -87,7 +87,7 @@ def _linear(base, instruct, out, w0, w1, divisor):
         out[k] = _narrow(_fma(_widen(instruct[k]), w1, scaled) / divisor, like)
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _linear_undivided(base, instruct, out, w0, w1):
     like = out[0]
     for k in range(out.size):
@@ -136,9 +136,3 @@ def linear_merge(
 def _threads() -> ThreadPoolExecutor:
     count = min(MAX_THREADS, len(CORES) if CORES else os.cpu_count() or 1)
     return ThreadPoolExecutor(count, "hm-merge", initializer=use_all_cores)
-
-
-def use_all_cores() -> None:
-    """Let the calling thread run on every core that this process was given."""
-    if CORES:
-        os.sched_setaffinity(0, CORES)

@@ -21,9 +21,13 @@ VIEWS = {
     aten.permute.default,
     aten.select.int,
     aten.slice.Tensor,
+    aten.split.Tensor,
+    aten.split_with_sizes.default,
+    aten.squeeze.default,
     aten.squeeze.dim,
     aten.t.default,
     aten.transpose.int,
+    aten.unbind.int,
     aten.unsqueeze.default,
     aten.view.default,
 }
@@ -67,6 +71,11 @@ class LazyMerge(torch.Tensor):
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"LazyMerge({tuple(self.shape)}, {self.dtype})"
 
+    def __getitem__(self, index: Any) -> torch.Tensor:
+        # transformers says `[...]` to tensors and slices of files alike: it wants the values now, and
+        # a parameter must own its memory.
+        return self.merged() if index is Ellipsis else super().__getitem__(index)
+
     def merged(self) -> torch.Tensor:
         """Compute the values, in new memory."""
         out = torch.empty(self.shape, dtype=self.dtype)
@@ -87,8 +96,14 @@ class LazyMerge(torch.Tensor):
         kwargs = kwargs or {}
         if func in VIEWS and args[0].elementwise:
             lazy = args[0]
-            views = tuple(func(tensor, *args[1:], **kwargs) for tensor in lazy.inputs)
-            return cls(views, lazy.dtype, lazy.write, True, lazy.lease)
+            views = [func(tensor, *args[1:], **kwargs) for tensor in lazy.inputs]
+
+            def merge(*views):
+                return cls(views, lazy.dtype, lazy.write, True, lazy.lease)
+
+            if isinstance(views[0], (list, tuple)):  # several parts at once
+                return type(views[0])(map(merge, *views))
+            return merge(*views)
         if func in (aten.alias.default, aten.detach.default):
             return args[0]
         if func is aten.copy_.default and isinstance(args[1], cls) and not isinstance(args[0], cls):

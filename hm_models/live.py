@@ -102,6 +102,30 @@ def shut_down_vllm(lm: TemplateLM) -> None:
     lm.model.llm_engine.engine_core.shutdown()
 
 
+def why_restart_vllm(recipe: MergeRecipe) -> str | None:
+    """Say why a running vLLM engine would keep old weights of this model; None if it takes all."""
+    names = recipe.front.tensors
+    if recipe.front.ties_embeddings and any(name.endswith("lm_head.bias") for name in names):
+        return "vLLM does not load the bias of a tied head again"
+    return None
+
+
+def why_reload_hf(lm: TemplateLM, plan: MergePlan, recipe: MergeRecipe) -> str | None:
+    """Say why a transformers model cannot take the stream's tensors in place; None if it can.
+
+    As it loads, transformers renames what older versions named otherwise and fuses a layer's experts.
+    """
+    places = parameters_of(lm.model)
+    headers = recipe.front.tensors
+    sources = {t.name: t.instruct for t in plan.tensors}
+    for name, source in ({name: name for name in headers} if recipe.end else sources).items():
+        if name.endswith(COMPUTED_BUFFERS):
+            continue
+        if name not in places or places[name].shape != headers[source].shape:
+            return f"transformers does not hold {name} as the checkpoint does"
+    return None
+
+
 def change_hf(lm: TemplateLM, stream: MergeStream, recipe: MergeRecipe) -> None:
     """Write the weights of `recipe` into the parameters of a transformers model.
 

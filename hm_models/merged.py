@@ -20,7 +20,14 @@ from lm_eval.api.model import LM, TemplateLM
 
 from hm_models.backends import choose_backend, load_hf, load_vllm
 from hm_models.errors import RecipeError
-from hm_models.live import change_hf, change_vllm, shut_down_vllm, why_restart
+from hm_models.live import (
+    change_hf,
+    change_vllm,
+    shut_down_vllm,
+    why_reload_hf,
+    why_restart,
+    why_restart_vllm,
+)
 from hm_models.mapped import ResidentFiles
 from hm_models.mergekit_yaml import read_recipe
 from hm_models.preflight import plan_merge
@@ -162,7 +169,7 @@ class HindsightMerged(LM):
             raise RecipeError("set_alpha changes streamed weights; leave materialize=true out.")
         for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint):
             checkpoint.check_unchanged()
-        recipe.arithmetic_fits([tensor.name for tensor in self.plan.tensors])
+        recipe.arithmetic_fits([tensor.like for tensor in self.plan.tensors])
         if "lm" in self.__dict__:
             reason = self._why_restart(recipe)
             if reason:
@@ -177,7 +184,11 @@ class HindsightMerged(LM):
             return None
         if self.backend_name == "vllm" and getattr(self.lm, "data_parallel_size", 1) > 1:
             return "data_parallel_size makes the harness start its engines for each call"
-        return why_restart(self.plan, self.recipe, recipe)
+        if reason := why_restart(self.plan, self.recipe, recipe):
+            return reason
+        if self.backend_name == "vllm":
+            return why_restart_vllm(recipe)
+        return why_reload_hf(self.lm, self.plan, recipe)
 
     def _change(self, recipe: MergeRecipe) -> None:
         try:

@@ -47,6 +47,12 @@ def read_recipe(file: str | Path) -> MergeRecipe:
         raise RecipeError(
             f"recipe={file} is no merge configuration of mergekit: {reason}"
         ) from None
+    # mergekit would pass over a field with a typing error.
+    if unknown := sorted(map(str, content.keys() - MergeConfiguration.model_fields.keys())):
+        raise RecipeError(
+            f"recipe={file}: mergekit knows no field {', '.join(unknown)}. Leave it out, or see "
+            f"whether one of these is meant: {', '.join(MergeConfiguration.model_fields)}."
+        )
     for field in NOT_READ:
         if getattr(config, field):
             raise RecipeError(
@@ -58,32 +64,41 @@ def read_recipe(file: str | Path) -> MergeRecipe:
 
 def _recipe(config: Any, file: str | Path) -> MergeRecipe:
     inputs = config.models or _whole_slice(config, file)
-    given = {_path(source.model, file): source.parameters or {} for source in inputs}
-    names = list(given)
-    base = _path(config.base_model, file) if config.base_model else names[0]
-    others = [name for name in names if name != base]
-    if len(others) != 1 or len(names) > 2:
+    for reference in config.referenced_models():
+        _check_plain(reference, file)
+    # By reference, not by path: two revisions of one repository are two models.
+    given = {source.model: source.parameters for source in inputs}
+    models = list(given)
+    base = config.base_model or models[0]
+    others = [model for model in models if model != base]
+    if len(others) != 1 or len(models) > 2:
         raise RecipeError(
-            f"recipe={file} merges {len(set(names) | {base})} models ({', '.join(names)}). Expected "
-            "two: a base and an instruct model."
+            f"recipe={file} merges {len({*models, base})} models ({', '.join(map(str, models))}). "
+            "Expected two: a base and an instruct model."
         )
     method = TwoModelMethod.named(config.merge_method)
-    if config.base_model and method.spec.contract.base.value == "optional":
+    policy = method.spec.contract.base.value
+    if config.base_model and policy == "optional":
         raise RecipeError(
             f"recipe={file}: {method.name} with a base_model merges two models besides it. Leave "
             "base_model out and list the two models."
         )
-    revisions = {_path(r, file): r.model.revision for r in config.referenced_models()}
+    if policy == "ignored" and models[0] != base:
+        raise RecipeError(
+            f"recipe={file}: {method.name} takes the models in the order of the list, whatever "
+            f"base_model says. List {base} first."
+        )
+    instruct = others[0]
     return MergeRecipe(
-        base=base,
-        instruct=others[0],
-        base_revision=revisions[base],
-        instruct_revision=revisions[others[0]],
+        base=base.model.path,
+        instruct=instruct.model.path,
+        base_revision=base.model.revision,
+        instruct_revision=instruct.model.revision,
         merge_method=config.merge_method,
         merge_dtype=config.dtype,
         merge_params=_plain(config.parameters),
         base_params=_plain(given.get(base)),
-        instruct_params=_plain(given[others[0]]),
+        instruct_params=_plain(given[instruct]),
         # mergekit leaves a merge in the dtype in which it was made.
         out_dtype=config.out_dtype or config.dtype,
     )
@@ -95,7 +110,7 @@ def _whole_slice(config: Any, file: str | Path) -> list[Any]:
     if not more and first.base_model is None and not first.parameters:
         whole = [
             list(source.layer_range)
-            == [0, Checkpoint.open(_path(source.model, file)).config.get("num_hidden_layers")]
+            == [0, _opened(source.model, file).config.get("num_hidden_layers")]
             for source in first.sources
         ]
         if all(whole):
@@ -106,12 +121,16 @@ def _whole_slice(config: Any, file: str | Path) -> list[Any]:
     )
 
 
-def _path(reference: Any, file: str | Path) -> str:
+def _opened(reference: Any, file: str | Path) -> Checkpoint:
+    _check_plain(reference, file)
+    return Checkpoint.open(reference.model.path, reference.model.revision)
+
+
+def _check_plain(reference: Any, file: str | Path) -> None:
     if reference.lora:
         raise RecipeError(
             f"recipe={file}: {reference} adds a LoRA adapter. Merge the adapter into its model first."
         )
-    return reference.model.path
 
 
 def _plain(parameters: dict[str, Any] | None) -> dict[str, Any]:

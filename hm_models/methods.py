@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
+import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -23,6 +24,7 @@ from hm_models.errors import RecipeError
 
 BASE, INSTRUCT = "base", "instruct"  # the two inputs' names inside mergekit
 Settings = Mapping[str, Any]
+_DRAWING = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +143,8 @@ class Arithmetic:
         """Merge two tensors of one shape with mergekit's own code."""
         from mergekit.merge_methods import merge_tensors
 
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        # There is one generator for all threads, and engines load with several.
+        with _DRAWING, torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(self.seed)
             return merge_tensors(
                 [base, instruct],

@@ -33,13 +33,15 @@ SHOWN = 5  # examples named in an error
 class PlannedTensor:
     """One tensor of the merge: its sources by name, and how vocabulary rows correspond.
 
-    `rows` is None for all tensors that merge as they are.
+    `rows` is None for all tensors that merge as they are. `like` is the tensor whose parameters count:
+    this one, or the embedding where this is a tied head's copy of it and must get its bits.
     """
 
     name: str
     base: str
     instruct: str
-    rows: RowMatch | None = None
+    rows: RowMatch | None
+    like: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +65,10 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
     base_names, instruct_names = _effective_names(base), _effective_names(instruct)
 
     overrides: dict[str, object] = {}
-    for head in sorted(_heads(base) ^ _heads(instruct)):
+    own = _own_heads(base_names)
+    for head in sorted(own ^ _own_heads(instruct_names)):
         # One side is tied: its head is its embedding, so the merge has a head of its own.
-        tied, names = (instruct, instruct_names) if head in base_names else (base, base_names)
+        tied, names = (instruct, instruct_names) if head in own else (base, base_names)
         if tied.config.get("tie_word_embeddings") is False:
             raise RecipeError(
                 f"{tied.name} has no {head}, but its config.json says tie_word_embeddings=false. "
@@ -75,7 +78,15 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
         overrides["tie_word_embeddings"] = False
         remarks.append(f"{tied.name} ties its output head, so its embedding stands for {head}")
 
+    for head in filter(_is_head, base_names.keys() | instruct_names.keys()):
+        # Both tied: an engine wants a copy of the embedding just if instruct's files have one.
+        if head in instruct_names:
+            base_names.setdefault(head, _embedding(base))
+        else:
+            del base_names[head]
+
     _compare_names(base, base_names, instruct, instruct_names)
+    embeddings = _embedding(base), _embedding(instruct)
     rows = _vocabulary_rows(base, instruct, remarks)
     if rows is not None and recipe.merge_method == MIX:
         raise RecipeError(
@@ -92,14 +103,15 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
             clashes.append(f"{name} {list(ours.shape)} against {list(theirs.shape)}")
         elif ours.is_float != theirs.is_float:
             clashes.append(f"{name} {ours.dtype} against {theirs.dtype}")
-        planned.append(PlannedTensor(name, base_names[name], source, matched))
+        like = embeddings[1] if (base_names[name], source) == embeddings else name
+        planned.append(PlannedTensor(name, base_names[name], source, matched, like))
     if clashes:
         raise RecipeError(
             f"{base.name} and {instruct.name} cannot be merged: {len(clashes)} tensors differ in "
             f"shape or kind, first {'; '.join(clashes[:SHOWN])}. Both must be the same "
             "architecture and size."
         )
-    recipe.arithmetic_fits([tensor.name for tensor in planned])
+    recipe.arithmetic_fits([tensor.like for tensor in planned])
     remarks += _compare_dtypes(base, instruct, planned)
     if recipe.alpha_is_idle:
         remarks.append(
@@ -113,8 +125,13 @@ def _module(name: str) -> str:
     return name.split(".")[-2] if "." in name else name
 
 
-def _heads(checkpoint: Checkpoint) -> set[str]:
-    return {name for name in _effective_names(checkpoint) if _module(name) in OUTPUT_HEADS}
+def _is_head(name: str) -> bool:
+    # A bias is no part of what is tied.
+    return _module(name) in OUTPUT_HEADS and name.endswith(".weight")
+
+
+def _own_heads(names: dict[str, str]) -> set[str]:
+    return {name for name, source in names.items() if _is_head(name) and source == name}
 
 
 def _embedding(checkpoint: Checkpoint) -> str:
@@ -128,17 +145,17 @@ def _embedding(checkpoint: Checkpoint) -> str:
 
 
 def _effective_names(checkpoint: Checkpoint) -> dict[str, str]:
-    """Names that count, each mapped to itself: no computed buffers, no copy of a tied head."""
+    """Names that count, with their sources: each itself, but the embedding for a tied head's copy."""
     names = {name: name for name in checkpoint.tensors if not name.endswith(COMPUTED_BUFFERS)}
     if checkpoint.ties_embeddings:
-        for head in [name for name in names if _module(name) in OUTPUT_HEADS]:
+        for head in filter(_is_head, names):
             if not _same_bytes(checkpoint, head, _embedding(checkpoint)):
                 raise RecipeError(
                     f"The config.json of {checkpoint.name} says tie_word_embeddings=true, but its "
                     f"{head} differs from its embedding. Set tie_word_embeddings to false there if "
                     "the head is meant to count, else remove the tensor."
                 )
-            del names[head]
+            names[head] = _embedding(checkpoint)
     return names
 
 

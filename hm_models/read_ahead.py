@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from hm_models.kernel import use_all_cores
+from hm_models.cores import use_all_cores
 from hm_models.mapped import MappedCheckpoint
 
 READ_AHEAD = 1 << 28  # bytes; a few tensors of a large model, small against any model

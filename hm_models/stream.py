@@ -17,7 +17,6 @@ import torch
 
 from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
-from hm_models.kernel import linear_merge
 from hm_models.lazy import LazyMerge, Write
 from hm_models.mapped import MappedCheckpoint
 from hm_models.methods import Arithmetic
@@ -84,7 +83,7 @@ class MergeStream:
         depth = depths([tensor.name for tensor in planned])
         arithmetic = recipe.arithmetic()
         # All resolved before the first tensor, so that nothing is half loaded when one does not fit.
-        how = [arithmetic(tensor.name, depth[tensor.name]) for tensor in planned]
+        how = [arithmetic(tensor.like, depth[tensor.like]) for tensor in planned]
         base, instruct = self._map(recipe.base_checkpoint), self._map(recipe.instruct_checkpoint)
         sources = [[(base, t.base), (instruct, t.instruct)] for t in planned]
         out_dtype = getattr(torch, recipe.out_dtype) if recipe.out_dtype else None
@@ -164,6 +163,10 @@ def _linear(
     inputs: tuple[torch.Tensor, ...],
     out: torch.Tensor,
 ) -> None:
+    # Not before: vLLM's CPU build goes through all loaded modules as a worker starts, and stumbles
+    # over llvmlite's.
+    from hm_models.kernel import linear_merge
+
     base, instruct = (tensor.contiguous() for tensor in inputs)
     linear_merge(base, instruct, out, weights, normalize)
 

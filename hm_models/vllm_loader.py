@@ -8,11 +8,13 @@ every worker, streams the weights of another alpha into the parameters that are 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 import torch
 from vllm.model_executor.model_loader import register_model_loader
@@ -66,9 +68,27 @@ class MergingWorker:
             **load_config.model_loader_extra_config,
             RECIPE_KEY: recipe,
         }
-        self.reload_weights()  # type: ignore[attr-defined]
-        if current_platform.is_cpu():
-            _pack_tied_heads(self.get_model())  # type: ignore[attr-defined]
+        with repacking(self.get_model()):  # type: ignore[attr-defined]
+            self.reload_weights()  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def repacking(model: torch.nn.Module) -> Iterator[None]:
+    """Have vLLM's CPU build pack all weights anew in a reload, as it did when it loaded first."""
+    if not current_platform.is_cpu():
+        yield
+        return
+    _unpack_experts(model)
+    yield
+    _pack_tied_heads(model)
+
+
+def _unpack_experts(model: torch.nn.Module) -> None:
+    """Make experts forget that they were packed, else a reload leaves them as the files have them."""
+    for module in model.modules():
+        method: Any = getattr(module, "quant_method", None)
+        if getattr(method, "moe_kernel", None) is not None:
+            method.moe_kernel = None
 
 
 def _pack_tied_heads(model: torch.nn.Module) -> None:

@@ -174,6 +174,13 @@ def test_a_shard_cut_within_its_header_is_refused(instruct, tmp_path, length):
         b'{"w": {"dtype": "F32", "shape": 1, "data_offsets": [0, 4]}}',
         b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": []}}',
         b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": ["0", "4"]}}',
+        # Too short for the shape, before the data, with a gap, overlapping, of negative size.
+        b'{"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}',
+        b'{"w": {"dtype": "F32", "shape": [2], "data_offsets": [-4, 4]}}',
+        b'{"w": {"dtype": "F16", "shape": [1], "data_offsets": [2, 4]}}',
+        b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},'
+        b' "v": {"dtype": "F16", "shape": [1], "data_offsets": [2, 4]}}',
+        b'{"w": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}',
     ],
 )
 def test_a_corrupt_header_is_refused_with_its_file(tmp_path, header):
@@ -191,6 +198,32 @@ def test_an_index_that_points_to_the_wrong_shard_is_refused(instruct, tmp_path):
     (folder / INDEX_FILE).write_text(json.dumps(index))
     said = refusal_of(folder)
     assert "which does not hold it" in said
+    assert "of different saves" in said
+
+
+@pytest.mark.parametrize("shard", ["../elsewhere.safetensors", "/etc/x.safetensors", "", 3, None])
+def test_an_index_that_points_out_of_the_folder_is_refused(instruct, tmp_path, shard):
+    folder = copy_of(instruct, tmp_path / "c")
+    # It would be found, if it were looked for.
+    (tmp_path / "elsewhere.safetensors").write_bytes(
+        next(folder.glob("*.safetensors")).read_bytes()
+    )
+    index = json.loads((folder / INDEX_FILE).read_text())
+    index["weight_map"]["lm_head.weight"] = shard
+    (folder / INDEX_FILE).write_text(json.dumps(index))
+    said = refusal_of(folder)
+    assert f"{folder / INDEX_FILE} names {shard!r} as a shard" in said
+    assert "no file of this folder" in said
+
+
+def test_a_tensor_that_the_index_does_not_list_is_refused(instruct, tmp_path):
+    folder = copy_of(instruct, tmp_path / "c")
+    index = json.loads((folder / INDEX_FILE).read_text())
+    del index["weight_map"]["model.layers.0.mlp.up_proj.weight"]
+    (folder / INDEX_FILE).write_text(json.dumps(index))
+    said = refusal_of(folder)
+    assert f"{folder / INDEX_FILE} does not list model.layers.0.mlp.up_proj.weight" in said
+    assert "(1 such tensors)" in said
     assert "of different saves" in said
 
 

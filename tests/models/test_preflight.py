@@ -163,11 +163,51 @@ def test_two_tied_sides_stay_tied(tmp_path):
     assert plan.config_overrides == {}
 
 
-def test_a_stored_copy_of_a_tied_head_is_not_merged_twice(tmp_path):
+def with_copied_head(folder):
+    edit_tensors(folder, lambda tensors: tensors.update({HEAD: tensors[EMBEDDING].clone()}))
+    return folder
+
+
+@pytest.mark.parametrize("with_copy", ["base", "instruct", "both"])
+def test_two_tied_sides_give_a_copy_of_the_head_just_if_instruct_has_one(tmp_path, with_copy):
     pair = [tiny_checkpoint(tmp_path / name, seed, tied=True) for seed, name in enumerate("bi")]
-    edit_tensors(pair[1], lambda tensors: tensors.update({HEAD: tensors[EMBEDDING].clone()}))
+    for side, folder in zip(("base", "instruct"), pair, strict=True):
+        if with_copy in (side, "both"):
+            with_copied_head(folder)
     plan, merged = merge_of(*pair)
-    assert HEAD not in merged
+    assert merged.keys() == read_tensors(pair[1]).keys()
+    assert (HEAD in merged) == (with_copy != "base")
+    assert plan.config_overrides == {}
+
+
+def test_a_copied_head_has_its_embeddings_bits_whatever_goes_by_the_name(tmp_path):
+    pair = [
+        with_copied_head(tiny_checkpoint(tmp_path / name, seed, tied=True))
+        for seed, name in enumerate("bi")
+    ]
+    # Weights are drawn by a tensor's name, and a filter would find only one of the two.
+    for method, parameters in (
+        ("dare_linear", {"density": 0.5}),
+        ("ties", {"density": [{"filter": "embed", "value": 0.2}, {"value": 1.0}]}),
+    ):
+        recipe = MergeRecipe(
+            base=str(pair[0]),
+            instruct=str(pair[1]),
+            alpha=ALPHA,
+            merge_method=method,
+            merge_params=parameters,
+        )
+        merged = dict(merged_tensors(recipe))
+        assert same_bits(merged[HEAD], merged[EMBEDDING]), method
+
+
+def test_the_bias_of_a_tied_head_is_merged_like_any_other(tmp_path):
+    bias = {"lm_head.bias": torch.ones(80)}
+    pair = [tiny_float(tmp_path / name, seed, tied=True) for seed, name in enumerate("bi")]
+    edit_tensors(pair[0], lambda tensors: tensors.update({"lm_head.bias": torch.zeros(80)}))
+    edit_tensors(pair[1], lambda tensors: tensors.update(bias))
+    plan, merged = merge_of(*pair)
+    assert_merged(merged["lm_head.bias"], torch.zeros(80), torch.ones(80))
     assert plan.config_overrides == {}
 
 

@@ -8,41 +8,19 @@ import tempfile
 
 import pytest
 import torch
-from mergekit.config import MergeConfiguration
-from mergekit.merge import run_merge
-from mergekit.options import MergeOptions
 
 from hm_models.checkpoint import Checkpoint
 from hm_models.places import cache_folder
 from hm_models.recipe import MergeRecipe
 from hm_models.stream import merged_tensors
-from tests.models.tiny import read_tensors, same_bits, tiny_checkpoint
+from tests.models.by_mergekit import assert_all_bits_agree, merged_by_mergekit
+from tests.models.tiny import read_tensors, tiny_checkpoint
 
 ALPHAS = (0.1, 0.3, 0.7, 0.9)
 
 
 def recipe_of(base, instruct, alpha, **fields):
     return MergeRecipe(base=str(base), instruct=str(instruct), alpha=alpha, **fields)
-
-
-def merged_by_mergekit(base, instruct, alpha, folder, method="linear", **dtypes):
-    """Merge with mergekit alone and return the tensors that it wrote."""
-    dtypes = {"dtype": "float32", "out_dtype": "bfloat16"} | dtypes
-    models = [{"model": str(base)}, {"model": str(instruct)}]
-    if method == "linear":
-        models[0]["parameters"] = {"weight": 1.0 - alpha}
-        models[1]["parameters"] = {"weight": alpha}
-        settings = {}
-    else:
-        settings = {"base_model": str(base), "parameters": {"t": alpha}}
-    content = {"merge_method": method, "models": models} | settings | dtypes
-    run_merge(MergeConfiguration.model_validate(content), str(folder), MergeOptions(quiet=True))
-    return read_tensors(folder)
-
-
-def assert_all_bits_agree(merged, expected):
-    assert merged.keys() == expected.keys()
-    assert [name for name in merged if not same_bits(merged[name], expected[name])] == []
 
 
 def test_the_shards_of_the_pair_are_split_in_different_places(base, instruct):

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
@@ -68,7 +69,13 @@ def tiny_checkpoint(
         dtype=dtype,
         **fields,
     )
-    model = model_class(config).to(dtype)
+    return save_seeded(model_class(config).to(dtype), folder, seed, tokens, shard_size)
+
+
+def save_seeded(
+    model: PreTrainedModel, folder: Path, seed: int, tokens: Sequence[str], shard_size: str
+) -> Path:
+    """Fill a model with seeded noise and write it with a tokenizer of these tokens."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():

@@ -1,0 +1,285 @@
+"""How fast a merge is, side by side with what else could be done, in one run on one machine.
+
+    python scripts/bench_merge.py --out runs/bench_merge            # everything, about 15 minutes
+    python scripts/bench_merge.py --out runs/bench_merge kernel set_alpha_hf
+
+Makes a seeded pair of bfloat16 Llamas (1.2 GB each) below --out, measures each case in a process of its
+own with the page cache warm, appends every result to results.jsonl as it comes, and prints the table.
+Only ratios of one run compare: wall times of a shared machine swing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ALPHAS = (0.3, 0.7, 0.5, 0.9)
+KERNEL_ROUNDS = 5
+SHAPE = {  # 617 million parameters
+    "hidden_size": 2048,
+    "intermediate_size": 8192,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 32000,
+}
+
+
+def make_pair(out: Path) -> dict[str, str]:
+    """Write `base` and `instruct` below `out` unless they are there; their names and folders."""
+    import torch
+    from tokenizers import Tokenizer, models
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folders = {side: out / "pair" / side for side in ("base", "instruct")}
+    for seed, folder in enumerate(folders.values()):
+        if (folder / "config.json").is_file():
+            continue
+        config = LlamaConfig(**SHAPE, dtype=torch.bfloat16, bos_token_id=0, eos_token_id=1)
+        with torch.device("meta"):
+            model = LlamaForCausalLM(config).to(torch.bfloat16)
+        generator = torch.Generator().manual_seed(seed)
+        weights = {
+            name: torch.randn(weight.shape, generator=generator).mul_(0.02).to(torch.bfloat16)
+            for name, weight in model.state_dict().items()
+        }
+        model.save_pretrained(folder, state_dict=weights, max_shard_size="400MB")
+        words = {f"w{row}": row for row in range(SHAPE["vocab_size"])}
+        PreTrainedTokenizerFast(
+            tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="w0")),
+            bos_token="w0",
+            eos_token="w1",
+        ).save_pretrained(folder)
+    return {side: str(folder) for side, folder in folders.items()}
+
+
+def warm(*folders: str) -> None:
+    """Read every weight file once, so that the disk is in no measurement."""
+    for folder in folders:
+        for file in Path(folder).glob("*.safetensors"):
+            with file.open("rb", buffering=0) as stream:
+                while stream.read(1 << 24):
+                    pass
+
+
+def seconds(action, rounds: int = 1) -> float:
+    """The shortest of several runs."""
+    found = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        action()
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+def copy_rate() -> float:
+    """Bytes read and written a second by torch's copy of one large tensor to another."""
+    import torch
+
+    source = torch.ones(1 << 28, dtype=torch.bfloat16)
+    target = torch.zeros_like(source)
+    return 2 * source.nbytes / seconds(lambda: target.copy_(source), KERNEL_ROUNDS)
+
+
+def kernel(pair: dict[str, str]) -> dict:
+    """The merge of tensors that lie in memory, against a copy, mergekit and torch."""
+    import torch
+    from mergekit.merge_methods import merge_tensors
+
+    from hm_models.kernel import linear_merge
+
+    generator = torch.Generator().manual_seed(0)
+    base, instruct = (
+        torch.randn(1 << 27, generator=generator).to(torch.bfloat16) for _ in range(2)
+    )
+    out = torch.zeros_like(base)
+    moved = base.nbytes + instruct.nbytes + out.nbytes
+
+    def mergekit() -> None:
+        merge_tensors(
+            [base, instruct],
+            "linear",
+            parameters={"weight": [0.3, 0.7]},
+            dtype=torch.float32,
+            out_dtype=torch.bfloat16,
+        )
+
+    linear_merge(base[:8], instruct[:8], out[:8], (0.3, 0.7))  # compile
+    rate = copy_rate()
+    cases = {
+        "ours": lambda: linear_merge(base, instruct, out, (0.3, 0.7)),
+        "torch.lerp (other bits)": lambda: torch.lerp(base, instruct, 0.7, out=out),
+        "torch in float32": lambda: out.copy_(
+            base.float().mul_(0.3).add_(instruct.float(), alpha=0.7)
+        ),
+        "mergekit merge_tensors": mergekit,
+    }
+    found = {"copy_GB_s": rate / 1e9}
+    for name, action in cases.items():
+        found[f"{name}, share of the copy rate"] = moved / seconds(action, 3) / rate
+    return found
+
+
+def engine(folder_or_pair: dict[str, str] | str, **arguments):
+    """A vLLM engine behind the harness's class, ready to generate; a CPU one is kept small."""
+    from vllm.platforms import current_platform
+
+    from hm_models.merged import HindsightMerged
+
+    shared = {"max_model_len": 512, "enforce_eager": True, **arguments}
+    if current_platform.is_cpu():
+        shared["kv_cache_memory_bytes"] = 1 << 28
+    if isinstance(folder_or_pair, str):
+        from lm_eval.models.vllm_causallms import VLLM
+
+        return VLLM(pretrained=folder_or_pair, **shared)
+    lm = HindsightMerged(**folder_or_pair, alpha=0.7, backend="vllm", **shared)
+    assert lm.lm is not None  # load now
+    return lm
+
+
+def footprint(pid: int) -> dict[str, float]:
+    """Peak resident memory of the largest child, and bytes written by all processes, in GB."""
+    import psutil
+
+    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    peaks, written = [], 0
+    for process in processes:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        peaks.append(int(status.split("VmHWM:")[1].split()[0]) * 1024)
+        written += process.io_counters().write_bytes
+    return {"peak_GB": max(peaks) / 1e9, "written_GB": written / 1e9}
+
+
+def load_plain(pair: dict[str, str]) -> dict:
+    """Start vLLM on the instruct checkpoint alone."""
+    began = time.perf_counter()
+    engine(pair["instruct"])
+    return {"seconds": time.perf_counter() - began} | footprint(os.getpid())
+
+
+def load_merged(pair: dict[str, str]) -> dict:
+    """Start vLLM on the streamed merge."""
+    began = time.perf_counter()
+    engine(pair)
+    return {"seconds": time.perf_counter() - began} | footprint(os.getpid())
+
+
+def load_mergekit(pair: dict[str, str]) -> dict:
+    """mergekit writes the merge, vLLM reads it."""
+    import yaml
+
+    models = [
+        {"model": pair["base"], "parameters": {"weight": 0.3}},
+        {"model": pair["instruct"], "parameters": {"weight": 0.7}},
+    ]
+    content = {
+        "models": models,
+        "merge_method": "linear",
+        "dtype": "float32",
+        "out_dtype": "bfloat16",
+    }
+    folder = Path(pair["base"]).parent / "by_mergekit"
+    shutil.rmtree(folder, ignore_errors=True)
+    config = folder.with_suffix(".yaml")
+    config.write_text(yaml.safe_dump(content))
+    began = time.perf_counter()
+    program = Path(sys.executable).with_name("mergekit-yaml")
+    subprocess.run([program, str(config), str(folder)], check=True, stdout=subprocess.DEVNULL)
+    merged = time.perf_counter() - began
+    engine(str(folder))
+    found = {"seconds": time.perf_counter() - began, "mergekit_seconds": merged}
+    found["written_GB"] = sum(f.stat().st_size for f in folder.iterdir()) / 1e9
+    shutil.rmtree(folder)
+    return found
+
+
+def _set_alpha(lm) -> dict:
+    times = []
+    for alpha in ALPHAS:
+        times.append(seconds(lambda alpha=alpha: lm.set_alpha(alpha)))
+    return {"first_seconds": times[0], "seconds": min(times)}
+
+
+def set_alpha_vllm(pair: dict[str, str]) -> dict:
+    """Change alpha in a running vLLM engine, reading the files."""
+    return _set_alpha(engine(pair))
+
+
+def set_alpha_vllm_resident(pair: dict[str, str]) -> dict:
+    """The same from memory, and vLLM's own reload of the same tensors without any merge."""
+    lm = engine(pair, keep_resident=True)
+    found = _set_alpha(lm)
+    found["unmerged_seconds"] = min(
+        seconds(lambda: lm.set_alpha(1.0)), seconds(lambda: lm.set_alpha(1))
+    )
+    return found
+
+
+def set_alpha_hf(pair: dict[str, str]) -> dict:
+    """Change alpha in a transformers model, from files and from memory, against a copy of the bytes."""
+    from hm_models.merged import HindsightMerged
+
+    found = {}
+    for resident in (False, True):
+        lm = HindsightMerged(**pair, alpha=0.7, backend="hf", keep_resident=resident)
+        assert lm.lm is not None
+        name = "resident" if resident else "files"
+        found |= {f"{name}_{key}": value for key, value in _set_alpha(lm).items()}
+        size = sum(parameter.nbytes for parameter in lm.lm.model.parameters())
+        del lm
+    found["copy_limit_seconds"] = 3 * size / copy_rate()
+    found["resident_over_copy_limit"] = found["resident_seconds"] / found["copy_limit_seconds"]
+    return found
+
+
+CASES = {
+    case.__name__: case
+    for case in (
+        kernel,
+        set_alpha_hf,
+        load_plain,
+        load_merged,
+        load_mergekit,
+        set_alpha_vllm,
+        set_alpha_vllm_resident,
+    )
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pair and results")
+    parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("cases", nargs="*", default=list(CASES), help=f"of {', '.join(CASES)}")
+    arguments = parser.parse_args()
+    if unknown := [case for case in arguments.cases if case not in CASES]:
+        parser.error(f"unknown case {unknown[0]}; known: {', '.join(CASES)}")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    pair = make_pair(arguments.out)
+    if arguments.inner:
+        found = CASES[arguments.cases[0]](pair)
+        with (arguments.out / "results.jsonl").open("a") as results:
+            print(json.dumps({"case": arguments.cases[0]} | found), file=results)
+        return
+    for case in arguments.cases:
+        warm(*pair.values())
+        command = [sys.executable, __file__, "--out", str(arguments.out), "--inner", case]
+        with (arguments.out / f"{case}.log").open("w") as log:
+            done = subprocess.run(command, stdout=log, stderr=log)
+        if done.returncode:
+            print(f"{case}: failed, see {log.name}", file=sys.stderr)
+            continue
+        print((arguments.out / "results.jsonl").read_text().splitlines()[-1], flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""A running engine that goes from alpha to alpha answers like a new engine at each of them."""
+
+import os
+from importlib.util import find_spec
+
+import pytest
+
+from tests.end_to_end.answers import answers
+from tests.models.tiny import edit_config, tiny_checkpoint
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed"),
+]
+ENGINE = {"max_model_len": 128, "enforce_eager": True, "kv_cache_memory_bytes": 2**28}
+
+
+def sides(pair):
+    return {"base": str(pair / "base"), "instruct": str(pair / "instruct")}
+
+
+@pytest.mark.parametrize("keep_resident", [False, True])
+def test_alphas_there_and_back_equal_fresh_engines_in_the_same_engine(
+    demo_pair, tmp_path, keep_resident
+):
+    """Four alphas from files; two from memory, as the rest of the way is the same."""
+    ways = [0.7, 0.3, 1, 0, 0.7] if not keep_resident else [0.7, 0.3, 0.7]
+    pair = sides(demo_pair)
+    live = answers(pair | ENGINE | {"keep_resident": keep_resident}, ways, tmp_path)
+    assert len({tuple(step["engines"]) for step in live}) == 1, "the engine was restarted"
+    assert live[0]["answers"] == live[-1]["answers"]
+    different = {str(step["answers"]) for step in live[:-1]}
+    assert len(different) == len(ways) - 1, "alphas that answer alike show nothing"
+    for step in live[1:-1]:
+        if keep_resident and step["alpha"] != 0.3:
+            continue
+        (fresh,) = answers(pair | ENGINE, [step["alpha"]], tmp_path)
+        assert fresh["answers"] == step["answers"]
+        assert fresh["info"]["merge"]["fingerprint"] == step["info"]["merge"]["fingerprint"]
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_base_with_another_config_gets_an_engine_of_its_own(tmp_path):
+    pair = {"base": str(tmp_path / "base"), "instruct": str(tmp_path / "instruct")}
+    for seed, folder in enumerate(pair.values()):
+        tiny_checkpoint(type(tmp_path)(folder), seed, hidden_size=128)
+    edit_config(tmp_path / "base", rope_theta=5000.0)
+    merged, base = answers(pair | ENGINE, [0.5, 0], tmp_path)
+    assert merged["engines"] != base["engines"]
+    (fresh,) = answers(pair | ENGINE, [0], tmp_path)
+    assert fresh["answers"] == base["answers"]
+
+
+@pytest.mark.parametrize(
+    "parallel",
+    # vLLM's CPU build 0.32 cannot run a pipeline eagerly.
+    [{"tensor_parallel_size": 2}, {"pipeline_parallel_size": 2, "enforce_eager": False}],
+    ids=["tensor", "pipeline"],
+)
+def test_two_ranks_merge_their_parts_and_change_them_together(tmp_path, parallel):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("two ranks of vLLM's CPU build need two cores")
+    pair = {"base": str(tmp_path / "base"), "instruct": str(tmp_path / "instruct")}
+    for seed, folder in enumerate(pair.values()):
+        tiny_checkpoint(type(tmp_path)(folder), seed, hidden_size=128, tied=True)
+    engine = pair | ENGINE | parallel
+    cores = {"VLLM_CPU_OMP_THREADS_BIND": "0|1"}
+    live = answers(engine, [0.7, 0.3, 0.7], tmp_path, **cores)
+    (on_disk,) = answers(engine | {"materialize": True}, [0.3], tmp_path, **cores)
+    assert live[1]["answers"] == on_disk["answers"] != live[0]["answers"]
+    assert live[2]["answers"] == live[0]["answers"]
