@@ -106,6 +106,8 @@ class LazyMerge(torch.Tensor):
             return merge(*views)
         if func in (aten.alias.default, aten.detach.default):
             return args[0]
+        if func._schema.is_mutable and isinstance(args[0], cls):
+            raise RuntimeError(f"{func} would change a merged tensor that is not computed yet.")
         if func is aten.copy_.default and isinstance(args[1], cls) and not isinstance(args[0], cls):
             return args[1]._copy_into(args[0])
 

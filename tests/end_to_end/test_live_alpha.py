@@ -1,6 +1,9 @@
 """A running engine that goes from alpha to alpha answers like a new engine at each of them."""
 
+import json
 import os
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -13,6 +16,37 @@ pytestmark = [
     pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed"),
 ]
 ENGINE = {"max_model_len": 128, "enforce_eager": True, "kv_cache_memory_bytes": 2**28}
+
+
+# A checkpoint that shrinks under the engine's eyes: the worker dies in the middle of a tensor.
+HALF_WAY = """
+import json, os, sys
+import psutil
+from hm_models.checkpoint import Checkpoint
+from hm_models.merged import HindsightMerged
+
+if __name__ == "__main__":
+    arguments = json.loads(sys.argv[1])
+    lm = HindsightMerged(alpha=0.7, backend="vllm", **arguments)
+    assert lm.lm is not None
+    file = os.path.join(arguments["instruct"], "model.safetensors")
+    content = open(file, "rb").read()
+    Checkpoint.check_unchanged = lambda self: None
+    os.truncate(file, len(content) // 2)
+    try:
+        lm.set_alpha(0.3)
+    except Exception as error:
+        print("FAILED", type(error).__name__)
+    try:
+        lm.generate_until([])
+    except RuntimeError as error:
+        print("REFUSED", error)
+    gone, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=30)
+    print("ALIVE", [p.name() for p in alive if "EngineCore" in p.name() or "Worker" in p.name()])
+    open(file, "r+b").write(content)
+    lm.set_alpha(0.3)
+    print("ANEW", lm.lm is not None, lm.recipe.alpha, flush=True)
+"""
 
 
 def sides(pair):
@@ -69,3 +103,24 @@ def test_two_ranks_merge_their_parts_and_change_them_together(tmp_path, parallel
     (on_disk,) = answers(engine | {"materialize": True}, [0.3], tmp_path, **cores)
     assert live[1]["answers"] == on_disk["answers"] != live[0]["answers"]
     assert live[2]["answers"] == live[0]["answers"]
+
+
+def test_a_change_that_fails_half_way_ends_the_engine_and_the_next_one_starts_anew(tmp_path):
+    pair = {"base": str(tmp_path / "base"), "instruct": str(tmp_path / "instruct")}
+    for seed, folder in enumerate(pair.values()):
+        tiny_checkpoint(type(tmp_path)(folder), seed, hidden_size=128)
+    done = subprocess.run(
+        [sys.executable, "-c", HALF_WAY, json.dumps(pair | ENGINE)],
+        cwd=tmp_path,
+        env=os.environ | {"HM_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    said = [
+        line for line in done.stdout.splitlines() if line.split()[:1] and line.split()[0].isupper()
+    ]
+    assert [line.split()[0] for line in said] == ["FAILED", "REFUSED", "ALIVE", "ANEW"], done.stderr
+    assert "failed half-way" in said[1]
+    assert "Call set_alpha again to load a new model" in said[1]
+    assert said[2:] == ["ALIVE []", "ANEW True 0.3"]

@@ -225,3 +225,9 @@ def test_a_copy_does_not_keep_the_lease():
     del held
     assert watch() is None
     assert torch.equal(merged, target)
+
+
+def test_a_change_in_place_is_refused_as_it_would_be_lost():
+    merge = lazy(Writer())
+    with pytest.raises(RuntimeError, match="would change a merged tensor"):
+        merge.mul_(2)
