@@ -1,11 +1,24 @@
-"""Which cores this process may use, asked before anybody narrows it.
+"""Which cores this process may use, whatever its own threads are tied to.
 
-vLLM's CPU build ties a worker's main thread, and with it whatever that starts, to one core.
+vLLM's CPU build has OpenMP tie a worker's main thread, and with it whatever that thread starts, to one
+core. The process that started the worker still knows what the user allowed.
 """
 
+import multiprocessing
 import os
 
-CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
+def _allowed() -> set[int] | None:
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    cores = os.sched_getaffinity(0)
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        cores |= os.sched_getaffinity(parent.pid)
+    return cores
+
+
+CORES = _allowed()
 
 
 def use_all_cores() -> None:

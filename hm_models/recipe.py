@@ -22,14 +22,8 @@ import torch
 from hm_models.alpha import Alpha, parse_alpha
 from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
-from hm_models.methods import (
-    Arithmetic,
-    Settings,
-    TwoModelMethod,
-    as_settings,
-    resolve,
-    tensor_seed,
-)
+from hm_models.methods import Arithmetic, Settings, TwoModelMethod, tensor_seed
+from hm_models.settings import as_settings, is_scalar, resolve
 
 MIX = "mix"  # no merge of weights: both models side by side (hm_models.mix)
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
@@ -166,7 +160,7 @@ class MergeRecipe:
         dtype = getattr(torch, self.merge_dtype) if self.merge_dtype else None
 
         # Most recipes say the same of every tensor, and mergekit's resolver is not fast.
-        uniform = all(_is_scalar(value) for source in sources for value in source.values())
+        uniform = all(is_scalar(value) for source in sources for value in source.values())
         known: dict[str, tuple[Settings, dict[str, dict[str, Any]]]] = {}
 
         def of_tensor(name: str, depth: float) -> Arithmetic:
@@ -219,7 +213,3 @@ def _parameters(name: str, given: object) -> dict[str, Any]:
             f'{name}={given!r}: expected names and values, for example {name}={{"density": 0.5}}.'
         )
     return dict(given)
-
-
-def _is_scalar(setting: object) -> bool:
-    return isinstance(setting, (bool, int, float, str))

@@ -1,9 +1,9 @@
 """How fast a merge is, side by side with what else could be done, in one run on one machine.
 
-    python scripts/bench_merge.py --out runs/bench_merge            # everything, about 15 minutes
+    python scripts/bench_merge.py --out runs/bench_merge            # everything, about 6 minutes
     python scripts/bench_merge.py --out runs/bench_merge kernel set_alpha_hf
 
-Makes a seeded pair of bfloat16 Llamas (1.2 GB each) below --out, measures each case in a process of its
+Makes a seeded pair of bfloat16 Llamas below --out, measures each case in a process of its
 own with the page cache warm, appends every result to results.jsonl as it comes, and prints the table.
 Only ratios of one run compare: wall times of a shared machine swing.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,27 +22,27 @@ from pathlib import Path
 
 ALPHAS = (0.3, 0.7, 0.5, 0.9)
 KERNEL_ROUNDS = 5
-SHAPE = {  # 617 million parameters
+SHAPE = {
     "hidden_size": 2048,
     "intermediate_size": 8192,
-    "num_hidden_layers": 8,
     "num_attention_heads": 32,
     "num_key_value_heads": 8,
     "vocab_size": 32000,
 }
 
 
-def make_pair(out: Path) -> dict[str, str]:
+def make_pair(out: Path, layers: int) -> dict[str, str]:
     """Write `base` and `instruct` below `out` unless they are there; their names and folders."""
     import torch
     from tokenizers import Tokenizer, models
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    folders = {side: out / "pair" / side for side in ("base", "instruct")}
+    folders = {side: out / f"pair-{layers}" / side for side in ("base", "instruct")}
     for seed, folder in enumerate(folders.values()):
         if (folder / "config.json").is_file():
             continue
-        config = LlamaConfig(**SHAPE, dtype=torch.bfloat16, bos_token_id=0, eos_token_id=1)
+        shape = SHAPE | {"num_hidden_layers": layers, "bos_token_id": 0, "eos_token_id": 1}
+        config = LlamaConfig(**shape, dtype=torch.bfloat16)
         with torch.device("meta"):
             model = LlamaForCausalLM(config).to(torch.bfloat16)
         generator = torch.Generator().manual_seed(seed)
@@ -145,30 +146,40 @@ def engine(folder_or_pair: dict[str, str] | str, **arguments):
 
 
 def footprint(pid: int) -> dict[str, float]:
-    """Peak resident memory of the largest child, and bytes written by all processes, in GB."""
+    """Peak resident memory of the largest process, and bytes written by all of them, in GB."""
     import psutil
 
-    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     peaks, written = [], 0
-    for process in processes:
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
         status = Path(f"/proc/{process.pid}/status").read_text()
-        peaks.append(int(status.split("VmHWM:")[1].split()[0]) * 1024)
-        written += process.io_counters().write_bytes
+        if "VmHWM:" in status:  # not so of one that has ended
+            peaks.append(int(status.split("VmHWM:")[1].split()[0]) * 1024)
+            written += process.io_counters().write_bytes
     return {"peak_GB": max(peaks) / 1e9, "written_GB": written / 1e9}
+
+
+def seconds_of_weights(log: Path) -> float:
+    """What vLLM itself says about the part of its start that reads and merges."""
+    return max(map(float, re.findall(r"Loading weights took ([0-9.]+) seconds", log.read_text())))
+
+
+def started(folder_or_pair: dict[str, str] | str) -> dict:
+    """Start an engine and say how long it took and what it holds."""
+    began = time.perf_counter()
+    lm = engine(folder_or_pair)
+    found = {"seconds": time.perf_counter() - began} | footprint(os.getpid())
+    del lm  # not before: an engine that nobody holds has no footprint
+    return found
 
 
 def load_plain(pair: dict[str, str]) -> dict:
     """Start vLLM on the instruct checkpoint alone."""
-    began = time.perf_counter()
-    engine(pair["instruct"])
-    return {"seconds": time.perf_counter() - began} | footprint(os.getpid())
+    return started(pair["instruct"])
 
 
 def load_merged(pair: dict[str, str]) -> dict:
     """Start vLLM on the streamed merge."""
-    began = time.perf_counter()
-    engine(pair)
-    return {"seconds": time.perf_counter() - began} | footprint(os.getpid())
+    return started(pair)
 
 
 def load_mergekit(pair: dict[str, str]) -> dict:
@@ -193,8 +204,8 @@ def load_mergekit(pair: dict[str, str]) -> dict:
     program = Path(sys.executable).with_name("mergekit-yaml")
     subprocess.run([program, str(config), str(folder)], check=True, stdout=subprocess.DEVNULL)
     merged = time.perf_counter() - began
-    engine(str(folder))
-    found = {"seconds": time.perf_counter() - began, "mergekit_seconds": merged}
+    found = started(str(folder)) | {"mergekit_seconds": merged}
+    found["seconds"] += merged
     found["written_GB"] = sum(f.stat().st_size for f in folder.iterdir()) / 1e9
     shutil.rmtree(folder)
     return found
@@ -239,6 +250,10 @@ def set_alpha_hf(pair: dict[str, str]) -> dict:
     return found
 
 
+def log_of(out: Path, case: str) -> Path:
+    return out / f"{case}.log"
+
+
 CASES = {
     case.__name__: case
     for case in (
@@ -258,22 +273,33 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the pair and results")
+    parser.add_argument(
+        "--layers",
+        type=int,
+        default=8,
+        help="size of the pair: 8 (default) are 1.2 GB a side, 32 4.2",
+    )
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("cases", nargs="*", default=list(CASES), help=f"of {', '.join(CASES)}")
     arguments = parser.parse_args()
     if unknown := [case for case in arguments.cases if case not in CASES]:
         parser.error(f"unknown case {unknown[0]}; known: {', '.join(CASES)}")
     os.environ["HF_HUB_OFFLINE"] = "1"
-    pair = make_pair(arguments.out)
+    pair = make_pair(arguments.out, arguments.layers)
     if arguments.inner:
         found = CASES[arguments.cases[0]](pair)
+        sys.stdout.flush()
+        if arguments.cases[0].startswith("load_"):
+            found["weights_seconds"] = seconds_of_weights(log_of(arguments.out, arguments.cases[0]))
         with (arguments.out / "results.jsonl").open("a") as results:
-            print(json.dumps({"case": arguments.cases[0]} | found), file=results)
+            row = {"case": arguments.cases[0], "layers": arguments.layers} | found
+            print(json.dumps(row), file=results)
         return
     for case in arguments.cases:
         warm(*pair.values())
-        command = [sys.executable, __file__, "--out", str(arguments.out), "--inner", case]
-        with (arguments.out / f"{case}.log").open("w") as log:
+        shared = ["--out", str(arguments.out), "--layers", str(arguments.layers)]
+        command = [sys.executable, __file__, *shared, "--inner", case]
+        with log_of(arguments.out, case).open("w") as log:
             done = subprocess.run(command, stdout=log, stderr=log)
         if done.returncode:
             print(f"{case}: failed, see {log.name}", file=sys.stderr)
