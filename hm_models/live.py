@@ -99,7 +99,9 @@ def change_vllm(lm: TemplateLM, recipe: MergeRecipe) -> None:
 
 def shut_down_vllm(lm: TemplateLM) -> None:
     """End the engine's processes and free what they hold."""
-    lm.model.llm_engine.engine_core.shutdown()
+    # With data_parallel_size the harness makes engines for each call, and none lives in between.
+    if engine := getattr(lm, "model", None):
+        engine.llm_engine.engine_core.shutdown()
 
 
 def why_restart_vllm(recipe: MergeRecipe) -> str | None:

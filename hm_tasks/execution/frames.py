@@ -1,0 +1,74 @@
+"""Messages between the processes that score: one byte of kind, eight of length, then the content."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+HEAD = struct.Struct("<cQ")
+# What the judge sends ...
+SETTINGS, PROBLEM, RUN, STOP = b"S", b"P", b"R", b"X"
+# ... what the runner answers: a piece of the program's own stream, and that the program is gone ...
+PIECE, END = b"D", b"E"
+# ... and what is in that stream: the function is there, one output, or an exception's name.
+LOADED, OUTPUT, RAISED = b"L", b"O", b"F"
+
+
+class Closed(EOFError):
+    """The other side is gone."""
+
+
+def write_frame(descriptor: int, kind: bytes, content: bytes = b"") -> None:
+    """Write one message to a pipe, however long it is."""
+    for part in (HEAD.pack(kind, len(content)), content):
+        left = memoryview(part)
+        while left:
+            left = left[os.write(descriptor, left) :]
+
+
+def read_frame(descriptor: int) -> tuple[bytes, bytes]:
+    """Read one message of a process that is trusted to keep to the form. Raises Closed."""
+    kind, length = HEAD.unpack(_read(descriptor, HEAD.size))
+    return kind, _read(descriptor, length)
+
+
+def _read(descriptor: int, length: int) -> bytes:
+    parts = []
+    while length:
+        part = os.read(descriptor, min(length, 1 << 20))
+        if not part:
+            raise Closed
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+class Stream:
+    """Messages cut out of a stream that a program may have written anything into.
+
+    Args:
+        max_bytes: content of one message beyond which the stream is not followed any more.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+
+    def feed(self, piece: bytes) -> list[tuple[bytes, bytes]]:
+        """Take a piece and return the messages that are complete.
+
+        Raises:
+            ValueError: no stream of messages, or one that is too long.
+        """
+        self._buffer += piece
+        found = []
+        while len(self._buffer) >= HEAD.size:
+            kind, length = HEAD.unpack_from(self._buffer)
+            if kind not in (LOADED, OUTPUT, RAISED) or length > self._max_bytes:
+                raise ValueError("the program wrote into the stream of results")
+            end = HEAD.size + length
+            if len(self._buffer) < end:
+                break
+            found.append((kind, bytes(self._buffer[HEAD.size : end])))
+            del self._buffer[:end]
+        return found

@@ -1,0 +1,94 @@
+"""What one program may use, and the environment that it sees.
+
+Sources: setrlimit(2); evalplus 0.3.1 (`evalplus/eval/utils.py`), whose 4 GiB of address space, data
+and stack are kept so that verdicts stay the same.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+# Where Python and its libraries are found, and the time zone: nothing else is passed on.
+_PASSED_ON = (
+    "LD_LIBRARY_PATH",
+    "PYTHONHASHSEED",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "SYSTEMROOT",
+    "TZ",
+    "TZDIR",
+)
+
+
+class IsolationError(RuntimeError):
+    """A level of isolation cannot be had here, or no longer holds; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one program may use."""
+
+    memory: int = 4 * GIB  # address space and data, as evalplus
+    stack: int = 4 * GIB  # as evalplus; the main thread's only
+    threads: int = 64  # ThreadPoolExecutor takes up to 32
+    processes: int = 0  # that a program may start itself; evalplus has no fork either
+    file_bytes: int = 16 * MIB  # one file
+    scratch_bytes: int = 32 * MIB  # all files together (strong)
+    scratch_files: int = 4096  # (strong)
+    open_files: int = 64
+    cpu_seconds: int = 120  # a backstop: the caller keeps the time on the wall
+    output_bytes: int = MIB  # for whoever reads the program's pipe
+
+    def apply(self, tasks: int | None) -> None:
+        """Set the resource limits of this process.
+
+        Args:
+            tasks: processes and threads that the user may have in all; None leaves that as it is.
+        """
+        import resource  # not on Windows
+
+        wanted = {
+            "AS": self.memory,
+            "DATA": self.memory,
+            "STACK": self.stack,
+            "FSIZE": self.file_bytes,
+            "NOFILE": self.open_files,
+            "CPU": self.cpu_seconds,
+            "CORE": 0,
+            "MSGQUEUE": 0,
+            "MEMLOCK": 0,
+            "NPROC": tasks,
+        }
+        for name, value in wanted.items():
+            number = getattr(resource, f"RLIMIT_{name}", None)
+            if number is None or value is None:
+                continue
+            hard = resource.getrlimit(number)[1]
+            if hard != resource.RLIM_INFINITY:
+                value = min(value, hard)
+            try:
+                resource.setrlimit(number, (value, value))
+            except (ValueError, OSError):
+                # macOS refuses some: it is the weakest level there anyway. Linux never does.
+                if os.uname().sysname == "Linux":
+                    raise
+
+
+def clean_environment(scratch: str) -> dict[str, str]:
+    """Return the whole environment to start a runner with: no keys, tokens or home folder."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "HOME": scratch,
+        "TMPDIR": scratch,
+        "TMP": scratch,
+        "TEMP": scratch,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # One process a core; and each thread counts against the program's number.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }

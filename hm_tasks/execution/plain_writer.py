@@ -1,0 +1,333 @@
+"""Writes a value as columns: chunks of elements, sorted by type, each type's data in one piece.
+
+Built-in functions that work on whole columns do almost all of the work, which makes it fast where
+outputs have millions of elements. It runs in the candidate's process, so it calls nothing that the
+candidate can override; see `plain_kinds`.
+
+The canonical writing of a value is the same for all values that equal it, and so is its digest.
+"""
+
+from __future__ import annotations
+
+from array import array
+from builtins import (  # noqa: UP029
+    OverflowError,
+    ValueError,
+    bytes,
+    dict,
+    enumerate,
+    frozenset,
+    id,
+    int,
+    iter,
+    len,
+    list,
+    map,
+    set,
+    sorted,
+    str,
+    sum,
+    tuple,
+    type,
+    zip,
+)
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from itertools import chain, islice, repeat
+from math import nan
+from typing import Any
+
+from hm_tasks.execution.plain_kinds import ARRAY, OPAQUE, NumpyTypes, name_of, take_apart
+
+CHUNK = 1 << 16
+MAX_DEPTH = 100  # so that reading needs no deeper stack than Python allows
+OBJECT_COST = 64  # what a set, a dict or a kind counts for beside its bytes: they need more memory
+
+NONE, BOOL, INT, FLOAT, COMPLEX, STR, BYTES, BYTEARRAY = b"NbifcsyY"
+LIST, TUPLE, SET, FROZENSET, DICT, KIND, DEEP, CYCLE = b"ltSzdkxo"
+MIXED = b"*"
+NESTING = frozenset((LIST, TUPLE, SET, FROZENSET, DICT, KIND))
+
+_CODES: dict[int, int] = {
+    id(type(None)): NONE,
+    id(bool): BOOL,
+    id(int): INT,
+    id(float): FLOAT,
+    id(complex): COMPLEX,
+    id(str): STR,
+    id(bytes): BYTES,
+    id(bytearray): BYTEARRAY,
+    id(list): LIST,
+    id(tuple): TUPLE,
+    id(set): SET,
+    id(frozenset): FROZENSET,
+    id(dict): DICT,
+}
+# Equal values of different types: one code for both.
+_CANONICAL = _CODES | {id(bool): INT, id(bytearray): BYTES, id(frozenset): SET}
+_TEXT, _WHOLE, _TRUTH, _RAW = id(str), id(int), id(bool), id(bytes)
+
+
+class Overflow(Exception):
+    """More bytes than allowed."""
+
+
+class NotCanonical(Exception):
+    """The value holds something whose equality is not that of a canonical form."""
+
+
+class Writer:
+    """Writes one value to `put`.
+
+    Args:
+        root: the value.
+        limit: bytes after which `Overflow` is raised.
+        canonical: whether to write the form that is common to equal values.
+    """
+
+    def __init__(
+        self,
+        put: Callable[[bytes], object],
+        root: object,
+        limit: int,
+        numpy: NumpyTypes,
+        canonical: bool = False,
+    ) -> None:
+        self._put, self._root, self._left, self._numpy = put, root, limit, numpy
+        self._canonical = canonical
+        self._codes = _CANONICAL if canonical else _CODES
+        self._cyclic: bool | None = None
+
+    def write(self, raw: bytes) -> None:
+        """Write bytes as they are."""
+        self._left -= len(raw)
+        if self._left < 0:
+            raise Overflow
+        self._put(raw)
+
+    def items(
+        self,
+        values: Iterator,
+        count: int,
+        depth: int = 0,
+        above: tuple[frozenset[int], ...] = (),
+    ) -> None:
+        """Write `count` values; `above` has the identities of what they may be inside of."""
+        while count > 0:
+            chunk = list(islice(values, CHUNK if count > CHUNK else count))
+            if not chunk:
+                raise ValueError("it changes while it is written")
+            count -= len(chunk)
+            self._chunk(chunk, depth, above)
+
+    def _chunk(self, chunk: list, depth: int, above: tuple[frozenset[int], ...]) -> None:
+        types = set(map(id, map(type, chunk)))
+        known = self._codes
+        if len(types) == 1:
+            code = known.get(types.pop(), KIND)
+            if code not in NESTING or not self._suspect(chunk, depth, above):
+                self.write(bytes((code,)))
+                self._column(code, chunk, depth, above)
+                return
+        codes = bytes(map(known.get, map(id, map(type, chunk)), repeat(KIND)))
+        if self._suspect(chunk, depth, above):
+            codes = bytes(map(self._marked, chunk, codes, repeat(depth), repeat(above)))
+        self.write(MIXED + codes)
+        for code in sorted(set(codes)):
+            column = [value for value, its in zip(chunk, codes, strict=True) if its == code]
+            self._column(code, column, depth, above)
+
+    def _suspect(self, chunk: list, depth: int, above: tuple[frozenset[int], ...]) -> bool:
+        if depth >= MAX_DEPTH:
+            return True
+        for level in above:
+            if not level.isdisjoint(map(id, chunk)):
+                # The same object may also just be there twice.
+                if self._cyclic is None:
+                    self._cyclic = _has_cycle(self._root, self._numpy)
+                return self._cyclic
+        return False
+
+    def _marked(self, value: Any, code: int, depth: int, above: tuple) -> int:
+        if code not in NESTING:
+            return code
+        for level in above:
+            if id(value) in level:
+                return CYCLE
+        return DEEP if depth >= MAX_DEPTH else code
+
+    def _column(self, code: int, column: list, depth: int, above: tuple) -> None:
+        if code == INT:
+            self._ints(column)
+        elif code == STR:
+            self._lengths(column)
+            raw = "".join(column).encode("utf-8", "surrogatepass")
+            self.write(array("Q", (len(raw),)).tobytes())
+            self.write(raw)
+        elif code in (LIST, TUPLE):
+            self._nest(column, chain.from_iterable(column), depth, above)
+        elif code == FLOAT:
+            self._floats(column)
+        elif code == BOOL:
+            self.write(bytes(column))
+        elif code == NONE:
+            self.write(bytes(len(column)))  # nothing is free, so that sizes bound memory
+        elif code in (BYTES, BYTEARRAY):
+            self._lengths(column)
+            self.write(b"".join(column))
+        elif code in (SET, FROZENSET):
+            self._charge(column)
+            ordered = [self._in_order(one, depth) for one in column] if self._canonical else column
+            self._nest(column, chain.from_iterable(ordered), depth, above)
+        elif code == DICT:
+            self._charge(column)
+            self._dicts(column, depth, above)
+        elif self._canonical:
+            raise NotCanonical  # complex numbers, kinds, cycles
+        elif code == COMPLEX:
+            flat = array("d")
+            for number in column:
+                flat.extend((number.real, number.imag))
+            self.write(flat.tobytes())
+        elif code == KIND:
+            self._kinds(column, depth, above)
+        else:
+            self.write(bytes(len(column)))
+
+    def _charge(self, column: list) -> None:
+        self._left -= OBJECT_COST * len(column)
+
+    def _lengths(self, column: list) -> int:
+        lengths = array("I", map(len, column))
+        self.write(lengths.tobytes())
+        return sum(lengths)
+
+    def _nest(self, column: list, values: Iterator, depth: int, above: tuple) -> None:
+        total = self._lengths(column)
+        self.items(values, total, depth + 1, (*above, frozenset(map(id, column))))
+
+    def _ints(self, column: list) -> None:
+        try:
+            raw = array("q", column).tobytes()
+        except OverflowError:
+            sizes = [(value.bit_length() >> 3) + 1 for value in column]
+            self.write(b"n" + array("I", sizes).tobytes())
+            for value, size in zip(column, sizes, strict=True):
+                self.write(value.to_bytes(size, "little", signed=True))
+        else:
+            self.write(b"q" + raw)
+
+    def _floats(self, column: list) -> None:
+        if self._canonical:
+            raise NotCanonical
+        self.write(array("d", column).tobytes())
+        # `[math.nan] == [math.nan]`: the one object that every program in a process gets.
+        for known in (nan, self._numpy.nan):
+            places = array("I")
+            if known is not None and known in column:
+                places.extend(i for i, value in enumerate(column) if value is known)
+            self.write(array("I", (len(places),)).tobytes() + places.tobytes())
+
+    def _dicts(self, column: list, depth: int, above: tuple) -> None:
+        total = self._lengths(column)
+        inside = (*above, frozenset(map(id, column)))
+        if not self._canonical:
+            self.items(chain.from_iterable(column), total, depth + 1, inside)
+            self.items(chain.from_iterable(map(dict.values, column)), total, depth + 1, inside)
+            return
+        keys, values = [], []
+        for one in column:
+            for key, original in self._sorted(one, depth):
+                keys.append(key)
+                values.append(dict.__getitem__(one, original))
+        self.items(iter(keys), total, depth + 1, inside)
+        self.items(iter(values), total, depth + 1, inside)
+
+    def _in_order(self, elements: Iterable, depth: int) -> list:
+        return [key for key, _ in self._sorted(elements, depth)]
+
+    def _sorted(self, elements: Iterable, depth: int) -> list[tuple[Any, Any]]:
+        """Canonical keys of hashable values, in an order of their own, each with its value."""
+        values = list(elements)
+        types = set(map(id, map(type, values)))
+        if types <= {_TEXT} or types <= {_WHOLE, _TRUTH}:
+            values.sort()
+            return list(zip(values, values, strict=True))
+        pairs = [(digest(value, self._left, self._numpy, depth + 1), value) for value in values]
+        pairs.sort(key=_first)
+        return pairs
+
+    def _kinds(self, column: list, depth: int, above: tuple) -> None:
+        numbers, payloads = bytearray(), []
+        for value in column:
+            number, payload = take_apart(value, self._numpy)
+            if number == ARRAY and type(payload[2]) is self._numpy.ndarray:
+                if payload[2].nbytes > self._left:  # may be a view of next to nothing
+                    raise Overflow
+                payload = (payload[0], payload[1], payload[2].tobytes())
+            numbers.append(number)
+            payloads.append(payload)
+        self._charge(column)
+        self.write(bytes(numbers))
+        inside = (*above, frozenset(map(id, column)))
+        self.items(iter(payloads), len(payloads), depth + 1, inside)
+
+
+def _first(pair: tuple) -> bytes:
+    return pair[0]
+
+
+def digest(value: object, limit: int, numpy: NumpyTypes, depth: int = 0) -> bytes:
+    """The SHA-256 of a value's canonical form.
+
+    Raises:
+        NotCanonical: there is none.
+    """
+    state = sha256()
+    Writer(state.update, value, limit, numpy, canonical=True).items(iter((value,)), 1, depth)
+    return state.digest()
+
+
+def opaque(value: object) -> bytes:
+    """The encoding of a value of which only the class's name travels."""
+    parts: list[bytes] = []
+    writer = Writer(parts.append, None, 1 << 16, NumpyTypes())
+    writer.write(bytes((KIND, OPAQUE)))
+    writer.items(iter((name_of(value),)), 1)
+    return b"".join(parts)
+
+
+def _has_cycle(root: object, numpy: NumpyTypes) -> bool:
+    """Whether a value contains itself somewhere, found without recursion."""
+    path: set[int] = set()
+    done: set[int] = set()
+    kept = []  # payloads are made for this; none may be freed, as another would get its identity
+    stack: list[tuple[int, Iterator]] = [(0, iter((root,)))]
+    while stack:
+        above, children = stack[-1]
+        for value in children:
+            inner = _children(value, numpy)
+            if inner is None or id(value) in done:
+                continue
+            if id(value) in path:
+                return True
+            kept.append(value)
+            path.add(id(value))
+            stack.append((id(value), iter(inner)))
+            break
+        else:
+            stack.pop()
+            path.discard(above)
+            done.add(above)
+    return False
+
+
+def _children(value: Any, numpy: NumpyTypes) -> list | None:
+    code = _CODES.get(id(type(value)), KIND)
+    if code not in NESTING:
+        return None
+    if code == DICT:
+        return [*dict.keys(value), *dict.values(value)]
+    if code != KIND:
+        return list(value)
+    return [take_apart(value, numpy)[1]]

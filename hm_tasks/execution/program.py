@@ -1,0 +1,91 @@
+"""Running one program on its inputs, inside the sandbox, by evalplus's rules.
+
+Source of the rules: evalplus 0.3.1, eval/__init__.py: empty globals, its own guards (which programs can
+see), silent input and output, a time limit an input, the first failing input ends the program. What
+differs: limits count the time that the program computes, not the time that a busy machine takes; and
+outputs leave as plain data, to be compared where no program runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+import resource
+import signal
+from pathlib import Path
+from typing import Any
+
+from hm_tasks.execution.frames import LOADED, OUTPUT, RAISED, write_frame
+from hm_tasks.execution.plain import encode
+
+# A program that waits instead of computing meets this multiple of its limit.
+WALL_FACTOR = 4.0
+MAX_REASON = 200  # characters of an exception's name
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One program and one kind of tests.
+
+    Attributes:
+        program: source text.
+        entry_point: the function to call.
+        kind: which of the problem's inputs: `base_input` or `plus_input`.
+        time_limits: seconds for each input.
+        budget: seconds for all of them.
+        as_set: whether only the set of an output's elements counts.
+    """
+
+    program: str
+    entry_point: str
+    kind: str
+    time_limits: list[float]
+    budget: float
+    as_set: bool
+
+
+def evalplus_guards() -> Any:
+    """evalplus's `eval/utils.py`, without the rest of `evalplus.eval`, which imports numpy."""
+    package = importlib.util.find_spec("evalplus")
+    assert package is not None and package.submodule_search_locations
+    file = Path(package.submodule_search_locations[0], "eval", "utils.py")
+    spec = importlib.util.spec_from_file_location("evalplus_eval_utils", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory: int) -> None:
+    """Run the program; write what it gives to the descriptor `results`. Returns when it is done."""
+    # Captured now: the program may replace whatever it can reach.
+    write, make_plain, timer = write_frame, encode, signal.setitimer
+
+    def out_of_time(number: int, frame: Any) -> None:
+        raise guards.TimeoutException("Timed out!")
+
+    signal.signal(signal.SIGPROF, out_of_time)
+    signal.signal(signal.SIGALRM, out_of_time)
+    seconds = int(run.budget) + 2
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    guards.reliability_guard(maximum_memory_bytes=memory)
+    try:
+        with guards.swallow_io():
+            names: dict[str, Any] = {}
+            exec(run.program, names)
+            function = names[run.entry_point]
+        write(results, LOADED)
+        for arguments, limit in zip(inputs, run.time_limits, strict=True):
+            timer(signal.ITIMER_PROF, limit)
+            timer(signal.ITIMER_REAL, limit * WALL_FACTOR)
+            try:
+                with guards.swallow_io():
+                    output = function(*arguments)
+            finally:
+                timer(signal.ITIMER_PROF, 0)
+                timer(signal.ITIMER_REAL, 0)
+            write(results, OUTPUT, make_plain(output, as_set=run.as_set))
+    except BaseException as error:
+        name = type.__dict__["__name__"].__get__(type(error))
+        write(results, RAISED, name.encode("utf8", "replace")[:MAX_REASON])
