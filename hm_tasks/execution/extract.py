@@ -168,8 +168,8 @@ class _Stretches:
             if error.msg == "incomplete input":
                 return OPEN, None
             return DEAD, first + (error.lineno or 1) - 1
-        except MemoryError:  # too complex: no reason to think so of other lengths
-            return OPEN, None
+        except MemoryError:  # the parser's own stack is full, and not for want of more lines
+            return DEAD, first
 
     def _before_unclosed(self, first: int, last: int) -> int:
         """The next shorter end worth a look, for a stretch that is OPEN (fact 2)."""
@@ -179,7 +179,7 @@ class _Stretches:
         except SyntaxError as error:
             if self.countable and error.lineno and _UNCLOSED.match(error.msg):
                 return min(last, first + error.lineno - 1) - 1
-        except MemoryError:
+        except MemoryError:  # while it looked for the reason
             pass
         return last - 1
 
@@ -194,6 +194,8 @@ class _Stretches:
             compile(line, _NAME, "exec", ast.PyCF_ONLY_AST | _INCOMPLETE, True)
         except SyntaxError as error:
             return error.msg != "incomplete input"
-        except (MemoryError, RecursionError):
+        except MemoryError:
+            return True
+        except RecursionError:  # it parses; that more lines do, too, is not said
             return False
         return False

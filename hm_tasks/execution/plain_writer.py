@@ -65,7 +65,8 @@ _CODES: dict[int, int] = {
 }
 # Equal values of different types: one code for both.
 _CANONICAL = _CODES | {id(bool): INT, id(bytearray): BYTES, id(frozenset): SET}
-_TEXT, _WHOLE, _TRUTH, _RAW = id(str), id(int), id(bool), id(bytes)
+_TEXT, _WHOLE, _TRUTH = id(str), id(int), id(bool)
+_EMPTY = ()  # the one tuple that is everywhere
 
 
 class Overflow(Exception):
@@ -152,7 +153,7 @@ class Writer:
         if code not in NESTING:
             return code
         for level in above:
-            if id(value) in level:
+            if id(value) in level and value is not _EMPTY:
                 return CYCLE
         return DEEP if depth >= MAX_DEPTH else code
 
@@ -330,4 +331,5 @@ def _children(value: Any, numpy: NumpyTypes) -> list | None:
         return [*dict.keys(value), *dict.values(value)]
     if code != KIND:
         return list(value)
-    return [take_apart(value, numpy)[1]]
+    number, payload = take_apart(value, numpy)
+    return [] if number == ARRAY and payload[2] is value else [payload]

@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import platform
-import shutil
 import signal
 import sys
 import threading
@@ -259,18 +258,45 @@ def _kill_descendants() -> None:
 
 
 def _empty(folder: str) -> None:
-    """Remove all in a folder, however deep a program nested it: folders are moved up first."""
-    while entries := list(os.scandir(folder)):
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)
-                continue
-            try:
-                shutil.rmtree(entry.path)
-                continue
-            except (OSError, RecursionError):
-                with contextlib.suppress(PermissionError):
-                    os.chmod(entry.path, 0o700)
-            for below in os.listdir(entry.path):
-                os.rename(os.path.join(entry.path, below), os.path.join(folder, f"up-{os.urandom(8).hex()}"))
-            os.rmdir(entry.path)
+    """Remove all in a folder, one descriptor at a time: however deep a program nested it."""
+    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        way = [("", _unlink_files(here))]
+        while way:
+            name, folders = way[-1]
+            if folders:
+                name = folders.pop()
+                step = _open_folder(name, here)
+                os.close(here)
+                here = step
+                way.append((name, _unlink_files(here)))
+            elif len(way) == 1:
+                return
+            else:
+                way.pop()
+                step = os.open("..", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
+                os.close(here)
+                here = step
+                os.rmdir(name, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _unlink_files(here: int) -> list[str]:
+    folders = []
+    with os.scandir(here) as entries:
+        for entry in list(entries):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            else:
+                os.unlink(entry.name, dir_fd=here)
+    return folders
+
+
+def _open_folder(name: str, here: int) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    try:
+        return os.open(name, flags, dir_fd=here)
+    except PermissionError:
+        os.chmod(name, 0o700, dir_fd=here)
+        return os.open(name, flags, dir_fd=here)
