@@ -281,8 +281,9 @@ def main() -> int:
                 break
         if compared:
             print(
-                f"| {kind} | {lowest}-{limit} | {compared} | {unequal} | {1000 * theirs / compared:.2f} "
-                f"| {1000 * ours / compared:.2f} | {theirs / ours:.0f} |",
+                f"| {kind} | {lowest}-{limit} | {compared} | {unequal} "
+                f"| {1000 * theirs / compared:.2f} | {1000 * ours / compared:.2f} "
+                f"| {theirs / ours:.0f} |",
                 flush=True,
             )
         different, total = different + unequal, total + compared

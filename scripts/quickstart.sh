@@ -57,7 +57,7 @@ started=$(mktemp)
 trap 'rm -f "$started"' EXIT
 echo "quickstart.sh: [$((SECONDS))s] lm_eval run --model hm-merged --tasks $tasks"
 "$bin/lm_eval" run --model hm-merged --model_args "${arguments[@]}" --tasks "$tasks" \
-    --samples "{$samples}" --confirm_run_unsafe_code --log_samples --output_path "$out"
+    --samples "{$samples}" --log_samples --output_path "$out" --confirm_run_unsafe_code  # where no sandbox holds
 
 echo "quickstart.sh: [$((SECONDS))s] done. Results and samples:"
 find "$out" -name '*.json*' -newer "$started" | sort

@@ -76,7 +76,7 @@ def load_problems(source: Source, yaml_folder: Path) -> tuple[list[Problem], str
     problems = []
     for number, line in enumerate(text.decode().splitlines(), start=1):
         if line.strip():
-            problems.append(_problem(line, f"{path}, line {number}", source.oracle))
+            problems.append(_problem(line, f"{path}, line {number}", source.oracle, digest))
     if not problems:
         raise DatasetError(f"{path} holds no problems.")
     return problems, digest
@@ -109,7 +109,7 @@ def _find(source: Source, yaml_folder: Path) -> Path:
     return Path(cached)
 
 
-def _problem(line: str, where: str, oracle: str) -> Problem:
+def _problem(line: str, where: str, oracle: str, digest: str) -> Problem:
     try:
         record: dict[str, Any] = json.loads(line)
     except ValueError as error:
@@ -131,4 +131,5 @@ def _problem(line: str, where: str, oracle: str) -> Problem:
         plus_input=inputs["plus_input"],
         atol=record.get("atol", 0),
         oracle=oracle,
+        dataset=digest,
     )

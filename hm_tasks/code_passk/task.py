@@ -1,7 +1,7 @@
 """pass@k on a code benchmark, as a task of lm-evaluation-harness.
 
     lm_eval --model hm-merged --model_args base=B,instruct=I,alpha=0.7 --tasks mbppplus_passk \\
-        --confirm_run_unsafe_code --log_samples --output_path OUT
+        --log_samples --output_path OUT
 
 n samples a problem, evalplus's prompts and verdicts, pass@k by the unbiased estimator. The YAML
 beside this file says which problems and which sampling; `--metadata '{"n_samples": 50}'` overrides.
@@ -19,6 +19,8 @@ from lm_eval.config.task import TaskConfig
 from hm_metrics.pass_at_k import pass_at_k
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
+from hm_tasks.execution.isolation.levels import RLIMIT
+from hm_tasks.execution.isolation.prove import choose
 from hm_tasks.execution.pool import check_all
 from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
 
@@ -48,7 +50,9 @@ class CodePassK(Task):
         n_samples, self.ks = _protocol(metadata)
         self._config = TaskConfig(**settings, repeats=n_samples)
         self.VERSION = metadata["version"]
-        self.UNSAFE_CODE = bool(self.config.unsafe_code)
+        # Proven here and now, so that results say what held, and users are asked where little does.
+        self._isolation = metadata["isolation"] = choose(metadata["isolation"])
+        self.UNSAFE_CODE = self._isolation == RLIMIT
         source = Source(**self.config.dataset_kwargs)
         self._until = {
             "chat": list(metadata["chat_until"]),
@@ -119,7 +123,8 @@ class CodePassK(Task):
             [
                 (self._problems[r.doc["task_id"]], [self._solution(r, text) for text in r.resps])
                 for r in requests
-            ]
+            ],
+            isolation=self._isolation,
         )
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[FILTER] = [verdict.record() for verdict in found]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hm_tasks.execution.plain_kinds import crowded
+from hm_tasks.execution.plain_build import crowded
 
 ROOT_PROBLEM = "find_zero"
 MOST_COMPARED = 50_000_000  # numpy would need gigabytes, evalplus's children have four

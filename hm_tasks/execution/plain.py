@@ -6,7 +6,7 @@ list of standard types (`plain_kinds`) arrive as what they were. An instance of 
 as its base's value in a class of its own; what does not travel arrives as an `Opaque`.
 
     value    = "V" column of one element
-    digest   = "D" kind, length, SHA-256
+    digest   = "D" length, SHA-256, kind
     large    = "L"
     elements = chunks of 65536: one code and its column, or "*", all codes and all columns
     column   = the elements' data in one piece; containers: lengths, then all their elements
@@ -20,8 +20,11 @@ from builtins import (  # noqa: UP029
     Exception,
     MemoryError,
     RecursionError,
+    bool,
     bytes,
+    float,
     id,
+    int,
     iter,
     len,
     list,
@@ -33,10 +36,13 @@ from itertools import islice
 from sys import getrecursionlimit, setrecursionlimit
 from typing import Any
 
+from hm_tasks.execution import plain_codes as _codes
 from hm_tasks.execution import plain_writer as _writer
 from hm_tasks.execution.plain_kinds import (
     ITERATED,
+    OPAQUE,
     Iterated,
+    NotCanonical,
     NumpyTypes,
     Opaque,
     PlainError,
@@ -48,10 +54,11 @@ from hm_tasks.execution.plain_kinds import (
 __all__ = ["Digest", "Iterated", "Opaque", "PlainError", "TooLarge", "decode", "encode"]
 
 MAX_BYTES = 1 << 24
-DIGESTED_BYTES = 1 << 32  # what is hashed at most
-STACK = 10 * _writer.MAX_DEPTH  # frames that writing needs
+DIGESTED_BYTES = 1 << 31  # what is hashed at most
+STACK = 10 * _codes.MAX_DEPTH  # frames that writing needs
 _DEEPEST = 1 << 30  # near to what Python can count
 _LARGE = b"L"
+_UNSIZED = (type(None), bool, int, float)
 _HEAD = struct.Struct("<Q32s")
 
 
@@ -66,10 +73,13 @@ class Digest:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Digest):
             return self.sha == other.sha
+        from hm_tasks.execution.plain_build import simplify
+
         try:
-            return self.sha == _writer.digest(other, DIGESTED_BYTES, NumpyTypes())
-        except _writer.NotCanonical:
+            sha = _writer.digest(other, DIGESTED_BYTES, NumpyTypes(), 0, True, simplify)
+        except (NotCanonical, _writer.Overflow):
             return False
+        return self.sha == sha
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -91,14 +101,15 @@ def encode(
         as_set: the value is for `set(...)`: iterables that do not travel are iterated over. They
             are the only case in which code of the value's own classes runs.
         digest_above: a longer encoding is replaced by a `Digest`, if the value's equality is that
-            of a canonical form: no floats, no kinds. Not used for `as_set`.
+            of a canonical form: no kinds, and floats only above `max_bytes`, as nothing is close
+            to a digest. Not used for `as_set`.
     """
     limit = getrecursionlimit()
     try:
         # The program may have left next to nothing, or be deep in its own.
         setrecursionlimit(max(limit, min(limit + STACK, _DEEPEST)))
         return _encode(value, max_bytes, as_set, digest_above)
-    except (_writer.Overflow, MemoryError):
+    except (_writer.Overflow, NotCanonical, MemoryError):
         return _LARGE
     except Exception:  # it changes while it is written, or worse
         return b"V" + _writer.opaque(value)
@@ -124,9 +135,13 @@ def _encode(value: Any, max_bytes: int, as_set: bool, digest_above: int | None) 
             raise
     try:
         sha = _writer.digest(value, DIGESTED_BYTES, numpy)
-    except _writer.NotCanonical:
-        return _whole(value, max_bytes, numpy)
-    length = 0 if type(value) is int else len(value)  # all others that are this large have one
+    except NotCanonical:
+        try:
+            return _whole(value, max_bytes, numpy)
+        except _writer.Overflow:
+            # Nothing is close to a digest: better than nothing, where floats are too many to send.
+            sha = _writer.digest(value, DIGESTED_BYTES, numpy, 0, True)
+    length = 0 if type(value) in _UNSIZED else len(value)  # one of the types with a code
     return b"D" + _HEAD.pack(length, sha) + name_of(value).encode("ascii")
 
 
@@ -138,7 +153,7 @@ def _whole(value: object, limit: int, numpy: NumpyTypes) -> bytes:
 
 def _iterate(value: Any, max_bytes: int, numpy: NumpyTypes) -> tuple[Any, bytes | None]:
     """What stands for a value of which a set is made, or its whole encoding."""
-    if id(type(value)) in _writer._CODES or take_apart(value, numpy)[0] != _writer.OPAQUE:
+    if id(type(value)) in _codes.CODES or take_apart(value, numpy)[0] != OPAQUE:
         return value, None
     try:
         # An element takes a byte or more.
@@ -149,7 +164,7 @@ def _iterate(value: Any, max_bytes: int, numpy: NumpyTypes) -> tuple[Any, bytes 
         return value, _LARGE
     parts = [b"V"]
     writer = _writer.Writer(parts.append, values, max_bytes, numpy)
-    writer.write(bytes((_writer.KIND, ITERATED)))
+    writer.write(bytes((_codes.KIND, ITERATED)))
     writer.items(iter(((name_of(value), values),)), 1, 1)
     return value, b"".join(parts)
 
@@ -170,7 +185,7 @@ def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
         if data[:1] == b"D":
             length, sha = _HEAD.unpack(data[1 : 1 + _HEAD.size])
             return Digest(data[1 + _HEAD.size :][:100].decode("ascii"), length, sha)
-        reader = Reader(data, max_bytes // _writer.OBJECT_COST)
+        reader = Reader(data, max_bytes // _codes.OBJECT_COST)
         if bytes(reader.take(1)) != b"V":
             raise PlainError("no encoded value")
         (value,) = reader.items(1)

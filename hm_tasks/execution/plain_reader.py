@@ -11,15 +11,9 @@ from array import array
 from itertools import accumulate, pairwise
 from typing import Any
 
-from hm_tasks.execution import plain_writer as codes
-from hm_tasks.execution.plain_kinds import (
-    ITERATED,
-    Builder,
-    Opaque,
-    PlainError,
-    build_dict,
-    build_set,
-)
+from hm_tasks.execution import plain_codes as codes
+from hm_tasks.execution.plain_build import Builder, build_dict, build_set
+from hm_tasks.execution.plain_kinds import ITERATED, Opaque, PlainError
 
 
 class Reader:
@@ -78,12 +72,7 @@ class Reader:
             flat = self._array("d", 2 * count)
             return [complex(flat[i], flat[i + 1]) for i in range(0, 2 * count, 2)]
         if code == codes.STR:
-            lengths = self._array("I", count)
-            (size,) = self._array("Q", 1)
-            text = str(self.take(size), "utf-8", "surrogatepass")
-            if sum(lengths) != len(text):
-                raise PlainError("text of another length")
-            return _split(text, lengths)
+            return self._texts(count)
         if code in (codes.BYTES, codes.BYTEARRAY):
             lengths = self._array("I", count)
             raw = _split(bytes(self.take(sum(lengths))), lengths)
@@ -98,6 +87,19 @@ class Reader:
         values = array(kind)
         values.frombytes(self.take(count * values.itemsize))
         return values.tolist()
+
+    def _texts(self, count: int) -> list[str]:
+        separated = bytes(self.take(1)) == b"s"
+        lengths = [] if separated else self._array("I", count)
+        (size,) = self._array("Q", 1)
+        text = str(self.take(size), "utf-8", "surrogatepass")
+        if separated:
+            if text.count(codes.SEPARATOR) != count - 1:
+                raise PlainError("another number of texts")
+            return text.split(codes.SEPARATOR)
+        if sum(lengths) != len(text):
+            raise PlainError("text of another length")
+        return _split(text, lengths)
 
     def _ints(self, count: int) -> list[int]:
         if bytes(self.take(1)) == b"q":
@@ -135,11 +137,9 @@ class Reader:
             return list(map(self._builder.build, numbers, self.items(count, depth + 1)))
         lengths = self._array("I", count)
         total = sum(lengths)
+        if code in (codes.LIST, codes.TUPLE):
+            return _pieces(self.items(total, depth + 1), lengths, code == codes.TUPLE)
         lists = _split(self.items(total, depth + 1), lengths)
-        if code == codes.LIST:
-            return lists
-        if code == codes.TUPLE:
-            return list(map(tuple, lists))
         if code == codes.DICT:
             return list(map(build_dict, lists, _split(self.items(total, depth + 1), lengths)))
         sets = map(build_set, lists)
@@ -149,3 +149,12 @@ class Reader:
 def _split(whole: Any, lengths: list[int]) -> list:
     """Cut into pieces of these lengths."""
     return [whole[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
+
+
+def _pieces(values: list, lengths: list[int], tuples: bool) -> list:
+    """Cut into lists or tuples of these lengths."""
+    if lengths and 0 < lengths[0] == min(lengths) == max(lengths):
+        same = zip(*[iter(values)] * lengths[0], strict=True)  # many times as fast
+        return list(same) if tuples else list(map(list, same))
+    lists = _split(values, lengths)
+    return list(map(tuple, lists)) if tuples else lists

@@ -11,11 +11,16 @@ from __future__ import annotations
 
 from array import array
 from builtins import (  # noqa: UP029
+    Exception,
     OverflowError,
     ValueError,
+    all,
+    any,
+    bytearray,
     bytes,
     dict,
     enumerate,
+    float,
     frozenset,
     id,
     int,
@@ -34,47 +39,52 @@ from builtins import (  # noqa: UP029
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from itertools import chain, islice, repeat
-from math import nan
+from math import isnan, nan
+from operator import is_
 from typing import Any
 
-from hm_tasks.execution.plain_kinds import ARRAY, OPAQUE, NumpyTypes, name_of, take_apart
+from hm_tasks.execution.plain_codes import (
+    BOOL,
+    BYTEARRAY,
+    BYTES,
+    CANONICAL,
+    CHUNK,
+    CODES,
+    COMPLEX,
+    CYCLE,
+    DEEP,
+    DICT,
+    FLOAT,
+    FROZENSET,
+    INT,
+    KIND,
+    LIST,
+    MAX_DEPTH,
+    MIXED,
+    NESTING,
+    NONE,
+    OBJECT_COST,
+    SEPARATOR,
+    SET,
+    STR,
+    TUPLE,
+    has_cycle,
+)
+from hm_tasks.execution.plain_kinds import (
+    ARRAY,
+    OPAQUE,
+    NotCanonical,
+    NumpyTypes,
+    name_of,
+    take_apart,
+)
 
-CHUNK = 1 << 16
-MAX_DEPTH = 100  # so that reading needs no deeper stack than Python allows
-OBJECT_COST = 64  # what a set, a dict or a kind counts for beside its bytes: they need more memory
-
-NONE, BOOL, INT, FLOAT, COMPLEX, STR, BYTES, BYTEARRAY = b"NbifcsyY"
-LIST, TUPLE, SET, FROZENSET, DICT, KIND, DEEP, CYCLE = b"ltSzdkxo"
-MIXED = b"*"
-NESTING = frozenset((LIST, TUPLE, SET, FROZENSET, DICT, KIND))
-
-_CODES: dict[int, int] = {
-    id(type(None)): NONE,
-    id(bool): BOOL,
-    id(int): INT,
-    id(float): FLOAT,
-    id(complex): COMPLEX,
-    id(str): STR,
-    id(bytes): BYTES,
-    id(bytearray): BYTEARRAY,
-    id(list): LIST,
-    id(tuple): TUPLE,
-    id(set): SET,
-    id(frozenset): FROZENSET,
-    id(dict): DICT,
-}
-# Equal values of different types: one code for both.
-_CANONICAL = _CODES | {id(bool): INT, id(bytearray): BYTES, id(frozenset): SET}
-_TEXT, _WHOLE, _TRUTH = id(str), id(int), id(bool)
+_TEXT, _INT, _BOOL, _FLOAT = map(id, (str, int, bool, float))
 _EMPTY = ()  # the one tuple that is everywhere
 
 
 class Overflow(Exception):
     """More bytes than allowed."""
-
-
-class NotCanonical(Exception):
-    """The value holds something whose equality is not that of a canonical form."""
 
 
 class Writer:
@@ -84,6 +94,8 @@ class Writer:
         root: the value.
         limit: bytes after which `Overflow` is raised.
         canonical: whether to write the form that is common to equal values.
+        floats: whether the canonical form may hold floats.
+        simplify: makes of every element what is written in its place.
     """
 
     def __init__(
@@ -93,10 +105,12 @@ class Writer:
         limit: int,
         numpy: NumpyTypes,
         canonical: bool = False,
+        floats: bool = False,
+        simplify: Callable[[Any], Any] | None = None,
     ) -> None:
         self._put, self._root, self._left, self._numpy = put, root, limit, numpy
-        self._canonical = canonical
-        self._codes = _CANONICAL if canonical else _CODES
+        self._canonical, self._floats_too, self._simplify = canonical, floats, simplify
+        self._codes = CANONICAL if canonical else CODES
         self._cyclic: bool | None = None
 
     def write(self, raw: bytes) -> None:
@@ -122,21 +136,42 @@ class Writer:
             self._chunk(chunk, depth, above)
 
     def _chunk(self, chunk: list, depth: int, above: tuple[frozenset[int], ...]) -> None:
-        types = set(map(id, map(type, chunk)))
-        known = self._codes
-        if len(types) == 1:
-            code = known.get(types.pop(), KIND)
+        first = type(chunk[0])
+        alike = all(map(is_, map(type, chunk), repeat(first)))
+        if self._canonical and (not alike or first is float or self._simplify is not None):
+            chunk = self._canonical_elements(chunk)
+            first = type(chunk[0])
+            alike = all(map(is_, map(type, chunk), repeat(first)))
+        if alike:
+            code = self._codes.get(id(first), KIND)
+            codes = None
+        else:
+            codes = bytes(map(self._codes.get, map(id, map(type, chunk)), repeat(KIND)))
+            code = codes[0]
+            if codes.count(code) == len(codes):  # types that share a code
+                codes = None
+        if codes is None:
             if code not in NESTING or not self._suspect(chunk, depth, above):
                 self.write(bytes((code,)))
                 self._column(code, chunk, depth, above)
                 return
-        codes = bytes(map(known.get, map(id, map(type, chunk)), repeat(KIND)))
+            codes = bytes((code,)) * len(chunk)
         if self._suspect(chunk, depth, above):
             codes = bytes(map(self._marked, chunk, codes, repeat(depth), repeat(above)))
         self.write(MIXED + codes)
         for code in sorted(set(codes)):
             column = [value for value, its in zip(chunk, codes, strict=True) if its == code]
             self._column(code, column, depth, above)
+
+    def _canonical_elements(self, values: list) -> list:
+        if self._simplify is not None:
+            values = list(map(self._simplify, values))
+        if _FLOAT not in map(id, map(type, values)):
+            return values
+        if not self._floats_too:
+            raise NotCanonical
+        # Whole floats equal integers.
+        return [int(x) if type(x) is float and x.is_integer() else x for x in values]
 
     def _suspect(self, chunk: list, depth: int, above: tuple[frozenset[int], ...]) -> bool:
         if depth >= MAX_DEPTH:
@@ -145,7 +180,7 @@ class Writer:
             if not level.isdisjoint(map(id, chunk)):
                 # The same object may also just be there twice.
                 if self._cyclic is None:
-                    self._cyclic = _has_cycle(self._root, self._numpy)
+                    self._cyclic = has_cycle(self._root, self._numpy)
                 return self._cyclic
         return False
 
@@ -161,10 +196,7 @@ class Writer:
         if code == INT:
             self._ints(column)
         elif code == STR:
-            self._lengths(column)
-            raw = "".join(column).encode("utf-8", "surrogatepass")
-            self.write(array("Q", (len(raw),)).tobytes())
-            self.write(raw)
+            self._texts(column)
         elif code in (LIST, TUPLE):
             self._nest(column, chain.from_iterable(column), depth, above)
         elif code == FLOAT:
@@ -207,6 +239,18 @@ class Writer:
         total = self._lengths(column)
         self.items(values, total, depth + 1, (*above, frozenset(map(id, column))))
 
+    def _texts(self, column: list) -> None:
+        text = SEPARATOR.join(column)
+        if text.count(SEPARATOR) == len(column) - 1:
+            self.write(b"s")
+        else:  # some hold the separator
+            self.write(b"n")
+            self._lengths(column)
+            text = "".join(column)
+        raw = text.encode("utf-8", "surrogatepass")
+        self.write(array("Q", (len(raw),)).tobytes())
+        self.write(raw)
+
     def _ints(self, column: list) -> None:
         try:
             raw = array("q", column).tobytes()
@@ -219,9 +263,11 @@ class Writer:
             self.write(b"q" + raw)
 
     def _floats(self, column: list) -> None:
-        if self._canonical:
-            raise NotCanonical
         self.write(array("d", column).tobytes())
+        if self._canonical:
+            if any(map(isnan, column)):
+                raise NotCanonical
+            return
         # `[math.nan] == [math.nan]`: the one object that every program in a process gets.
         for known in (nan, self._numpy.nan):
             places = array("I")
@@ -249,14 +295,17 @@ class Writer:
 
     def _sorted(self, elements: Iterable, depth: int) -> list[tuple[Any, Any]]:
         """Canonical keys of hashable values, in an order of their own, each with its value."""
-        values = list(elements)
+        values = self._canonical_elements(list(elements))
         types = set(map(id, map(type, values)))
-        if types <= {_TEXT} or types <= {_WHOLE, _TRUTH}:
+        if types <= {_TEXT} or types <= {_INT, _BOOL}:
             values.sort()
             return list(zip(values, values, strict=True))
-        pairs = [(digest(value, self._left, self._numpy, depth + 1), value) for value in values]
+        pairs = [(self._digest(value, depth + 1), value) for value in values]
         pairs.sort(key=_first)
         return pairs
+
+    def _digest(self, value: object, depth: int) -> bytes:
+        return digest(value, self._left, self._numpy, depth, self._floats_too, self._simplify)
 
     def _kinds(self, column: list, depth: int, above: tuple) -> None:
         numbers, payloads = bytearray(), []
@@ -278,14 +327,22 @@ def _first(pair: tuple) -> bytes:
     return pair[0]
 
 
-def digest(value: object, limit: int, numpy: NumpyTypes, depth: int = 0) -> bytes:
+def digest(
+    value: object,
+    limit: int,
+    numpy: NumpyTypes,
+    depth: int = 0,
+    floats: bool = False,
+    simplify: Callable[[Any], Any] | None = None,
+) -> bytes:
     """The SHA-256 of a value's canonical form.
 
     Raises:
         NotCanonical: there is none.
     """
     state = sha256()
-    Writer(state.update, value, limit, numpy, canonical=True).items(iter((value,)), 1, depth)
+    writer = Writer(state.update, value, limit, numpy, True, floats, simplify)
+    writer.items(iter((value,)), 1, depth)
     return state.digest()
 
 
@@ -296,40 +353,3 @@ def opaque(value: object) -> bytes:
     writer.write(bytes((KIND, OPAQUE)))
     writer.items(iter((name_of(value),)), 1)
     return b"".join(parts)
-
-
-def _has_cycle(root: object, numpy: NumpyTypes) -> bool:
-    """Whether a value contains itself somewhere, found without recursion."""
-    path: set[int] = set()
-    done: set[int] = set()
-    kept = []  # payloads are made for this; none may be freed, as another would get its identity
-    stack: list[tuple[int, Iterator]] = [(0, iter((root,)))]
-    while stack:
-        above, children = stack[-1]
-        for value in children:
-            inner = _children(value, numpy)
-            if inner is None or id(value) in done:
-                continue
-            if id(value) in path:
-                return True
-            kept.append(value)
-            path.add(id(value))
-            stack.append((id(value), iter(inner)))
-            break
-        else:
-            stack.pop()
-            path.discard(above)
-            done.add(above)
-    return False
-
-
-def _children(value: Any, numpy: NumpyTypes) -> list | None:
-    code = _CODES.get(id(type(value)), KIND)
-    if code not in NESTING:
-        return None
-    if code == DICT:
-        return [*dict.keys(value), *dict.values(value)]
-    if code != KIND:
-        return list(value)
-    number, payload = take_apart(value, numpy)
-    return [] if number == ARRAY and payload[2] is value else [payload]

@@ -1,58 +1,117 @@
-"""All problems of a run, checked in one parallel step by warm worker processes."""
+"""All problems of a run, judged in one parallel step; what was judged before is not run again."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
+import pickle
+import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from queue import SimpleQueue
+from typing import Any
 
 from tqdm import tqdm
 
-from hm_tasks.execution.problem import UNSCORED, Problem, Verdict
-from hm_tasks.execution.worker import receive, send
+from hm_tasks.execution.frames import Closed, read_frame, write_frame
+from hm_tasks.execution.isolation.limits import Limits
+from hm_tasks.execution.isolation.prove import choose
+from hm_tasks.execution.judge import EXTRACT, JUDGE
+from hm_tasks.execution.problem import FAIL, UNSCORED, Problem, Verdict
+from hm_tasks.execution.store import Store, key_of
+
+# What no program may read even where it lies among Python's packages: answers, models, tokens.
+SECRETS = ("HM_CACHE", "HF_HOME", "MBPP_OVERRIDE_PATH", "HUMANEVAL_OVERRIDE_PATH")
 
 
 def check_all(
-    jobs: Sequence[tuple[Problem, list[str]]], n_workers: int | None = None
+    jobs: Sequence[tuple[Problem, list[str]]],
+    n_workers: int | None = None,
+    isolation: str = "auto",
 ) -> list[list[Verdict]]:
-    """Return, for each (problem, texts), one verdict a text.
+    """Return, for each (problem, texts), one verdict a text; identical programs are run once.
 
     A problem whose check breaks down gives UNSCORED verdicts with the reason; the others go on.
 
     Args:
-        n_workers: processes to use; by default one for each core that this process may use.
+        n_workers: judges to use; by default one for each core that this process may use.
+        isolation: see docs/sandbox.md.
+
+    Raises:
+        IsolationError: that isolation is not to be had here.
     """
+    level = choose(isolation)
     n_workers = min(n_workers or _usable_cores(), max(1, len(jobs)))
     results: list[list[Verdict]] = [[] for _ in jobs]
-    workers: SimpleQueue[_Worker] = SimpleQueue()
-    started = [_Worker() for _ in range(n_workers)]
-    for worker in started:
-        workers.put(worker)
+    store = Store()
+    idle: SimpleQueue[_Judge] = SimpleQueue()
+    with tempfile.NamedTemporaryFile(prefix="hm-alone-") as lock:
+        judges = [_Judge(level, lock.name) for _ in range(n_workers)]
+        for judge in judges:
+            idle.put(judge)
 
-    def check(job: tuple[Problem, list[str]]) -> list[Verdict]:
-        worker = workers.get()
+        def check(job: tuple[Problem, list[str]]) -> list[Verdict]:
+            judge = idle.get()
+            try:
+                return _check(judge, store, level, *job)
+            finally:
+                idle.put(judge)
+
         try:
-            return worker.check(*job)
+            with (
+                ThreadPoolExecutor(n_workers) as threads,
+                tqdm(total=sum(len(texts) for _, texts in jobs), desc="Scoring programs") as bar,
+            ):
+                futures = {threads.submit(check, job): index for index, job in enumerate(jobs)}
+                for future in as_completed(futures):
+                    index = futures[future]
+                    results[index] = future.result()
+                    bar.update(len(results[index]))
         finally:
-            workers.put(worker)
-
-    try:
-        with (
-            ThreadPoolExecutor(n_workers) as threads,
-            tqdm(total=sum(len(texts) for _, texts in jobs), desc="Scoring programs") as bar,
-        ):
-            futures = {threads.submit(check, job): index for index, job in enumerate(jobs)}
-            for future in as_completed(futures):
-                index = futures[future]
-                results[index] = future.result()
-                bar.update(len(results[index]))
-    finally:
-        for worker in started:
-            worker.stop()
+            for judge in judges:
+                judge.stop()
     return results
+
+
+def _check(
+    judge: _Judge, store: Store, level: str, problem: Problem, texts: list[str]
+) -> list[Verdict]:
+    programs = judge.ask(EXTRACT, (problem.entry_point, texts))
+    if isinstance(programs, str):
+        return [Verdict("", UNSCORED, UNSCORED, programs) for _ in texts]
+    found: dict[str, Verdict] = {}
+    keys = {}
+    for program in dict.fromkeys(programs):
+        if not program.strip():
+            found[program] = Verdict(program, FAIL, FAIL, "no program in the text")
+            continue
+        keys[program] = key_of(
+            "verdict",
+            problem.dataset,
+            problem.task_id,
+            program,
+            level,
+            dataclasses.asdict(Limits()),
+            platform.python_version(),
+        )
+        kept = store.get(keys[program]) if problem.dataset else None
+        if kept is not None:
+            found[program] = Verdict(program, *json.loads(kept))
+    if new := [program for program in keys if program not in found]:
+        answer = judge.ask(JUDGE, (problem, new))
+        if isinstance(answer, str):
+            found |= {program: Verdict(program, UNSCORED, UNSCORED, answer) for program in new}
+        else:
+            for verdict in answer:
+                found[verdict.program] = verdict
+                if problem.dataset:
+                    row = [verdict.base_status, verdict.plus_status, verdict.reason]
+                    store.put(keys[verdict.program], json.dumps(row).encode())
+    return [found[program] for program in programs]
 
 
 def _usable_cores() -> int:
@@ -61,32 +120,40 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-class _Worker:
-    """One worker process; it is started again if it dies."""
+class _Judge:
+    """One judge process; it is started again if it dies."""
 
-    def __init__(self) -> None:
-        self._process = self._start()
+    def __init__(self, level: str, lock: str) -> None:
+        hidden = [
+            path for name in SECRETS if (path := os.environ.get(name)) and os.path.exists(path)
+        ]
+        self._settings = pickle.dumps((level, Limits(), hidden, lock))
+        self._start()
 
-    def _start(self) -> subprocess.Popen:
-        return subprocess.Popen(
-            [sys.executable, "-m", "hm_tasks.execution.worker"],
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hm_tasks.execution.judge"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # numpy's threads would only get in each other's way: one process a core.
             env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
+        self._write(JUDGE, self._settings)
 
-    def check(self, problem: Problem, texts: list[str]) -> list[Verdict]:
+    def _write(self, kind: bytes, content: bytes) -> None:
+        assert self._process.stdin is not None
+        write_frame(self._process.stdin.fileno(), kind, content)
+
+    def ask(self, kind: bytes, question: Any) -> Any:
+        """The judge's answer, or text that says why there is none."""
         try:
-            send(self._process.stdin, (problem, texts))  # type: ignore[arg-type]
-            answer = receive(self._process.stdout)  # type: ignore[arg-type]
-        except (EOFError, OSError) as error:
+            self._write(kind, pickle.dumps(question))
+            assert self._process.stdout is not None
+            return pickle.loads(read_frame(self._process.stdout.fileno())[1])
+        except (Closed, OSError) as error:
             self.stop()
-            self._process = self._start()
-            answer = f"the worker died ({error or 'end of its output'})"
-        if isinstance(answer, str):
-            return [Verdict("", UNSCORED, UNSCORED, answer) for _ in texts]
-        return answer
+            self._start()
+            return f"the judging process died ({error or 'end of its output'})"
 
     def stop(self) -> None:
         self._process.kill()

@@ -7,13 +7,15 @@ import json
 from typing import Any
 
 PASS, FAIL, TIMEOUT, UNSCORED = "pass", "fail", "timeout", "unscored"
+KINDS = ("base_input", "plus_input")  # of tests, by the field of Problem with their inputs
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """One problem of a benchmark, with its inputs as Python values and its reference solution.
 
-    `oracle` names whose special rules apply (`mbpp`, `humaneval` or `none`).
+    `oracle` names whose special rules apply (`mbpp`, `humaneval` or `none`), `dataset` is the hash of
+    the file that it is from.
     """
 
     task_id: str
@@ -24,6 +26,7 @@ class Problem:
     plus_input: list[Any]
     atol: float
     oracle: str = "none"
+    dataset: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import os
 import resource
 import signal
 from pathlib import Path
@@ -21,6 +20,8 @@ from hm_tasks.execution.plain import encode
 
 # A program that waits instead of computing meets this multiple of its limit.
 WALL_FACTOR = 4.0
+# Bytes of an output beyond which its digest is compared, where its kind allows that.
+DIGEST_ABOVE = 1 << 20
 MAX_REASON = 200  # characters of an exception's name
 
 
@@ -47,11 +48,9 @@ class Run:
 
 def evalplus_guards() -> Any:
     """evalplus's `eval/utils.py`, without the rest of `evalplus.eval`, which imports numpy."""
-    package = importlib.util.find_spec("evalplus")
-    assert package is not None and package.submodule_search_locations
+    package: Any = importlib.util.find_spec("evalplus")
     file = Path(package.submodule_search_locations[0], "eval", "utils.py")
-    spec = importlib.util.spec_from_file_location("evalplus_eval_utils", file)
-    assert spec is not None and spec.loader is not None
+    spec: Any = importlib.util.spec_from_file_location("evalplus_eval_utils", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -85,7 +84,7 @@ def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory
             finally:
                 timer(signal.ITIMER_PROF, 0)
                 timer(signal.ITIMER_REAL, 0)
-            write(results, OUTPUT, make_plain(output, as_set=run.as_set))
+            write(results, OUTPUT, make_plain(output, as_set=run.as_set, digest_above=DIGEST_ABOVE))
     except BaseException as error:
         name = type.__dict__["__name__"].__get__(type(error))
         write(results, RAISED, name.encode("utf8", "replace")[:MAX_REASON])

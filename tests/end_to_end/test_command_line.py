@@ -103,8 +103,9 @@ def test_a_k_above_n_is_an_error_before_anything_is_loaded(demo_pair, tmp_path):
 
 
 @pytest.mark.slow
-def test_unsafe_code_needs_the_users_word(demo_pair, tmp_path):
+def test_without_a_sandbox_programs_need_the_users_word(demo_pair, tmp_path):
     command = [LM_EVAL, "run", "--model", "dummy", "--tasks", "demo_passk", "--limit", "1"]
+    command += ["--metadata", '{"isolation": "rlimit"}']
     done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode != 0
     assert "confirm_run_unsafe_code" in done.stderr

@@ -152,11 +152,11 @@ def value(rng: random.Random, depth: int = 3):
 
 OPAQUE = [
     lambda: object(),
-    lambda: (lambda: 1),
+    lambda: lambda: 1,
     lambda: iter([1, 2]),
     lambda: (n for n in [1, "a"]),
     lambda: map(str, [1, 2]),
-    lambda: zip([1], [2]),
+    lambda: zip([1], [2], strict=True),
     lambda: Mood.GOOD,
 ]
 

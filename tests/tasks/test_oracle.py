@@ -1,8 +1,10 @@
 """The verdict through bytes is the one that evalplus's own code gives on the values themselves."""
 
+import collections
 import contextlib
 import math
 import random
+import re
 import types
 import warnings
 
@@ -15,6 +17,7 @@ from hm_tasks.execution.oracle import Oracle
 from hm_tasks.execution.plain import MAX_BYTES, Digest, TooLarge, decode, encode
 from tests.tasks import plain_values
 
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, of odd numbers
 OUTPUTS: list = []
 PROGRAM = f"""
 from {__name__} import OUTPUTS
@@ -184,6 +187,8 @@ DIGESTIBLE = [
     {(n, str(n)) for n in range(500)},
     {n: [str(n)] for n in range(500)},
     {None: 1, **{(n,): {n} for n in range(500)}},
+    {n: -n for n in range(500)},
+    {n * 2**30 for n in range(500)},
     "abc" * 1000,
     10**4000,
     [[b"ab"] * 900, None],
@@ -196,17 +201,51 @@ def test_digests_are_equal_where_values_are(number):
     digest = decode(encode(value, digest_above=1000))
     assert isinstance(digest, Digest)
     oracle = Oracle("none", "f", 0)
-    for other in [*DIGESTIBLE, *map(_otherwise, DIGESTIBLE)]:
+    for other in [*DIGESTIBLE, *map(_otherwise, DIGESTIBLE), *map(_in_floats, DIGESTIBLE)]:
         sent = decode(encode(other, digest_above=1000))
         assert oracle.matches([], sent, digest) == (other == value)
         assert oracle.matches([], decode(encode(other)), digest) == (other == value)
         assert oracle.matches([], digest, decode(encode(other))) == (other == value)
 
 
+def test_digests_of_random_floats_are_equal_where_they_are():
+    found = collections.Counter()
+    for number in range(10_000):
+        values = pair(5, number)
+        digests = [decode(encode(one, 1, digest_above=1)) for one in values]
+        if all(isinstance(one, Digest) for one in digests):
+            equal = values[0] == values[1]
+            assert (digests[0] == digests[1]) == equal, values
+            found[equal] += 1
+        elif isinstance(digests[1], Digest) and not re.search(r"np\.|array", repr(values[0])):
+            # numpy compares numbers of less precision in that precision, not exactly.
+            out, judge = decode(encode(values[0])), Oracle("none", "f", 0)
+            assert judge.matches([], out, digests[1]) == bool(values[0] == values[1]), values
+            found["mixed"] += 1
+    assert min(found[kind] for kind in (True, False, "mixed")) > 100, found
+
+
+def test_digests_of_random_values_are_equal_where_they_are():
+    found = collections.Counter()
+    for number in range(20_000):
+        values = pair(4, number)
+        digests = [decode(encode(one, 2**20, digest_above=0)) for one in values]
+        if all(isinstance(one, Digest) for one in digests):
+            equal = values[0] == values[1]
+            assert (digests[0] == digests[1]) == equal, values
+            found[equal] += 1
+        elif isinstance(digests[1], Digest) and "array(" not in repr(values[0]):
+            # An array of one number equals a list of it; not so its digest.
+            judge = Oracle("none", "f", 0)
+            assert judge.matches([], digests[0], digests[1]) == judge.matches([], *values), values
+            found["mixed"] += 1
+    assert min(found[kind] for kind in (True, False, "mixed")) > 100, found
+
+
 def _otherwise(value):
     """An equal value in other types and another order, or a slightly different one."""
     if type(value) is list and type(value[0]) is bool:
-        return list(map(int, value))
+        return [int(one) if n % 3 else one for n, one in enumerate(value)]
     if type(value) is list and type(value[0]) is list:
         return [list(map(bytearray, value[0])), None]
     if type(value) is set:
@@ -214,3 +253,14 @@ def _otherwise(value):
     if type(value) is dict:
         return dict(reversed(value.items()))
     return value[:-1] if type(value) in (str, list) else value + 1
+
+
+def _in_floats(value):
+    """The same value with floats for all whole numbers."""
+    if type(value) in (int, bool) and abs(value) < 2**53:
+        return float(value)
+    if type(value) in (list, tuple, set):
+        return type(value)(map(_in_floats, value))
+    if type(value) is dict:
+        return {_in_floats(key): _in_floats(its) for key, its in value.items()}
+    return value

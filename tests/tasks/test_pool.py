@@ -1,11 +1,16 @@
 """The parallel step: order kept, identical programs alike, breakdowns unscored with a reason."""
 
+import dataclasses
 import os
 import signal
 import threading
 import time
 
-from hm_tasks.execution.pool import _Worker, check_all
+import pytest
+
+from hm_tasks.execution.isolation import Limits
+from hm_tasks.execution.judge import JUDGE, Judge
+from hm_tasks.execution.pool import _Judge, check_all
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, UNSCORED, Problem
 
 REFERENCE = "def f(x):\n    return x + 1\n"
@@ -46,19 +51,103 @@ def test_a_broken_reference_leaves_its_samples_unscored_with_the_reason():
     assert scored.base_status == PASS
 
 
-def test_a_worker_that_dies_leaves_its_samples_unscored_and_is_replaced():
-    worker = _Worker()
+def test_a_judge_that_dies_leaves_its_samples_unscored_and_is_replaced(tmp_path):
+    lock = tmp_path / "lock"
+    lock.touch()
+    judge = _Judge("rlimit", str(lock))
     try:
         slow = problem(3, "import time\ndef f(x):\n    time.sleep(30)\n    return x + 1\n")
         killer = threading.Thread(
-            target=lambda: (time.sleep(3), os.kill(worker._process.pid, signal.SIGKILL))
+            target=lambda: (time.sleep(3), os.kill(judge._process.pid, signal.SIGKILL))
         )
         killer.start()
-        (verdict,) = worker.check(slow, [REFERENCE])
+        answer = judge.ask(JUDGE, (slow, [REFERENCE]))
         killer.join()
-        assert verdict.base_status == UNSCORED
-        assert "worker died" in verdict.reason
-        (verdict,) = worker.check(problem(), [REFERENCE])
+        assert "judging process died" in answer
+        (verdict,) = judge.ask(JUDGE, (problem(), [REFERENCE]))
         assert verdict.base_status == PASS
     finally:
-        worker.stop()
+        judge.stop()
+
+
+def test_a_runner_that_dies_is_replaced(tmp_path):
+    lock = tmp_path / "lock"
+    lock.touch()
+    judge = Judge("rlimit", Limits(), [], str(lock))
+    try:
+        judge._runner._process.kill()
+        (verdict,) = judge.judge(problem(), [REFERENCE])
+        assert verdict.base_status == PASS
+        sleeper = "import time\ndef f(x):\n    time.sleep(2)\n    return x + 1\n"
+        killer = threading.Timer(0.5, judge._runner._process.kill)
+        killer.start()
+        dead, alive = judge.judge(problem(), [sleeper, REFERENCE])
+        assert dead.base_status == UNSCORED
+        assert "the runner died" in dead.reason
+        assert alive.base_status == PASS
+    finally:
+        judge.close()
+
+
+@pytest.mark.parametrize("isolation", ["auto", "rlimit"])
+def test_what_was_judged_is_not_run_again(tmp_path, monkeypatch, isolation):
+    monkeypatch.setenv("HM_CACHE", str(tmp_path))
+    ours = dataclasses.replace(problem(), dataset="a hash")
+    first = check_all([(ours, [REFERENCE])], isolation=isolation)
+    monkeypatch.setattr(_Judge, "ask", only_extracting(_Judge.ask))
+    assert check_all([(ours, [REFERENCE])], isolation=isolation) == first
+    other = dataclasses.replace(ours, dataset="another hash")
+    with pytest.raises(AssertionError, match="was judged"):
+        check_all([(other, [REFERENCE])], isolation=isolation)
+
+
+def only_extracting(ask):
+    def asked(self, kind, question):
+        assert kind != JUDGE, "a program was judged"
+        return ask(self, kind, question)
+
+    return asked
+
+
+def test_a_damaged_store_is_set_aside_and_scoring_goes_on(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("HM_CACHE", str(tmp_path))
+    file = tmp_path / "scoring" / "found.sqlite"
+    file.parent.mkdir()
+    file.write_bytes(b"no database at all" * 100)
+    ours = dataclasses.replace(problem(), dataset="a hash")
+    ((verdict,),) = check_all([(ours, [REFERENCE])], isolation="rlimit")
+    assert verdict.base_status == PASS
+    assert "was set aside" in caplog.text
+    assert list(file.parent.glob("*damaged*"))
+
+
+@pytest.mark.parametrize("isolation", ["auto", "rlimit"])
+def test_cheats_that_evalplus_would_pass_do_not(isolation):
+    cheats = {
+        "equal to everything": "class E:\n    def __eq__(self, o): return True\n"
+        "def f(x):\n    return E()\n",
+        "an int that lies": "class E(int):\n    def __eq__(self, o): return True\n"
+        "    __hash__ = int.__hash__\ndef f(x):\n    return E(0)\n",
+        "the caller's variables": "import sys\ndef f(x):\n    frame = sys._getframe()\n"
+        "    while frame:\n        for v in frame.f_locals.values():\n"
+        "            if type(v) is list and v and v != [[1]]: return v[0]\n"
+        "        frame = frame.f_back\n",
+        "the whole heap": "import gc\ndef f(x):\n    for o in gc.get_objects():\n"
+        "        if type(o) is dict and 'expected' in o: return o['expected'][0]\n",
+        "no test at all": "import os\ndef f(x):\n    os._exit(0)\n",
+        "a forged end": "import os\ndef f(x):\n    for fd in range(3, 64):\n        try:\n"
+        "            os.write(fd, b'E' + bytes(8))\n        except OSError: pass\n"
+        "    os._exit(0)\n",
+        "a patched encoder": "import sys\ndef f(x):\n    m = sys.modules['hm_tasks.execution.plain']\n"
+        "    m.encode = lambda *a, **k: b''\n    return 0\n",
+    }
+    ((*verdicts, good),) = check_all(
+        [(problem(), [*cheats.values(), REFERENCE])], isolation=isolation
+    )
+    assert good.base_status == good.plus_status == PASS
+    passed = [
+        name
+        for name, v in zip(cheats, verdicts, strict=True)
+        if PASS in (v.base_status, v.plus_status)
+    ]
+    assert passed == []

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from hm_tasks.code_passk.task import ProtocolError
+from hm_tasks.execution.isolation import IsolationError
+from hm_tasks.execution.isolation.prove import strongest
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
 from tests.tasks.benchmarks import load
 
@@ -85,7 +87,16 @@ def test_logged_documents_hold_no_tests_and_no_solution(task):
 
 def test_the_digest_of_the_data_is_part_of_the_logged_config(task):
     assert len(task.dump_config()["metadata"]["dataset_sha256"]) == 64
-    assert task.UNSAFE_CODE
+
+
+def test_only_the_weakest_isolation_needs_the_users_word_and_results_say_which_held(task):
+    assert task.dump_config()["metadata"]["isolation"] == strongest()
+    assert (strongest() == "rlimit") == task.UNSAFE_CODE
+    weak = load("demo_passk", isolation="rlimit")
+    assert weak.UNSAFE_CODE
+    assert weak.dump_config()["metadata"]["isolation"] == "rlimit"
+    with pytest.raises(IsolationError, match="none of auto, strong, landlock, rlimit"):
+        load("demo_passk", isolation="docker")
 
 
 def test_a_verdict_is_logged_as_json_by_the_harness():

@@ -9,17 +9,22 @@ Sources: those of the other modules here; proc(5), kill(2), credentials(7).
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import platform
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hm_tasks.execution.isolation import kernel, landlock, namespaces, privileges, seccomp
+from hm_tasks.execution.isolation import (
+    kernel,
+    landlock,
+    leftovers,
+    namespaces,
+    privileges,
+    seccomp,
+)
 from hm_tasks.execution.isolation.limits import IsolationError, Limits, clean_environment
 from hm_tasks.execution.isolation.readable import DEVICES, outermost, readable_paths
 
@@ -29,9 +34,8 @@ _LINUX = sys.platform.startswith("linux")
 # Since then a user namespace counts its processes by itself (ucounts).
 _COUNTED_PER_NAMESPACE = (5, 14)
 # Other processes of the same user come and go where they are counted together.
-_SPARE_TASKS = 512
+_SPARE_TASKS = 256
 _OOM_FIRST = "800"  # of -1000 to 1000: programs are killed for memory before anything else
-_CLEAN_UP_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,12 @@ def enter(
             raise IsolationError("A process is isolated before it starts threads.")
         paths = readable_paths(readable)
         covered = sorted(os.path.realpath(path) for path in hidden)
-        other_tasks = _enter_kernel(level == STRONG, scratch, limits, paths, covered)
+        try:
+            other_tasks = _enter_kernel(level == STRONG, scratch, limits, paths, covered)
+        except OSError as error:
+            raise IsolationError(
+                f"The kernel refuses a part of isolation={level} ({error}): use isolation=auto."
+            ) from error
     os.chdir(scratch)
     _entered = _Entered(level, scratch, other_tasks)
 
@@ -90,7 +99,7 @@ def _enter_rlimit() -> int | None:
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     _offer_to_oom_killer()
-    return None if os.geteuid() == 0 else _all_tasks()
+    return None if os.geteuid() == 0 else _own_tasks()
 
 
 def _enter_kernel(
@@ -99,7 +108,9 @@ def _enter_kernel(
     landlocked = _has_landlock(required=not strong)
     kernel.numbers()
     _offer_to_oom_killer()
-    tasks = _all_tasks()
+    release = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
+    # Beside a program: this process, and the one that waits for it.
+    tasks = 2 if strong and release >= _COUNTED_PER_NAMESPACE else _own_tasks()
     waiting = None
     if strong:
         namespaces.separate()
@@ -114,15 +125,14 @@ def _enter_kernel(
         rules = [rule for path in outermost(paths) for rule in landlock.all_but(path, hidden)]
         rules += [(device, landlock.USE_DEVICE) for device in DEVICES]
         landlock.restrict([*rules, (scratch, landlock.WRITE)])
+    seccomp.prepare(False, strong, limits.processes > 0)  # once, for all programs
     try:
         seccomp.restrict(runner=True, own_pid=os.getpid(), metadata=strong, processes=True)
     except OSError as error:
         raise IsolationError(
             f"The kernel refuses to filter system calls ({error}). Use isolation=rlimit."
         ) from error
-    release = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
-    # This process, and the one that waits for it.
-    return 2 if alone or (strong and release >= _COUNTED_PER_NAMESPACE) else tasks
+    return 2 if alone else tasks
 
 
 def _has_landlock(required: bool) -> bool:
@@ -139,13 +149,16 @@ def _offer_to_oom_killer() -> None:
         file.write(_OOM_FIRST)
 
 
-def _all_tasks() -> int | None:
-    """Processes and threads of all users: at least as many as this one has."""
-    try:
-        with open("/proc/loadavg") as file:
-            return int(file.read().split()[3].split("/")[1]) + _SPARE_TASKS
-    except (OSError, ValueError, IndexError):
-        return None
+def _own_tasks() -> int:
+    """Processes and threads that this user has now, and some more: they come and go."""
+    count = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/status") as file:
+                rows = dict(line.split(":", 1) for line in file if ":" in line)
+                if int(rows["Uid"].split()[0]) == os.getuid():
+                    count += int(rows["Threads"])
+    return count + _SPARE_TASKS
 
 
 def confine_program(limits: Limits, keep: Iterable[int] = ()) -> None:
@@ -191,36 +204,8 @@ def clean_up(child: int) -> int:
         IsolationError: something is left. The runner must end; its caller starts another.
     """
     here = _state()
-    _kill(os.kill, child)
-    if here.level == STRONG:
-        # This is the first process of its namespace: all others in it, at once, wherever they hide.
-        _kill(os.kill, -1)
-    else:
-        _kill(os.killpg, child)
-        if here.level == RLIMIT and _LINUX:
-            # Those that left the group come to this process when the ones above them end.
-            _kill_descendants()
-    status = 0
-    until = time.monotonic() + _CLEAN_UP_SECONDS
-    while True:
-        try:
-            ended, how = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            break
-        if ended == child:
-            status = how
-        elif ended == 0:
-            if time.monotonic() > until:
-                raise IsolationError("Processes of a program do not end: start a new runner.")
-            if here.level == RLIMIT and _LINUX:
-                _kill_descendants()
-            time.sleep(0.0002)
-    try:
-        _empty(here.scratch)
-    except OSError as error:
-        raise IsolationError(
-            f"Files of a program cannot be removed ({error}): start a new runner."
-        ) from error
+    status = leftovers.end_all(child, alone=here.level == STRONG, escaping=here.level == RLIMIT)
+    leftovers.empty(here.scratch)
     return status
 
 
@@ -228,75 +213,3 @@ def _state() -> _Entered:
     if _entered is None:
         raise IsolationError("This process has not entered a level of isolation yet.")
     return _entered
-
-
-def _kill(function: Callable[[int, int], None], target: int) -> None:
-    try:
-        function(target, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    except PermissionError as error:
-        if error.errno != errno.EPERM or sys.platform != "darwin":
-            raise  # macOS answers so for a group of processes that have ended
-
-
-def _kill_descendants() -> None:
-    parents: dict[int, int] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:
-                # The name in brackets may hold anything; state and parent follow it.
-                parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
-    found = {os.getpid()}
-    while True:
-        more = {pid for pid, parent in parents.items() if parent in found} - found
-        if not more:
-            break
-        found |= more
-    for pid in found - {os.getpid()}:
-        _kill(os.kill, pid)
-
-
-def _empty(folder: str) -> None:
-    """Remove all in a folder, one descriptor at a time: however deep a program nested it."""
-    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        way = [("", _unlink_files(here))]
-        while way:
-            name, folders = way[-1]
-            if folders:
-                name = folders.pop()
-                step = _open_folder(name, here)
-                os.close(here)
-                here = step
-                way.append((name, _unlink_files(here)))
-            elif len(way) == 1:
-                return
-            else:
-                way.pop()
-                step = os.open("..", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
-                os.close(here)
-                here = step
-                os.rmdir(name, dir_fd=here)
-    finally:
-        os.close(here)
-
-
-def _unlink_files(here: int) -> list[str]:
-    folders = []
-    with os.scandir(here) as entries:
-        for entry in list(entries):
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
-            else:
-                os.unlink(entry.name, dir_fd=here)
-    return folders
-
-
-def _open_folder(name: str, here: int) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-    try:
-        return os.open(name, flags, dir_fd=here)
-    except PermissionError:
-        os.chmod(name, 0o700, dir_fd=here)
-        return os.open(name, flags, dir_fd=here)

@@ -39,6 +39,12 @@ def separate() -> None:
     """Move this process into namespaces of its own; without root by way of a user namespace."""
     user, group = os.geteuid(), os.getegid()
     as_root = user == 0 and kernel.has_capability(kernel.CAP_SYS_ADMIN)
+    if user == 0 and not as_root:
+        # In a user namespace of its own it would still be root to the kernel's counting of threads.
+        raise IsolationError(
+            "Root without CAP_SYS_ADMIN, as in containers, gets no namespaces of its own. "
+            "Use isolation=landlock."
+        )
     flags = _ALL if as_root else _ALL | _NEW_USERS
     if kernel.libc().unshare(flags) < 0:
         number = ctypes.get_errno()
@@ -66,9 +72,7 @@ def separate() -> None:
         ) from error
 
 
-def move_root(
-    scratch: str, readable: Sequence[str], hidden: Iterable[str], limits: Limits
-) -> None:
+def move_root(scratch: str, readable: Sequence[str], hidden: Iterable[str], limits: Limits) -> None:
     """Make the new file system and leave the old one; needs the namespaces of `separate`."""
     try:
         _mount(None, "/", None, _RECURSIVE | _PRIVATE)

@@ -18,25 +18,31 @@ _OWN_USERS = 2_000_000_000
 # In a container that maps few users: the overflow user, then shared with the other runners.
 _NOBODY = 65534
 
+_TO_CHANGE = (kernel.CAP_SETGID, kernel.CAP_SETUID)
+_READ_ALL = (kernel.CAP_DAC_READ_SEARCH, kernel.CAP_DAC_OVERRIDE)
+
 
 def lower(must_read: Iterable[str], own: str | None = None) -> bool:
     """Give up all privileges for good; return whether the user is now one of this process alone.
 
     Args:
-        must_read: root keeps the right to read everything (CAP_DAC_READ_SEARCH; what may be read is
-            for mounts and Landlock to say), or stays root without capabilities, if the new user
-            could not read these.
+        must_read: if the new user could not read these, it keeps the right to read everything
+            (CAP_DAC_READ_SEARCH, in containers CAP_DAC_OVERRIDE): what may be read and written is
+            for mounts and Landlock to say. Without either, root stays root without capabilities.
         own: a folder that the new user shall own.
     """
     keep = None
     alone = False
-    if os.geteuid() == 0 and kernel.has_capability(6) and kernel.has_capability(7):  # SETGID, SETUID
+    if os.geteuid() == 0 and all(map(kernel.has_capability, _TO_CHANGE)):
         user = next((u for u in (_OWN_USERS + os.getpid(), _NOBODY) if _exists(u)), 0)
         readable = _readable_as(user, must_read)
-        if user and (readable or kernel.has_capability(kernel.CAP_DAC_READ_SEARCH)):
-            keep = None if readable else kernel.CAP_DAC_READ_SEARCH
+        if not readable:
+            keep = next((c for c in _READ_ALL if kernel.has_capability(c)), None)
+        if user and (readable or keep is not None):
             alone = user != _NOBODY
             _become(user, own)
+        else:
+            keep = None
     kernel.drop_capabilities(keep)
     # A change of user clears it. Not dumpable: /proc/PID/mem and ptrace are closed to equals.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)

@@ -2,7 +2,7 @@
 
     python -m hm_tasks.execution.isolation.prove strong     prints the attacks that got through
 
-Sources: none but this package; the attacks are in attacks.py.
+Sources: none but this package; the attacks are in attacks_*.py.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hm_tasks.execution.isolation import kernel
-from hm_tasks.execution.isolation.attacks import ATTACKS, CALLS
+from hm_tasks.execution.isolation import attacks_kernel, attacks_outside, kernel
+from hm_tasks.execution.isolation.attack import CALLS
 from hm_tasks.execution.isolation.levels import (
     LEVELS,
     RLIMIT,
@@ -34,6 +34,10 @@ from hm_tasks.execution.isolation.levels import (
 )
 from hm_tasks.execution.isolation.limits import IsolationError, Limits, clean_environment
 
+ATTACKS = {a.name: a for a in (*attacks_outside.ATTACKS, *attacks_kernel.ATTACKS)}
+
+_MODULE = "hm_tasks.execution.isolation.prove"
+_SERVE = "serve"  # with the number of the process that asks
 # Seconds for one attack, and for all of them.
 _ONE, _ALL = 15.0, 120.0
 _ROOT = os.path.dirname(os.path.abspath(__file__)).removesuffix(
@@ -85,7 +89,7 @@ def try_attacks(level: str, names: Iterable[str], limits: Limits | None = None) 
 
 
 def run_programs(
-    level: str, programs: dict[str, Iterable[str]], planted: dict[str, Any], limits: Limits
+    level: str, programs: Mapping[str, Iterable[str]], planted: dict[str, Any], limits: Limits
 ) -> dict[str, str]:
     """Run programs in a fresh process of this level; the last one of a name counts."""
     scratch = tempfile.mkdtemp(prefix="hm-prove-")
@@ -102,7 +106,7 @@ def run_programs(
     }
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "hm_tasks.execution.isolation.prove"],
+            [sys.executable, "-m", _MODULE, _SERVE, str(os.getpid())],
             input=json.dumps(order),
             capture_output=True,
             text=True,
@@ -128,6 +132,7 @@ def _planted() -> Iterator[dict[str, Any]]:
         secret = os.path.join(folder, "secret")
         with open(secret, "w") as file:
             file.write("secret")
+        os.chmod(folder, 0o755)  # so that only the level protects it
         os.environ["HM_PLANTED"] = token
         stack.callback(os.environ.pop, "HM_PLANTED", None)
 
@@ -209,7 +214,7 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print("\n".join(prove(sys.argv[1])) or f"{sys.argv[1]} holds here.")
-    else:
+    if sys.argv[1] == _SERVE:
         _serve()
+    else:
+        print("\n".join(prove(sys.argv[1])) or f"{sys.argv[1]} holds here.")

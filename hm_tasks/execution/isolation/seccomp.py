@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import platform
 import struct
 
@@ -33,8 +34,13 @@ _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 
 _Code = list[tuple[int, int, int, int]]
 
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 # Harmless: memory, own files (paths are for Landlock and mounts), time, own signals, waiting.
-_PLAIN = """
+_PLAIN = _words("""
 read write close stat fstat lstat newfstatat statx lseek mmap mprotect munmap brk mremap madvise
 msync mincore pread64 pwrite64 readv writev preadv pwritev preadv2 pwritev2 access faccessat
 faccessat2 pipe pipe2 select pselect6 poll ppoll dup dup2 dup3 epoll_create epoll_create1
@@ -51,19 +57,19 @@ readlinkat statfs fstatfs getdents getdents64 mkdir mkdirat rmdir unlink unlinka
 renameat2 link linkat symlink symlinkat creat ftruncate fallocate fadvise64 flock fsync fdatasync
 sync_file_range sendfile copy_file_range recvfrom recvmsg shutdown getsockopt setsockopt
 getsockname getpeername close_range
-""".split()
+""")
 
 # Landlock does not look at these: only where nothing else is mounted writable.
-_METADATA = """
+_METADATA = _words("""
 chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat
 getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr
-""".split()
+""")
 
 # The runner starts, kills and confines programs.
-_RUNNER = """
-fork vfork kill setpgid prctl seccomp landlock_create_ruleset landlock_add_rule
+_RUNNER = _words("""
+fork vfork kill tkill tgkill setpgid prctl seccomp landlock_create_ruleset landlock_add_rule
 landlock_restrict_self
-""".split()
+""")
 
 _CLONE_THREAD = 0x00010000
 # NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET and PARENT, which would make a sibling.
@@ -87,15 +93,22 @@ def restrict(*, runner: bool, own_pid: int, metadata: bool, processes: bool) -> 
         metadata: also modes, times and extended attributes of files.
         processes: a program may start processes, not only threads.
     """
-    code = _program(runner, own_pid, metadata, processes)
-    instructions = b"".join(struct.pack("<HBBI", *step) for step in code)
-    buffer = ctypes.create_string_buffer(instructions, len(instructions))
+    code = prepare(runner, metadata, processes) + _packed(_last(own_pid))
+    buffer = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog: a 16-bit length, then an aligned pointer.
-    wanted = ctypes.create_string_buffer(struct.pack("@HP", len(code), ctypes.addressof(buffer)))
+    wanted = ctypes.create_string_buffer(
+        struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
+    )
     kernel.prctl(kernel.PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(wanted))
 
 
-def _program(runner: bool, own_pid: int, metadata: bool, processes: bool) -> _Code:
+def _packed(code: _Code) -> bytes:
+    return b"".join(struct.pack("<HBBI", *step) for step in code)
+
+
+@functools.cache
+def prepare(runner: bool, metadata: bool, processes: bool) -> bytes:
+    """All of the filter that does not depend on the process: kept for the forks of this one."""
     plain = [*_PLAIN, *(_METADATA if metadata else ()), *(_RUNNER if runner else ())]
     if processes and "fork" not in plain:
         plain += ["fork", "vfork"]
@@ -111,13 +124,26 @@ def _program(runner: bool, own_pid: int, metadata: bool, processes: bool) -> _Co
     for name in plain:
         if name in numbers:
             code += _returning_if(numbers[name], _ALLOW)
-    for name, block in _conditions(own_pid, runner or processes).items():
-        if name in numbers and name not in plain:
-            code += [(_EQUAL, 0, len(block), numbers[name]), *block]
+    conditions = _conditions(runner or processes)
+    return _packed(code + _blocks({n: b for n, b in conditions.items() if n not in plain}))
+
+
+def _last(own_pid: int) -> _Code:
+    to_itself = _one_of(0, (own_pid,), then=_ALLOW)
+    code = _blocks(dict.fromkeys(("kill", "tkill", "tgkill"), to_itself))
     return [*code, (_RETURN, 0, 0, _REFUSE)]
 
 
-def _conditions(own_pid: int, processes: bool) -> dict[str, _Code]:
+def _blocks(conditions: dict[str, _Code]) -> _Code:
+    numbers = kernel.numbers()
+    code: _Code = []
+    for name, block in conditions.items():
+        if name in numbers:
+            code += [(_EQUAL, 0, len(block), numbers[name]), *block]
+    return code
+
+
+def _conditions(processes: bool) -> dict[str, _Code]:
     thread = 0 if processes else _CLONE_THREAD
     # Opening for reading and truncating at once: before Linux 6.2 Landlock takes it for reading.
     reading_and_truncating = (_O_ACCMODE | _O_TRUNC, _O_TRUNC)
@@ -128,9 +154,6 @@ def _conditions(own_pid: int, processes: bool) -> dict[str, _Code]:
         "fcntl": _one_of(1, _FCNTL_REFUSED, then=_REFUSE),
         "ioctl": _one_of(1, _IOCTL_ALLOWED, then=_ALLOW),
         "prctl": _one_of(0, _PRCTL_ALLOWED, then=_ALLOW),
-        "kill": _one_of(0, (own_pid,), then=_ALLOW),
-        "tkill": _one_of(0, (own_pid,), then=_ALLOW),
-        "tgkill": _one_of(0, (own_pid,), then=_ALLOW),
         # Of another process of the user they would change the limits or the cores.
         "prlimit64": _one_of(0, (0,), then=_ALLOW),
         "sched_setaffinity": _one_of(0, (0,), then=_ALLOW),

@@ -1,0 +1,285 @@
+"""The trusted process that judges programs: `python -m hm_tasks.execution.judge`.
+
+It holds the expected outputs and never runs a model's code: programs run in a runner of its own, which
+is isolated, and what they give comes back as plain data (`hm_tasks.execution.plain`). Jobs come on
+standard input, verdicts leave on standard output (`hm_tasks.execution.pool`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pickle
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from hm_tasks.execution.expected import BrokenReference, expected_of, wants_set
+from hm_tasks.execution.extract import extract_program
+from hm_tasks.execution.frames import (
+    END,
+    LOADED,
+    OUTPUT,
+    PIECE,
+    PROBLEM,
+    RAISED,
+    RUN,
+    SETTINGS,
+    STOP,
+    Closed,
+    Stream,
+    read_frame,
+    write_frame,
+)
+from hm_tasks.execution.isolation import IsolationError, Limits, clean_environment
+from hm_tasks.execution.oracle import Oracle
+from hm_tasks.execution.plain import MAX_BYTES, PlainError, decode
+from hm_tasks.execution.problem import FAIL, KINDS, PASS, TIMEOUT, UNSCORED, Problem, Verdict
+from hm_tasks.execution.program import WALL_FACTOR, Run
+from hm_tasks.execution.store import Store
+
+# evalplus 0.3.1, config.py and eval/__init__.py: a test may take this multiple of the reference's time,
+# and at least so long; all tests of one kind at most so long, and a second for starting.
+TIME_FACTOR, MIN_SECONDS, MAX_SECONDS, START_SECONDS = 4.0, 1.0, 60.0, 1.0
+NAMES = {"base_input": "base", "plus_input": "extra"}
+# Exceptions of evalplus's limits, as a program raises them.
+OUT_OF_TIME = "TimeoutException"
+
+
+class RunnerGone(RuntimeError):
+    """The runner died; programs are run by a new one."""
+
+
+class Runner:
+    """The isolated process that runs programs for this judge."""
+
+    def __init__(self, level: str, limits: Limits, hidden: list[str]) -> None:
+        self._scratch = tempfile.mkdtemp(prefix="hm-scratch-")
+        environment = clean_environment(self._scratch)
+        root = str(Path(__file__).parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join(
+            filter(None, (root, environment.get("PYTHONPATH")))
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hm_tasks.execution.runner"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests = self._process.stdin.fileno()
+        self._answers = self._process.stdout.fileno()
+        write_frame(self._requests, SETTINGS, pickle.dumps((level, self._scratch, limits, hidden)))
+
+    def set_inputs(self, inputs: dict[str, list]) -> None:
+        """Give the inputs of the programs that follow."""
+        self._send(PROBLEM, pickle.dumps(inputs))
+
+    def run(self, run: Run, deadline: float) -> Generator[tuple[bytes, bytes], None, None]:
+        """Run a program and yield its messages; it is stopped when nobody wants more, or too late.
+
+        Args:
+            deadline: of the wall clock (time.monotonic).
+
+        Raises:
+            ValueError: the program wrote something else into its stream.
+            TimeoutError: it was stopped at the deadline.
+            RunnerGone: the runner died.
+        """
+        self._send(RUN, pickle.dumps(run))
+        stream = Stream(2 * MAX_BYTES)
+        ended = False
+        try:
+            while not ended:
+                wait = deadline - time.monotonic()
+                if wait <= 0 or not select.select([self._answers], [], [], wait)[0]:
+                    raise TimeoutError
+                kind, content = self._receive()
+                if kind == END:
+                    ended = True
+                    return
+                yield from stream.feed(content)
+        finally:
+            if not ended:
+                self._send(STOP, b"")
+                while self._receive()[0] == PIECE:
+                    pass
+
+    def _send(self, kind: bytes, content: bytes) -> None:
+        try:
+            write_frame(self._requests, kind, content)
+        except OSError as error:
+            raise self._gone() from error
+
+    def _receive(self) -> tuple[bytes, bytes]:
+        try:
+            return read_frame(self._answers)
+        except (Closed, OSError) as error:
+            raise self._gone() from error
+
+    def _gone(self) -> RunnerGone:
+        self._process.kill()
+        said = self._process.communicate()[1].decode(errors="replace").strip().splitlines()
+        return RunnerGone(said[-1] if said else f"exit status {self._process.returncode}")
+
+    def close(self) -> None:
+        """End it and remove its scratch folder."""
+        self._process.kill()
+        self._process.communicate()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+class Judge:
+    """Judges the texts of one problem after another."""
+
+    def __init__(self, level: str, limits: Limits, hidden: list[str], lock: str) -> None:
+        self._settings = (level, limits, hidden)
+        self._store = Store()
+        self._lock = os.open(lock, os.O_RDWR)
+        self._runner = Runner(*self._settings)
+
+    def close(self) -> None:
+        self._runner.close()
+
+    def judge(self, problem: Problem, programs: list[str]) -> list[Verdict]:
+        """One verdict for each program.
+
+        Raises:
+            BrokenReference: the reference solution does not run.
+            RunnerGone: no runner can be started here.
+        """
+        expected = expected_of(problem, self._store)
+        values = {kind: [decode(data) for data in expected[kind].outputs] for kind in KINDS}
+        limits = {
+            kind: [max(MIN_SECONDS, TIME_FACTOR * t) for t in expected[kind].seconds]
+            for kind in KINDS
+        }
+        try:
+            self._give_inputs(problem)
+        except RunnerGone:
+            self._replace_runner(problem)
+
+        def verdict(program: str) -> Verdict:
+            found = []
+            for kind in KINDS:
+                run = Run(
+                    program,
+                    problem.entry_point,
+                    kind,
+                    limits[kind],
+                    min(MAX_SECONDS, sum(limits[kind])) + START_SECONDS,
+                    wants_set(problem),
+                )
+                try:
+                    found.append(self._confirmed(problem, run, values[kind]))
+                except RunnerGone as error:
+                    self._replace_runner(problem)
+                    return Verdict(program, UNSCORED, UNSCORED, f"the runner died ({error})")
+            (base, why), (plus, why_plus) = found
+            return Verdict(program, base, plus, why or why_plus)
+
+        return [verdict(program) for program in programs]
+
+    def _give_inputs(self, problem: Problem) -> None:
+        self._runner.set_inputs({kind: getattr(problem, kind) for kind in KINDS})
+
+    def _confirmed(self, problem: Problem, run: Run, values: list) -> tuple[str, str]:
+        """Status and reason; where time ran out, by a second run beside which no other runs."""
+        with self._holding(fcntl.LOCK_SH):
+            status, reason, in_time = self._once(problem, run, values)
+        if not in_time:
+            with self._holding(fcntl.LOCK_EX):
+                status, reason, _ = self._once(problem, run, values)
+        return status, reason
+
+    @contextlib.contextmanager
+    def _holding(self, how: int) -> Iterator[None]:
+        fcntl.flock(self._lock, how)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _once(self, problem: Problem, run: Run, values: list) -> tuple[str, str, bool]:
+        """Status, reason, and whether the program kept to its time."""
+        oracle = Oracle(problem.oracle, problem.entry_point, problem.atol)
+        inputs = getattr(problem, run.kind)
+        name, right, loaded = NAMES[run.kind], 0, False
+        messages = self._runner.run(run, time.monotonic() + WALL_FACTOR * run.budget)
+        try:
+            with contextlib.closing(messages):
+                for kind, content in messages:
+                    if kind == LOADED:
+                        loaded = True
+                    elif kind == RAISED:
+                        return FAIL, *_raised(content, loaded, f"{name} test {right + 1}")
+                    elif kind == OUTPUT:
+                        if right == len(values) or not oracle.matches(
+                            inputs[right], decode(content), values[right]
+                        ):
+                            return FAIL, f"{name} test {right + 1} of {len(values)} failed", True
+                        right += 1
+        except (ValueError, PlainError):
+            return FAIL, "the program wrote into the stream of results", True
+        except TimeoutError:
+            return TIMEOUT, f"{name} tests: out of time after {right} of {len(values)}", False
+        if right == len(values) and loaded:
+            return PASS, "", True
+        # It ended without a word, by itself or by a limit; for evalplus that is a timeout.
+        return TIMEOUT, f"{name} tests: the process ended after {right} of {len(values)}", False
+
+    def _replace_runner(self, problem: Problem) -> None:
+        self._runner.close()
+        self._runner = Runner(*self._settings)
+        self._give_inputs(problem)
+
+
+def _raised(content: bytes, loaded: bool, test: str) -> tuple[str, bool]:
+    name = content.decode(errors="replace")
+    if name == OUT_OF_TIME:
+        return f"{test}: out of time", False
+    if not loaded:
+        return f"the program does not load, or does not define the function ({name})", True
+    return f"{test} raised {name}", True
+
+
+def main() -> None:
+    jobs, answers = os.dup(0), os.dup(1)
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(quiet, descriptor)
+    judge: Any = Judge(*pickle.loads(read_frame(jobs)[1]))
+    try:
+        while True:
+            kind, content = read_frame(jobs)
+            write_frame(answers, kind, pickle.dumps(_answer(judge, kind, content)))
+    except Closed:
+        judge.close()
+
+
+EXTRACT, JUDGE = b"T", b"J"
+
+
+def _answer(judge: Judge, kind: bytes, content: bytes) -> Any:
+    """Programs of texts, or verdicts of programs; text that says why not."""
+    if kind == EXTRACT:
+        entry_point, texts = pickle.loads(content)
+        return [extract_program(text, entry_point) for text in texts]
+    problem, programs = pickle.loads(content)
+    try:
+        return judge.judge(problem, programs)
+    except (BrokenReference, RunnerGone, IsolationError) as error:
+        return str(error)
+
+
+if __name__ == "__main__":
+    main()
