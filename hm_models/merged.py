@@ -8,7 +8,6 @@ generating. Nothing of the merge is written to disk unless `materialize=true`.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from functools import cached_property
@@ -18,6 +17,7 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, TemplateLM
 
+from hm_models.arguments import backend_for_mixing, take_recipe
 from hm_models.backends import choose_backend, load_hf, load_vllm
 from hm_models.errors import RecipeError
 from hm_models.live import (
@@ -29,15 +29,12 @@ from hm_models.live import (
     why_restart_vllm,
 )
 from hm_models.mapped import ResidentFiles
-from hm_models.mergekit_yaml import read_recipe
 from hm_models.preflight import plan_merge
 from hm_models.recipe import MIX, MergeRecipe
 from hm_models.stream import MergeStream
 from hm_models.writer import materialise
 
 PROMPT_STYLES = ("auto", "chat", "completion")
-# Fields of a recipe that only a mergekit YAML fills.
-NOT_ARGUMENTS = {"base_params", "instruct_params", "out_dtype"}
 REPORTED_PACKAGES = ("hindsight-merging", "mergekit", "torch", "transformers", "vllm", "lm_eval")
 
 logger = logging.getLogger(__name__)
@@ -80,9 +77,9 @@ class HindsightMerged(LM):
         for name, value in (("materialize", materialize), ("keep_resident", keep_resident)):
             if not isinstance(value, bool):
                 raise RecipeError(f"{name}={value!r}: expected true or false.")
-        self.recipe = _recipe(recipe, arguments)
+        self.recipe = take_recipe(recipe, arguments)
         if self.recipe.merge_method == MIX:
-            backend = _backend_for_mixing(backend, materialize, keep_resident)
+            backend = backend_for_mixing(backend, materialize, keep_resident)
         if materialize and keep_resident:
             raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
         self.backend_name = choose_backend(backend)
@@ -314,28 +311,6 @@ class HindsightMerged(LM):
             "prompt_style": "harness" if self._harness_applies_template else self.prompt_style,
             "versions": {name: _version(name) for name in REPORTED_PACKAGES},
         }
-
-
-def _recipe(file: str | None, arguments: dict[str, Any]) -> MergeRecipe:
-    """Take what makes up the recipe out of `arguments`."""
-    fields = {field.name for field in dataclasses.fields(MergeRecipe)} - NOT_ARGUMENTS
-    given = {name: arguments.pop(name) for name in fields & arguments.keys()}
-    if file is None:
-        return MergeRecipe(**{"base": None, "instruct": None} | given)
-    if given:
-        raise RecipeError(
-            f"recipe={file} says what is merged and how; leave {', '.join(sorted(given))} out."
-        )
-    return read_recipe(file)
-
-
-def _backend_for_mixing(backend: str, materialize: bool, keep_resident: bool) -> str:
-    if backend == "vllm" or materialize or keep_resident:
-        raise RecipeError(
-            "merge_method=mix runs two models side by side, which the hf backend does alone and "
-            "without merged weights: leave backend, materialize and keep_resident out."
-        )
-    return "hf"
 
 
 def _version(package: str) -> str | None:

@@ -1,0 +1,35 @@
+"""What of the harness's model_args makes up the recipe, and what cannot go with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from hm_models.errors import RecipeError
+from hm_models.mergekit_yaml import read_recipe
+from hm_models.recipe import MergeRecipe
+
+# Fields of a recipe that only a mergekit YAML fills.
+NOT_ARGUMENTS = {"base_params", "instruct_params", "out_dtype"}
+
+
+def take_recipe(file: str | None, arguments: dict[str, Any]) -> MergeRecipe:
+    """Take what makes up the recipe out of `arguments`."""
+    fields = {field.name for field in dataclasses.fields(MergeRecipe)} - NOT_ARGUMENTS
+    given = {name: arguments.pop(name) for name in fields & arguments.keys()}
+    if file is None:
+        return MergeRecipe(**{"base": None, "instruct": None} | given)
+    if given:
+        raise RecipeError(
+            f"recipe={file} says what is merged and how; leave {', '.join(sorted(given))} out."
+        )
+    return read_recipe(file)
+
+
+def backend_for_mixing(backend: str, materialize: bool, keep_resident: bool) -> str:
+    if backend == "vllm" or materialize or keep_resident:
+        raise RecipeError(
+            "merge_method=mix runs two models side by side, which the hf backend does alone and "
+            "without merged weights: leave backend, materialize and keep_resident out."
+        )
+    return "hf"
