@@ -32,6 +32,7 @@ def check_all(
     jobs: Sequence[tuple[Problem, list[str]]],
     n_workers: int | None = None,
     isolation: str = "auto",
+    sanitize: bool = True,
 ) -> list[list[Verdict]]:
     """Return, for each (problem, texts), one verdict a text; identical programs are run once.
 
@@ -40,6 +41,7 @@ def check_all(
     Args:
         n_workers: judges to use; by default one for each core that this process may use.
         isolation: see docs/sandbox.md.
+        sanitize: whether texts are a model's answers, out of which the program is taken first.
 
     Raises:
         IsolationError: that isolation is not to be had here.
@@ -57,7 +59,7 @@ def check_all(
         def check(job: tuple[Problem, list[str]]) -> list[Verdict]:
             judge = idle.get()
             try:
-                return _check(judge, store, level, *job)
+                return _check(judge, store, level, sanitize, *job)
             finally:
                 idle.put(judge)
 
@@ -78,9 +80,9 @@ def check_all(
 
 
 def _check(
-    judge: _Judge, store: Store, level: str, problem: Problem, texts: list[str]
+    judge: _Judge, store: Store, level: str, sanitize: bool, problem: Problem, texts: list[str]
 ) -> list[Verdict]:
-    programs = judge.ask(EXTRACT, (problem.entry_point, texts))
+    programs = judge.ask(EXTRACT, (problem.entry_point, texts)) if sanitize else texts
     if isinstance(programs, str):
         return [Verdict("", UNSCORED, UNSCORED, programs) for _ in texts]
     found: dict[str, Verdict] = {}

@@ -35,7 +35,10 @@ def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
         # A plain build leaves build/ behind in its source.
         source = tmp_path / "source"
         tracked = subprocess.check_output(
-            ["git", "ls-files", "hm_*", "setup.*", "pyproject.toml", "README.md", "LICENSE"],
+            [
+                *("git", "ls-files", "hm_*", "setup.*", "pyproject.toml", "README.md", "LICENSE"),
+                "scripts/hm-score",
+            ],
             cwd=ROOT,
             text=True,
         )
@@ -55,3 +58,7 @@ def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
     hooks, files = answer.stdout.splitlines()
     assert hooks == "1"
     assert files == str(TASK_FILES)
+    program = Path(sysconfig.get_path("scripts", vars=variables), "hm-score")
+    environment = {"PYTHONPATH": str(site)}
+    shown = subprocess.run([program, "--help"], env=environment, capture_output=True, text=True)
+    assert "samples_mbppplus_passk" in shown.stdout, shown.stderr
