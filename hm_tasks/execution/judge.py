@@ -149,9 +149,8 @@ class Judge:
 def _read(content: bytes) -> Any:
     try:
         return decode(content)
-    except (
-        PlainError
-    ):  # such as a set whose elements lie about their hash: something, but unlike all
+    except PlainError:
+        # Such as a set whose elements lie about their hash: it is something, but equals nothing.
         return Opaque("unreadable")
 
 

@@ -110,7 +110,8 @@ def _check(
         else:
             for verdict in answer:
                 found[verdict.program] = verdict
-                if problem.dataset:
+                # What broke down this time is no verdict, and is tried again the next time.
+                if problem.dataset and UNSCORED not in (verdict.base_status, verdict.plus_status):
                     row = [verdict.base_status, verdict.plus_status, verdict.reason]
                     store.put(keys[verdict.program], json.dumps(row).encode())
     return [found[program] for program in programs]

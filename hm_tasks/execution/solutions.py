@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_tasks.execution.problem import Problem, Verdict
+from hm_tasks.execution.problem import UNSCORED, Problem, Verdict
 
 
 class SolutionsError(ValueError):
@@ -73,6 +73,9 @@ def _from_lines(file: Path, problems: Mapping[str, Problem]) -> dict[str, list[s
 def _read_line(record: Any, problems: Mapping[str, Problem]) -> tuple[str, list[str]]:
     if "filtered_resps" in record:
         verdicts = [json.loads(text) for text in record["filtered_resps"][0]]
+        if any(v["base_status"] == UNSCORED and not v["program"] for v in verdicts):
+            # Read as an empty program it would count as wrong, which nobody has found out.
+            raise ValueError("a sample of this problem was unscored, and its program is not known")
         return record["doc"]["task_id"], [verdict["program"] for verdict in verdicts]
     task_id = record["task_id"]
     if "solution" in record:

@@ -11,7 +11,7 @@ import pytest
 from hm_tasks.execution.isolation import Limits
 from hm_tasks.execution.judge import JUDGE, Judge
 from hm_tasks.execution.pool import _Judge, check_all
-from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, UNSCORED, Problem
+from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, UNSCORED, Problem, Verdict
 
 REFERENCE = "def f(x):\n    return x + 1\n"
 
@@ -99,6 +99,24 @@ def test_what_was_judged_is_not_run_again(tmp_path, monkeypatch, isolation):
     other = dataclasses.replace(ours, dataset="another hash")
     with pytest.raises(AssertionError, match="was judged"):
         check_all([(other, [REFERENCE])], isolation=isolation)
+
+
+def test_what_broke_down_is_no_verdict_and_is_judged_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("HM_CACHE", str(tmp_path))
+    ours = dataclasses.replace(problem(), dataset="a hash")
+    whole = _Judge.ask
+
+    def broken(self, kind, question):
+        if kind == JUDGE:
+            return [Verdict(program, UNSCORED, UNSCORED, "died") for program in question[1]]
+        return whole(self, kind, question)
+
+    monkeypatch.setattr(_Judge, "ask", broken)
+    ((verdict,),) = check_all([(ours, [REFERENCE])], isolation="rlimit")
+    assert verdict.base_status == UNSCORED
+    monkeypatch.setattr(_Judge, "ask", whole)
+    ((verdict,),) = check_all([(ours, [REFERENCE])], isolation="rlimit")
+    assert verdict.base_status == PASS
 
 
 def only_extracting(ask):

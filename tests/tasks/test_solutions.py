@@ -133,6 +133,21 @@ def test_a_missing_file_ends_the_command_with_its_name(tmp_path):
     assert "none.jsonl is neither a file nor a folder" in done.stderr
 
 
+def test_a_sample_that_was_unscored_is_not_read_as_a_wrong_program(tmp_path):
+    file = tmp_path / "samples_x.jsonl"
+    record = str(Verdict("", "unscored", "unscored", "the judge died").record())
+    file.write_text(json.dumps({"doc": {"task_id": "Mbpp/1"}, "filtered_resps": [[record]]}))
+    with pytest.raises(SolutionsError, match="was unscored, and its program is not known"):
+        read_solutions(file, {"Mbpp/1": None})
+
+
+@pytest.mark.parametrize("ks", ["0", "1,x", "", "-1"])
+def test_a_k_that_is_no_number_above_0_is_refused(tmp_path, ks):
+    done = hm_score(tmp_path / "any.jsonl", f"--k={ks}")
+    assert done.returncode == 2
+    assert "expected numbers above 0, as 1,10" in done.stderr
+
+
 def test_an_export_is_what_evalplus_takes(dataset, tmp_path):
     file, records = dataset
     samples, target = tmp_path / "samples.jsonl", tmp_path / "export.jsonl"

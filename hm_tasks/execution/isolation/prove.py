@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import functools
 import json
+import logging
 import os
 import platform
 import select
@@ -38,6 +39,8 @@ ATTACKS = {a.name: a for a in (*attacks_outside.ATTACKS, *attacks_kernel.ATTACKS
 
 _MODULE = "hm_tasks.execution.isolation.prove"
 _SERVE = "serve"  # with the number of the process that asks
+logger = logging.getLogger(__name__)
+
 # Seconds for one attack, and for all of them.
 _ONE, _ALL = 15.0, 120.0
 _ROOT = os.path.dirname(os.path.abspath(__file__)).removesuffix(
@@ -58,12 +61,15 @@ def prove(level: str) -> list[str]:
 @functools.cache
 def strongest() -> str:
     """The strongest level whose attacks all fail here; tried once in a process."""
-    for level in LEVELS:
-        if level == RLIMIT:
-            break
-        with contextlib.suppress(IsolationError):
-            if not prove(level):
-                return level
+    for level in LEVELS[:-1]:
+        try:
+            through = prove(level)
+        except IsolationError as error:
+            logger.warning("isolation=%s is not to be had here: %s", level, error)
+            continue
+        if not through:
+            return level
+        logger.warning("isolation=%s does not hold here: %s got through", level, ", ".join(through))
     return RLIMIT
 
 
