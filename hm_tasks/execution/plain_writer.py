@@ -12,14 +12,12 @@ from __future__ import annotations
 from array import array
 from builtins import (  # noqa: UP029
     Exception,
-    OverflowError,
     ValueError,
     all,
     any,
     bytearray,
     bytes,
     dict,
-    enumerate,
     float,
     frozenset,
     id,
@@ -31,7 +29,6 @@ from builtins import (  # noqa: UP029
     set,
     sorted,
     str,
-    sum,
     tuple,
     type,
     zip,
@@ -43,6 +40,7 @@ from math import isnan, nan
 from operator import is_
 from typing import Any
 
+from hm_tasks.execution import plain_columns as columns
 from hm_tasks.execution.plain_codes import (
     BOOL,
     BYTEARRAY,
@@ -64,7 +62,6 @@ from hm_tasks.execution.plain_codes import (
     NESTING,
     NONE,
     OBJECT_COST,
-    SEPARATOR,
     SET,
     STR,
     TUPLE,
@@ -194,9 +191,9 @@ class Writer:
 
     def _column(self, code: int, column: list, depth: int, above: tuple) -> None:
         if code == INT:
-            self._ints(column)
+            columns.ints(self.write, column)
         elif code == STR:
-            self._texts(column)
+            columns.texts(self.write, column)
         elif code in (LIST, TUPLE):
             self._nest(column, chain.from_iterable(column), depth, above)
         elif code == FLOAT:
@@ -206,7 +203,7 @@ class Writer:
         elif code == NONE:
             self.write(bytes(len(column)))  # nothing is free, so that sizes bound memory
         elif code in (BYTES, BYTEARRAY):
-            self._lengths(column)
+            columns.lengths(self.write, column)
             self.write(b"".join(column))
         elif code in (SET, FROZENSET):
             self._charge(column)
@@ -230,53 +227,20 @@ class Writer:
     def _charge(self, column: list) -> None:
         self._left -= OBJECT_COST * len(column)
 
-    def _lengths(self, column: list) -> int:
-        lengths = array("I", map(len, column))
-        self.write(lengths.tobytes())
-        return sum(lengths)
-
     def _nest(self, column: list, values: Iterator, depth: int, above: tuple) -> None:
-        total = self._lengths(column)
+        total = columns.lengths(self.write, column)
         self.items(values, total, depth + 1, (*above, frozenset(map(id, column))))
 
-    def _texts(self, column: list) -> None:
-        text = SEPARATOR.join(column)
-        if text.count(SEPARATOR) == len(column) - 1:
-            self.write(b"s")
-        else:  # some hold the separator
-            self.write(b"n")
-            self._lengths(column)
-            text = "".join(column)
-        raw = text.encode("utf-8", "surrogatepass")
-        self.write(array("Q", (len(raw),)).tobytes())
-        self.write(raw)
-
-    def _ints(self, column: list) -> None:
-        try:
-            raw = array("q", column).tobytes()
-        except OverflowError:
-            sizes = [(value.bit_length() >> 3) + 1 for value in column]
-            self.write(b"n" + array("I", sizes).tobytes())
-            for value, size in zip(column, sizes, strict=True):
-                self.write(value.to_bytes(size, "little", signed=True))
-        else:
-            self.write(b"q" + raw)
-
     def _floats(self, column: list) -> None:
-        self.write(array("d", column).tobytes())
-        if self._canonical:
-            if any(map(isnan, column)):
-                raise NotCanonical
+        if not self._canonical:
+            columns.floats(self.write, column, (nan, self._numpy.nan))
             return
-        # `[math.nan] == [math.nan]`: the one object that every program in a process gets.
-        for known in (nan, self._numpy.nan):
-            places = array("I")
-            if known is not None and known in column:
-                places.extend(i for i, value in enumerate(column) if value is known)
-            self.write(array("I", (len(places),)).tobytes() + places.tobytes())
+        self.write(array("d", column).tobytes())
+        if any(map(isnan, column)):
+            raise NotCanonical
 
     def _dicts(self, column: list, depth: int, above: tuple) -> None:
-        total = self._lengths(column)
+        total = columns.lengths(self.write, column)
         inside = (*above, frozenset(map(id, column)))
         if not self._canonical:
             self.items(chain.from_iterable(column), total, depth + 1, inside)

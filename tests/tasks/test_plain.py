@@ -21,7 +21,7 @@ from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
 from evalplus.gen.util import trusted_exec
 
 from hm_tasks.code_passk.dataset import Source, load_problems
-from hm_tasks.execution import plain, plain_codes, plain_kinds, plain_writer
+from hm_tasks.execution import plain, plain_codes, plain_columns, plain_kinds, plain_writer
 from hm_tasks.execution.oracle import Oracle
 from hm_tasks.execution.plain import (
     MAX_BYTES,
@@ -229,7 +229,7 @@ def test_patched_builtins_and_recursion_limits_are_survived():
     assert done.stdout == b"same", done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("module", [plain, plain_codes, plain_kinds, plain_writer])
+@pytest.mark.parametrize("module", [plain, plain_codes, plain_columns, plain_kinds, plain_writer])
 def test_encoding_looks_up_no_builtin_that_could_have_been_replaced(module):
     judges = {"__eq__", "__iter__", "__init__", "__repr__"}  # methods of what decoding makes
     code = [compile(Path(module.__file__).read_text(), module.__file__, "exec")]
