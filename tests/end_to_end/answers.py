@@ -44,7 +44,10 @@ def main() -> None:
     for number, alpha in enumerate(alphas):
         if number:
             lm.set_alpha(alpha)
-        outputs = [o.outputs[0] for o in lm.lm.model.generate(PROMPTS, greedy, use_tqdm=False)]
+        # One at a time: which prompts share a batch is a race, and rounding depends on the batch.
+        outputs = [
+            lm.lm.model.generate(prompt, greedy, use_tqdm=False)[0].outputs[0] for prompt in PROMPTS
+        ]
         texts = [[list(output.token_ids), output.cumulative_logprob] for output in outputs]
         engines = sorted(child.pid for child in psutil.Process().children(recursive=True))
         found.append(
