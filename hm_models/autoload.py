@@ -103,7 +103,7 @@ def _keep_answers_apart(module):
     plain = module.CachingLM
 
     class CachingLM(plain):
-        """The harness's cache, but for models that keep their answers themselves, by model and sample."""
+        """The harness's cache, but for models that keep their answers themselves."""
 
         def __new__(cls, lm, cache_db):
             if not hasattr(type(lm), "keep_samples_in"):

@@ -236,8 +236,8 @@ class HindsightMerged(LM):
     def set_cache_hook(self, cache_hook: CacheHook) -> None:
         if cache_hook.dbdict is not None:
             raise RecipeError(
-                "The harness's CachingLM knows neither models nor samples apart, so hm-merged keeps its "
-                "answers itself: use keep_samples_in(FILE), or --use_cache without HM_AUTOLOAD=0."
+                "The harness's CachingLM tells neither models nor samples apart, so hm-merged keeps "
+                "its answers itself: use keep_samples_in(FILE), or --use_cache without HM_AUTOLOAD=0."
             )
 
     def _sampler(self, lm: Any) -> Sampler:

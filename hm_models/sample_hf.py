@@ -1,7 +1,7 @@
 """Samples from transformers, each handed over in the step in which it ends.
 
-transformers draws all rows of a batch from one generator. Here each row draws from its own seed, so that
-a sample depends neither on its batch nor on what was generated before. The sampling parameters stay
+transformers draws all rows of a batch from one generator. Here each row draws from its own seed, so
+that a sample depends neither on its batch nor on what was generated before. The sampling parameters stay
 transformers' own: its warpers shape the distribution, and only the draw is replaced.
 """
 
@@ -171,7 +171,9 @@ class SeededDraw(LogitsProcessor):
 def _drawing(seeds: Sequence[int | None]) -> Callable:
     """transformers' own sampling loop, which then draws from a distribution of one token."""
 
-    def generate(model: Any, input_ids: torch.Tensor, logits_processor: Any, **arguments: Any) -> Any:
+    def generate(
+        model: Any, input_ids: torch.Tensor, logits_processor: Any, **arguments: Any
+    ) -> Any:
         logits_processor.append(SeededDraw(seeds))
         return model._sample(input_ids, logits_processor=logits_processor, **arguments)
 

@@ -22,15 +22,41 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from hm_models.errors import RecipeError
 from hm_models.recipe import MergeRecipe
 
-# Arguments of the backends that say where and how fast it runs. They can change the rounding, never what
-# is computed, so that answers outlive another machine; every other argument makes another model.
+# Arguments of the backends that say where and how fast it runs. They can change the rounding, never
+# what is computed, so that answers outlive another machine; every other argument makes another model.
 ABOUT_THE_MACHINE = frozenset(
-    "batch_size max_batch_size device device_map_option parallelize gpus offload_folder max_cpu_memory "
-    "max_memory_per_gpu tensor_parallel_size pipeline_parallel_size data_parallel_size "
-    "distributed_executor_backend gpu_memory_utilization kv_cache_memory_bytes num_gpu_blocks_override "
-    "swap_space cpu_offload_gb block_size max_num_seqs max_num_batched_tokens enable_chunked_prefill "
-    "enable_prefix_caching enforce_eager compilation_config disable_custom_all_reduce "
-    "disable_log_stats attn_implementation attention_backend seed".split()
+    (
+        "batch_size",
+        "max_batch_size",
+        "device",
+        "device_map_option",
+        "parallelize",
+        "gpus",
+        "offload_folder",
+        "max_cpu_memory",
+        "max_memory_per_gpu",
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "data_parallel_size",
+        "distributed_executor_backend",
+        "gpu_memory_utilization",
+        "kv_cache_memory_bytes",
+        "num_gpu_blocks_override",
+        "swap_space",
+        "cpu_offload_gb",
+        "block_size",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "enable_chunked_prefill",
+        "enable_prefix_caching",
+        "enforce_eager",
+        "compilation_config",
+        "disable_custom_all_reduce",
+        "disable_log_stats",
+        "attn_implementation",
+        "attention_backend",
+        "seed",
+    )
 )
 
 

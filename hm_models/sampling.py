@@ -2,8 +2,8 @@
 
     Sampling(store, model_key, sampling_seed).answers(requests, backend, lambda: lm)
 
-Each backend has a sampler (`sample_vllm`, `sample_hf`, `sample_replicas`) that takes jobs and hands every
-answer over as it finishes. A request that has a method `take_sample` is told of its samples then, so
+Each backend has a sampler (`sample_vllm`, `sample_hf`, `sample_replicas`) that takes jobs and hands
+every answer over as it finishes. A request that has a method `take_sample` is told of its samples then, so
 that a task can score while the model still generates.
 """
 
@@ -68,7 +68,9 @@ class Sampling:
         for job in jobs:
             askers[job.key].append(job)
         missing = [same[0] for key, same in askers.items() if key not in found]
-        logger.info("hm-merged: %d answers kept, %d to generate", len(jobs) - len(missing), len(missing))
+        logger.info(
+            "hm-merged: %d answers kept, %d to generate", len(jobs) - len(missing), len(missing)
+        )
         for job in jobs:
             if job.key in found:
                 _tell(job, found[job.key], reused=True)
@@ -94,7 +96,9 @@ class Sampling:
             sampler_of(lm)(lm, missing, take)
         return [found[job.key].text for job in jobs]
 
-    def scores(self, kind: str, requests: Sequence[Instance], load: Callable[[], TemplateLM]) -> list:
+    def scores(
+        self, kind: str, requests: Sequence[Instance], load: Callable[[], TemplateLM]
+    ) -> list:
         """Return the answers to `loglikelihood` or `loglikelihood_rolling` requests likewise."""
         keys = [question_of(kind, request.args, self.model) for request in requests]
         found = self.store.find(key.question for key in keys)
