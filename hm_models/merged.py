@@ -23,7 +23,7 @@ from hm_models.backends import choose_backend
 from hm_models.engine import Engine
 from hm_models.errors import RecipeError
 from hm_models.front import Front
-from hm_models.places import cache_folder
+from hm_models.places import samples_file
 from hm_models.preflight import MergePlan
 from hm_models.recipe import MIX, MergeRecipe
 from hm_models.sample_key import ModelKey, same_again
@@ -31,9 +31,8 @@ from hm_models.sample_store import SampleStore
 from hm_models.sampling import Sampler, Sampling
 
 PROMPT_STYLES = ("auto", "chat", "completion")
-SAMPLES_FILE = "samples.sqlite"  # under HM_CACHE
 # What the harness asks for its records after a run; not worth the start of an engine.
-FOR_THE_RECORD = ("batch_sizes", "max_length")
+FOR_THE_RECORD = ("config", "batch_sizes", "max_length")
 REPORTED_PACKAGES = ("hindsight-merging", "mergekit", "torch", "transformers", "vllm", "lm_eval")
 
 logger = logging.getLogger(__name__)
@@ -89,7 +88,7 @@ class HindsightMerged(LM):
         for remark in self.plan.remarks:
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
-        self._samples_file = cache_folder() / SAMPLES_FILE
+        self._samples_file = samples_file()
         self._asked_style = prompt_style
         # Set when the harness applies the template itself (--apply_chat_template).
         self._harness_applies_template = False
@@ -239,6 +238,11 @@ class HindsightMerged(LM):
                 "The harness's CachingLM tells neither models nor samples apart, so hm-merged keeps "
                 "its answers itself: use keep_samples_in(FILE), or --use_cache without HM_AUTOLOAD=0."
             )
+
+    def known(self, requests: list[Instance]) -> int:
+        """How many of these requests have an answer that is kept; nothing is generated."""
+        self._style_prompts([r for r in requests if r.request_type == "generate_until"])
+        return self.sampling.known(requests)
 
     def _sampler(self, lm: Any) -> Sampler:
         if self.backend_name == "hf":

@@ -3,8 +3,8 @@
     file = SampleFile(path)
     file.do(lambda base: base.execute("SELECT COUNT(*) FROM answers").fetchone())
 
-SQLite's write-ahead log lets several processes of one machine read and write at once. It is not made for
-network file systems.
+SQLite's write-ahead log lets several processes of one machine read and write at once. It is not made
+for network file systems.
 """
 
 from __future__ import annotations

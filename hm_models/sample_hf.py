@@ -1,8 +1,8 @@
 """Samples from transformers, each handed over in the step in which it ends.
 
 transformers draws all rows of a batch from one generator. Here each row draws from its own seed, so
-that a sample depends neither on its batch nor on what was generated before. The sampling parameters stay
-transformers' own: its warpers shape the distribution, and only the draw is replaced.
+that a sample depends neither on its batch nor on what was generated before. The sampling parameters
+stay transformers' own: its warpers shape the distribution, and only the draw is replaced.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     Sampling(store, model_key, sampling_seed).answers(requests, backend, lambda: lm)
 
 Each backend has a sampler (`sample_vllm`, `sample_hf`, `sample_replicas`) that takes jobs and hands
-every answer over as it finishes. A request that has a method `take_sample` is told of its samples then, so
-that a task can score while the model still generates.
+every answer over as it finishes. A request that has a method `take_sample` is told of its samples then,
+so that a task can score while the model still generates.
 """
 
 from __future__ import annotations
@@ -45,10 +45,14 @@ class Sampling:
     model: ModelKey
     sampling_seed: int
 
-    def look_up(self, requests: Sequence[Instance]) -> tuple[list[Job], dict[SampleKey, Answer]]:
-        """The jobs that the requests ask for, and the answers that are known."""
-        jobs = jobs_of(requests, self.model, self.sampling_seed)
-        return jobs, self.store.find(job.key.question for job in jobs)
+    def known(self, requests: Sequence[Instance]) -> int:
+        """How many of these requests, of any kind, have an answer that is kept."""
+        texts = [request for request in requests if request.request_type == "generate_until"]
+        scored = [request for request in requests if request.request_type != "generate_until"]
+        keys = [job.key for job in jobs_of(texts, self.model, self.sampling_seed)]
+        keys += [question_of(r.request_type, r.args, self.model) for r in scored]
+        found = self.store.find(key.question for key in keys)
+        return sum(key in found for key in keys)
 
     def answers(
         self,
@@ -63,7 +67,8 @@ class Sampling:
             sampler_of: the sampler for a loaded model.
             load: gives the loaded model; not called where every answer is known.
         """
-        jobs, found = self.look_up(requests)
+        jobs = jobs_of(requests, self.model, self.sampling_seed)
+        found = self.store.find(job.key.question for job in jobs)
         askers: dict[SampleKey, list[Job]] = defaultdict(list)
         for job in jobs:
             askers[job.key].append(job)
