@@ -32,7 +32,7 @@ from hm_models.sampling import Sampler, Sampling
 
 PROMPT_STYLES = ("auto", "chat", "completion")
 # What the harness asks for its records after a run; not worth the start of an engine.
-FOR_THE_RECORD = ("config", "batch_sizes", "max_length")
+FOR_THE_RECORD = ("config", "batch_sizes", "max_length", "MULTIMODAL")
 REPORTED_PACKAGES = ("hindsight-merging", "mergekit", "torch", "transformers", "vllm", "lm_eval")
 
 logger = logging.getLogger(__name__)
