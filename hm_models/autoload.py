@@ -2,8 +2,9 @@
 
 lm_eval 0.4.13 discovers no plugins, so the installed line of `hm_autoload.pth` runs `install()`
 when the interpreter starts. It places one finder on `sys.meta_path` that does nothing until the
-harness imports `lm_eval.models`, `lm_eval.tasks.manager` or the module that names result folders.
-Then it adds the model `hm-merged`, the task folder of this plugin, and a speaking folder name.
+harness imports one of four modules: those of its models, its metrics and its tasks, and the one that
+names result folders. Then it adds the model `hm-merged`, the similarities, the task folder of this
+plugin, and a speaking folder name.
 
     HM_AUTOLOAD=0 lm_eval ls tasks      # the same harness without the plugin
 
@@ -16,6 +17,8 @@ import sys
 
 MODEL_NAME = "hm-merged"
 MODEL_ENTRY_POINT = ("hm-merged", "hm_models.merged:HindsightMerged", "lm_eval.models")
+# The metrics (each with an aggregation of its name) for any task of the harness.
+SIMILARITIES = ("local_similarity", "global_similarity", "global_similarity_all_pairs")
 
 
 class HarnessHook:
@@ -65,6 +68,33 @@ def _add_model(module):
         registry.model_registry.register(MODEL_NAME, target=EntryPoint(*MODEL_ENTRY_POINT))
 
 
+def _add_metrics(module):
+    from importlib.metadata import EntryPoint
+
+    from lm_eval.api import registry
+
+    if not hasattr(registry, "load_plugins"):
+        for name in SIMILARITIES:
+            metric = EntryPoint(name, "hm_tasks.similarity:samples_of", "lm_eval.metrics")
+            aggregation = EntryPoint(name, f"hm_tasks.similarity:{name}", "lm_eval.aggregations")
+            if name not in registry.metric_registry:
+                registry.metric_registry.register(name, target=metric)
+            if name not in registry.aggregation_registry:
+                registry.aggregation_registry.register(name, target=aggregation)
+                registry.metric_agg_registry.register(name, target=aggregation)
+                registry.higher_is_better_registry.register(name, target=False)
+    plain_stderr_for_metric = module.stderr_for_metric
+
+    def stderr_for_metric(metric, bootstrap_iters):
+        # The harness has errors for its own aggregations alone; some of ours bring theirs.
+        own = getattr(metric, "stderr", None)
+        if own is None or bootstrap_iters <= 0:
+            return plain_stderr_for_metric(metric, bootstrap_iters)
+        return lambda items: own(items, bootstrap_iters)
+
+    module.stderr_for_metric = stderr_for_metric
+
+
 def _add_task_folder(module):
     import functools
     import importlib.util
@@ -101,6 +131,7 @@ def _name_result_folders(module):
 
 _EXTENSIONS = {
     "lm_eval.models": _add_model,
+    "lm_eval.api.metrics": _add_metrics,
     "lm_eval.tasks.manager": _add_task_folder,
     "lm_eval.loggers.evaluation_tracker": _name_result_folders,
 }
