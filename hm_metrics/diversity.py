@@ -46,6 +46,11 @@ class QuestionSums:
             np.concatenate([part.counts for part in parts]),
         )
 
+    def one(self, row: int) -> QuestionSums:
+        """One question alone."""
+        part = slice(row, row + 1)
+        return QuestionSums(self.sums[part], self.squares[part], self.counts[part])
+
     def __str__(self) -> str:
         return f"{self.counts.sum():.0f} vectors"  # what logs show
 

@@ -12,8 +12,8 @@ the k-th.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,10 +49,7 @@ class TokenSums:
             logits: [T, V] on any device; row t is what the model gave before token t.
             ids: [T] the tokens that stand there.
         """
-        logits = logits.float()
-        log_p = logits - logits.logsumexp(dim=-1, keepdim=True)
-        entropies = -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(dim=-1)
-        surprisals = -log_p.gather(-1, ids.to(log_p.device)[:, None])[:, 0]
+        entropies, surprisals = of_each_token(logits, ids)
         entropy = float(entropies.double().sum())
         return cls(len(ids), float(surprisals.double().sum()), entropy, entropy)
 
@@ -68,6 +65,16 @@ class TokenSums:
         low, high = entropy_bounds(top, vocabulary)
         return cls(len(sampled), -float(np.sum(sampled)), float(low.sum()), float(high.sum()))
 
+    def facts(self) -> dict[str, float]:
+        """The sums as they are kept beside a sample."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> TokenSums | None:
+        """What `facts` gave; None where a sample was made without."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(*(facts[name] for name in names)) if set(names) <= set(facts) else None
+
     @classmethod
     def total(cls, parts: Iterable[TokenSums]) -> TokenSums:
         """The sums over the tokens of all parts."""
@@ -75,6 +82,17 @@ class TokenSums:
         for part in parts:
             sums += dataclasses.astuple(part)
         return cls(int(sums[0]), *map(float, sums[1:]))
+
+
+def of_each_token(logits: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Entropy [T] before each token and its surprisal [T], float32 on the logits' device.
+
+    Arguments as for `TokenSums.of_logits`.
+    """
+    logits = logits.float()
+    log_p = logits - logits.logsumexp(dim=-1, keepdim=True)
+    entropies = -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(dim=-1)
+    return entropies, -log_p.gather(-1, ids.to(log_p.device)[:, None])[:, 0]
 
 
 def entropy_bounds(top: np.ndarray, vocabulary: int) -> tuple[np.ndarray, np.ndarray]:

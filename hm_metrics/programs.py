@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from functools import lru_cache
 
 from hm_metrics.scopes import (
     NAME_FIELDS,
@@ -29,6 +30,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, *NAMED_FUNCTIONS)
 _REFLECTIVE = {"eval", "exec", "locals", "globals", "vars", "compile"}
 
 
+@lru_cache(maxsize=100_000)  # the same samples are counted several times
 def canonical(program: str) -> str:
     """Text that is equal for two programs if they differ in names and layout alone.
 
@@ -38,16 +40,18 @@ def canonical(program: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as escapes that a future Python refuses
             tree = ast.parse(program)
-        _drop_what_does_not_run(tree)
-        if not any(isinstance(n, ast.Name) and n.id in _REFLECTIVE for n in ast.walk(tree)):
-            _Renamer(tree)
+        nodes = list(ast.walk(tree))
+        _drop_what_does_not_run(nodes)
+        if not any(isinstance(node, ast.Name) and node.id in _REFLECTIVE for node in nodes):
+            has_keywords = any(isinstance(node, ast.keyword) for node in nodes)
+            _Renamer(tree, has_keywords)
         return ast.dump(tree, annotate_fields=False)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "unparsed: " + " ".join(program.split())
 
 
-def _drop_what_does_not_run(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
+def _drop_what_does_not_run(nodes: list[ast.AST]) -> None:
+    for node in nodes:
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         if isinstance(node, ast.Constant):
@@ -61,13 +65,14 @@ def _drop_what_does_not_run(tree: ast.Module) -> None:
 class _Renamer:
     """Writes canonical names into a tree: numbers, in the order in which names appear."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, has_keywords: bool) -> None:
         self._scopes: dict[ast.AST, Scope] = {}
         self._names: dict[tuple[Scope, str], str] = {}
         # Parameters that some call may name without our knowing which function it reaches.
         self._kept: set[str | None] = set()
         module = self._scope(tree, None)
-        self._walk(tree, module, self._keep_unknown_keywords)
+        if has_keywords:
+            self._walk(tree, module, self._keep_unknown_keywords)
         self._walk(tree, module, self._rename)
 
     def _walk(self, node: ast.AST, scope: Scope, act) -> None:

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from lm_eval.api.metrics import mean
 
 from hm_metrics.diversity import (
     QuestionSums,
@@ -46,8 +45,8 @@ class Measure:
     """One key of the results.
 
     Attributes:
-        of: a question's value, None where it has none: from its [n, d] vectors, its verdicts or its
-            TokenSums, by the table that the measure is in.
+        of: a question's value, None where it has none: from its Vectors, its verdicts or its TokenSums,
+            by the table that the measure is in.
         aggregation: the values of all questions to the result.
         higher_is_better: whether more of it is more diverse.
     """
@@ -57,17 +56,29 @@ class Measure:
     higher_is_better: bool
 
 
-def _local(vectors: np.ndarray) -> float | None:
-    sums = _sums(vectors)
-    return float(local_of_each(sums)[0]) if sums and len(vectors) > 1 else None
+@dataclasses.dataclass(frozen=True)
+class Vectors:
+    """Of one question's samples: [n, d] rows, and their sums; None without any."""
+
+    rows: np.ndarray
+    sums: QuestionSums | None
 
 
-def _sums(vectors: np.ndarray) -> QuestionSums | None:
-    return question_sums(vectors, np.zeros(len(vectors), dtype=int)) if len(vectors) else None
+NO_VECTORS = Vectors(np.zeros((0, 0), dtype=np.float32), None)
 
 
-def _vendi(vectors: np.ndarray) -> float | None:
-    return vendi_score(vectors) if len(vectors) > 1 else None
+def _sums(vectors: Vectors) -> QuestionSums | None:
+    return vectors.sums
+
+
+def _local(vectors: Vectors) -> float | None:
+    if vectors.sums is None or len(vectors.rows) < 2:
+        return None
+    return float(local_of_each(vectors.sums)[0])
+
+
+def _vendi(vectors: Vectors) -> float | None:
+    return vendi_score(vectors.rows) if len(vectors.rows) > 1 else None
 
 
 def _correct(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -75,13 +86,15 @@ def _correct(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _programs(verdicts: Sequence[Verdict]) -> int:
-    return len({canonical(verdict.program) for verdict in verdicts})
+    return len({canonical(program) for program in {v.program for v in verdicts}})
 
 
-def _behaviours(verdicts: Sequence[Verdict]) -> int | None:
+def _behaviours(verdicts: Sequence[Verdict], correct: bool = False) -> int | None:
     """How many different ones; None where programs ran and none was noted."""
-    found = {verdict.behaviour for verdict in verdicts if verdict.behaviour}
-    return len(found) if found or not verdicts else None
+    if verdicts and not any(verdict.behaviour for verdict in verdicts):
+        return None
+    counted = _correct(verdicts) if correct else verdicts
+    return len({verdict.behaviour for verdict in counted if verdict.behaviour})
 
 
 def _distinct(n: int, verdicts: Sequence[Verdict]) -> float | None:
@@ -98,12 +111,10 @@ FROM_VECTORS = {
     "vendi_score": Measure(_vendi, Mean(), True),
 }
 FROM_PROGRAMS = {
-    "distinct_programs": Measure(_programs, mean, True),
-    "distinct_correct_programs": Measure(lambda found: _programs(_correct(found)), mean, True),
+    "distinct_programs": Measure(_programs, Mean(), True),
+    "distinct_correct_programs": Measure(lambda found: _programs(_correct(found)), Mean(), True),
     "distinct_behaviours": Measure(_behaviours, Mean(), True),
-    "distinct_correct_behaviours": Measure(
-        lambda found: _behaviours(_correct(found)), Mean(), True
-    ),
+    "distinct_correct_behaviours": Measure(partial(_behaviours, correct=True), Mean(), True),
 } | {f"distinct_{n}": Measure(partial(_distinct, n), Mean(), True) for n in (1, 2, 3, 4)}
 FROM_TOKENS = {
     "token_entropy": Measure(lambda sums: (sums.entropy, sums.tokens), Ratio(), True),
@@ -146,7 +157,7 @@ class Diversity:
         self._measures = [name for name in MEASURES if name in asked]
         self._embedder = make_embedder(metadata["embedder"], metadata["embedder_base_url"])
         self._metadata = metadata
-        self._vectors: dict[str, np.ndarray] = {}
+        self._vectors: dict[str, Vectors] = {}
         if self._needs_vectors:
             try:
                 self._embedder.identity()
@@ -176,15 +187,22 @@ class Diversity:
             record["unscored"] = str(error)
             return
         rows = {question: found.rows(samples) for question, samples in texts.items()}
-        self._vectors = {q: found.vectors[r[r >= 0]] for q, r in rows.items() if (r >= 0).any()}
-        without = int(sum((r < 0).sum() for r in rows.values()))
+        known = {question: row[row >= 0] for question, row in rows.items() if (row >= 0).any()}
+        without = sum(map(len, rows.values())) - sum(map(len, known.values()))
         record |= {"dimensions": found.vectors.shape[1], "samples_without_vector": without}
+        if known:
+            groups = np.repeat(np.arange(len(known)), [len(row) for row in known.values()])
+            sums = question_sums(found.vectors[np.concatenate(list(known.values()))], groups)
+            self._vectors = {
+                question: Vectors(found.vectors[row], sums.one(number))
+                for number, (question, row) in enumerate(known.items())
+            }
 
     def metrics(
         self, question: str | None, verdicts: Sequence[Verdict], tokens: Sequence[TokenSums] = ()
     ) -> dict[str, Any]:
         """One question's value of each measure, for `aggregation`; None where it has none."""
-        vectors = self._vectors.get(question or "", np.zeros((0, 0), dtype=np.float32))
+        vectors = self._vectors.get(question or "", NO_VECTORS)
         programs = [verdict for verdict in verdicts if verdict.program.strip()]
         sources: list[tuple[dict[str, Measure], Any]] = [
             (FROM_VECTORS, vectors),
@@ -199,7 +217,7 @@ class Diversity:
             for name in self._measures
             if name in table
         }
-        return values | ({LEFT_OUT: int(len(vectors) < 2)} if self._needs_vectors else {})
+        return values | ({LEFT_OUT: int(len(vectors.rows) < 2)} if self._needs_vectors else {})
 
     def aggregation(self) -> dict[str, Any]:
         return {name: MEASURES[name].aggregation for name in self._measures} | {LEFT_OUT: sum}
