@@ -2,8 +2,7 @@
 
 lm_eval 0.4.13 discovers no plugins, so the installed line of `hm_autoload.pth` runs `install()`
 when the interpreter starts. It places one finder on `sys.meta_path` that does nothing until the
-harness imports one of a few modules of its own. Then it adds the model `hm-merged`, the task folder of
-this plugin, a speaking folder name, and caches that keep apart what differs.
+harness imports one of a few modules of its own, which `hm_models.extensions` then extends.
 
     HM_AUTOLOAD=0 lm_eval ls tasks      # the same harness without the plugin
 
@@ -14,16 +13,23 @@ not loaded at start-up anyway, and it must never raise.
 import os
 import sys
 
-MODEL_NAME = "hm-merged"
-MODEL_ENTRY_POINT = ("hm-merged", "hm_models.merged:HindsightMerged", "lm_eval.models")
+# The harness's module -> the function of `hm_models.extensions` that is called with it.
+EXTENSIONS = {
+    "lm_eval.models": "add_model",
+    "lm_eval.tasks.manager": "add_task_folder",
+    "lm_eval.api.metrics": "add_metrics",
+    "lm_eval.api.model": "keep_answers_apart",
+    "lm_eval.api.task": "keep_requests_apart",
+    "lm_eval.loggers.evaluation_tracker": "name_result_folders",
+}
 
 
 class HarnessHook:
     """A meta-path finder that lets the harness's modules load as usual, then extends them."""
 
     def find_spec(self, fullname, path=None, target=None):
-        extend = _EXTENSIONS.get(fullname)
-        if extend is None:
+        extension = EXTENSIONS.get(fullname)
+        if extension is None:
             return None
         from importlib.machinery import PathFinder
 
@@ -35,7 +41,9 @@ class HarnessHook:
         def exec_module(module):
             execute(module)
             try:
-                extend(module)
+                from hm_models import extensions
+
+                getattr(extensions, extension)(module)
             except Exception as error:  # a broken plugin must not break the harness
                 print(f"hm-merged could not extend {fullname}: {error!r}", file=sys.stderr)
 
@@ -52,96 +60,6 @@ class HarnessHook:
         from hm_models.vllm_metadata import cpu_distribution
 
         return cpu_distribution()
-
-
-def _add_model(module):
-    from importlib.metadata import EntryPoint
-
-    from lm_eval.api import registry
-
-    # Harness releases with `load_plugins` read the entry points themselves. An EntryPoint as the
-    # placeholder keeps the model import lazy, and equals what such a release would register.
-    if not hasattr(registry, "load_plugins") and MODEL_NAME not in registry.model_registry:
-        registry.model_registry.register(MODEL_NAME, target=EntryPoint(*MODEL_ENTRY_POINT))
-
-
-def _add_task_folder(module):
-    import functools
-    import importlib.util
-
-    # Located, not imported: the task index reads only YAML.
-    folder = importlib.util.find_spec("hm_tasks").submodule_search_locations[0]
-    manager = module.TaskManager
-    plain_init = manager.__init__
-
-    @functools.wraps(plain_init)
-    def __init__(self, verbosity=None, include_path=None, include_defaults=True, metadata=None):
-        given = include_path or []
-        given = list(given) if isinstance(given, (list, tuple)) else [given]
-        # In front of the user's folders: the harness lets later folders win.
-        folders = [folder, *given] if include_defaults else given
-        plain_init(self, verbosity, folders or None, include_defaults, metadata)
-        self.include_path = include_path
-
-    manager.__init__ = __init__
-
-
-def _name_result_folders(module):
-    tracker = module.GeneralConfigTracker
-    plain_name = tracker._get_model_name
-
-    def _get_model_name(model_args):
-        from hm_models.run_name import run_name
-
-        # Without a `pretrained` the harness would invent a random folder name for each run.
-        return run_name(model_args) or plain_name(model_args)
-
-    tracker._get_model_name = staticmethod(_get_model_name)
-
-
-def _keep_answers_apart(module):
-    plain = module.CachingLM
-
-    class CachingLM(plain):
-        """The harness's cache, but for models that keep their answers themselves."""
-
-        def __new__(cls, lm, cache_db):
-            if not hasattr(type(lm), "keep_samples_in"):
-                return super().__new__(cls)
-            from pathlib import Path
-
-            lm.keep_samples_in(Path(cache_db))
-            return lm
-
-    module.CachingLM = CachingLM
-
-
-def _keep_requests_apart(module):
-    import functools
-
-    task = module.Task
-    plain_build = task.build_all_requests
-
-    @functools.wraps(plain_build)
-    def build_all_requests(self, *, cache_requests=False, tokenizer_name="", **rest):
-        if cache_requests:
-            # The harness names its file of requests by task and tokenizer; they hold more than that.
-            from lm_eval.utils import hash_string
-
-            shaped = (self.config.generation_kwargs, self.config.repeats, rest.get("samples"))
-            tokenizer_name = f"{tokenizer_name}-{hash_string(repr(shaped))[:16]}"
-        plain_build(self, cache_requests=cache_requests, tokenizer_name=tokenizer_name, **rest)
-
-    task.build_all_requests = build_all_requests
-
-
-_EXTENSIONS = {
-    "lm_eval.api.model": _keep_answers_apart,
-    "lm_eval.api.task": _keep_requests_apart,
-    "lm_eval.models": _add_model,
-    "lm_eval.tasks.manager": _add_task_folder,
-    "lm_eval.loggers.evaluation_tracker": _name_result_folders,
-}
 
 
 def install():

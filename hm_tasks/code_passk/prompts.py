@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from lm_eval.api.instance import Instance
 
+from hm_metrics.entropy import TokenSums
+
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown "
     "code block:"
@@ -53,13 +55,15 @@ class CodeRequest(Instance):
     """One problem's request; it starts in completion style and may be turned into a chat.
 
     `hm-merged` calls `use_prompt_style` once it knows its style; with any other model of the
-    harness, `--apply_chat_template` decides.
+    harness, `--apply_chat_template` decides. `token_sums` holds, by sample, what the model says of the
+    uncertainty at its tokens, where it says so.
     """
 
     style: str = "completion"
     system: str | None = None
     until: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     generation_kwargs: dict = dataclasses.field(default_factory=dict)
+    token_sums: dict[int, TokenSums] = dataclasses.field(default_factory=dict)
 
     def use_prompt_style(self, style: str, apply_chat_template: ApplyChatTemplate | None) -> None:
         """Write prompt and stop strings of `style` (`chat` or `completion`) into the arguments."""

@@ -16,8 +16,10 @@ from lm_eval.api.metrics import mean
 from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
 
+from hm_metrics.entropy import TokenSums
 from hm_metrics.pass_at_k import pass_at_k
 from hm_tasks.code_passk.dataset import Source, load_problems
+from hm_tasks.code_passk.diversity import Diversity
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
 from hm_tasks.execution.isolation.levels import RLIMIT
 from hm_tasks.execution.isolation.prove import choose
@@ -53,6 +55,7 @@ class CodePassK(Task):
         # Proven here and now, so that results say what held, and users are asked where little does.
         self._isolation = metadata["isolation"] = choose(metadata["isolation"])
         self.UNSAFE_CODE = self._isolation == RLIMIT
+        self._diversity = Diversity(metadata)
         source = Source(**self.config.dataset_kwargs)
         self._until = {
             "chat": list(metadata["chat_until"]),
@@ -68,6 +71,7 @@ class CodePassK(Task):
         ]
         self._instances: list[CodeRequest] | None = None
         self._system: str | None = None
+        self._tokens: dict[str, list[TokenSums]] = {}
 
     # --- documents ----------------------------------------------------------------------------
 
@@ -128,7 +132,16 @@ class CodePassK(Task):
         )
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[FILTER] = [verdict.record() for verdict in found]
+        self._measure_diversity(requests)
         return requests
+
+    def _measure_diversity(self, requests: list[CodeRequest]) -> None:
+        self._tokens = {r.doc["task_id"]: list(r.token_sums.values()) for r in requests}
+        texts = {r.doc["task_id"]: r.resps for r in requests}
+        if self._diversity.embedded == "program":
+            found = {r.doc["task_id"]: r.filtered_resps[FILTER] for r in requests}
+            texts = {task_id: [v["program"] for v in records] for task_id, records in found.items()}
+        self._diversity.measure(texts)
 
     @staticmethod
     def _solution(request: CodeRequest, text: str) -> str:
@@ -145,6 +158,8 @@ class CodePassK(Task):
             for k in self.ks:
                 if k <= len(scored):  # else there is no estimate, which is not a zero
                     metrics[f"{prefix}@{k}"] = pass_at_k(len(scored), c, k)
+        task_id = doc.get("task_id", "")
+        metrics |= self._diversity.metrics(task_id, verdicts, self._tokens.get(task_id, ()))
         return metrics | {
             "n_samples": len(verdicts),
             "generated": len(verdicts),
@@ -155,11 +170,13 @@ class CodePassK(Task):
 
     def aggregation(self) -> dict[str, Any]:
         rates = {f"{prefix}@{k}": mean for prefix in CORRECT for k in self.ks}
-        return rates | {"n_samples": min} | dict.fromkeys(COUNTS, sum)
+        counts = {"n_samples": min} | dict.fromkeys(COUNTS, sum)
+        return rates | self._diversity.aggregation() | counts
 
     def higher_is_better(self) -> dict[str, bool]:
         rates = {f"{prefix}@{k}": True for prefix in CORRECT for k in self.ks}
-        return rates | dict.fromkeys(("unscored", "timeouts", "empty_programs"), False)
+        counts = dict.fromkeys(("unscored", "timeouts", "empty_programs"), False)
+        return rates | self._diversity.higher_is_better() | counts
 
 
 def _protocol(metadata: dict[str, Any]) -> tuple[int, list[int]]:

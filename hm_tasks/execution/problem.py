@@ -34,13 +34,15 @@ class Verdict:
     """One sample's program and what became of it.
 
     `base_status` (the original tests) and `plus_status` (the extra tests alone) are one of PASS,
-    FAIL, TIMEOUT, UNSCORED; `reason` says in words why a sample did not pass.
+    FAIL, TIMEOUT, UNSCORED; `reason` says in words why a sample did not pass; `behaviour` is a digest
+    of what the program gave for the inputs, empty where nothing ran.
     """
 
     program: str
     base_status: str
     plus_status: str
     reason: str = ""
+    behaviour: str = ""
 
     def record(self) -> Record:
         """The verdict as it is logged."""

@@ -143,9 +143,9 @@ def test_nothing_heavy_is_imported_at_interpreter_start(tmp_path):
 
 def test_a_failing_extension_leaves_the_harness_working(tmp_path):
     code = (
-        "import hm_models.autoload as autoload\n"
+        "import hm_models.extensions as extensions\n"
         "def broken(module): raise RuntimeError('on purpose')\n"
-        "autoload._EXTENSIONS['lm_eval.models'] = broken\n"
+        "extensions.add_model = broken\n"
         "import lm_eval.models\n"
         "print('hf' in lm_eval.models.MODEL_MAPPING)"
     )

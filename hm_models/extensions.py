@@ -1,0 +1,118 @@
+"""What the plugin adds to lm-evaluation-harness 0.4.13, one function for one of its modules.
+
+`hm_models.autoload` calls them as the modules are loaded. A later harness that reads entry points has
+some of it by itself; nothing is registered twice.
+"""
+
+import functools
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+
+MODEL_NAME = "hm-merged"
+MODEL_ENTRY_POINT = ("hm-merged", "hm_models.merged:HindsightMerged", "lm_eval.models")
+# The metrics (each with an aggregation of its name) for any task of the harness.
+SIMILARITIES = ("local_similarity", "global_similarity", "global_similarity_all_pairs")
+
+
+def add_model(module):
+    """The model `hm-merged`, imported when it is asked for."""
+    from lm_eval.api import registry
+
+    # Harness releases with `load_plugins` read the entry points themselves. An EntryPoint as the
+    # placeholder keeps the model import lazy, and equals what such a release would register.
+    if not hasattr(registry, "load_plugins") and MODEL_NAME not in registry.model_registry:
+        registry.model_registry.register(MODEL_NAME, target=EntryPoint(*MODEL_ENTRY_POINT))
+
+
+def add_metrics(module):
+    """The similarities as registered metrics, and standard errors that aggregations bring along."""
+    from lm_eval.api import registry
+
+    if not hasattr(registry, "load_plugins"):
+        for name in SIMILARITIES:
+            metric = EntryPoint(name, "hm_tasks.similarity:samples_of", "lm_eval.metrics")
+            aggregation = EntryPoint(name, f"hm_tasks.similarity:{name}", "lm_eval.aggregations")
+            if name not in registry.metric_registry:
+                registry.metric_registry.register(name, target=metric)
+            if name not in registry.aggregation_registry:
+                registry.aggregation_registry.register(name, target=aggregation)
+                registry.metric_agg_registry.register(name, target=aggregation)
+                registry.higher_is_better_registry.register(name, target=False)
+    plain_stderr_for_metric = module.stderr_for_metric
+
+    def stderr_for_metric(metric, bootstrap_iters):
+        # The harness has errors for its own aggregations alone; some of ours bring theirs.
+        own = getattr(metric, "stderr", None)
+        if own is None or bootstrap_iters <= 0:
+            return plain_stderr_for_metric(metric, bootstrap_iters)
+        return lambda items: own(items, bootstrap_iters)
+
+    module.stderr_for_metric = stderr_for_metric
+
+
+def add_task_folder(module):
+    """The tasks of this plugin, behind those of the harness and before the user's own."""
+    # Located, not imported: the task index reads only YAML.
+    folder = find_spec("hm_tasks").submodule_search_locations[0]
+    manager = module.TaskManager
+    plain_init = manager.__init__
+
+    @functools.wraps(plain_init)
+    def __init__(self, verbosity=None, include_path=None, include_defaults=True, metadata=None):
+        given = include_path or []
+        given = list(given) if isinstance(given, (list, tuple)) else [given]
+        # In front of the user's folders: the harness lets later folders win.
+        folders = [folder, *given] if include_defaults else given
+        plain_init(self, verbosity, folders or None, include_defaults, metadata)
+        self.include_path = include_path
+
+    manager.__init__ = __init__
+
+
+def name_result_folders(module):
+    """Result folders named by base, instruct and alpha."""
+    tracker = module.GeneralConfigTracker
+    plain_name = tracker._get_model_name
+
+    def _get_model_name(model_args):
+        from hm_models.run_name import run_name
+
+        # Without a `pretrained` the harness would invent a random folder name for each run.
+        return run_name(model_args) or plain_name(model_args)
+
+    tracker._get_model_name = staticmethod(_get_model_name)
+
+
+def keep_answers_apart(module):
+    """`--use_cache` for models that keep their answers themselves."""
+    plain = module.CachingLM
+
+    class CachingLM(plain):
+        """The harness's cache, but for models that keep their answers themselves."""
+
+        def __new__(cls, lm, cache_db):
+            if not hasattr(type(lm), "keep_samples_in"):
+                return super().__new__(cls)
+            lm.keep_samples_in(Path(cache_db))
+            return lm
+
+    module.CachingLM = CachingLM
+
+
+def keep_requests_apart(module):
+    """`--cache_requests` by all that shapes a request."""
+    task = module.Task
+    plain_build = task.build_all_requests
+
+    @functools.wraps(plain_build)
+    def build_all_requests(self, *, cache_requests=False, tokenizer_name="", **rest):
+        if cache_requests:
+            # The harness names its file of requests by task and tokenizer; they hold more than that.
+            from lm_eval.utils import hash_string
+
+            shaped = (self.config.generation_kwargs, self.config.repeats, rest.get("samples"))
+            tokenizer_name = f"{tokenizer_name}-{hash_string(repr(shaped))[:16]}"
+        plain_build(self, cache_requests=cache_requests, tokenizer_name=tokenizer_name, **rest)
+
+    task.build_all_requests = build_all_requests
