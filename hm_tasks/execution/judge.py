@@ -8,6 +8,7 @@ standard input, verdicts leave on standard output (`hm_tasks.execution.pool`).
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import pickle
@@ -15,6 +16,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from hm_tasks.execution.behaviour import (
+    FORGED,
+    OUT_OF_TIME,
+    RETURNED,
+    WRONG,
+    Fingerprints,
+    digest_of,
+)
 from hm_tasks.execution.expected import BrokenReference, expected_of, wants_set
 from hm_tasks.execution.extract import extract_program
 from hm_tasks.execution.frames import (
@@ -37,8 +46,22 @@ from hm_tasks.execution.store import Store
 # and at least so long; all tests of one kind at most so long, and a second for starting.
 TIME_FACTOR, MIN_SECONDS, MAX_SECONDS, START_SECONDS = 4.0, 1.0, 60.0, 1.0
 NAMES = {"base_input": "base", "plus_input": "extra"}
-# Exceptions of evalplus's limits, as a program raises them.
-OUT_OF_TIME = "TimeoutException"
+# The exception of evalplus's limits, as a program raises it.
+TIMEOUT_EXCEPTION = "TimeoutException"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    """How one kind of tests went: a status and a reason as in a verdict, and what was given.
+
+    `end` is one of `behaviour`'s words; OUT_OF_TIME where the program did not keep to its time, or
+    ended without a word.
+    """
+
+    status: str
+    reason: str
+    end: str
+    outputs: list[bytes]
 
 
 class Judge:
@@ -66,6 +89,7 @@ class Judge:
             kind: [max(MIN_SECONDS, TIME_FACTOR * t) for t in expected[kind].seconds]
             for kind in KINDS
         }
+        fingerprints = Fingerprints()
         try:
             self._give_inputs(problem)
         except RunnerGone:
@@ -83,26 +107,29 @@ class Judge:
                     wants_set(problem),
                 )
                 try:
-                    found.append(self._confirmed(problem, run, values[kind]))
+                    found.append(self._confirmed(problem, run, values[kind], fingerprints))
                 except RunnerGone as error:
                     self._replace_runner(problem)
                     return Verdict(program, UNSCORED, UNSCORED, f"the runner died ({error})")
-            (base, why), (plus, why_plus) = found
-            return Verdict(program, base, plus, why or why_plus)
+            base, plus = found
+            behaviour = digest_of((ran.outputs, ran.end) for ran in found)
+            return Verdict(program, base.status, plus.status, base.reason or plus.reason, behaviour)
 
         return [verdict(program) for program in programs]
 
     def _give_inputs(self, problem: Problem) -> None:
         self._runner.set_inputs({kind: getattr(problem, kind) for kind in KINDS})
 
-    def _confirmed(self, problem: Problem, run: Run, values: list) -> tuple[str, str]:
-        """Status and reason; where time ran out, by a second run beside which no other runs."""
+    def _confirmed(
+        self, problem: Problem, run: Run, values: list, fingerprints: Fingerprints
+    ) -> Ran:
+        """How it went; where time ran out, by a second run beside which no other runs."""
         with self._holding(fcntl.LOCK_SH):
-            status, reason, in_time = self._once(problem, run, values)
-        if not in_time:
+            ran = self._once(problem, run, values, fingerprints)
+        if ran.end == OUT_OF_TIME:
             with self._holding(fcntl.LOCK_EX):
-                status, reason, _ = self._once(problem, run, values)
-        return status, reason
+                ran = self._once(problem, run, values, fingerprints)
+        return ran
 
     @contextlib.contextmanager
     def _holding(self, how: int) -> Iterator[None]:
@@ -112,11 +139,11 @@ class Judge:
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def _once(self, problem: Problem, run: Run, values: list) -> tuple[str, str, bool]:
-        """Status, reason, and whether the program kept to its time."""
+    def _once(self, problem: Problem, run: Run, values: list, fingerprints: Fingerprints) -> Ran:
         oracle = Oracle(problem.oracle, problem.entry_point, problem.atol)
         inputs = getattr(problem, run.kind)
         name, right, loaded = NAMES[run.kind], 0, False
+        given: list[bytes] = []
         messages = self._runner.run(run, time.monotonic() + WALL_FACTOR * run.budget)
         try:
             with contextlib.closing(messages):
@@ -124,21 +151,28 @@ class Judge:
                     if kind == LOADED:
                         loaded = True
                     elif kind == RAISED:
-                        return FAIL, *_raised(content, loaded, f"{name} test {right + 1}")
+                        return Ran(
+                            FAIL, *_raised(content, loaded, f"{name} test {right + 1}"), given
+                        )
                     elif kind == OUTPUT:
+                        output = _read(content)
+                        given.append(fingerprints.of(content, output))
                         if right == len(values) or not oracle.matches(
-                            inputs[right], _read(content), values[right]
+                            inputs[right], output, values[right]
                         ):
-                            return FAIL, f"{name} test {right + 1} of {len(values)} failed", True
+                            reason = f"{name} test {right + 1} of {len(values)} failed"
+                            return Ran(FAIL, reason, WRONG, given)
                         right += 1
         except ValueError:
-            return FAIL, "the program wrote into the stream of results", True
+            return Ran(FAIL, "the program wrote into the stream of results", FORGED, given)
         except TimeoutError:
-            return TIMEOUT, f"{name} tests: out of time after {right} of {len(values)}", False
+            reason = f"{name} tests: out of time after {right} of {len(values)}"
+            return Ran(TIMEOUT, reason, OUT_OF_TIME, given)
         if right == len(values) and loaded:
-            return PASS, "", True
+            return Ran(PASS, "", RETURNED, given)
         # It ended without a word, by itself or by a limit; for evalplus that is a timeout.
-        return TIMEOUT, f"{name} tests: the process ended after {right} of {len(values)}", False
+        reason = f"{name} tests: the process ended after {right} of {len(values)}"
+        return Ran(TIMEOUT, reason, OUT_OF_TIME, given)
 
     def _replace_runner(self, problem: Problem) -> None:
         self._runner.close()
@@ -154,13 +188,15 @@ def _read(content: bytes) -> Any:
         return Opaque("unreadable")
 
 
-def _raised(content: bytes, loaded: bool, test: str) -> tuple[str, bool]:
+def _raised(content: bytes, loaded: bool, test: str) -> tuple[str, str]:
+    """The reason, and how it ended."""
     name = content.decode(errors="replace")
-    if name == OUT_OF_TIME:
-        return f"{test}: out of time", False
+    if name == TIMEOUT_EXCEPTION:
+        return f"{test}: out of time", OUT_OF_TIME
     if not loaded:
-        return f"the program does not load, or does not define the function ({name})", True
-    return f"{test} raised {name}", True
+        reason = f"the program does not load, or does not define the function ({name})"
+        return reason, f"does not load {name}"
+    return f"{test} raised {name}", f"raised {name}"
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from hm_tasks.execution.frames import Closed, read_frame, write_frame
-from hm_tasks.execution.isolation.limits import Limits
+from hm_tasks.execution.isolation.limits import HASH_SEED, Limits
 from hm_tasks.execution.isolation.prove import choose
 from hm_tasks.execution.judge import EXTRACT, JUDGE
 from hm_tasks.execution.problem import FAIL, UNSCORED, Problem, Verdict
@@ -26,6 +26,10 @@ from hm_tasks.execution.store import Store, key_of
 
 # What no program may read even where it lies among Python's packages: answers, models, tokens.
 SECRETS = ("HM_CACHE", "HF_HOME", "MBPP_OVERRIDE_PATH", "HUMANEVAL_OVERRIDE_PATH")
+
+# numpy's threads would only get in each other's way: one process a core. Reference solutions see sets
+# in the order in which programs see them.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": HASH_SEED}
 
 
 def check_all(
@@ -112,7 +116,7 @@ def _check(
                 found[verdict.program] = verdict
                 # What broke down this time is no verdict, and is tried again the next time.
                 if problem.dataset and UNSCORED not in (verdict.base_status, verdict.plus_status):
-                    row = [verdict.base_status, verdict.plus_status, verdict.reason]
+                    _, *row = dataclasses.astuple(verdict)
                     store.put(keys[verdict.program], json.dumps(row).encode())
     return [found[program] for program in programs]
 
@@ -138,8 +142,7 @@ class _Judge:
             [sys.executable, "-m", "hm_tasks.execution.judge"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # numpy's threads would only get in each other's way: one process a core.
-            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env=os.environ | ENVIRONMENT,
         )
         self._write(JUDGE, self._settings)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 # A part of each key; it changes with the rules or the encoding, so that old entries are not found.
-VERSION = 1
+VERSION = 2
 WAIT_SECONDS = 60.0  # for other processes that write
 
 logger = logging.getLogger(__name__)
