@@ -60,6 +60,21 @@ class CodeRequest(Instance):
     system: str | None = None
     until: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     generation_kwargs: dict = dataclasses.field(default_factory=dict)
+    on_sample: Callable[[CodeRequest, str], None] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+
+    def take_sample(self, index: int, text: str) -> None:
+        """Take one of this request's samples, as soon as a model has it, so that scoring may begin.
+
+        A model may call it for each sample, or never; `resps` alone says what the samples are. It
+        returns at once and raises nothing.
+
+        Args:
+            index: which of the request's n samples.
+        """
+        if self.on_sample is not None:
+            self.on_sample(self, text)
 
     def use_prompt_style(self, style: str, apply_chat_template: ApplyChatTemplate | None) -> None:
         """Write prompt and stop strings of `style` (`chat` or `completion`) into the arguments."""

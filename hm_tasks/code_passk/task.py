@@ -9,6 +9,7 @@ beside this file says which problems and which sampling; `--metadata '{"n_sample
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
 from hm_tasks.execution.isolation.levels import RLIMIT
 from hm_tasks.execution.isolation.prove import choose
-from hm_tasks.execution.pool import check_all
+from hm_tasks.execution.judge_process import LocalExecutor
+from hm_tasks.execution.pool import Scorer
 from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
+
+logger = logging.getLogger(__name__)
 
 FILTER = "scored"
 # Which samples count as correct, by the prefix of the metric: both sets of tests (evalplus's
@@ -67,6 +71,7 @@ class CodePassK(Task):
             for p in problems
         ]
         self._instances: list[CodeRequest] | None = None
+        self._scorer: Scorer | None = None
         self._system: str | None = None
 
     # --- documents ----------------------------------------------------------------------------
@@ -116,16 +121,35 @@ class CodePassK(Task):
 
     # --- scoring ------------------------------------------------------------------------------
 
+    def build_all_requests(self, **kwargs: Any) -> None:
+        super().build_all_requests(**kwargs)
+        for request in self._instances or []:
+            request.on_sample = self._score  # not before: the harness may keep requests in a file
+
+    def _score(self, request: CodeRequest, text: str) -> None:
+        """Begin to score a sample while the model goes on."""
+        try:
+            if self._scorer is None:
+                self._scorer = self._new_scorer(generating=True)
+            problem = self._problems[request.doc["task_id"]]
+            self._scorer.add(problem, self._solution(request, text))
+        except Exception as error:  # it must not end the generation, and is scored at the end
+            logger.warning("A sample is not scored yet (%s: %s).", type(error).__name__, error)
+
+    def _new_scorer(self, generating: bool) -> Scorer:
+        return Scorer(LocalExecutor(self._isolation), generating=generating)
+
     def apply_filters(self) -> list[CodeRequest]:
-        """Score every sample of the run in one parallel step."""
+        """Wait for the verdicts of all samples, of those that came early and of those that did not."""
         requests = self._instances or []
-        verdicts = check_all(
-            [
-                (self._problems[r.doc["task_id"]], [self._solution(r, text) for text in r.resps])
-                for r in requests
-            ],
-            isolation=self._isolation,
-        )
+        with self._scorer or self._new_scorer(generating=False) as scorer:
+            self._scorer = None
+            verdicts = scorer.verdicts(
+                [
+                    (self._problems[r.doc["task_id"]], [self._solution(r, t) for t in r.resps])
+                    for r in requests
+                ]
+            )
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[FILTER] = [verdict.record() for verdict in found]
         return requests

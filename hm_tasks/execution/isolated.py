@@ -35,10 +35,10 @@ class RunnerGone(RuntimeError):
 
 
 class Runner:
-    """The isolated process that runs programs for this judge."""
+    """The isolated process that runs programs for this judge, in a scratch folder inside `folder`."""
 
-    def __init__(self, level: str, limits: Limits, hidden: list[str]) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="hm-scratch-")
+    def __init__(self, level: str, limits: Limits, hidden: list[str], folder: str) -> None:
+        self._scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
         environment = clean_environment(self._scratch)
         root = str(Path(__file__).parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(

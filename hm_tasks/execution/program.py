@@ -15,7 +15,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from hm_tasks.execution.frames import LOADED, OUTPUT, RAISED, write_frame
+from hm_tasks.execution.frames import LATE, LOADED, OUTPUT, RAISED, write_frame
 from hm_tasks.execution.plain import encode
 
 # A program that waits instead of computing meets this multiple of its limit.
@@ -62,6 +62,7 @@ def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory
     write, make_plain, timer = write_frame, encode, signal.setitimer
 
     def out_of_time(number: int, frame: Any) -> None:
+        write(results, LATE)  # the program may swallow what follows
         raise guards.TimeoutException("Timed out!")
 
     signal.signal(signal.SIGPROF, out_of_time)
