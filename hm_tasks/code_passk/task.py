@@ -20,9 +20,8 @@ from lm_eval.config.task import TaskConfig
 from hm_metrics.pass_at_k import pass_at_k
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
+from hm_tasks.execution.executors import choose_place
 from hm_tasks.execution.isolation.levels import RLIMIT
-from hm_tasks.execution.isolation.prove import choose
-from hm_tasks.execution.judge_process import LocalExecutor
 from hm_tasks.execution.pool import Scorer
 from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
 
@@ -55,8 +54,9 @@ class CodePassK(Task):
         self._config = TaskConfig(**settings, repeats=n_samples)
         self.VERSION = metadata["version"]
         # Proven here and now, so that results say what held, and users are asked where little does.
-        self._isolation = metadata["isolation"] = choose(metadata["isolation"])
-        self.UNSAFE_CODE = self._isolation == RLIMIT
+        self._place = choose_place(metadata["executor"], metadata["isolation"])
+        metadata["isolation"] = self._place.level
+        self.UNSAFE_CODE = self._place.level == RLIMIT
         source = Source(**self.config.dataset_kwargs)
         self._until = {
             "chat": list(metadata["chat_until"]),
@@ -137,7 +137,7 @@ class CodePassK(Task):
             logger.warning("A sample is not scored yet (%s: %s).", type(error).__name__, error)
 
     def _new_scorer(self, generating: bool) -> Scorer:
-        return Scorer(LocalExecutor(self._isolation), generating=generating)
+        return Scorer(self._place.open(), generating=generating)
 
     def apply_filters(self) -> list[CodeRequest]:
         """Wait for the verdicts of all samples, of those that came early and of those that did not."""
