@@ -7,7 +7,7 @@ import struct
 
 HEAD = struct.Struct("<cQ")
 # What the judge sends ...
-SETTINGS, PROBLEM, RUN, STOP = b"S", b"P", b"R", b"X"
+SETTINGS, PROBLEM, RUN, PROGRAM, STOP = b"S", b"P", b"R", b"Q", b"X"
 # ... what the runner answers: a piece of the program's own stream, and that the program is gone ...
 PIECE, END = b"D", b"E"
 # ... and what is in that stream: the function is there, one output, an exception's name, or that a

@@ -22,6 +22,7 @@ from hm_tasks.execution.plain import encode
 WALL_FACTOR = 4.0
 # Bytes of an output beyond which its digest is compared, where its kind allows that.
 DIGEST_ABOVE = 1 << 20
+WITH_NUMPY = b"numpy"  # of a run whose program mentions it
 MAX_REASON = 200  # characters of an exception's name
 
 
