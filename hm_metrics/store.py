@@ -27,9 +27,13 @@ class Store:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._open()
+        except sqlite3.OperationalError:
+            raise  # locked, full or not to be written: no damage
         except sqlite3.DatabaseError as error:
             aside = self._file.with_suffix(f".damaged-{os.getpid()}")
-            self._file.replace(aside)
+            for end in ("", "-wal", "-shm"):  # a log left behind would go into the new file
+                if (part := Path(f"{self._file}{end}")).exists():
+                    part.replace(f"{aside}{end}")
             logger.warning("%s is damaged (%s); it was set aside as %s.", self._file, error, aside)
             self._open()
 

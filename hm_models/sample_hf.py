@@ -31,7 +31,8 @@ def sample_hf(lm: Any, jobs: list[Job], take: Taker) -> None:
     size = lm._detect_batch_size() if lm.batch_size == "auto" else int(lm.batch_size)
 
     def alike(job: Job) -> str:
-        return repr((sorted(job.gen_kwargs.items()), job.seed is None))
+        measured = getattr(job.request, "measure_tokens", None) is not None
+        return repr((sorted(job.gen_kwargs.items()), job.seed is None, measured))
 
     ordered = sorted(jobs, key=lambda job: (alike(job), -length[job.prompt], job.prompt))
     for _, group in groupby(ordered, key=alike):
@@ -57,16 +58,18 @@ def _sample_batch(lm: Any, jobs: list[Job], take: Taker) -> None:
     )
     start = prompts.shape[1]
 
+    seeds = [job.seed for job in jobs]
+    drawing = Drawing(seeds, getattr(jobs[0].request, "measure_tokens", None))
+
     def hand_over(row: int, tokens: list[int]) -> None:
-        answer = Answer(_text(lm, tokens, until), {"tokens": len(tokens)})
-        take([(jobs[row], answer)])
+        facts = {"tokens": len(tokens)} | drawing.facts(row, len(tokens))
+        take([(jobs[row], Answer(_text(lm, tokens, until), facts))])
 
     rows = Rows(start, until, _stop_tokens(lm), lm.tok_decode, hand_over)
-    seeds = [job.seed for job in jobs]
     if seeds[0] is None:
         kwargs.pop("temperature", None)  # greedy has none, and transformers warns of one
     else:
-        kwargs["custom_generate"] = _drawing(seeds)
+        kwargs["custom_generate"] = drawing.generate
     with torch.autocast(
         device_type=lm.device.type,
         dtype=lm.mixed_precision_dtype,
@@ -153,10 +156,16 @@ class SeededDraw(LogitsProcessor):
 
     The draw inverts the distribution's cumulative sum at one uniform number, in float64: rounding moves
     a draw only where that number lies within the rounding of a border between two tokens.
+
+    Args:
+        told: called with the drawn tokens [rows].
     """
 
-    def __init__(self, seeds: Sequence[int | None]) -> None:
+    def __init__(
+        self, seeds: Sequence[int | None], told: Callable[[torch.Tensor], None] | None = None
+    ) -> None:
         self._draws = [random.Random(seed) for seed in seeds]
+        self._told = told
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """scores: [rows, vocabulary], shaped by all warpers; returns 0 at the token, else -inf."""
@@ -165,16 +174,50 @@ class SeededDraw(LogitsProcessor):
         points = sums[:, -1:] * torch.tensor(uniform, dtype=sums.dtype, device=sums.device)
         # The first token whose sum is above the point; its own probability is then above 0.
         tokens = torch.searchsorted(sums, points, right=True).clamp(max=scores.shape[-1] - 1)
+        if self._told is not None:
+            self._told(tokens[:, 0])
         return torch.full_like(scores, -torch.inf).scatter(1, tokens, 0.0)
 
 
-def _drawing(seeds: Sequence[int | None]) -> Callable:
-    """transformers' own sampling loop, which then draws from a distribution of one token."""
+class _Keep(LogitsProcessor):
+    """Keeps the model's own logits of the step, before anything shapes them."""
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self.logits = scores
+        return scores
+
+
+class Drawing:
+    """transformers' own sampling loop with seeded draws, and notes on the uncertainty at each token.
+
+    Args:
+        seeds: one a row.
+        measure: `hm_metrics.entropy.TokenSums`, where a request brings it; None takes no notes.
+    """
+
+    def __init__(self, seeds: Sequence[int | None], measure: Any) -> None:
+        self._seeds, self._measure = seeds, measure
+        self._steps: list[tuple[list[float], list[float]]] = []  # entropies, surprisals of the rows
 
     def generate(
-        model: Any, input_ids: torch.Tensor, logits_processor: Any, **arguments: Any
+        self, model: Any, input_ids: torch.Tensor, logits_processor: Any, **rest: Any
     ) -> Any:
-        logits_processor.append(SeededDraw(seeds))
-        return model._sample(input_ids, logits_processor=logits_processor, **arguments)
+        """transformers' `custom_generate`."""
+        raw = _Keep()
 
-    return generate
+        def note(tokens: torch.Tensor) -> None:
+            entropies, surprisals = self._measure.of_each_token(raw.logits, tokens)
+            self._steps.append((entropies.tolist(), surprisals.tolist()))
+
+        if self._measure is not None:
+            logits_processor.insert(0, raw)
+        logits_processor.append(SeededDraw(self._seeds, note if self._measure else None))
+        return model._sample(input_ids, logits_processor=logits_processor, **rest)
+
+    def facts(self, row: int, tokens: int) -> dict[str, Any]:
+        """The sums over a row's first tokens."""
+        if not self._steps:
+            return {}
+        steps = self._steps[:tokens]
+        entropies, surprisals = ([step[kind][row] for step in steps] for kind in (0, 1))
+        return self._measure.of_steps(entropies, surprisals).facts()

@@ -11,12 +11,15 @@ import copy
 from collections import deque
 from typing import Any
 
+import numpy as np
 from lm_eval.api.model import TemplateLM
 from lm_eval.models.utils import maybe_truncate, postprocess_generated_text
 
 from hm_models.sample_key import Job
 from hm_models.sample_store import Answer
 from hm_models.sampling import Taker
+
+TOP = 20  # log-probabilities beside the drawn token's; what vLLM's `max_logprobs` allows
 
 
 def sample_vllm(lm: Any, jobs: list[Job], take: Taker) -> None:
@@ -46,7 +49,7 @@ def sample_vllm(lm: Any, jobs: list[Job], take: Taker) -> None:
             for output in engine.step():
                 if output.finished:
                     job, until = flying.pop(output.request_id)
-                    finished.append((job, _answer(lm, output.outputs[0], until)))
+                    finished.append((job, _answer(lm, job, output.outputs[0], until)))
             if finished:
                 take(finished)
     finally:
@@ -71,8 +74,11 @@ def _question(lm: Any, job: Job, tokens: list[int]) -> tuple[list[int], Any, lis
         side=lm.truncation_side,
         verbose=True,
     )
+    # As arrays: an object for each of a run's hundred million numbers would cost more than they do.
+    measured: dict[str, Any] = {"logprobs": TOP, "flat_logprobs": True}
     parameters = SamplingParams(
         **kwargs,
+        **(measured if _measures_tokens(job) else {}),
         max_tokens=max_tokens,
         # Within a chain of thought a task's stop strings are only text.
         stop=[text for text in until if text == eos] if lm.think_end_token else until,
@@ -82,9 +88,20 @@ def _question(lm: Any, job: Job, tokens: list[int]) -> tuple[list[int], Any, lis
     return tokens, parameters, until
 
 
-def _answer(lm: Any, output: Any, until: list[str]) -> Answer:
+def _answer(lm: Any, job: Job, output: Any, until: list[str]) -> Answer:
     text = postprocess_generated_text(output.text, until, lm.think_end_token)
-    return Answer(text, {"tokens": len(output.token_ids), "ended": output.finish_reason})
+    facts = {"tokens": len(output.token_ids), "ended": output.finish_reason}
+    if measure := _measures_tokens(job):
+        # At temperature 1 and before top-p; the drawn token first, then the likeliest.
+        rows = np.array(output.logprobs.logprobs).reshape(-1, TOP + 1)
+        vocabulary = lm.model.llm_engine.model_config.get_vocab_size()
+        facts |= measure.of_top(rows[:, 0], rows[:, 1:], vocabulary).facts()
+    return Answer(text, facts)
+
+
+def _measures_tokens(job: Job) -> Any:
+    """What the request has to make sums of log-probabilities; None if it wants none."""
+    return getattr(job.request, "measure_tokens", None)
 
 
 def sample_replicas(lm: TemplateLM, jobs: list[Job], take: Taker) -> None:

@@ -1,24 +1,35 @@
-"""Verdicts and time of scoring, beside evalplus itself, on the same programs and the same cores.
+"""Verdicts, time and memory of scoring, beside evalplus itself, on the same programs and cores.
 
-    MBPP_OVERRIDE_PATH=... python scripts/bench_scoring.py SAMPLES --out runs/bench_scoring --n 1
+    MBPP_OVERRIDE_PATH=... python scripts/bench_scoring.py SAMPLES --out runs/bench_scoring --n 11
 
 SAMPLES is a samples_mbppplus_passk_*.jsonl of a run; the first n programs of each problem are scored
 by `evalplus.evaluate` and by this project, without verdicts from before, and every one that differs is
-printed. The reference solutions' outputs are computed beforehand on both sides.
+printed. The reference solutions' outputs are computed beforehand on both sides. With --rounds 3, this
+project scores the set three more times, in other orders and beside as many busy processes as there
+are cores, and every verdict that changes is printed. --skip-evalplus leaves evalplus out. The last
+lines are the table of BENCHMARKS.md. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+Programs = dict[str, list[str]]
+Statuses = dict[str, list[tuple]]
 
-def programs_of(samples: Path, n: int) -> dict[str, list[str]]:
+
+def programs_of(samples: Path, n: int) -> Programs:
     """The first n programs of each problem in the harness's log."""
     found = {}
     for line in samples.read_text().splitlines():
@@ -28,7 +39,7 @@ def programs_of(samples: Path, n: int) -> dict[str, list[str]]:
     return found
 
 
-def by_evalplus(programs: dict[str, list[str]], out: Path, cores: int) -> dict[str, list[tuple]]:
+def by_evalplus(programs: Programs, out: Path, cores: int) -> Statuses:
     """Statuses that `evalplus.evaluate` gives, in order."""
     file = out / "samples.jsonl"
     lines = [
@@ -51,7 +62,7 @@ def by_evalplus(programs: dict[str, list[str]], out: Path, cores: int) -> dict[s
     }
 
 
-def by_us(programs: dict[str, list[str]], out: Path, cores: int) -> dict[str, list[tuple]]:
+def by_us(programs: Programs, out: Path, cores: int) -> Statuses:
     """Statuses that this project gives, in order."""
     from hm_tasks.code_passk.dataset import Source, load_problems
     from hm_tasks.execution.pool import check_all
@@ -60,11 +71,97 @@ def by_us(programs: dict[str, list[str]], out: Path, cores: int) -> dict[str, li
         release="MbppPlus", release_version="v0.2.0", override="MBPP_OVERRIDE_PATH", oracle="mbpp"
     )
     problems = {problem.task_id: problem for problem in load_problems(source, out)[0]}
-    verdicts = check_all([(problems[t], texts) for t, texts in programs.items()], n_workers=cores)
+    jobs = [(problems[task], texts) for task, texts in programs.items()]
+    verdicts = check_all(jobs, n_workers=cores, sanitize=False)
     return {
         task: [(verdict.base_status, verdict.plus_status) for verdict in found]
         for task, found in zip(programs, verdicts, strict=True)
     }
+
+
+class Memory(threading.Thread):
+    """The peak of what this process's tree has in memory (PSS), in MB.
+
+    Attributes:
+        scorers: without the programs under test.
+        everything: with them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.scorers = self.everything = 0.0
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        while not self._over.wait(0.2):
+            scorers = programs = 0.0
+            for pid, is_program in _tree(os.getpid()):
+                with contextlib.suppress(OSError, ValueError):
+                    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+                    size = int(text.split("\nPss:")[1].split()[0]) / 1000
+                    programs, scorers = (
+                        programs + is_program * size,
+                        scorers + size * (not is_program),
+                    )
+            self.scorers = max(self.scorers, scorers)
+            self.everything = max(self.everything, scorers + programs)
+
+    def __enter__(self) -> Memory:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+
+def _tree(root: int) -> Iterator[tuple[int, bool]]:
+    """This process and its descendants, and which are programs: those lead a group of their own."""
+    rows = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            rows[int(folder.name)] = tuple(map(int, fields[1:4]))  # parent, group, session
+    wanted = [root]
+    for pid in wanted:
+        wanted += [child for child, (parent, _, _) in rows.items() if parent == pid]
+        if pid in rows:
+            _, group, session = rows[pid]
+            yield pid, pid == group != session and pid != root
+
+
+def measured(
+    score: Callable[[Programs, Path, int], Statuses], programs: Programs, out: Path, cores: int
+) -> tuple[Statuses, float, Memory]:
+    """Statuses, seconds and memory."""
+    with Memory() as memory:
+        began = time.perf_counter()
+        found = score(programs, out, cores)
+        return found, time.perf_counter() - began, memory
+
+
+def differences(one: Statuses, other: Statuses, names: tuple[str, str]) -> int:
+    """Print and count the verdicts that differ."""
+    count = 0
+    for task, found in one.items():
+        for number, (first, second) in enumerate(zip(found, other[task], strict=True)):
+            if first != second:
+                count += 1
+                print(f"{task}, program {number}: {names[0]} {first}, {names[1]} {second}")
+    return count
+
+
+@contextlib.contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """A second load on the machine."""
+    command = [sys.executable, "-c", "while True: pass"]
+    started = [subprocess.Popen(command) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def main() -> None:
@@ -75,30 +172,66 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--n", type=int, default=1, help="programs of each problem (default 1)")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=int, default=0, help="times to score again under load (0)")
+    parser.add_argument("--skip-evalplus", action="store_true", help="measure this project only")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    os.environ["HM_CACHE"] = str(arguments.out / "cache")
+    out, cores = arguments.out, arguments.cores
+    out.mkdir(parents=True, exist_ok=True)
     programs = programs_of(arguments.samples, arguments.n)
+    total = sum(map(len, programs.values()))
+    rows = []
     # One round on programs that are no programs: it makes both sides compute their references.
     nothing = {task: ["0"] for task in programs}
-    found, seconds = {}, {}
-    for name, score in (("evalplus", by_evalplus), ("ours", by_us)):
-        score(nothing, arguments.out, arguments.cores)
-        began = time.perf_counter()
-        found[name] = score(programs, arguments.out, arguments.cores)
-        seconds[name] = time.perf_counter() - began
-    differing = 0
-    for task, theirs in found["evalplus"].items():
-        for number, (one, other) in enumerate(zip(theirs, found["ours"][task], strict=True)):
-            if one != other:
-                differing += 1
-                print(f"{task}, program {number}: evalplus {one}, ours {other}")
-    total = sum(map(len, programs.values()))
-    print(
-        f"{total} programs on {arguments.cores} cores: evalplus {seconds['evalplus']:.0f} s, ours "
-        f"{seconds['ours']:.1f} s, ratio {seconds['evalplus'] / seconds['ours']:.1f}; "
-        f"{differing} verdicts differ"
+    theirs = None
+    if not arguments.skip_evalplus:
+        by_evalplus(nothing, out, cores)
+        theirs, their_seconds, memory = measured(by_evalplus, programs, out, cores)
+        rows.append(("`evalplus.evaluate`", their_seconds, memory, ""))
+    prepared = out / "references"
+    shutil.rmtree(prepared, ignore_errors=True)
+    os.environ["HM_CACHE"] = str(prepared)
+    by_us(nothing, out, cores)
+
+    def afresh(programs: Programs) -> tuple[Statuses, float, Memory]:
+        """Score with the references at hand, but no verdicts."""
+        cache = out / "cache"
+        shutil.rmtree(cache, ignore_errors=True)
+        shutil.copytree(prepared, cache)
+        os.environ["HM_CACHE"] = str(cache)
+        return measured(by_us, programs, out, cores)
+
+    ours, seconds, memory = afresh(programs)
+    note = ""
+    if theirs is not None:
+        differing = differences(theirs, ours, ("evalplus", "ours"))
+        note = f"{their_seconds / seconds:.1f} times faster; {differing} verdicts differ"
+    rows.append(("ours, no verdict from before", seconds, memory, note))
+    again, seconds, memory = measured(by_us, programs, out, cores)
+    rows.append(
+        ("ours, a second time", seconds, memory, f"{differences(ours, again, ('', ''))} changed")
     )
+    for number in range(arguments.rounds):
+        order = random.Random(number)
+        places = {
+            task: order.sample(range(len(found)), len(found)) for task, found in programs.items()
+        }
+        tasks = order.sample(list(programs), len(programs))
+        shuffled = {task: [programs[task][place] for place in places[task]] for task in tasks}
+        with busy(cores):
+            found, seconds, memory = afresh(shuffled)
+        restored: Statuses = {
+            task: [found[task][places[task].index(n)] for n in range(len(places[task]))]
+            for task in programs
+        }
+        changed = differences(ours, restored, ("before", f"round {number + 1}"))
+        name = f"ours, shuffled, beside {cores} busy processes, round {number + 1}"
+        rows.append((name, seconds, memory, f"{changed} changed"))
+    print(f"\n{total} programs of {len(programs)} problems on {cores} cores\n")
+    print("| | seconds | peak memory, MB | with programs, MB | |\n|---|---|---|---|---|")
+    for name, seconds, memory, note in rows:
+        print(
+            f"| {name} | {seconds:.1f} | {memory.scorers:.0f} | {memory.everything:.0f} | {note} |"
+        )
 
 
 if __name__ == "__main__":

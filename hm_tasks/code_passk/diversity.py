@@ -168,6 +168,11 @@ class Diversity:
     def _needs_vectors(self) -> bool:
         return any(name in FROM_VECTORS for name in self._measures)
 
+    @property
+    def wants_tokens(self) -> bool:
+        """Whether a measure needs what the model says of its tokens."""
+        return any(name in FROM_TOKENS for name in self._measures)
+
     def measure(self, texts: Mapping[str, Sequence[str]]) -> None:
         """Embed the samples of all questions in one step; blank ones have no vector.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from lm_eval.api.instance import Instance
 
@@ -55,15 +56,37 @@ class CodeRequest(Instance):
     """One problem's request; it starts in completion style and may be turned into a chat.
 
     `hm-merged` calls `use_prompt_style` once it knows its style; with any other model of the
-    harness, `--apply_chat_template` decides. `token_sums` holds, by sample, what the model says of the
-    uncertainty at its tokens, where it says so.
+    harness, `--apply_chat_template` decides. It also calls `take_sample` for each sample, which notes
+    how many were `reused` and, in `token_sums` by sample, the uncertainty at its tokens; that it finds
+    by `measure_tokens`, where there is one.
     """
 
     style: str = "completion"
     system: str | None = None
     until: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     generation_kwargs: dict = dataclasses.field(default_factory=dict)
+    measure_tokens: type[TokenSums] | None = None
     token_sums: dict[int, TokenSums] = dataclasses.field(default_factory=dict)
+    reused: int = 0
+    on_sample: Callable[[CodeRequest, str], None] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+
+    def take_sample(self, index: int, sample: Any) -> None:
+        """Take one of this request's samples, as soon as a model has it, so that scoring may begin.
+
+        A model may call it for each sample, or never; `resps` alone says what the samples are. It
+        returns at once and raises nothing.
+
+        Args:
+            index: which of the request's n samples.
+            sample: has `text`; `reused`, whether it was kept from an earlier run; and `facts`.
+        """
+        self.reused += sample.reused
+        if sums := TokenSums.from_facts(sample.facts):
+            self.token_sums[index] = sums
+        if self.on_sample is not None:
+            self.on_sample(self, sample.text)
 
     def use_prompt_style(self, style: str, apply_chat_template: ApplyChatTemplate | None) -> None:
         """Write prompt and stop strings of `style` (`chat` or `completion`) into the arguments."""

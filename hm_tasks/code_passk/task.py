@@ -9,6 +9,7 @@ beside this file says which problems and which sampling; `--metadata '{"n_sample
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from hm_metrics.pass_at_k import pass_at_k
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.diversity import Diversity
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
+from hm_tasks.execution.executors import choose_place
 from hm_tasks.execution.isolation.levels import RLIMIT
-from hm_tasks.execution.isolation.prove import choose
-from hm_tasks.execution.pool import check_all
+from hm_tasks.execution.pool import Scorer
 from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
+
+logger = logging.getLogger(__name__)
 
 FILTER = "scored"
 # Which samples count as correct, by the prefix of the metric: both sets of tests (evalplus's
@@ -34,7 +37,7 @@ CORRECT = {
     "base_pass": lambda verdict: verdict.base_status == PASS,
     "plus_only_pass": lambda verdict: verdict.plus_status == PASS,
 }
-COUNTS = ("generated", "unscored", "timeouts", "empty_programs")
+COUNTS = ("generated", "reused", "unscored", "timeouts", "empty_programs")
 
 
 class ProtocolError(ValueError):
@@ -53,8 +56,9 @@ class CodePassK(Task):
         self._config = TaskConfig(**settings, repeats=n_samples)
         self.VERSION = metadata["version"]
         # Proven here and now, so that results say what held, and users are asked where little does.
-        self._isolation = metadata["isolation"] = choose(metadata["isolation"])
-        self.UNSAFE_CODE = self._isolation == RLIMIT
+        self._place = choose_place(metadata["executor"], metadata["isolation"])
+        metadata["isolation"] = self._place.level
+        self.UNSAFE_CODE = self._place.level == RLIMIT
         self._diversity = Diversity(metadata)
         source = Source(**self.config.dataset_kwargs)
         self._until = {
@@ -70,7 +74,9 @@ class CodePassK(Task):
             for p in problems
         ]
         self._instances: list[CodeRequest] | None = None
+        self._scorer: Scorer | None = None
         self._system: str | None = None
+        self._reused: dict[str, int] = {}
         self._tokens: dict[str, list[TokenSums]] = {}
 
     # --- documents ----------------------------------------------------------------------------
@@ -120,18 +126,40 @@ class CodePassK(Task):
 
     # --- scoring ------------------------------------------------------------------------------
 
+    def build_all_requests(self, **kwargs: Any) -> None:
+        super().build_all_requests(**kwargs)
+        for request in self._instances or []:
+            # Not before: the harness may keep requests in a file.
+            request.on_sample = self._score
+            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
+
+    def _score(self, request: CodeRequest, text: str) -> None:
+        """Begin to score a sample while the model goes on."""
+        try:
+            if self._scorer is None:
+                self._scorer = self._new_scorer(generating=True)
+            problem = self._problems[request.doc["task_id"]]
+            self._scorer.add(problem, self._solution(request, text))
+        except Exception as error:  # it must not end the generation, and is scored at the end
+            logger.warning("A sample is not scored yet (%s: %s).", type(error).__name__, error)
+
+    def _new_scorer(self, generating: bool) -> Scorer:
+        return Scorer(self._place.open(), generating=generating)
+
     def apply_filters(self) -> list[CodeRequest]:
-        """Score every sample of the run in one parallel step."""
+        """Wait for the verdicts of all samples, of those that came early and of those that did not."""
         requests = self._instances or []
-        verdicts = check_all(
-            [
-                (self._problems[r.doc["task_id"]], [self._solution(r, text) for text in r.resps])
-                for r in requests
-            ],
-            isolation=self._isolation,
-        )
+        with self._scorer or self._new_scorer(generating=False) as scorer:
+            self._scorer = None
+            verdicts = scorer.verdicts(
+                [
+                    (self._problems[r.doc["task_id"]], [self._solution(r, t) for t in r.resps])
+                    for r in requests
+                ]
+            )
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[FILTER] = [verdict.record() for verdict in found]
+        self._reused = {r.doc["task_id"]: r.reused for r in requests}
         self._measure_diversity(requests)
         return requests
 
@@ -162,7 +190,8 @@ class CodePassK(Task):
         metrics |= self._diversity.metrics(task_id, verdicts, self._tokens.get(task_id, ()))
         return metrics | {
             "n_samples": len(verdicts),
-            "generated": len(verdicts),
+            "generated": len(verdicts) - self._reused.get(task_id, 0),
+            "reused": self._reused.get(task_id, 0),
             "unscored": len(verdicts) - len(scored),
             "timeouts": sum(TIMEOUT in (v.base_status, v.plus_status) for v in scored),
             "empty_programs": sum(not v.program.strip() for v in scored),

@@ -15,6 +15,7 @@ import traceback
 from copy import deepcopy
 
 from hm_tasks.execution.frames import END, Closed, read_frame, write_frame
+from hm_tasks.execution.isolation import end_with_parent, offer_to_oom_killer
 from hm_tasks.execution.plain import encode
 from hm_tasks.execution.problem import KINDS, Problem
 from hm_tasks.execution.program import DIGEST_ABOVE
@@ -58,9 +59,12 @@ def expected_of(problem: Problem, store: Store) -> dict[str, Expected]:
 def _in_a_fork(problem: Problem) -> bytes:
     # Its memory, which may be gigabytes for a moment, is gone with it.
     reading, writing = os.pipe()
+    judge = os.getpid()
     child = os.fork()
     if child == 0:
         try:
+            end_with_parent(judge)
+            offer_to_oom_killer()
             # It must not keep the judge's pipes open after the judge is gone.
             os.closerange(3, writing)
             os.closerange(writing + 1, os.sysconf("SC_OPEN_MAX"))

@@ -7,11 +7,14 @@ import struct
 
 HEAD = struct.Struct("<cQ")
 # What the judge sends ...
-SETTINGS, PROBLEM, RUN, STOP = b"S", b"P", b"R", b"X"
+SETTINGS, PROBLEM, RUN, PROGRAM, STOP = b"S", b"P", b"R", b"Q", b"X"
 # ... what the runner answers: a piece of the program's own stream, and that the program is gone ...
 PIECE, END = b"D", b"E"
-# ... and what is in that stream: the function is there, one output, or an exception's name.
-LOADED, OUTPUT, RAISED = b"L", b"O", b"F"
+# ... and what is in that stream: the function is there, one output, an exception's name, or that a
+# time limit has struck, whatever the program makes of it.
+LOADED, OUTPUT, RAISED, LATE = b"L", b"O", b"F", b"A"
+# What is asked of a judge beside taking a PROBLEM: programs of texts, and verdicts of programs.
+EXTRACT, JUDGE = b"T", b"J"
 
 
 class Closed(EOFError):
@@ -64,7 +67,7 @@ class Stream:
         found = []
         while len(self._buffer) >= HEAD.size:
             kind, length = HEAD.unpack_from(self._buffer)
-            if kind not in (LOADED, OUTPUT, RAISED) or length > self._max_bytes:
+            if kind not in (LOADED, OUTPUT, RAISED, LATE) or length > self._max_bytes:
                 raise ValueError("the program wrote into the stream of results")
             end = HEAD.size + length
             if len(self._buffer) < end:

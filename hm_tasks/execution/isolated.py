@@ -17,6 +17,7 @@ from hm_tasks.execution.frames import (
     END,
     PIECE,
     PROBLEM,
+    PROGRAM,
     RUN,
     SETTINGS,
     STOP,
@@ -27,7 +28,7 @@ from hm_tasks.execution.frames import (
 )
 from hm_tasks.execution.isolation import Limits, clean_environment
 from hm_tasks.execution.plain import MAX_BYTES
-from hm_tasks.execution.program import Run
+from hm_tasks.execution.program import WITH_NUMPY, Run
 
 
 class RunnerGone(RuntimeError):
@@ -35,10 +36,10 @@ class RunnerGone(RuntimeError):
 
 
 class Runner:
-    """The isolated process that runs programs for this judge."""
+    """The isolated process that runs programs for this judge, in a scratch folder inside `folder`."""
 
-    def __init__(self, level: str, limits: Limits, hidden: list[str]) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="hm-scratch-")
+    def __init__(self, level: str, limits: Limits, hidden: list[str], folder: str) -> None:
+        self._scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
         environment = clean_environment(self._scratch)
         root = str(Path(__file__).parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(
@@ -72,7 +73,8 @@ class Runner:
             TimeoutError: it was stopped at the deadline.
             RunnerGone: the runner died.
         """
-        self._send(RUN, pickle.dumps(run))
+        self._send(RUN, WITH_NUMPY if "numpy" in run.program else b"")
+        self._send(PROGRAM, pickle.dumps(run))
         stream = Stream(2 * MAX_BYTES)
         ended = False
         try:

@@ -1,13 +1,14 @@
 """The trusted process that judges programs: `python -m hm_tasks.execution.judge`.
 
 It holds the expected outputs and never runs a model's code: programs run in a runner of its own, which
-is isolated, and what they give comes back as plain data (`hm_tasks.execution.plain`). Jobs come on
-standard input, verdicts leave on standard output (`hm_tasks.execution.pool`).
+is isolated, and what they give comes back as plain data (`hm_tasks.execution.plain`). Problems and
+programs come on standard input, verdicts leave on standard output (`hm_tasks.execution.judge_process`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import pickle
@@ -15,18 +16,29 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from hm_tasks.execution.behaviour import (
+    FORGED,
+    OUT_OF_TIME,
+    RETURNED,
+    WRONG,
+    Fingerprints,
+    digest_of,
+)
 from hm_tasks.execution.expected import BrokenReference, expected_of, wants_set
 from hm_tasks.execution.extract import extract_program
 from hm_tasks.execution.frames import (
+    EXTRACT,
+    LATE,
     LOADED,
     OUTPUT,
+    PROBLEM,
     RAISED,
     Closed,
     read_frame,
     write_frame,
 )
 from hm_tasks.execution.isolated import Runner, RunnerGone
-from hm_tasks.execution.isolation import IsolationError, Limits
+from hm_tasks.execution.isolation import IsolationError, Limits, end_with_parent
 from hm_tasks.execution.oracle import Oracle
 from hm_tasks.execution.plain import Opaque, PlainError, decode
 from hm_tasks.execution.problem import FAIL, KINDS, PASS, TIMEOUT, UNSCORED, Problem, Verdict
@@ -36,73 +48,125 @@ from hm_tasks.execution.store import Store
 # evalplus 0.3.1, config.py and eval/__init__.py: a test may take this multiple of the reference's time,
 # and at least so long; all tests of one kind at most so long, and a second for starting.
 TIME_FACTOR, MIN_SECONDS, MAX_SECONDS, START_SECONDS = 4.0, 1.0, 60.0, 1.0
+LOWEST_PRIORITY = 19
 NAMES = {"base_input": "base", "plus_input": "extra"}
-# Exceptions of evalplus's limits, as a program raises them.
-OUT_OF_TIME = "TimeoutException"
+# The exception of evalplus's limits, as a program raises it.
+TIMEOUT_EXCEPTION = "TimeoutException"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    """How one kind of tests went: a status and a reason as in a verdict, and what was given.
+
+    `end` is one of `behaviour`'s words; OUT_OF_TIME where the program did not keep to its time, or
+    ended without a word.
+    """
+
+    status: str
+    reason: str
+    end: str
+    outputs: list[bytes]
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A problem as a judge holds it: by kind of tests what is expected, and seconds for each input."""
+
+    problem: Problem
+    values: dict[str, list]
+    limits: dict[str, list[float]]
+    fingerprints: Fingerprints
 
 
 class Judge:
-    """Judges the texts of one problem after another."""
+    """Judges programs of one problem after another.
 
-    def __init__(self, level: str, limits: Limits, hidden: list[str], lock: str) -> None:
-        self._settings = (level, limits, hidden)
+    Args:
+        folder: for scratch folders and for the lock that a second run holds alone.
+        behind: whether this process gives way to a model that generates: then time may run out
+            because nothing was left of it, and so a program whose time ran out gets no verdict.
+    """
+
+    def __init__(
+        self, level: str, limits: Limits, hidden: list[str], folder: str, behind: bool = False
+    ) -> None:
+        self._behind = behind
+        self._settings = (level, limits, hidden, folder)
         self._store = Store()
-        self._lock = os.open(lock, os.O_RDWR)
+        self._lock = os.open(os.path.join(folder, "alone"), os.O_RDWR | os.O_CREAT, 0o600)
         self._runner = Runner(*self._settings)
+        self._held: Held | None = None
 
     def close(self) -> None:
         self._runner.close()
 
-    def judge(self, problem: Problem, programs: list[str]) -> list[Verdict]:
-        """One verdict for each program.
+    def take(self, problem: Problem) -> None:
+        """Hold this problem from now on.
 
         Raises:
             BrokenReference: the reference solution does not run.
             RunnerGone: no runner can be started here.
         """
+        self._held = None
         expected = expected_of(problem, self._store)
-        values = {kind: [decode(data) for data in expected[kind].outputs] for kind in KINDS}
-        limits = {
-            kind: [max(MIN_SECONDS, TIME_FACTOR * t) for t in expected[kind].seconds]
-            for kind in KINDS
-        }
+        held = Held(
+            problem,
+            {kind: [decode(data) for data in expected[kind].outputs] for kind in KINDS},
+            {
+                kind: [max(MIN_SECONDS, TIME_FACTOR * t) for t in expected[kind].seconds]
+                for kind in KINDS
+            },
+            Fingerprints(),
+        )
         try:
             self._give_inputs(problem)
         except RunnerGone:
             self._replace_runner(problem)
+        self._held = held
 
-        def verdict(program: str) -> Verdict:
-            found = []
-            for kind in KINDS:
-                run = Run(
-                    program,
-                    problem.entry_point,
-                    kind,
-                    limits[kind],
-                    min(MAX_SECONDS, sum(limits[kind])) + START_SECONDS,
-                    wants_set(problem),
-                )
-                try:
-                    found.append(self._confirmed(problem, run, values[kind]))
-                except RunnerGone as error:
-                    self._replace_runner(problem)
-                    return Verdict(program, UNSCORED, UNSCORED, f"the runner died ({error})")
-            (base, why), (plus, why_plus) = found
-            return Verdict(program, base, plus, why or why_plus)
+    def judge(self, programs: list[str]) -> list[Verdict | None]:
+        """One verdict for each program of the problem held; None for what is to be run again later.
 
-        return [verdict(program) for program in programs]
+        Raises:
+            RunnerGone: no runner can be started here.
+        """
+        assert self._held is not None, "a problem comes first"
+        return [self._verdict(self._held, program) for program in programs]
+
+    def _verdict(self, held: Held, program: str) -> Verdict | None:
+        found = []
+        for kind in KINDS:
+            limits = held.limits[kind]
+            budget = min(MAX_SECONDS, sum(limits)) + START_SECONDS
+            problem = held.problem
+            run = Run(program, problem.entry_point, kind, limits, budget, wants_set(problem))
+            try:
+                ran = self._confirmed(held, run)
+            except RunnerGone as error:
+                self._replace_runner(problem)
+                if self._behind:
+                    return None
+                return Verdict(program, UNSCORED, UNSCORED, f"the runner died ({error})")
+            if ran is None:
+                return None
+            found.append(ran)
+        base, plus = found
+        behaviour = digest_of((ran.outputs, ran.end) for ran in found)
+        return Verdict(program, base.status, plus.status, base.reason or plus.reason, behaviour)
 
     def _give_inputs(self, problem: Problem) -> None:
         self._runner.set_inputs({kind: getattr(problem, kind) for kind in KINDS})
 
-    def _confirmed(self, problem: Problem, run: Run, values: list) -> tuple[str, str]:
-        """Status and reason; where time ran out, by a second run beside which no other runs."""
+    def _confirmed(self, held: Held, run: Run) -> Ran | None:
+        """How it went; where time ran out, by a second run beside which no other runs."""
         with self._holding(fcntl.LOCK_SH):
-            status, reason, in_time = self._once(problem, run, values)
-        if not in_time:
-            with self._holding(fcntl.LOCK_EX):
-                status, reason, _ = self._once(problem, run, values)
-        return status, reason
+            ran = self._once(held, run, ends_when_late=True)
+        if ran.end != OUT_OF_TIME:
+            return ran
+        if self._behind:
+            return None
+        with self._holding(fcntl.LOCK_EX):
+            return self._once(held, run, ends_when_late=False)
 
     @contextlib.contextmanager
     def _holding(self, how: int) -> Iterator[None]:
@@ -112,33 +176,50 @@ class Judge:
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def _once(self, problem: Problem, run: Run, values: list) -> tuple[str, str, bool]:
-        """Status, reason, and whether the program kept to its time."""
+    def _once(self, held: Held, run: Run, ends_when_late: bool) -> Ran:
+        """One run.
+
+        Args:
+            ends_when_late: a time limit that strikes ends it, even if the program would go on: how
+                it would is for a run beside which nothing makes it late.
+        """
+        problem, values = held.problem, held.values[run.kind]
         oracle = Oracle(problem.oracle, problem.entry_point, problem.atol)
         inputs = getattr(problem, run.kind)
         name, right, loaded = NAMES[run.kind], 0, False
+        given: list[bytes] = []
         messages = self._runner.run(run, time.monotonic() + WALL_FACTOR * run.budget)
         try:
             with contextlib.closing(messages):
                 for kind, content in messages:
                     if kind == LOADED:
                         loaded = True
+                    elif kind == LATE and ends_when_late:
+                        reason = f"{name} test {right + 1}: out of time"
+                        return Ran(FAIL, reason, OUT_OF_TIME, given)
                     elif kind == RAISED:
-                        return FAIL, *_raised(content, loaded, f"{name} test {right + 1}")
+                        return Ran(
+                            FAIL, *_raised(content, loaded, f"{name} test {right + 1}"), given
+                        )
                     elif kind == OUTPUT:
+                        output = _read(content)
+                        given.append(held.fingerprints.of(content, output))
                         if right == len(values) or not oracle.matches(
-                            inputs[right], _read(content), values[right]
+                            inputs[right], output, values[right]
                         ):
-                            return FAIL, f"{name} test {right + 1} of {len(values)} failed", True
+                            reason = f"{name} test {right + 1} of {len(values)} failed"
+                            return Ran(FAIL, reason, WRONG, given)
                         right += 1
         except ValueError:
-            return FAIL, "the program wrote into the stream of results", True
+            return Ran(FAIL, "the program wrote into the stream of results", FORGED, given)
         except TimeoutError:
-            return TIMEOUT, f"{name} tests: out of time after {right} of {len(values)}", False
+            reason = f"{name} tests: out of time after {right} of {len(values)}"
+            return Ran(TIMEOUT, reason, OUT_OF_TIME, given)
         if right == len(values) and loaded:
-            return PASS, "", True
+            return Ran(PASS, "", RETURNED, given)
         # It ended without a word, by itself or by a limit; for evalplus that is a timeout.
-        return TIMEOUT, f"{name} tests: the process ended after {right} of {len(values)}", False
+        reason = f"{name} tests: the process ended after {right} of {len(values)}"
+        return Ran(TIMEOUT, reason, OUT_OF_TIME, given)
 
     def _replace_runner(self, problem: Problem) -> None:
         self._runner.close()
@@ -154,13 +235,15 @@ def _read(content: bytes) -> Any:
         return Opaque("unreadable")
 
 
-def _raised(content: bytes, loaded: bool, test: str) -> tuple[str, bool]:
+def _raised(content: bytes, loaded: bool, test: str) -> tuple[str, str]:
+    """The reason, and how it ended."""
     name = content.decode(errors="replace")
-    if name == OUT_OF_TIME:
-        return f"{test}: out of time", False
+    if name == TIMEOUT_EXCEPTION:
+        return f"{test}: out of time", OUT_OF_TIME
     if not loaded:
-        return f"the program does not load, or does not define the function ({name})", True
-    return f"{test} raised {name}", True
+        reason = f"the program does not load, or does not define the function ({name})"
+        return reason, f"does not load {name}"
+    return f"{test} raised {name}", f"raised {name}"
 
 
 def main() -> None:
@@ -168,26 +251,25 @@ def main() -> None:
     quiet = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(quiet, descriptor)
-    judge: Any = Judge(*pickle.loads(read_frame(jobs)[1]))
-    try:
+    level, limits, hidden, folder, behind, caller = pickle.loads(read_frame(jobs)[1])
+    end_with_parent(caller)
+    if behind:
+        os.nice(LOWEST_PRIORITY)
+    judge = Judge(level, limits, hidden, folder, behind)
+    with contextlib.suppress(Closed, BrokenPipeError):
         while True:
             kind, content = read_frame(jobs)
-            write_frame(answers, kind, pickle.dumps(_answer(judge, kind, content)))
-    except Closed:
-        judge.close()
+            write_frame(answers, kind, pickle.dumps(_answer(judge, kind, pickle.loads(content))))
+    judge.close()
 
 
-EXTRACT, JUDGE = b"T", b"J"
-
-
-def _answer(judge: Judge, kind: bytes, content: bytes) -> Any:
-    """Programs of texts, or verdicts of programs; text that says why not."""
+def _answer(judge: Judge, kind: bytes, question: Any) -> Any:
+    """Programs of texts, nothing for a problem, or verdicts of programs; text that says why not."""
     if kind == EXTRACT:
-        entry_point, texts = pickle.loads(content)
+        entry_point, texts = question
         return [extract_program(text, entry_point) for text in texts]
-    problem, programs = pickle.loads(content)
     try:
-        return judge.judge(problem, programs)
+        return judge.take(question) if kind == PROBLEM else judge.judge(question)
     except (BrokenReference, RunnerGone, IsolationError) as error:
         return str(error)
 

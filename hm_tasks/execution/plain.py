@@ -51,7 +51,16 @@ from hm_tasks.execution.plain_kinds import (
     take_apart,
 )
 
-__all__ = ["Digest", "Iterated", "Opaque", "PlainError", "TooLarge", "decode", "encode"]
+__all__ = [
+    "Digest",
+    "Iterated",
+    "Opaque",
+    "PlainError",
+    "TooLarge",
+    "canonical_digest",
+    "decode",
+    "encode",
+]
 
 MAX_BYTES = 1 << 24
 DIGESTED_BYTES = 1 << 31  # what is hashed at most
@@ -73,18 +82,29 @@ class Digest:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Digest):
             return self.sha == other.sha
-        from hm_tasks.execution.plain_build import simplify
-
         try:
-            sha = _writer.digest(other, DIGESTED_BYTES, NumpyTypes(), 0, True, simplify)
-        except (NotCanonical, _writer.Overflow):
+            return self.sha == canonical_digest(other)
+        except NotCanonical:
             return False
-        return self.sha == sha
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<Digest of a {self.kind} of {self.length}>"
+
+
+def canonical_digest(value: Any) -> bytes:
+    """The SHA-256 that all decoded values equal to this one have in common.
+
+    Raises:
+        NotCanonical: there is none, as for NaN, and for objects that are no plain data.
+    """
+    from hm_tasks.execution.plain_build import simplify
+
+    try:
+        return _writer.digest(value, DIGESTED_BYTES, NumpyTypes(), 0, True, simplify)
+    except _writer.Overflow:
+        raise NotCanonical from None
 
 
 def encode(

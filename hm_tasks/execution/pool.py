@@ -1,163 +1,246 @@
-"""All problems of a run, judged in one parallel step; what was judged before is not run again."""
+"""Verdicts on many texts: judged in parallel, as they come or all at once, each program once.
+
+    scorer = Scorer(LocalExecutor(level), generating=True)
+    scorer.add(problem, text)               # returns at once; judged while the model goes on
+    scorer.verdicts([(problem, texts)])     # generation has ended: wait for all of these
+
+What was judged before, in this run or in an earlier one, is not run again (`hm_tasks.execution.store`).
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-import os
-import pickle
 import platform
-import subprocess
-import sys
-import tempfile
+import threading
+import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from queue import SimpleQueue
-from typing import Any
+from concurrent.futures import Future, as_completed
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from hm_tasks.execution.frames import Closed, read_frame, write_frame
+from hm_tasks.execution.frames import EXTRACT, JUDGE, PROBLEM
 from hm_tasks.execution.isolation.limits import Limits
 from hm_tasks.execution.isolation.prove import choose
-from hm_tasks.execution.judge import EXTRACT, JUDGE
+from hm_tasks.execution.judge_process import LocalExecutor
 from hm_tasks.execution.problem import FAIL, UNSCORED, Problem, Verdict
 from hm_tasks.execution.store import Store, key_of
+from hm_tasks.execution.waiting import Asked, Waiting
 
-# What no program may read even where it lies among Python's packages: answers, models, tokens.
-SECRETS = ("HM_CACHE", "HF_HOME", "MBPP_OVERRIDE_PATH", "HUMANEVAL_OVERRIDE_PATH")
+JOIN_SECONDS = 10.0  # for workers whose judges have been ended
+
+
+class JudgeHandle(Protocol):
+    """A judge, wherever it is (`hm_tasks.execution.judge_process`)."""
+
+    behind: bool
+
+    def ask(self, kind: bytes, question: Any) -> Any:
+        """The answer; text says why there is none, and then it holds no problem any more."""
+
+    def stop(self) -> None: ...
+
+
+class Executor(Protocol):
+    """Where judges run, and the level of isolation that holds there."""
+
+    level: str
+    n_judges: int
+
+    def start(self, behind: bool) -> JudgeHandle: ...
+
+    def close(self) -> None: ...
+
+
+class Scorer:
+    """Finds verdicts on texts in the background, on the judges of an executor.
+
+    Judges start with the first text and end when there is nothing to do, with this object, or with
+    the process, however that ends.
+
+    Args:
+        sanitize: whether texts are a model's answers, out of which the program is taken first.
+        generating: whether a model is generating on this machine: until `verdicts` is called, judges
+            run at the lowest priority, and what runs out of time is put off.
+    """
+
+    def __init__(self, executor: Executor, sanitize: bool = True, generating: bool = False) -> None:
+        finder = _Finder(executor, sanitize)
+        threads: list[threading.Thread] = []
+
+        def start_worker() -> None:
+            thread = threading.Thread(target=_work, args=(waiting, finder), daemon=True)
+            threads.append(thread)
+            thread.start()
+
+        self._waiting = waiting = Waiting(start_worker, executor.n_judges, generating)
+        # Workers do not hold this object: they end when nobody else does.
+        self._end = weakref.finalize(self, _end, waiting, executor, threads)
+
+    def add(self, problem: Problem, text: str) -> Future[Verdict]:
+        """Ask for a text's verdict; returns at once. The same text again is the same future."""
+        return self._waiting.add(problem, text)
+
+    def verdicts(self, jobs: Sequence[tuple[Problem, Sequence[str]]]) -> list[list[Verdict]]:
+        """Wait for the verdicts of each problem's texts, now that no model generates.
+
+        A problem whose check breaks down gives UNSCORED verdicts with the reason; the others go on.
+
+        Raises:
+            RuntimeError: judges cannot be started, or their results not be kept.
+        """
+        self._waiting.generation_ended()
+        futures = [[self.add(problem, text) for text in texts] for problem, texts in jobs]
+        different = {future for of_problem in futures for future in of_problem}
+        for future in tqdm(as_completed(different), "Scoring programs", total=len(different)):
+            future.result()
+        return [[future.result() for future in of_problem] for of_problem in futures]
+
+    def close(self) -> None:
+        """End all judges."""
+        self._end()
+
+    def __enter__(self) -> Scorer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def check_all(
-    jobs: Sequence[tuple[Problem, list[str]]],
+    jobs: Sequence[tuple[Problem, Sequence[str]]],
     n_workers: int | None = None,
     isolation: str = "auto",
     sanitize: bool = True,
 ) -> list[list[Verdict]]:
-    """Return, for each (problem, texts), one verdict a text; identical programs are run once.
-
-    A problem whose check breaks down gives UNSCORED verdicts with the reason; the others go on.
+    """Return, for each (problem, texts), one verdict a text.
 
     Args:
         n_workers: judges to use; by default one for each core that this process may use.
         isolation: see docs/sandbox.md.
-        sanitize: whether texts are a model's answers, out of which the program is taken first.
+        sanitize: as for `Scorer`.
 
     Raises:
         IsolationError: that isolation is not to be had here.
     """
-    level = choose(isolation)
-    n_workers = min(n_workers or _usable_cores(), max(1, len(jobs)))
-    results: list[list[Verdict]] = [[] for _ in jobs]
-    store = Store()
-    idle: SimpleQueue[_Judge] = SimpleQueue()
-    with tempfile.NamedTemporaryFile(prefix="hm-alone-") as lock:
-        judges = [_Judge(level, lock.name) for _ in range(n_workers)]
-        for judge in judges:
-            idle.put(judge)
+    with Scorer(LocalExecutor(choose(isolation), n_workers), sanitize) as scorer:
+        return scorer.verdicts(jobs)
 
-        def check(job: tuple[Problem, list[str]]) -> list[Verdict]:
-            judge = idle.get()
+
+def _end(waiting: Waiting, executor: Executor, threads: list[threading.Thread]) -> None:
+    waiting.close()
+    executor.close()
+    for thread in threads:
+        if thread is not threading.current_thread():
+            thread.join(JOIN_SECONDS)
+
+
+def _work(waiting: Waiting, finder: _Finder) -> None:
+    """What a worker does: it takes texts and asks its judge, until there are none."""
+    judge: JudgeHandle | None = None
+    asked = held = None
+    try:
+        while taken := waiting.take(asked):
+            asked, texts = taken
             try:
-                return _check(judge, store, level, sanitize, *job)
-            finally:
-                idle.put(judge)
-
-        try:
-            with (
-                ThreadPoolExecutor(n_workers) as threads,
-                tqdm(total=sum(len(texts) for _, texts in jobs), desc="Scoring programs") as bar,
-            ):
-                futures = {threads.submit(check, job): index for index, job in enumerate(jobs)}
-                for future in as_completed(futures):
-                    index = futures[future]
-                    results[index] = future.result()
-                    bar.update(len(results[index]))
-        finally:
-            for judge in judges:
-                judge.stop()
-    return results
+                if judge is not None and judge.behind and not waiting.generating:
+                    judge.stop()  # a process cannot raise its own priority
+                    judge = None
+                if judge is None:
+                    judge, held = finder.start_judge(behind=waiting.generating), None
+                found, held = finder.find(judge, asked, texts, is_held=held is asked)
+            except Exception as error:
+                held = None
+                waiting.give_up(asked, texts, error)
+            else:
+                waiting.give(asked, found)
+    finally:
+        if judge is not None:
+            judge.stop()
 
 
-def _check(
-    judge: _Judge, store: Store, level: str, sanitize: bool, problem: Problem, texts: list[str]
-) -> list[Verdict]:
-    programs = judge.ask(EXTRACT, (problem.entry_point, texts)) if sanitize else texts
-    if isinstance(programs, str):
-        return [Verdict("", UNSCORED, UNSCORED, programs) for _ in texts]
-    found: dict[str, Verdict] = {}
-    keys = {}
-    for program in dict.fromkeys(programs):
-        if not program.strip():
-            found[program] = Verdict(program, FAIL, FAIL, "no program in the text")
-            continue
-        keys[program] = key_of(
+class _Finder:
+    """Finds verdicts: among those of the run, in the store, or by asking a judge."""
+
+    def __init__(self, executor: Executor, sanitize: bool) -> None:
+        self._executor, self._sanitize = executor, sanitize
+        self._storing = threading.Lock()
+
+    def start_judge(self, behind: bool) -> JudgeHandle:
+        with self._storing:
+            _ = self._store  # opened here first: a damaged file is set aside by one process
+        return self._executor.start(behind)
+
+    def find(
+        self, judge: JudgeHandle, asked: Asked, texts: list[str], is_held: bool
+    ) -> tuple[dict[str, Verdict | None], Asked | None]:
+        """A verdict for each text, None where it is put off; and what the judge holds now."""
+        problem = asked.problem
+        held = asked if is_held else None
+        programs = texts
+        if self._sanitize:
+            programs = judge.ask(EXTRACT, (problem.entry_point, texts))
+            if isinstance(programs, str):
+                return dict.fromkeys(texts, None if judge.behind else _unscored(programs)), None
+        found: dict[str, Verdict | None] = {}
+        new = []
+        for program in dict.fromkeys(programs):
+            known = asked.found.get(program) or self._known(problem, program)
+            if known is None:
+                new.append(program)
+            else:
+                found[program] = asked.found[program] = known
+        if new:
+            answer = None if held else judge.ask(PROBLEM, problem)
+            if not isinstance(answer, str):
+                held = asked
+                answer = judge.ask(JUDGE, new)
+            if isinstance(answer, str):
+                held = None
+                answer = [None if judge.behind else _unscored(answer, program) for program in new]
+            for program, verdict in zip(new, answer, strict=True):
+                found[program] = verdict
+                # What broke down this time is no verdict, and is tried again the next time.
+                if verdict is not None and UNSCORED not in (
+                    verdict.base_status,
+                    verdict.plus_status,
+                ):
+                    asked.found[program] = verdict
+                    self._keep(problem, verdict)
+        return {text: found[program] for text, program in zip(texts, programs, strict=True)}, held
+
+    @functools.cached_property
+    def _store(self) -> Store:
+        return Store()
+
+    def _key(self, problem: Problem, program: str) -> str:
+        return key_of(
             "verdict",
             problem.dataset,
             problem.task_id,
             program,
-            level,
+            self._executor.level,
             dataclasses.asdict(Limits()),
             platform.python_version(),
         )
-        kept = store.get(keys[program]) if problem.dataset else None
-        if kept is not None:
-            found[program] = Verdict(program, *json.loads(kept))
-    if new := [program for program in keys if program not in found]:
-        answer = judge.ask(JUDGE, (problem, new))
-        if isinstance(answer, str):
-            found |= {program: Verdict(program, UNSCORED, UNSCORED, answer) for program in new}
-        else:
-            for verdict in answer:
-                found[verdict.program] = verdict
-                # What broke down this time is no verdict, and is tried again the next time.
-                if problem.dataset and UNSCORED not in (verdict.base_status, verdict.plus_status):
-                    row = [verdict.base_status, verdict.plus_status, verdict.reason]
-                    store.put(keys[verdict.program], json.dumps(row).encode())
-    return [found[program] for program in programs]
+
+    def _known(self, problem: Problem, program: str) -> Verdict | None:
+        if not program.strip():
+            return Verdict(program, FAIL, FAIL, "no program in the text")
+        if not problem.dataset:
+            return None
+        with self._storing:
+            kept = self._store.get(self._key(problem, program))
+        return None if kept is None else Verdict(program, *json.loads(kept))
+
+    def _keep(self, problem: Problem, verdict: Verdict) -> None:
+        if problem.dataset:
+            _, *row = dataclasses.astuple(verdict)
+            with self._storing:
+                self._store.put(self._key(problem, verdict.program), json.dumps(row).encode())
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-class _Judge:
-    """One judge process; it is started again if it dies."""
-
-    def __init__(self, level: str, lock: str) -> None:
-        hidden = [
-            path for name in SECRETS if (path := os.environ.get(name)) and os.path.exists(path)
-        ]
-        self._settings = pickle.dumps((level, Limits(), hidden, lock))
-        self._start()
-
-    def _start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "hm_tasks.execution.judge"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # numpy's threads would only get in each other's way: one process a core.
-            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        self._write(JUDGE, self._settings)
-
-    def _write(self, kind: bytes, content: bytes) -> None:
-        assert self._process.stdin is not None
-        write_frame(self._process.stdin.fileno(), kind, content)
-
-    def ask(self, kind: bytes, question: Any) -> Any:
-        """The judge's answer, or text that says why there is none."""
-        try:
-            self._write(kind, pickle.dumps(question))
-            assert self._process.stdout is not None
-            return pickle.loads(read_frame(self._process.stdout.fileno())[1])
-        except (Closed, OSError) as error:
-            self.stop()
-            self._start()
-            return f"the judging process died ({error or 'end of its output'})"
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+def _unscored(reason: str, program: str = "") -> Verdict:
+    return Verdict(program, UNSCORED, UNSCORED, reason)

@@ -34,8 +34,18 @@ class Verdict:
     """One sample's program and what became of it.
 
     `base_status` (the original tests) and `plus_status` (the extra tests alone) are one of PASS,
-    FAIL, TIMEOUT, UNSCORED; `reason` says in words why a sample did not pass; `behaviour` is a digest
-    of what the program gave for the inputs, empty where nothing ran.
+    FAIL, TIMEOUT, UNSCORED; `reason` says in words why a sample did not pass.
+
+    `behaviour` is a digest (16 hex digits) of what the program did: its outputs on the inputs, kind by
+    kind of tests and in order, and how it ended. Two programs of a problem with one behaviour gave
+    equal outputs (what counts as equal: `hm_tasks.execution.behaviour`) and ended alike: all inputs
+    done, the wrong output, an exception by its type's name, or out of time. It is empty where
+    nothing ran: no program, or unscored. It does not say
+    - what a failing program would do beyond its first failing input, where its run ends: programs
+      with one wrong output in common may differ there;
+    - how far a program came in tests in which it ran out of time (or ended its own process), or what
+      it gave there: with the machine's load that would change;
+    - anything that outlasts a run in programs that draw random numbers or look at the clock.
     """
 
     program: str

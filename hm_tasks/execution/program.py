@@ -15,13 +15,14 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from hm_tasks.execution.frames import LOADED, OUTPUT, RAISED, write_frame
+from hm_tasks.execution.frames import LATE, LOADED, OUTPUT, RAISED, write_frame
 from hm_tasks.execution.plain import encode
 
 # A program that waits instead of computing meets this multiple of its limit.
 WALL_FACTOR = 4.0
 # Bytes of an output beyond which its digest is compared, where its kind allows that.
 DIGEST_ABOVE = 1 << 20
+WITH_NUMPY = b"numpy"  # of a run whose program mentions it
 MAX_REASON = 200  # characters of an exception's name
 
 
@@ -62,6 +63,7 @@ def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory
     write, make_plain, timer = write_frame, encode, signal.setitimer
 
     def out_of_time(number: int, frame: Any) -> None:
+        write(results, LATE)  # the program may swallow what follows
         raise guards.TimeoutException("Timed out!")
 
     signal.signal(signal.SIGPROF, out_of_time)

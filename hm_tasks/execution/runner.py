@@ -1,9 +1,10 @@
 """The isolated process that runs programs for a judge: `python -m hm_tasks.execution.runner`.
 
 It isolates itself once, then forks for each program, passes on what that writes, and sees to it that
-nothing of it is left. It holds inputs, never expected outputs; all that it says of a program itself is
-that it is gone. Standard input brings messages (`hm_tasks.execution.frames`), standard output takes
-them.
+nothing of it is left. It holds inputs, never expected outputs. A program is read by its own process,
+and what it writes passes through one buffer that is wiped: so the next one, whose process is a copy of
+this one, finds nothing of it in memory. All that this process says of a program itself is that it is
+gone. Standard input brings messages (`hm_tasks.execution.frames`), standard output takes them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any
 
 from hm_tasks.execution.frames import (
     END,
+    HEAD,
     PIECE,
     PROBLEM,
+    PROGRAM,
     RUN,
     SETTINGS,
     STOP,
@@ -26,7 +29,7 @@ from hm_tasks.execution.frames import (
     write_frame,
 )
 from hm_tasks.execution.isolation import clean_up, confine_program, enter
-from hm_tasks.execution.program import Run, evalplus_guards, execute
+from hm_tasks.execution.program import WITH_NUMPY, evalplus_guards, execute
 
 PIECE_BYTES = 1 << 16
 POLL_MS = 100  # how often a program is looked at that neither writes nor ends
@@ -44,6 +47,7 @@ class Runner:
         enter(level, scratch, self._limits, hidden=hidden)
         self._inputs: dict[str, list[list[Any]]] = {}
         self._has_numpy = False
+        self._piece = bytearray(PIECE_BYTES)
 
     def serve(self) -> None:
         """Answer requests until the judge is gone."""
@@ -56,30 +60,49 @@ class Runner:
             if kind == PROBLEM:
                 self._inputs = pickle.loads(content)
             elif kind == RUN:
-                self._run(pickle.loads(content))
+                self._run(content == WITH_NUMPY)
             # A STOP of a program that ended by itself meanwhile needs no answer.
 
-    def _run(self, run: Run) -> None:
-        if not self._has_numpy and "numpy" in run.program:
+    def _run(self, with_numpy: bool) -> None:
+        if with_numpy and not self._has_numpy:
             # Once here, where every fork has it, in place of 0.1 s in each program that asks.
             import numpy  # noqa: F401
 
             self._has_numpy = True
         reading, writing = os.pipe()
+        reads, has_read = os.pipe()
         child = os.fork()
         if child == 0:
             try:
+                kind, content = read_frame(self._requests)
+                assert kind == PROGRAM, kind
+                run = pickle.loads(content)
+                os.close(has_read)
                 confine_program(self._limits, keep=(writing,))
                 execute(run, self._inputs[run.kind], writing, self._guards, self._limits.memory)
             finally:
                 os._exit(0)
         os.close(writing)
+        os.close(has_read)
+        os.read(reads, 1)  # the requests are this process's again
+        os.close(reads)
         self._pass_on(child, reading)
         status = clean_up(child)
-        while piece := os.read(reading, PIECE_BYTES):  # all who could write are gone
-            write_frame(self._answers, PIECE, piece)
+        while self._pass_piece(reading):  # all who could write are gone
+            pass
         os.close(reading)
+        self._piece[:] = bytes(PIECE_BYTES)
         write_frame(self._answers, END, pickle.dumps(status))
+
+    def _pass_piece(self, reading: int) -> bool:
+        """Pass on one piece of what the program wrote; False at its end."""
+        size = os.readv(reading, [self._piece])
+        if size:
+            os.write(self._answers, HEAD.pack(PIECE, size))
+            left = memoryview(self._piece)[:size]
+            while left:
+                left = left[os.write(self._answers, left) :]
+        return size > 0
 
     def _pass_on(self, child: int, reading: int) -> None:
         """Pass on what the program writes until it ends, closes its pipe or is to be stopped."""
@@ -88,18 +111,21 @@ class Runner:
             poll.register(descriptor, select.POLLIN)
         while True:
             ready = {descriptor for descriptor, _ in poll.poll(POLL_MS)}
-            if reading in ready:
-                piece = os.read(reading, PIECE_BYTES)
-                if not piece:
-                    return
-                write_frame(self._answers, PIECE, piece)
+            if reading in ready and not self._pass_piece(reading):
+                return
             if self._requests in ready:
                 kind, _ = read_frame(self._requests)
                 assert kind == STOP, kind
                 return
             # It may have ended and left others behind that keep the pipe open.
-            if not ready and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if not ready and _has_ended(child):
                 return
+
+
+def _has_ended(child: int) -> bool:
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13: then the judge's deadline ends it
+        return False
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def main() -> None:

@@ -71,7 +71,8 @@ def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_p
     for line in lines:
         (texts,), (verdicts,) = line["resps"], line["filtered_resps"]
         assert len(texts) == len(verdicts) == 3
-        assert set(json.loads(verdicts[0])) == {"program", "base_status", "plus_status", "reason"}
+        fields = {"program", "base_status", "plus_status", "reason", "behaviour"}
+        assert set(json.loads(verdicts[0])) == fields
         assert "<|im_start|>assistant" in json.dumps(line["arguments"])
     assert not list(tmp_path.rglob("*.safetensors")), "a streamed merge writes no weights"
 

@@ -1,16 +1,15 @@
 """The parallel step: order kept, identical programs alike, breakdowns unscored with a reason."""
 
 import dataclasses
-import os
-import signal
 import threading
-import time
 
 import pytest
 
+from hm_tasks.execution.frames import JUDGE
 from hm_tasks.execution.isolation import Limits
-from hm_tasks.execution.judge import JUDGE, Judge
-from hm_tasks.execution.pool import _Judge, check_all
+from hm_tasks.execution.judge import Judge
+from hm_tasks.execution.judge_process import JudgeProcess
+from hm_tasks.execution.pool import check_all
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, UNSCORED, Problem, Verdict
 
 REFERENCE = "def f(x):\n    return x + 1\n"
@@ -51,37 +50,35 @@ def test_a_broken_reference_leaves_its_samples_unscored_with_the_reason():
     assert scored.base_status == PASS
 
 
-def test_a_judge_that_dies_leaves_its_samples_unscored_and_is_replaced(tmp_path):
-    lock = tmp_path / "lock"
-    lock.touch()
-    judge = _Judge("rlimit", str(lock))
-    try:
-        slow = problem(3, "import time\ndef f(x):\n    time.sleep(30)\n    return x + 1\n")
-        killer = threading.Thread(
-            target=lambda: (time.sleep(3), os.kill(judge._process.pid, signal.SIGKILL))
-        )
-        killer.start()
-        answer = judge.ask(JUDGE, (slow, [REFERENCE]))
-        killer.join()
-        assert "judging process died" in answer
-        (verdict,) = judge.ask(JUDGE, (problem(), [REFERENCE]))
-        assert verdict.base_status == PASS
-    finally:
-        judge.stop()
+def test_a_judge_that_dies_leaves_its_samples_unscored_and_is_replaced(monkeypatch):
+    whole = JudgeProcess.ask
+
+    def dying(self, kind, question):
+        if kind == JUDGE and "dies" in question[0]:
+            threading.Timer(0.5, self._process.kill).start()
+        return whole(self, kind, question)
+
+    monkeypatch.setattr(JudgeProcess, "ask", dying)
+    dies = "# dies\ndef f(x):\n    while True: pass\n"
+    (unscored,), (scored,) = check_all(
+        [(problem(), [dies]), (problem(2), [REFERENCE])], n_workers=1, sanitize=False
+    )
+    assert unscored.base_status == unscored.plus_status == UNSCORED
+    assert "judging process died" in unscored.reason
+    assert scored.base_status == PASS
 
 
 def test_a_runner_that_dies_is_replaced(tmp_path):
-    lock = tmp_path / "lock"
-    lock.touch()
-    judge = Judge("rlimit", Limits(), [], str(lock))
+    judge = Judge("rlimit", Limits(), [], str(tmp_path))
     try:
         judge._runner._process.kill()
-        (verdict,) = judge.judge(problem(), [REFERENCE])
+        judge.take(problem())
+        (verdict,) = judge.judge([REFERENCE])
         assert verdict.base_status == PASS
         sleeper = "import time\ndef f(x):\n    time.sleep(2)\n    return x + 1\n"
         killer = threading.Timer(0.5, judge._runner._process.kill)
         killer.start()
-        dead, alive = judge.judge(problem(), [sleeper, REFERENCE])
+        dead, alive = judge.judge([sleeper, REFERENCE])
         assert dead.base_status == UNSCORED
         assert "the runner died" in dead.reason
         assert alive.base_status == PASS
@@ -89,42 +86,58 @@ def test_a_runner_that_dies_is_replaced(tmp_path):
         judge.close()
 
 
+# What it does changes with each run, so that one behaviour twice was run once.
+RANDOM = "import random\ndef f(x):\n    return random.random()\n"
+
+
 @pytest.mark.parametrize("isolation", ["auto", "rlimit"])
 def test_what_was_judged_is_not_run_again(tmp_path, monkeypatch, isolation):
     monkeypatch.setenv("HM_CACHE", str(tmp_path))
     ours = dataclasses.replace(problem(), dataset="a hash")
-    first = check_all([(ours, [REFERENCE])], isolation=isolation)
-    monkeypatch.setattr(_Judge, "ask", only_extracting(_Judge.ask))
-    assert check_all([(ours, [REFERENCE])], isolation=isolation) == first
+    first = check_all([(ours, [RANDOM])], isolation=isolation)
+    assert check_all([(ours, [RANDOM])], isolation=isolation) == first
     other = dataclasses.replace(ours, dataset="another hash")
-    with pytest.raises(AssertionError, match="was judged"):
-        check_all([(other, [REFERENCE])], isolation=isolation)
+    assert check_all([(other, [RANDOM])], isolation=isolation) != first
+
+
+def test_identical_programs_are_run_once_even_if_their_texts_differ():
+    texts = [f"Well, {n}:\n```python\n{RANDOM}```\n" for n in range(40)]
+    (verdicts,) = check_all([(problem(), texts)], isolation="rlimit")
+    assert len({verdict.program for verdict in verdicts}) == 1
+    assert len({verdict.behaviour for verdict in verdicts}) == 1
 
 
 def test_what_broke_down_is_no_verdict_and_is_judged_again(tmp_path, monkeypatch):
     monkeypatch.setenv("HM_CACHE", str(tmp_path))
     ours = dataclasses.replace(problem(), dataset="a hash")
-    whole = _Judge.ask
+    whole = JudgeProcess.ask
 
     def broken(self, kind, question):
         if kind == JUDGE:
-            return [Verdict(program, UNSCORED, UNSCORED, "died") for program in question[1]]
+            return [Verdict(program, UNSCORED, UNSCORED, "died") for program in question]
         return whole(self, kind, question)
 
-    monkeypatch.setattr(_Judge, "ask", broken)
+    monkeypatch.setattr(JudgeProcess, "ask", broken)
     ((verdict,),) = check_all([(ours, [REFERENCE])], isolation="rlimit")
     assert verdict.base_status == UNSCORED
-    monkeypatch.setattr(_Judge, "ask", whole)
+    monkeypatch.setattr(JudgeProcess, "ask", whole)
     ((verdict,),) = check_all([(ours, [REFERENCE])], isolation="rlimit")
     assert verdict.base_status == PASS
 
 
-def only_extracting(ask):
-    def asked(self, kind, question):
-        assert kind != JUDGE, "a program was judged"
-        return ask(self, kind, question)
+def test_an_error_of_a_worker_reaches_the_caller(monkeypatch):
+    def broken(self, kind, question):
+        raise OSError("no space left")
 
-    return asked
+    monkeypatch.setattr(JudgeProcess, "ask", broken)
+    with pytest.raises(OSError, match="no space left"):
+        check_all([(problem(), [REFERENCE])], isolation="rlimit")
+
+
+def test_nothing_is_left_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    check_all([(problem(), [REFERENCE])], isolation="rlimit")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_store_is_set_aside_and_scoring_goes_on(tmp_path, monkeypatch, caplog):

@@ -18,6 +18,7 @@ from hm_tasks.execution.isolation.prove import (
     strongest,
     try_attacks,
 )
+from tests.tasks.benchmarks import load
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can isolate")
 
@@ -289,6 +290,29 @@ def test_the_environment_of_a_runner_has_no_secrets(monkeypatch):
     assert found["HOME"] == found["TMPDIR"] == "/scratch"
     assert found["TZ"] == "Europe/Berlin"
     assert os.environ["HOME"] not in found.values()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Another operating system, as far as choosing a level goes."""
+    strongest.cache_clear()
+    yield lambda platform: monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.undo()
+    strongest.cache_clear()
+
+
+def test_macos_is_said_to_be_weak_and_needs_the_users_word(elsewhere, caplog):
+    elsewhere("darwin")
+    assert choose("auto") == "rlimit"
+    assert "Isolation is weak on this system (darwin)" in caplog.text
+    assert load("demo_passk").UNSAFE_CODE
+
+
+def test_windows_is_refused_with_what_to_do_instead(elsewhere):
+    elsewhere("win32")
+    for level in ("auto", "rlimit"):
+        with pytest.raises(isolation.IsolationError, match=r"not run on Windows.*Use WSL"):
+            choose(level)
 
 
 def test_refusals_are_sentences():

@@ -1,6 +1,13 @@
 """Isolation of the processes that run model-written programs: see docs/sandbox.md."""
 
-from hm_tasks.execution.isolation.levels import LEVELS, clean_up, confine_program, enter
+from hm_tasks.execution.isolation.levels import (
+    LEVELS,
+    clean_up,
+    confine_program,
+    end_with_parent,
+    enter,
+    offer_to_oom_killer,
+)
 from hm_tasks.execution.isolation.limits import IsolationError, Limits, clean_environment
 
 __all__ = [
@@ -10,5 +17,7 @@ __all__ = [
     "clean_environment",
     "clean_up",
     "confine_program",
+    "end_with_parent",
     "enter",
+    "offer_to_oom_killer",
 ]

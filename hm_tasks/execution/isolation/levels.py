@@ -98,7 +98,7 @@ def _enter_rlimit() -> int | None:
         return None
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    _offer_to_oom_killer()
+    offer_to_oom_killer()
     return None if os.geteuid() == 0 else _own_tasks()
 
 
@@ -107,7 +107,7 @@ def _enter_kernel(
 ) -> int | None:
     landlocked = _has_landlock(required=not strong)
     kernel.numbers()
-    _offer_to_oom_killer()
+    offer_to_oom_killer()
     release = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
     # Beside a program: this process, and the one that waits for it.
     tasks = 2 if strong and release >= _COUNTED_PER_NAMESPACE else _own_tasks()
@@ -144,9 +144,21 @@ def _has_landlock(required: bool) -> bool:
         return False
 
 
-def _offer_to_oom_killer() -> None:
+def offer_to_oom_killer() -> None:
+    """Have the kernel end this process before others when memory runs out."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(_OOM_FIRST)
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the kernel end this process with the one that started it (Linux).
+
+    More exactly with the thread that started it, so that one must last.
+    """
+    if _LINUX:
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the kernel knew
+            os._exit(1)
 
 
 def _own_tasks() -> int:

@@ -18,10 +18,11 @@ with contextlib.suppress(ImportError):  # Windows
 GIB = 1 << 30
 MIB = 1 << 20
 
+HASH_SEED = "0"
+
 # Where Python and its libraries are found, and the time zone: nothing else is passed on.
 _PASSED_ON = (
     "LD_LIBRARY_PATH",
-    "PYTHONHASHSEED",
     "PYTHONHOME",
     "PYTHONPATH",
     "SYSTEMROOT",
@@ -94,6 +95,8 @@ def clean_environment(scratch: str) -> dict[str, str]:
         "TMP": scratch,
         "TEMP": scratch,
         "PYTHONDONTWRITEBYTECODE": "1",
+        # The order of a set of strings is the same in each process, so that a verdict is, too.
+        "PYTHONHASHSEED": HASH_SEED,
         # One process a core; and each thread counts against the program's number.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

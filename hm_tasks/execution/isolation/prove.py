@@ -61,6 +61,13 @@ def prove(level: str) -> list[str]:
 @functools.cache
 def strongest() -> str:
     """The strongest level whose attacks all fail here; tried once in a process."""
+    if not sys.platform.startswith("linux"):
+        logger.warning(
+            "Isolation is weak on this system (%s): only Linux has namespaces, Landlock and seccomp. "
+            "Programs run under resource limits alone, which stop accidents, not attacks.",
+            sys.platform,
+        )
+        return RLIMIT
     for level in LEVELS[:-1]:
         try:
             through = prove(level)
@@ -74,7 +81,16 @@ def strongest() -> str:
 
 
 def choose(isolation: str) -> str:
-    """The level that a user's `isolation=` means: `auto` is the strongest one that holds."""
+    """The level that a user's `isolation=` means: `auto` is the strongest one that holds.
+
+    Raises:
+        IsolationError: there is no such level, it does not hold here, or nothing runs here at all.
+    """
+    if sys.platform == "win32":
+        raise IsolationError(
+            "Programs are not run on Windows: isolation would be none, and evalplus's time limits need "
+            "signals that it lacks. Use WSL, or executor=ray with nodes that run Linux."
+        )
     if isolation == "auto":
         return strongest()
     if isolation not in LEVELS:

@@ -1,0 +1,129 @@
+"""Judge processes of this machine: the handles on `hm_tasks.execution.judge`, and who starts them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import Any
+
+from hm_tasks.execution.frames import SETTINGS, Closed, read_frame, write_frame
+from hm_tasks.execution.isolation.limits import HASH_SEED, Limits
+
+# What no program may read even where it lies among Python's packages: answers, models, tokens.
+SECRETS = ("HM_CACHE", "HF_HOME", "MBPP_OVERRIDE_PATH", "HUMANEVAL_OVERRIDE_PATH")
+# numpy's threads would only get in each other's way: one process a core. Reference solutions see sets
+# in the order in which programs see them.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": HASH_SEED}
+
+
+class JudgeProcess:
+    """One judge process; it is started again if it dies.
+
+    Args:
+        folder: where its programs' scratch folders are, and the lock of second runs.
+        behind: whether it stands behind everything else on this machine: at the lowest priority,
+            and what runs out of time is put off.
+    """
+
+    def __init__(self, level: str, folder: str, behind: bool) -> None:
+        hidden = [
+            path for name in SECRETS if (path := os.environ.get(name)) and os.path.exists(path)
+        ]
+        self._settings = pickle.dumps((level, Limits(), hidden, folder, behind, os.getpid()))
+        self._killed = False
+        self.behind = behind
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hm_tasks.execution.judge"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | ENVIRONMENT,
+            start_new_session=True,  # Ctrl-C is for the caller, who ends this
+        )
+        self._write(SETTINGS, self._settings)
+
+    def _write(self, kind: bytes, content: bytes) -> None:
+        assert self._process.stdin is not None
+        write_frame(self._process.stdin.fileno(), kind, content)
+
+    def ask(self, kind: bytes, question: Any) -> Any:
+        """The judge's answer, or text that says why there is none.
+
+        After such a text it holds no problem: give it one first.
+        """
+        try:
+            self._write(kind, pickle.dumps(question))
+            assert self._process.stdout is not None
+            return pickle.loads(read_frame(self._process.stdout.fileno())[1])
+        except (Closed, OSError) as error:
+            if not self._killed:
+                self._process.kill()
+                self._process.communicate()
+                self._start()
+            return f"the judging process died ({error or 'end of its output'})"
+
+    def kill(self) -> None:
+        """End it, whatever it does, from any thread; who asks it something gets an answer then."""
+        self._killed = True
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it, when nobody else asks it."""
+        self.kill()
+        self._process.communicate()
+
+
+class LocalExecutor:
+    """Judges on this machine, one for each core that this process may use.
+
+    Args:
+        level: a level of isolation that has been proven here.
+    """
+
+    def __init__(self, level: str, n_judges: int | None = None) -> None:
+        self.level = level
+        self.n_judges = n_judges or usable_cores()
+        self._judges: list[JudgeProcess] = []
+        self._folder: str | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def start(self, behind: bool) -> JudgeProcess:
+        """Start one more judge.
+
+        Raises:
+            RuntimeError: this executor has been closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("This scorer has ended.")
+            if self._folder is None:
+                self._folder = tempfile.mkdtemp(prefix="hm-scoring-")
+                os.chmod(self._folder, 0o711)  # programs run as a user of their own
+            judge = JudgeProcess(self.level, self._folder, behind)
+            self._judges.append(judge)
+            return judge
+
+    def close(self) -> None:
+        """End all judges and remove what is left of their programs."""
+        with self._lock:
+            self._closed = True
+            for judge in self._judges:
+                judge.kill()
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
