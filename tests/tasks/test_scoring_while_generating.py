@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from lm_eval.api.model import LM
 
+from hm_models.sampling import Sample
 from hm_tasks.execution.isolation import Limits
 from hm_tasks.execution.judge import Judge
 from hm_tasks.execution.judge_process import JudgeProcess, LocalExecutor
@@ -60,7 +61,7 @@ class Telling(LM):
             time.sleep(self.seconds)
             if self.tells and hasattr(request, "take_sample"):
                 began = time.perf_counter()
-                request.take_sample(index, answers[-1])
+                request.take_sample(index, Sample(answers[-1], False, {}))
                 self.slowest = max(self.slowest, time.perf_counter() - began)
         return answers
 
@@ -107,7 +108,7 @@ def test_what_goes_wrong_while_a_model_tells_is_scored_at_the_end(monkeypatch, c
     monkeypatch.setattr(Scorer, "add", None)
     task = load("demo_passk", n_samples=1, k=[1], isolation="rlimit")
     task.build_all_requests(limit=1)
-    task.instances[0].take_sample(0, "def f(): pass")
+    task.instances[0].take_sample(0, Sample("def f(): pass", False, {}))
     assert "A sample is not scored yet (TypeError" in caplog.text
     monkeypatch.undo()
     task.instances[0].resps = ["Nothing comes to mind."]
