@@ -54,15 +54,12 @@ def test_each_attack_ends_as_stated_and_the_next_program_is_unharmed(level, tmp_
                 text = text.replace(name, value)
             programs += [f"# {number}\n{TELLING}", text, f"# {number}\n{REFERENCE}"]
         ((*verdicts,),) = check_all([(problem, programs)], 1, level, sanitize=False)
-        found = {
-            attack.name: (v.base_status if endless else {v.base_status, v.plus_status})
-            for attack, v in zip(attacks, verdicts[1::3], strict=True)
-        }
-        letter = level[0].upper()
-        assert found == {
-            attack.name: attack.outcome[letter] if endless else {attack.outcome[letter]}
-            for attack in attacks
-        }
+        for attack, verdict in zip(attacks, verdicts[1::3], strict=True):
+            stated = set(attack.outcome[level[0].upper()].split(" or "))
+            statuses = (
+                {verdict.base_status} if endless else {verdict.base_status, verdict.plus_status}
+            )
+            assert statuses <= stated, (attack.name, verdict.reason)
         assert {(v.base_status, v.plus_status) for v in verdicts[2::3]} == {(PASS, PASS)}
     assert not BOMB.exists()
 
