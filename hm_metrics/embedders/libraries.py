@@ -98,5 +98,7 @@ class Model2VecEmbedder(_LibraryEmbedder):
     def _load(self):
         from model2vec import StaticModel
 
-        model = StaticModel.from_pretrained(self._source, dimensionality=self._dimensions)
+        model = StaticModel.from_pretrained(
+            self._source, dimensionality=self._dimensions, force_download=False
+        )
         return lambda texts: model.encode(texts, show_progress_bar=False)

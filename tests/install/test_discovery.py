@@ -121,6 +121,45 @@ def test_registering_the_entry_point_over_ours_is_no_conflict(tmp_path):
     assert python(both + CHECK, tmp_path).strip().endswith("HindsightMerged")
 
 
+SIMILARITIES = "('local_similarity', 'global_similarity', 'global_similarity_all_pairs')"
+
+
+def test_the_similarities_are_metrics_of_any_task_and_load_nothing_until_used(tmp_path):
+    code = (
+        "import sys\n"
+        "from lm_eval.api.registry import get_metric, get_aggregation, get_metric_aggregation\n"
+        "from lm_eval.api.registry import is_higher_better\n"
+        "import lm_eval.api.metrics\n"
+        "assert 'hm_tasks' not in sys.modules\n"
+        f"for name in {SIMILARITIES}:\n"
+        "    assert callable(get_metric(name))\n"
+        "    assert get_aggregation(name) is get_metric_aggregation(name)\n"
+        "    assert is_higher_better(name) is False\n"
+        "print('known')"
+    )
+    assert python(code, tmp_path).strip().endswith("known")
+
+
+def test_metrics_are_found_when_the_registry_is_asked_first_and_hidden_by_autoload_zero(tmp_path):
+    code = (
+        "from lm_eval.api.registry import get_aggregation\n"
+        "print(get_aggregation('local_similarity'), get_aggregation('mean').__name__)"
+    )
+    assert "Similarity(" in python(code, tmp_path)
+    assert python(code, tmp_path, HM_AUTOLOAD="0").strip().endswith("None mean")
+
+
+def test_a_harness_that_discovers_metrics_itself_is_left_to_it(tmp_path):
+    code = (
+        "from lm_eval.api import registry\n"
+        "registry.load_plugins = lambda: None\n"
+        "import lm_eval.api.metrics\n"
+        "assert 'local_similarity' not in registry.metric_registry\n"
+        "print('left')"
+    )
+    assert python(code, tmp_path).strip().endswith("left")
+
+
 def test_start_up_costs_under_two_milliseconds(tmp_path):
     def cost() -> int:
         """Microseconds of the modules that only our .pth line imports."""

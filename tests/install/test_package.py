@@ -1,8 +1,10 @@
 """`pip install .` and `pip install -e .` both bring the autoload line and the tasks' files."""
 
+import configparser
 import subprocess
 import sys
 import sysconfig
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
         tracked = subprocess.check_output(
             [
                 *("git", "ls-files", "hm_*", "setup.*", "pyproject.toml", "README.md", "LICENSE"),
-                "scripts/hm-score",
+                "scripts/hm-*",
             ],
             cwd=ROOT,
             text=True,
@@ -58,7 +60,27 @@ def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
     hooks, files = answer.stdout.splitlines()
     assert hooks == "1"
     assert files == str(TASK_FILES)
+    (points,) = site.glob("hindsight_merging-*.dist-info/entry_points.txt")
+    assert "local_similarity = hm_tasks.similarity:samples_of" in points.read_text()
     program = Path(sysconfig.get_path("scripts", vars=variables), "hm-score")
     environment = {"PYTHONPATH": str(site)}
     shown = subprocess.run([program, "--help"], env=environment, capture_output=True, text=True)
     assert "samples_mbppplus_passk" in shown.stdout, shown.stderr
+
+
+def test_every_declared_entry_point_is_there():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    groups = config["options.entry_points"]
+    assert {"lm_eval.models", "lm_eval.metrics", "lm_eval.aggregations"} <= set(groups)
+    for group, lines in groups.items():
+        for line in lines.strip().splitlines():
+            name, value = (part.strip() for part in line.split("="))
+            assert callable(EntryPoint(name, value, group).load())
+
+
+def test_every_program_of_the_folder_is_installed():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    listed = config["options"]["scripts"].split()
+    assert sorted(listed) == sorted(f"scripts/{file.name}" for file in ROOT.glob("scripts/hm-*"))
