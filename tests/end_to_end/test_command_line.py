@@ -54,7 +54,10 @@ def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_p
         assert isinstance(results[f"{metric}_stderr,scored"], float)
     assert results["n_samples,scored"] == 3
     assert results["generated,scored"] == 6
-    assert results["unscored,scored"] == 0
+    assert results["reused,scored"] == results["unscored,scored"] == 0
+    assert 0 < results["token_entropy,scored"] < 5
+    assert 0 < results["token_surprisal,scored"] < 5
+    assert results["token_entropy_bound,scored"] < (1 if backend == "vllm" else 1e-9)
 
     config = report["config"]
     assert config["backend"] == backend
@@ -75,6 +78,15 @@ def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_p
         assert set(json.loads(verdicts[0])) == fields
         assert "<|im_start|>assistant" in json.dumps(line["arguments"])
     assert not list(tmp_path.rglob("*.safetensors")), "a streamed merge writes no weights"
+
+    results_file.unlink()
+    again = lm_eval(tmp_path, demo_pair, *limits, **options)
+    assert "Loading weights" not in again.stderr
+    assert "EngineCore" not in again.stdout + again.stderr, "nothing was missing, so no engine starts"
+    (results_file,) = folder.glob("results_*.json")
+    repeated = json.loads(results_file.read_text())["results"]["demo_passk"]
+    assert (repeated.pop("generated,scored"), repeated.pop("reused,scored")) == (0, 6)
+    assert repeated == {key: results[key] for key in repeated}
 
 
 @pytest.mark.slow
