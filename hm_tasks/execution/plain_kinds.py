@@ -42,6 +42,7 @@ OPAQUE, SUBCLASS, ARRAY, NUMPY_SCALAR, ITERATED, FIRST_TYPE = range(6)  # then t
 FRACTION_BITS = 1 << 16  # the greatest common divisor of longer numbers takes too long
 HEAP_TYPE = 1 << 9  # set in `__flags__` of classes that a `class` statement made
 NAME_LENGTH = 100
+CYCLE = "contains itself"  # of an Opaque
 
 
 class PlainError(ValueError):
@@ -53,7 +54,10 @@ class NotCanonical(Exception):
 
 
 class Opaque:
-    """Stands for a value that does not travel: not None, and equal to nothing."""
+    """Stands for a value that does not travel: not None, and equal to nothing.
+
+    Of two values that contain themselves it cannot be told: comparing them raises RecursionError.
+    """
 
     __slots__ = ("what",)
 
@@ -61,8 +65,12 @@ class Opaque:
         self.what = what
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, Opaque):
+            if self.what == other.what == CYCLE:
+                raise RecursionError  # as comparing the values themselves would
+            return False
         # An array compares element by element, to whatever it is compared.
-        return False if isinstance(other, Opaque) else NotImplemented
+        return NotImplemented
 
     __hash__ = object.__hash__
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from hm_tasks.execution import plain_codes as codes
 from hm_tasks.execution.plain_build import Builder, build_dict, build_set
-from hm_tasks.execution.plain_kinds import ITERATED, Opaque, PlainError
+from hm_tasks.execution.plain_kinds import CYCLE, ITERATED, Opaque, PlainError
 
 
 class Reader:
@@ -79,7 +79,7 @@ class Reader:
             return raw if code == codes.BYTES else list(map(bytearray, raw))
         if code in (codes.DEEP, codes.CYCLE):
             self.take(count)
-            what = "nested too deeply" if code == codes.DEEP else "contains itself"
+            what = "nested too deeply" if code == codes.DEEP else CYCLE
             return [Opaque(what) for _ in range(count)]
         raise PlainError("an unknown code")
 

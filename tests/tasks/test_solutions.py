@@ -51,33 +51,61 @@ def statuses(file):
     return {task: [(s["base_status"], s["plus_status"]) for s in v] for task, v in scored.items()}
 
 
-def test_the_same_file_scored_here_and_by_evalplus_has_the_same_verdicts(dataset, tmp_path):
+def log_of(programs, file):
+    """Programs as the harness logs them."""
+    lines = []
+    for task_id, texts in programs.items():
+        verdicts = [str(Verdict(text, PASS, PASS).record()) for text in texts]
+        lines.append(json.dumps({"doc": {"task_id": task_id}, "filtered_resps": [verdicts]}))
+    file.write_text("\n".join(lines))
+
+
+def test_evalplus_scores_our_export_alike_and_takes_our_results_for_its_own(dataset, tmp_path):
     file, records = dataset
-    samples = tmp_path / "samples.jsonl"
-    write_solutions(programs_of(records), samples)
-    done = hm_score(samples, "--dataset", file, "--k", "1,2,3")
+    log, export = tmp_path / "samples_mbpp.jsonl", tmp_path / "export.jsonl"
+    log_of(programs_of(records), log)
+    done = hm_score(log, "--dataset", file, "--k", "1,2,3")
     assert done.returncode == 0, done.stderr
     assert "pass@1    pass@2" in done.stdout
     assert "no pass@3: a problem has 2 scored programs" in done.stdout
-    ours = tmp_path / "samples_eval_results.json"
+    ours = tmp_path / "samples_mbpp_eval_results.json"
     found = statuses(ours)
     assert found == {r["task_id"]: [(PASS, PASS), (FAIL, FAIL)] for r in records}
 
-    theirs = tmp_path / "theirs.jsonl"
-    samples.rename(theirs)
+    done = hm_score(log, "--dataset", file, "--export", export)
+    assert done.returncode == 0, done.stderr
     evalplus = Path(sys.executable).with_name("evalplus.evaluate")
     environment = os.environ | {"MBPP_OVERRIDE_PATH": str(file), "HOME": str(tmp_path)}
-    command = [evalplus, "--dataset", "mbpp", "--samples", theirs, "--parallel", "1"]
+    command = [evalplus, "--dataset", "mbpp", "--samples", export, "--parallel", "1"]
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert statuses(tmp_path / "theirs_eval_results.json") == found
+    assert statuses(tmp_path / "export_eval_results.json") == found
 
     # The other way round: evalplus reads our results where it finds its own.
-    ours.rename(tmp_path / "theirs_eval_results.json")
+    ours.rename(tmp_path / "export_eval_results.json")
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Load from previous results" in done.stdout
     assert "0.500" in done.stdout
+
+
+def test_what_evalplus_writes_is_read_and_it_reads_what_we_write(dataset, tmp_path):
+    from evalplus.data import load_solutions, write_directory, write_jsonl
+
+    _, records = dataset
+    problems = {record["task_id"]: None for record in records}
+    programs = programs_of(records)
+    lines = [
+        {"task_id": task_id, "solution": text} for task_id in programs for text in programs[task_id]
+    ]
+    samples, folder, export = (tmp_path / name for name in ("s.jsonl", "folder", "export.jsonl"))
+    write_jsonl(str(samples), lines)
+    write_directory(str(folder), lines)
+    assert read_solutions(samples, problems) == programs
+    assert read_solutions(folder, problems) == programs
+    write_solutions(programs, export)
+    known = ("task_id", "solution")
+    assert [{k: one[k] for k in known} for one in load_solutions(str(export))] == lines
 
 
 def test_all_formats_hold_the_same_programs(dataset, tmp_path):
@@ -86,15 +114,12 @@ def test_all_formats_hold_the_same_programs(dataset, tmp_path):
     programs = programs_of(records)
     lines, folder, log = tmp_path / "s.jsonl", tmp_path / "folder", tmp_path / "samples_x.jsonl"
     write_solutions(programs, lines)
-    logged = []
+    log_of(programs, log)
     for task_id, texts in programs.items():
         place = folder / task_id.replace("/", "_")
         place.mkdir(parents=True)
         for number, text in enumerate(texts):
             (place / f"{number}.py").write_text(text)
-        verdicts = [str(Verdict(text, PASS, PASS).record()) for text in texts]
-        logged.append(json.dumps({"doc": {"task_id": task_id}, "filtered_resps": [verdicts]}))
-    log.write_text("\n".join(logged))
     for form in (lines, folder, log):
         assert read_solutions(form, problems) == programs
 
