@@ -9,7 +9,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 "$root/scripts/setup.sh"
 bin=$root/.venv/bin
-"$bin/python" -c 'import pytest' 2>/dev/null ||
-    "$bin/python" -m pip --disable-pip-version-check install --quiet 'pytest>=8.0'
+"$bin/python" -c 'import pytest, ray' 2>/dev/null ||
+    "$bin/python" -m pip --disable-pip-version-check install --quiet 'pytest>=8.0' 'ray>=2.40'
 cd "$root"
 HF_HUB_OFFLINE=1 exec "$bin/python" -m pytest "$@"
