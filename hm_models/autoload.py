@@ -2,9 +2,8 @@
 
 lm_eval 0.4.13 discovers no plugins, so the installed line of `hm_autoload.pth` runs `install()`
 when the interpreter starts. It places one finder on `sys.meta_path` that does nothing until the
-harness imports one of four modules: those of its models, its metrics and its tasks, and the one that
-names result folders. Then it adds the model `hm-merged`, the similarities, the task folder of this
-plugin, and a speaking folder name.
+harness imports one of a few modules of its own. Then it adds the model `hm-merged`, the similarities, the
+task folder of this plugin, a speaking folder name, and caches that keep apart what differs.
 
     HM_AUTOLOAD=0 lm_eval ls tasks      # the same harness without the plugin
 
@@ -129,7 +128,45 @@ def _name_result_folders(module):
     tracker._get_model_name = staticmethod(_get_model_name)
 
 
+def _keep_answers_apart(module):
+    plain = module.CachingLM
+
+    class CachingLM(plain):
+        """The harness's cache, but for models that keep their answers themselves."""
+
+        def __new__(cls, lm, cache_db):
+            if not hasattr(type(lm), "keep_samples_in"):
+                return super().__new__(cls)
+            from pathlib import Path
+
+            lm.keep_samples_in(Path(cache_db))
+            return lm
+
+    module.CachingLM = CachingLM
+
+
+def _keep_requests_apart(module):
+    import functools
+
+    task = module.Task
+    plain_build = task.build_all_requests
+
+    @functools.wraps(plain_build)
+    def build_all_requests(self, *, cache_requests=False, tokenizer_name="", **rest):
+        if cache_requests:
+            # The harness names its file of requests by task and tokenizer; they hold more than that.
+            from lm_eval.utils import hash_string
+
+            shaped = (self.config.generation_kwargs, self.config.repeats, rest.get("samples"))
+            tokenizer_name = f"{tokenizer_name}-{hash_string(repr(shaped))[:16]}"
+        plain_build(self, cache_requests=cache_requests, tokenizer_name=tokenizer_name, **rest)
+
+    task.build_all_requests = build_all_requests
+
+
 _EXTENSIONS = {
+    "lm_eval.api.model": _keep_answers_apart,
+    "lm_eval.api.task": _keep_requests_apart,
     "lm_eval.models": _add_model,
     "lm_eval.api.metrics": _add_metrics,
     "lm_eval.tasks.manager": _add_task_folder,

@@ -71,6 +71,7 @@ def load_vllm(
         arguments = arguments | {"batch_size": "auto"}
     if current_platform.is_cpu():
         arguments = {"gpu_memory_utilization": CPU_MEMORY_UTILIZATION} | arguments
+        arguments = arguments | _whole_prompts(arguments)
         if (os.cpu_count() or 1) <= FEW_CORES:
             os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
     if folder is not None:
@@ -88,6 +89,20 @@ def load_vllm(
     if recipe.out_dtype:
         arguments = {"dtype": recipe.out_dtype} | arguments
     return VLLM(pretrained=str(recipe.front.folder), **ours, **arguments)
+
+
+def _whole_prompts(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What keeps prompts in one piece on vLLM's CPU build.
+
+    Where a prompt is computed in pieces, vLLM takes back what a seeded request drew in between, which
+    torch's generators for the CPU cannot do: the engine dies.
+    """
+    if str(arguments.get("enable_chunked_prefill", "")).lower() == "true":
+        raise RecipeError(
+            "enable_chunked_prefill=true: samples have seeds of their own, with which vLLM's CPU build "
+            "cannot compute prompts in pieces. Leave it out."
+        )
+    return {"enable_chunked_prefill": False}
 
 
 def load_hf(

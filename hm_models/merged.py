@@ -12,29 +12,27 @@ import logging
 import os
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
-from lm_eval.api.model import LM, TemplateLM
+from lm_eval.api.model import LM, CacheHook, TemplateLM
 
 from hm_models.arguments import backend_for_mixing, take_recipe
-from hm_models.backends import choose_backend, load_hf, load_vllm
+from hm_models.backends import choose_backend
+from hm_models.engine import Engine
 from hm_models.errors import RecipeError
-from hm_models.live import (
-    change_hf,
-    change_vllm,
-    shut_down_vllm,
-    why_reload_hf,
-    why_restart,
-    why_restart_vllm,
-)
-from hm_models.mapped import ResidentFiles
-from hm_models.preflight import plan_merge
+from hm_models.front import Front
+from hm_models.places import samples_file
+from hm_models.preflight import MergePlan
 from hm_models.recipe import MIX, MergeRecipe
-from hm_models.stream import MergeStream
-from hm_models.writer import materialise
+from hm_models.sample_key import ModelKey, same_again
+from hm_models.sample_store import SampleStore
+from hm_models.sampling import Sampler, Sampling
 
 PROMPT_STYLES = ("auto", "chat", "completion")
+# What the harness asks for its records after a run; not worth the start of an engine.
+FOR_THE_RECORD = ("config", "batch_sizes", "max_length", "MULTIMODAL")
 REPORTED_PACKAGES = ("hindsight-merging", "mergekit", "torch", "transformers", "vllm", "lm_eval")
 
 logger = logging.getLogger(__name__)
@@ -52,6 +50,7 @@ class HindsightMerged(LM):
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
         prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
             The harness's `--apply_chat_template`, where given, wins.
+        sampling_seed: with document and sample index, what each sample is drawn from.
         arguments: everything else goes to the harness's backend class as it is.
 
     Raises:
@@ -65,6 +64,7 @@ class HindsightMerged(LM):
         keep_resident: bool = False,
         backend: str = "auto",
         prompt_style: str = "auto",
+        sampling_seed: int = 0,
         **arguments: Any,
     ) -> None:
         super().__init__()
@@ -77,22 +77,43 @@ class HindsightMerged(LM):
         for name, value in (("materialize", materialize), ("keep_resident", keep_resident)):
             if not isinstance(value, bool):
                 raise RecipeError(f"{name}={value!r}: expected true or false.")
-        self.recipe = take_recipe(recipe, arguments)
-        if self.recipe.merge_method == MIX:
+        if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
+            raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
+        merge = take_recipe(recipe, arguments)
+        if merge.merge_method == MIX:
             backend = backend_for_mixing(backend, materialize, keep_resident)
         if materialize and keep_resident:
             raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
-        self.backend_name = choose_backend(backend)
-        self.plan = plan_merge(self.recipe)
+        self.engine = Engine(merge, choose_backend(backend), arguments, materialize, keep_resident)
         for remark in self.plan.remarks:
             logger.warning("hm-merged: %s", remark)
+        self.sampling_seed = sampling_seed
+        self._samples_file = samples_file()
         self._asked_style = prompt_style
         # Set when the harness applies the template itself (--apply_chat_template).
         self._harness_applies_template = False
-        self._materialize = materialize
-        self._keep_resident = keep_resident
-        self._arguments = arguments
-        self._broken: str | None = None
+
+    @property
+    def recipe(self) -> MergeRecipe:
+        return self.engine.recipe
+
+    @property
+    def plan(self) -> MergePlan:
+        return self.engine.plan
+
+    @property
+    def backend_name(self) -> str:
+        return self.engine.backend
+
+    @property
+    def weights(self) -> str:
+        """See `Engine.weights`."""
+        return self.engine.weights
+
+    @property
+    def lm(self) -> TemplateLM:
+        """The harness's backend class with the weights, loaded when first needed."""
+        return self.engine.lm
 
     @property
     def prompt_style(self) -> str:
@@ -100,53 +121,6 @@ class HindsightMerged(LM):
         if self._asked_style == "auto":
             return "completion" if self.recipe.alpha == 0.0 else "chat"
         return self._asked_style
-
-    @cached_property
-    def lm(self) -> TemplateLM:
-        """The backend with the weights, loaded when first needed.
-
-        Tasks are loaded after the model is made, so whatever they refuse (a k above n, a missing data
-        set) is said before the minutes that an engine takes to start.
-        """
-        if self._broken:
-            raise RuntimeError(self._broken)
-        recipe = self.recipe
-        folder = None
-        if self._materialize:
-            folder = recipe.end.folder if recipe.end else materialise(recipe, self.plan)
-        logger.info(
-            "hm-merged: alpha=%s, %s weights on %s, %s prompts",
-            recipe.alpha,
-            self.weights,
-            self.backend_name,
-            self.prompt_style,
-        )
-        # They go to the backend and stay with it; a new one may want them once more.
-        arguments = dict(self._arguments)
-        try:
-            if self.backend_name == "vllm":
-                lm = load_vllm(recipe, self.plan, folder, self._resident_paths, arguments)
-            else:
-                lm = load_hf(recipe, self.plan, folder, self._stream, arguments)
-        except AttributeError as error:
-            # Python would take it for a missing attribute of ours and ask __getattr__ below.
-            raise RuntimeError(f"the {self.backend_name} backend did not load: {error}") from error
-        lm.set_cache_hook(self.cache_hook)
-        return lm
-
-    @cached_property
-    def _resident_files(self) -> ResidentFiles | None:
-        if not self._keep_resident:
-            return None
-        return ResidentFiles.of((self.recipe.base_checkpoint, self.recipe.instruct_checkpoint))
-
-    @property
-    def _resident_paths(self) -> dict[str, str] | None:
-        return self._resident_files.paths if self._resident_files else None
-
-    @cached_property
-    def _stream(self) -> MergeStream:
-        return MergeStream(self.plan, self._resident_paths)
 
     def set_alpha(self, alpha: object) -> None:
         """Go to another alpha; what is generated next equals a new model's at that alpha.
@@ -161,69 +135,15 @@ class HindsightMerged(LM):
             Exception: the change failed half-way. The model then refuses to generate until a
                 `set_alpha` succeeds, which loads everything anew.
         """
-        recipe = self.recipe.with_alpha(alpha)
-        if self._materialize:
-            raise RecipeError("set_alpha changes streamed weights; leave materialize=true out.")
-        for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint):
-            checkpoint.check_unchanged()
-        recipe.arithmetic_fits([tensor.like for tensor in self.plan.tensors])
-        if "lm" in self.__dict__:
-            reason = self._why_restart(recipe)
-            if reason:
-                logger.info("hm-merged: a new engine for alpha=%s, as %s", recipe.alpha, reason)
-                self._end_engine()
-            else:
-                self._change(recipe)
-        self.recipe, self._broken = recipe, None
-
-    def _why_restart(self, recipe: MergeRecipe) -> str | None:
-        if recipe.merge_method == MIX:
-            return None
-        if self.backend_name == "vllm" and getattr(self.lm, "data_parallel_size", 1) > 1:
-            return "data_parallel_size makes the harness start its engines for each call"
-        if reason := why_restart(self.plan, self.recipe, recipe):
-            return reason
-        if self.backend_name == "vllm":
-            return why_restart_vllm(recipe)
-        return why_reload_hf(self.lm, self.plan, recipe)
-
-    def _change(self, recipe: MergeRecipe) -> None:
-        try:
-            if recipe.merge_method == MIX:
-                self.lm.model.alpha = recipe.alpha
-            elif self.backend_name == "vllm":
-                change_vllm(self.lm, recipe)
-            else:
-                change_hf(self.lm, self._stream, recipe)
-        except BaseException as error:
-            self._broken = (
-                f"The change to alpha={recipe.alpha} failed half-way ({type(error).__name__}: "
-                f"{error}), so the weights of two alphas were mixed and were given up. Call set_alpha "
-                "again to load a new model."
-            )
-            del self.__dict__["lm"]
-            raise
-
-    def _end_engine(self) -> None:
-        if self.backend_name == "vllm":
-            shut_down_vllm(self.lm)
-        del self.__dict__["lm"]
-
-    @property
-    def weights(self) -> str:
-        """Where the weights come from: `checkpoint` (alpha 0 or 1), `materialised`, `streamed`, or
-        `both models` where probabilities are mixed."""
-        if self.recipe.merge_method == MIX:
-            return "both models"
-        if self.recipe.end:
-            return "checkpoint"
-        return "materialised" if self._materialize else "streamed"
+        self.engine.set_alpha(alpha)
 
     # The harness asks its models for more than `LM` declares (max_length, batch sizes,
     # accelerator ...), so whatever is not ours is the backend's.
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or "_arguments" not in self.__dict__:
+        if name.startswith("__") or "engine" not in self.__dict__:
             raise AttributeError(name)  # a copy or pickle in the making, or a failed __init__
+        if name in FOR_THE_RECORD and not self.engine.is_loaded:
+            raise AttributeError(f"{name}: no engine was needed")
         return getattr(self.lm, name)
 
     @property
@@ -243,24 +163,39 @@ class HindsightMerged(LM):
     def device(self):
         return self.lm.device
 
-    def set_cache_hook(self, cache_hook) -> None:
-        self.cache_hook = cache_hook
-        if "lm" in self.__dict__:
-            self.lm.set_cache_hook(cache_hook)
-
     # --- prompts -----------------------------------------------------------------------------
+
+    @property
+    def front(self) -> Front:
+        """Tokenizer and chat template at the present alpha."""
+        folder = self.recipe.front.folder
+        return self._fronts.setdefault(
+            folder, Front(folder, self.backend_name, self.engine.arguments)
+        )
+
+    @cached_property
+    def _fronts(self) -> dict[Path, Front]:
+        return {}
+
+    @property
+    def tokenizer(self):
+        return self.front.tokenizer
+
+    @property
+    def eot_token_id(self) -> int | None:
+        return self.tokenizer.eos_token_id
 
     @property
     def tokenizer_name(self) -> str:
         # Asked for exactly when the harness applies the chat template, cached prompts or not.
         self._harness_applies_template = True
-        return self.lm.tokenizer_name
+        return self.front.name
 
     def apply_chat_template(self, chat_history, add_generation_prompt: bool = True) -> str:
-        return self.lm.apply_chat_template(chat_history, add_generation_prompt)
+        return self.front.render(chat_history, add_generation_prompt)
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
-        return self.lm.chat_template(chat_template)
+        return self.front.template(chat_template)
 
     def _style_prompts(self, requests: list[Instance]) -> None:
         """Bring requests into the model's prompt style, in place, so that logs show what was sent.
@@ -272,24 +207,61 @@ class HindsightMerged(LM):
             return
         for request in {id(request): request for request in requests}.values():
             if hasattr(request, "use_prompt_style"):
-                request.use_prompt_style(self.prompt_style, self.lm.apply_chat_template)
+                request.use_prompt_style(self.prompt_style, self.apply_chat_template)
             elif self.prompt_style == "chat":
                 # Kept, so that a request which is asked again is not wrapped again.
                 prompt, *rest = request.__dict__.setdefault("plain_args", request.args)
-                chat = self.lm.apply_chat_template([{"role": "user", "content": prompt}])
+                chat = self.apply_chat_template([{"role": "user", "content": prompt}])
                 request.arguments = (chat, *rest)
 
     # --- the three requests of the harness ----------------------------------------------------
 
+    @property
+    def sampling(self) -> Sampling:
+        """How answers are drawn and kept, at the present alpha."""
+        self.engine.refuse_if_broken()
+        key = ModelKey.of(self.recipe, self.backend_name, self.engine.arguments)
+        return Sampling(self._store, key, self.sampling_seed)
+
+    @cached_property
+    def _store(self) -> SampleStore:
+        return SampleStore(self._samples_file)
+
+    def keep_samples_in(self, file: Path) -> None:
+        """Keep answers in this file: what the harness's `--use_cache` means for this model."""
+        self._samples_file = file
+        self.__dict__.pop("_store", None)
+
+    def set_cache_hook(self, cache_hook: CacheHook) -> None:
+        if cache_hook.dbdict is not None:
+            raise RecipeError(
+                "The harness's CachingLM tells neither models nor samples apart, so hm-merged keeps "
+                "its answers itself: use keep_samples_in(FILE), or --use_cache without HM_AUTOLOAD=0."
+            )
+
+    def known(self, requests: list[Instance]) -> int:
+        """How many of these requests have an answer that is kept; nothing is generated."""
+        self._style_prompts([r for r in requests if r.request_type == "generate_until"])
+        return self.sampling.known(requests)
+
+    def _sampler(self, lm: Any) -> Sampler:
+        if self.backend_name == "hf":
+            from hm_models.sample_hf import sample_hf
+
+            return sample_hf
+        from hm_models.sample_vllm import sample_replicas, sample_vllm
+
+        return sample_replicas if lm.data_parallel_size > 1 else sample_vllm
+
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         self._style_prompts(requests)
-        return self.lm.generate_until(requests, disable_tqdm=disable_tqdm)
+        return self.sampling.answers(requests, self._sampler, lambda: self.lm, disable_tqdm)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        return self.lm.loglikelihood(requests)
+        return self.sampling.scores("loglikelihood", requests, lambda: self.lm)
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
-        return self.lm.loglikelihood_rolling(requests)
+        return self.sampling.scores("loglikelihood_rolling", requests, lambda: self.lm)
 
     # --- the protocol of a result --------------------------------------------------------------
 
@@ -309,6 +281,11 @@ class HindsightMerged(LM):
             },
             "backend": self.backend_name,
             "prompt_style": "harness" if self._harness_applies_template else self.prompt_style,
+            "sampling": {
+                "seed": self.sampling_seed,
+                "same_again": same_again(recipe, self.engine.arguments),
+                "kept_in": str(self._samples_file),
+            },
             "versions": {name: _version(name) for name in REPORTED_PACKAGES},
         }
 

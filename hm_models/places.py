@@ -13,3 +13,8 @@ def cache_folder(*parts: str) -> Path:
     folder = folder.joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def samples_file() -> Path:
+    """Where samples are kept unless `--use_cache` names another file."""
+    return cache_folder() / "samples.sqlite"

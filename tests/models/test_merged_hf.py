@@ -318,6 +318,7 @@ def test_remarks_reach_the_log_and_the_model_info(instruct, tmp_path, caplog):
 
 def test_the_harness_sees_its_backend_through_the_merge(streamed, instruct):
     config = json.loads((instruct / "config.json").read_text())
+    assert streamed.lm is not None
     assert streamed.max_length == config["max_position_embeddings"]
     assert (streamed.rank, streamed.world_size) == (0, 1)
     assert streamed.device == streamed.lm.device
@@ -343,16 +344,20 @@ def test_a_request_that_is_asked_twice_is_wrapped_once(base, instruct):
 def test_nothing_is_loaded_before_it_is_needed(base, instruct):
     lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
     assert (lm.rank, lm.world_size) == (0, 1)
-    assert "lm" not in vars(lm)
-    assert lm.max_length > 0, "what the backend knows is passed on"
-    assert "lm" in vars(lm)
+    assert lm.tokenizer.eos_token_id == lm.eot_token_id == 1
+    assert not lm.engine.is_loaded
+    assert not hasattr(lm, "batch_sizes"), "what the harness notes after a run starts no engine"
+    assert not lm.engine.is_loaded
+    assert lm.add_bos_token is None, "what the backend knows is passed on"
+    assert lm.engine.is_loaded
+    assert lm.max_length > 0
 
 
 def test_a_backend_that_breaks_on_an_attribute_says_so(base, instruct, monkeypatch):
     def broken(*args):
         raise AttributeError("engine has no wheels")
 
-    monkeypatch.setattr("hm_models.merged.load_hf", broken)
+    monkeypatch.setattr("hm_models.engine.load_hf", broken)
     lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
     with pytest.raises(RuntimeError, match="did not load: engine has no wheels"):
-        _ = lm.max_length
+        _ = lm.add_bos_token

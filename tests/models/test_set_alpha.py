@@ -58,7 +58,7 @@ def test_resident_checkpoints_are_read_no_more(base, instruct, tmp_path):
 def test_before_the_model_is_loaded_only_the_recipe_changes(base, instruct):
     lm = model(base, instruct)
     lm.set_alpha(0.2)
-    assert "lm" not in vars(lm)
+    assert not lm.engine.is_loaded
     assert_holds(lm, base, instruct, 0.2)
 
 
@@ -120,7 +120,7 @@ def test_another_config_at_the_base_means_another_model(base, instruct, tmp_path
     lm = model(ours, instruct)
     merged = lm.lm
     lm.set_alpha(0)
-    assert "lm" not in vars(lm)
+    assert not lm.engine.is_loaded
     assert lm.lm is not merged
     assert lm.lm.model.config.rms_norm_eps == 0.1
 

@@ -1,0 +1,180 @@
+"""Samples from transformers, each handed over in the step in which it ends.
+
+transformers draws all rows of a batch from one generator. Here each row draws from its own seed, so
+that a sample depends neither on its batch nor on what was generated before. The sampling parameters
+stay transformers' own: its warpers shape the distribution, and only the draw is replaced.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+import torch
+from lm_eval.models.utils import (
+    handle_stop_sequences,
+    normalize_gen_kwargs,
+    postprocess_generated_text,
+)
+from transformers import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
+
+from hm_models.sample_key import Job
+from hm_models.sample_store import Answer
+from hm_models.sampling import Taker
+
+
+def sample_hf(lm: Any, jobs: list[Job], take: Taker) -> None:
+    """Generate the answers to `jobs` with the harness's `hf` model `lm`, in batches of its size."""
+    length = {prompt: len(lm.tok_encode(prompt)) for prompt in {job.prompt for job in jobs}}
+    size = lm._detect_batch_size() if lm.batch_size == "auto" else int(lm.batch_size)
+
+    def alike(job: Job) -> str:
+        return repr((sorted(job.gen_kwargs.items()), job.seed is None))
+
+    ordered = sorted(jobs, key=lambda job: (alike(job), -length[job.prompt], job.prompt))
+    for _, group in groupby(ordered, key=alike):
+        same = list(group)
+        for start in range(0, len(same), size):
+            _sample_batch(lm, same[start : start + size], take)
+
+
+def _sample_batch(lm: Any, jobs: list[Job], take: Taker) -> None:
+    kwargs = normalize_gen_kwargs(jobs[0].gen_kwargs, lm.max_gen_toks)
+    eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
+    until = handle_stop_sequences(kwargs.pop("until", None), eos=eos)
+    max_tokens = kwargs.pop("max_gen_toks")
+    if lm.max_length <= max_tokens:
+        raise ValueError(
+            f"max_gen_toks={max_tokens} leaves no room for a prompt in a context of {lm.max_length} "
+            "tokens: ask for fewer tokens, or give max_length."
+        )
+    prompts, mask = lm.tok_batch_encode(
+        [job.prompt for job in jobs],
+        left_truncate_len=lm.max_length - max_tokens,
+        truncation=lm.truncation,
+    )
+    start = prompts.shape[1]
+
+    def hand_over(row: int, tokens: list[int]) -> None:
+        answer = Answer(_text(lm, tokens, until), {"tokens": len(tokens)})
+        take([(jobs[row], answer)])
+
+    rows = Rows(start, until, _stop_tokens(lm), lm.tok_decode, hand_over)
+    seeds = [job.seed for job in jobs]
+    if seeds[0] is None:
+        kwargs.pop("temperature", None)  # greedy has none, and transformers warns of one
+    else:
+        kwargs["custom_generate"] = _drawing(seeds)
+    with torch.autocast(
+        device_type=lm.device.type,
+        dtype=lm.mixed_precision_dtype,
+        enabled=lm.mixed_precision_dtype is not None,
+    ):
+        tokens = lm.model.generate(
+            input_ids=prompts.to(lm.device),
+            attention_mask=mask.to(lm.device),
+            max_length=start + max_tokens,
+            stopping_criteria=StoppingCriteriaList([rows]),
+            pad_token_id=lm.tokenizer.pad_token_id,
+            use_cache=True,
+            **kwargs,
+        )
+    rows.hand_over_rest(tokens)
+
+
+def _stop_tokens(lm: Any) -> set[int]:
+    ids = lm.model.generation_config.eos_token_id
+    return set(ids) if isinstance(ids, (list, tuple)) else {ids}
+
+
+def _text(lm: Any, tokens: list[int], until: list[str]) -> str:
+    marker = lm.think_end_token
+    if isinstance(marker, int) and marker in tokens:
+        last = len(tokens) - 1 - tokens[::-1].index(marker)
+        text = lm.tok_decode(tokens[last + 1 :]).lstrip()
+    else:
+        text = lm.tok_decode(tokens)
+    return postprocess_generated_text(text, until, marker if isinstance(marker, str) else None)
+
+
+class Rows(StoppingCriteria):
+    """Ends each row of a batch by itself, and hands it over in the step in which it ends.
+
+    Args:
+        start: number of prompt tokens.
+        until: stop strings.
+        stop_tokens: ids after which transformers itself ends a row.
+        decode: tokens -> text.
+        hand_over: called with a row's number and its new tokens.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        until: Iterable[str],
+        stop_tokens: set[int],
+        decode: Callable[..., str],
+        hand_over: Callable[[int, list[int]], None],
+    ) -> None:
+        self._start, self._until, self._stop_tokens = start, list(until), stop_tokens
+        self._decode, self._hand_over = decode, hand_over
+        # A stop string of c characters ends in the last c tokens; one more for a token cut in two.
+        self._window = max(map(len, self._until), default=0) + 1
+        self._ended: set[int] = set()
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        for row, tokens in enumerate(input_ids[:, self._start :].tolist()):
+            if row not in self._ended and self._ends(tokens):
+                self._end(row, tokens)
+        done = [row in self._ended for row in range(len(input_ids))]
+        return torch.tensor(done, device=input_ids.device)
+
+    def hand_over_rest(self, input_ids: torch.Tensor) -> None:
+        """Hand over the rows that generation ended by its length."""
+        for row, tokens in enumerate(input_ids[:, self._start :].tolist()):
+            if row not in self._ended:
+                self._end(row, tokens)
+
+    def _ends(self, tokens: list[int]) -> bool:
+        if tokens[-1] in self._stop_tokens:
+            return True
+        tail = self._decode(tokens[-self._window :], skip_special_tokens=False)
+        return any(text and text in tail for text in self._until)
+
+    def _end(self, row: int, tokens: list[int]) -> None:
+        self._ended.add(row)
+        self._hand_over(row, tokens)
+
+
+class SeededDraw(LogitsProcessor):
+    """Draws each row's next token by the row's own seed, and leaves nothing but that token.
+
+    The draw inverts the distribution's cumulative sum at one uniform number, in float64: rounding moves
+    a draw only where that number lies within the rounding of a border between two tokens.
+    """
+
+    def __init__(self, seeds: Sequence[int | None]) -> None:
+        self._draws = [random.Random(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """scores: [rows, vocabulary], shaped by all warpers; returns 0 at the token, else -inf."""
+        sums = scores.double().softmax(dim=-1).cumsum(dim=-1)
+        uniform = [[draw.random()] for draw in self._draws]
+        points = sums[:, -1:] * torch.tensor(uniform, dtype=sums.dtype, device=sums.device)
+        # The first token whose sum is above the point; its own probability is then above 0.
+        tokens = torch.searchsorted(sums, points, right=True).clamp(max=scores.shape[-1] - 1)
+        return torch.full_like(scores, -torch.inf).scatter(1, tokens, 0.0)
+
+
+def _drawing(seeds: Sequence[int | None]) -> Callable:
+    """transformers' own sampling loop, which then draws from a distribution of one token."""
+
+    def generate(
+        model: Any, input_ids: torch.Tensor, logits_processor: Any, **arguments: Any
+    ) -> Any:
+        logits_processor.append(SeededDraw(seeds))
+        return model._sample(input_ids, logits_processor=logits_processor, **arguments)
+
+    return generate
