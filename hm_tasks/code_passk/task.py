@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval.api.metrics import mean
-from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics.entropy import TokenSums
@@ -25,6 +24,7 @@ from hm_tasks.execution.isolation.levels import RLIMIT
 from hm_tasks.execution.isolation.prove import choose
 from hm_tasks.execution.pool import check_all
 from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
+from hm_tasks.zero_shot import ProtocolError, ZeroShotTask, whole_number
 
 FILTER = "scored"
 # Which samples count as correct, by the prefix of the metric: both sets of tests (evalplus's
@@ -37,14 +37,8 @@ CORRECT = {
 COUNTS = ("generated", "unscored", "timeouts", "empty_programs")
 
 
-class ProtocolError(ValueError):
-    """A setting of the task that cannot be used; raised before any model is loaded."""
-
-
-class CodePassK(Task):
+class CodePassK(ZeroShotTask):
     """A pass@k task; everything that differs between benchmarks is in its YAML."""
-
-    OUTPUT_TYPE = "generate_until"
 
     def __init__(self, config: dict[str, Any]) -> None:
         settings = {key: value for key, value in config.items() if key != "class"}
@@ -70,22 +64,9 @@ class CodePassK(Task):
             for p in problems
         ]
         self._instances: list[CodeRequest] | None = None
-        self._system: str | None = None
         self._tokens: dict[str, list[TokenSums]] = {}
 
     # --- documents ----------------------------------------------------------------------------
-
-    def has_training_docs(self) -> bool:
-        return False
-
-    def has_validation_docs(self) -> bool:
-        return False
-
-    def has_test_docs(self) -> bool:
-        return True
-
-    def test_docs(self) -> list[dict[str, str]]:
-        return self._docs
 
     def doc_to_text(self, doc: dict[str, str]) -> str:
         return completion_prompt(doc["prompt"])
@@ -94,14 +75,6 @@ class CodePassK(Task):
         return self._problems[doc["task_id"]].canonical_solution
 
     # --- requests -----------------------------------------------------------------------------
-
-    def fewshot_context(self, doc: dict[str, str], num_fewshot: int = 0, **kwargs: Any) -> str:
-        if num_fewshot:
-            raise ProtocolError(
-                f"{self.task_name} is a zero-shot task: --num_fewshot {num_fewshot} cannot be used."
-            )
-        self._system = kwargs.get("system_instruction")
-        return self.doc_to_text(doc)
 
     def construct_requests(self, doc: dict[str, str], ctx: str, **kwargs: Any) -> CodeRequest:
         request = CodeRequest(
@@ -180,10 +153,8 @@ class CodePassK(Task):
 
 
 def _protocol(metadata: dict[str, Any]) -> tuple[int, list[int]]:
-    n_samples, ks = metadata["n_samples"], metadata["k"]
+    n_samples, ks = whole_number(metadata, "n_samples"), metadata["k"]
     ks = [ks] if isinstance(ks, int) else ks
-    if isinstance(n_samples, bool) or not isinstance(n_samples, int) or n_samples < 1:
-        raise ProtocolError(f"n_samples={n_samples!r}: expected a whole number above 0.")
     if (
         not isinstance(ks, (list, tuple))
         or not ks
