@@ -20,7 +20,9 @@ from typing import Any
 RUBRIC = "rubric"
 _RUBRIC_FILE = Path(__file__).with_name("rubric.txt")
 # Decoration around the line is common; a line that begins with ">" is the quoted answer, never a verdict.
-_VERDICT = re.compile(r"^[ \t*_`#]*#[ \t]*thescore[ \t*_`]*:[ \t*_`]*([01])(?:\.0+)?[ \t.*_`]*$", re.I)
+_VERDICT = re.compile(
+    r"^[ \t*_`#]*#[ \t]*thescore[ \t*_`]*:[ \t*_`]*([01])(?:\.0+)?[ \t.*_`]*$", re.I
+)
 _NUMBER = re.compile(r"\s*([01])(?:\.0+)?\.?\s*")
 _FIELD = re.compile(r"\{(question|answer|mark)\}")
 _LINE_ENDS = re.compile(r"\r\n|[\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
@@ -81,7 +83,9 @@ def load_prompt(where: str | None) -> JudgePrompt:
         )
     path = Path(file).expanduser()
     try:
-        records = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+        records = [
+            json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()
+        ]
         known = {str(record["name"]): record for record in records}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PromptError(

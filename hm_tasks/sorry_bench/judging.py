@@ -211,6 +211,4 @@ class _Question:
         return self.judgment(None, JUDGE_REFUSED if refused else UNREADABLE, text)
 
     def judgment(self, score: int | None, unscored: str, words: str) -> Judgment:
-        return Judgment(
-            score, ASKED, unscored, words, self.calls, self.tokens_in, self.tokens_out
-        )
+        return Judgment(score, ASKED, unscored, words, self.calls, self.tokens_in, self.tokens_out)

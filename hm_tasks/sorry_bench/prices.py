@@ -1,6 +1,6 @@
 """What asking a judge costs, from the table beside this file: estimates, with their date.
 
-    price_of("gpt-4.1-mini").dollars(1_000_000, 20_000)
+price_of("gpt-4.1-mini").dollars(1_000_000, 20_000)
 """
 
 from __future__ import annotations

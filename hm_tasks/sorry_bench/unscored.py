@@ -10,7 +10,7 @@ from typing import Any
 
 from hm_metrics.fulfillment import bounds
 from hm_metrics.store import cache_file
-from hm_tasks.sorry_bench.judgment import Judgment, reasons, tally
+from hm_tasks.sorry_bench.judgment import API_ERROR, Judgment, reasons, tally
 from hm_tasks.sorry_bench.settings import JudgeSettings
 
 Judged = tuple[dict[str, Any], str, Sequence[str], Sequence[Judgment]]  # doc, prompt, answers
@@ -37,15 +37,16 @@ def fail_if_unscored(judged: Sequence[Judged], settings: JudgeSettings, task: st
     file = cache_file("unfinished", f"samples_{task}_{time.strftime('%Y-%m-%dT%H-%M-%S')}.jsonl")
     write_log(judged, file)
     low, high = bounds([tally(found) for *_, found in judged])
-    worst = why.most_common(1)[0][0]
-    words = next(judgment.words for judgment in judgments if judgment.unscored == worst)
+    # What judges say may repeat a request; what endpoints say of a failure does not.
+    failed = next((j.words for j in judgments if j.unscored == API_ERROR), "")
     raise UnscoredError(
         f"{task}: {unscored} of {len(judgments)} answers have no score "
         f"({', '.join(f'{reason} {count}' for reason, count in why.most_common())}), more than "
-        f"max_unscored={settings.max_unscored:g} allows; the rate lies between {low:.3f} and {high:.3f}. "
-        f"The first {worst}: {' '.join(words.split())[:200]!r}. Nothing is lost: verdicts are kept, the "
-        f"answers are in {file}. The same command again, or hm-judge on that file, asks only for what "
-        "is missing; a higher max_unscored accepts the bounds."
+        f"max_unscored={settings.max_unscored:g} allows; the rate lies between {low:.3f} and "
+        f"{high:.3f}. {failed + ' ' if failed else ''}Nothing is lost: verdicts are kept, and answers "
+        f"with the judge's words are in {file}. The same command again asks only for what is missing, "
+        f"and so does `hm-judge {file.name} --judge {settings.judge}`, without generating. A higher "
+        "max_unscored accepts the bounds."
     )
 
 
