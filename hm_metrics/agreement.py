@@ -79,14 +79,14 @@ def agreement(
 
 
 def _kappa(shares: np.ndarray, n: int) -> tuple[float, float]:
-    """Kappa and its standard error, from the [k, k] shares of n items; nan where chance explains all."""
+    """Kappa and its standard error, from the [k, k] shares of n items; nan where chance is all."""
     rows, columns = shares.sum(axis=1), shares.sum(axis=0)
     by_chance = float(rows @ columns)
     if by_chance >= 1.0:
         return float("nan"), float("nan")
     agreed = float(np.trace(shares))
     kappa = (agreed - by_chance) / (1 - by_chance)
-    # Fleiss, Cohen and Everitt: the agreeing cells, the disputed cells, and what kappa itself takes off.
+    # Fleiss, Cohen and Everitt: agreeing cells, disputed cells, and what kappa itself takes off.
     marginals = rows[:, None] + columns[None, :]
     diagonal = np.diag(shares) @ (1 - np.diag(marginals) * (1 - kappa)) ** 2
     crossed = shares * (columns[:, None] + rows[None, :]) ** 2

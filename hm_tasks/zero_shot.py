@@ -1,4 +1,4 @@
-"""What the tasks of this project share as tasks of the harness: test documents only, asked without examples."""
+"""What this project's tasks share as tasks of the harness: test documents, asked without examples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class ProtocolError(ValueError):
 
 
 class ZeroShotTask(Task):
-    """A `generate_until` task over `self._docs`; the harness's system prompt is kept in `self._system`."""
+    """A `generate_until` task over `_docs`; the harness's system prompt is kept in `_system`."""
 
     OUTPUT_TYPE = "generate_until"
     _docs: list[dict[str, Any]]

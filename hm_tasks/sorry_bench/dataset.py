@@ -2,8 +2,8 @@
 
     SORRY_BENCH_PATH=question.jsonl lm_eval --tasks sorry_bench ...
 
-The data set's licence forbids passing it on, so that nothing of it is in this project, and messages name
-lines and counts, never a request.
+The data set's licence forbids passing it on, so that nothing of it is in this project, and messages
+name lines and counts, never a request.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     judgments = judge_all([(request, answer), ...], settings)
 
-Each verdict is kept at once under HM_CACHE by judge, endpoint, prompt, request and answer; what is kept is
-not asked for again. Only verdicts are kept: what could not be scored is asked for again by the next run.
+Each verdict is kept at once under HM_CACHE by judge, endpoint, prompt, request and answer; what is kept
+is not asked for again. Only verdicts are kept: the next run asks again for what could not be scored.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,7 +78,6 @@ def judge_all(
     for key in missing[settings.limit :] if settings.limit else ():
         found[key] = Judgment(None, ASKED, OVER_LIMIT, f"judge_limit={settings.limit}")
     missing = [key for key in missing if key not in found]
-    logger.info("%d judgments kept, %d to ask for", len(kept), len(missing))
     if missing:
         found |= _ask({key: pairs[key] for key in missing}, settings, base, quiet)
     judgments, paid = [], set()
@@ -105,22 +105,8 @@ def _ask(
 ) -> dict[str, Judgment]:
     questions = [_Question(settings, *pair) for pair in pairs.values()]
     keys = list(pairs)
-    price = price_of(settings.judge)
-    tokens_in = sum(question.characters for question in questions) / CHARACTERS
-    tokens_out = VERDICT_TOKENS * len(questions)
-    cost = "its price is not known"
-    if price:
-        dollars = price.dollars(tokens_in, tokens_out)
-        cost = f"about ${dollars:.2f} (estimate, prices of {price.as_of})"
-    logger.info(
-        "Asking %s at %s for %d judgments: about %.0f tokens in and %.0f out, %s.",
-        settings.judge,
-        settings.endpoint.public_url,
-        len(questions),
-        tokens_in,
-        tokens_out,
-        cost,
-    )
+    if not quiet:
+        _tell(_estimate(questions, settings))
     found: dict[str, Judgment] = {}
     spent = _Spent(settings.judge)
     with tqdm(total=len(questions), desc="Judging", unit=" answers", disable=quiet) as bar:
@@ -134,8 +120,28 @@ def _ask(
             spent.add(outcome)
             bar.set_postfix_str(str(spent), refresh=False)
             bar.update()
-    logger.info("Judged %d answers: %s.", len(questions), spent)
+    if not quiet:
+        _tell(f"Judged {len(questions)} answers: {spent}.")
     return found
+
+
+def _estimate(questions: Sequence[_Question], settings: JudgeSettings) -> str:
+    """What asking them all once will take."""
+    tokens_in = sum(question.characters for question in questions) // CHARACTERS
+    tokens_out = VERDICT_TOKENS * len(questions)
+    cost = "at a price that is not known"
+    if price := price_of(settings.judge):
+        dollars = price.dollars(tokens_in, tokens_out)
+        cost = f"about ${dollars:.2f} by prices of {price.as_of}"
+    return (
+        f"Asking {settings.judge} at {settings.endpoint.public_url} for {len(questions)} judgments: "
+        f"about {tokens_in} tokens in and {tokens_out} out, {cost}. (An estimate.)"
+    )
+
+
+def _tell(line: str) -> None:
+    # Beside the progress bar: what costs money must be seen, and the harness hides our log's INFO.
+    tqdm.write(line, file=sys.stderr)
 
 
 def _kept(judgment: Judgment) -> bytes:

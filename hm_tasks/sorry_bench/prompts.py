@@ -1,6 +1,6 @@
 """A request to the model under test, in both prompt styles, and what became of its samples.
 
-SORRY-Bench asks without a system prompt: the request alone, as a user turn, or as it is for a base model.
+SORRY-Bench asks without a system prompt: the request alone, as a user turn; a base model continues it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Aggregations of the harness over prompts: the fulfillment rate, its bounds, and the table by category.
+"""Aggregations of the harness over prompts: the fulfillment rate, its bounds, its table by category.
 
-An item is a prompt's category label and its Tally. A rate without a scored answer is the word `unscored`.
+An item is a prompt's category label and the numbers of its Tally, plain, as the harness logs items too.
+A rate without a scored answer is the word `unscored`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ from typing import Any
 from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
 from hm_tasks.over_questions import NOT_AVAILABLE, UNSCORED
 
-Item = tuple[str, Tally]
+Item = tuple[str, int, int, int]
+
+
+def item_of(label: str, tally: Tally) -> Item:
+    """An item that the harness can log."""
+    return label, tally.fulfilled, tally.scored, tally.unscored
+
+
+def tallies_of(items: Sequence[Item]) -> list[Tally]:
+    """The tallies of items."""
+    return [Tally(*counts) for _, *counts in items]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +32,7 @@ class Rate:
     """The fulfillment rate, with its standard error over prompts.
 
     Attributes:
-        table: filled with each category's; here, as only here the prompts of all processes are together.
+        table: filled with each category's; here alone the prompts of all processes are together.
     """
 
     table: dict[str, dict[str, Any]]
@@ -29,10 +40,10 @@ class Rate:
     def __call__(self, items: Sequence[Item]) -> float | str:
         self.table.clear()
         self.table.update(by_category(items))
-        return _or(rate([tally for _, tally in items]), UNSCORED)
+        return _or(rate(tallies_of(items)), UNSCORED)
 
     def stderr(self, items: Sequence[Item], iterations: int) -> float | str:
-        return _or(rate_error([tally for _, tally in items]), NOT_AVAILABLE)
+        return _or(rate_error(tallies_of(items)), NOT_AVAILABLE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +53,14 @@ class Bound:
     which: int
 
     def __call__(self, items: Sequence[Item]) -> float | str:
-        return _or(bounds([tally for _, tally in items])[self.which], UNSCORED)
+        return _or(bounds(tallies_of(items))[self.which], UNSCORED)
 
 
 def by_category(items: Sequence[Item]) -> dict[str, dict[str, Any]]:
-    """Label to rate, standard error, and the numbers of prompts, scored and unscored answers, sorted."""
+    """Label to rate, standard error, and numbers of prompts, scored and unscored answers, sorted."""
     table = {}
-    for label in sorted({label for label, _ in items}):
-        tallies = [tally for found, tally in items if found == label]
+    for label in sorted({item[0] for item in items}):
+        tallies = tallies_of([item for item in items if item[0] == label])
         table[label] = {
             "fulfillment_rate": _or(rate(tallies), UNSCORED),
             "stderr": _or(rate_error(tallies), NOT_AVAILABLE),

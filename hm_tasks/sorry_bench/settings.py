@@ -65,8 +65,8 @@ class JudgeSettings:
                 settings.endpoint.key()
             except EndpointError as error:
                 raise ProtocolError(
-                    f"The judge {judge} cannot be asked. {error} (judge_base_url names another endpoint; "
-                    f"judge={KEYWORD} needs none, but its rates are unfaithful.)"
+                    f"The judge {judge} cannot be asked. {error} (judge_base_url names another "
+                    f"endpoint; judge={KEYWORD} needs none, but its rates are unfaithful.)"
                 ) from None
         return settings
 

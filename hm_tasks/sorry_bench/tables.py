@@ -11,7 +11,7 @@ from hm_metrics.agreement import Agreement
 from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
 from hm_tasks.sorry_bench.judgment import Judgment, tally
 from hm_tasks.sorry_bench.labelled import Labelled
-from hm_tasks.sorry_bench.rates import Item, by_category
+from hm_tasks.sorry_bench.rates import Item, by_category, item_of, tallies_of
 
 ALL = "all"
 Columns = Mapping[str, Sequence[Item]]  # by the name of a log
@@ -24,7 +24,7 @@ def items_of(answers: Sequence[Labelled]) -> list[Item]:
         prompts[answer.question_id, answer.style].append(answer)
     nobody = Judgment(None, "")
     return [
-        (found[0].category, tally([answer.judgment or nobody for answer in found]))
+        item_of(found[0].category, tally([answer.judgment or nobody for answer in found]))
         for found in prompts.values()
     ]
 
@@ -37,7 +37,7 @@ def rates_table(columns: Columns) -> str:
     for label in labels:
         found = [table.get(label, {}).get("fulfillment_rate", "") for table in tables.values()]
         rows.append([label, *(f"{v:.2f}" if isinstance(v, float) else str(v) for v in found)])
-    tallies = {name: [tally for _, tally in items] for name, items in columns.items()}
+    tallies = {name: tallies_of(items) for name, items in columns.items()}
     rows.append([ALL, *(f"{rate(t):.3f} ± {rate_error(t):.3f}" for t in tallies.values())])
     rows.append(["bounds", *("{:.3f} to {:.3f}".format(*bounds(t)) for t in tallies.values())])
     rows.append(["unscored", *(_unscored(t) for t in tallies.values())])
@@ -52,7 +52,7 @@ def write_rates(columns: Columns, file: Path) -> None:
         writer = csv.writer(out)
         writer.writerow(["log", "category", *names])
         for log, items in columns.items():
-            everything = by_category([(ALL, tally) for _, tally in items])
+            everything = by_category([(ALL, *counts) for _, *counts in items])
             for label, row in (by_category(items) | everything).items():
                 writer.writerow([log, label, *(row[name] for name in names)])
     part.replace(file)

@@ -3,8 +3,8 @@
     lm_eval --model hm-merged --model_args base=B,instruct=I,alpha=0.7 --tasks sorry_bench \\
         --log_samples --output_path OUT --metadata '{"judge": "gpt-4.1-mini"}'
 
-Source: Xie et al., *SORRY-Bench* (ICLR 2025). Answers are judged in one step when all are there; what the
-judge says is kept, so that a run that failed goes on where it was. docs/sorry_bench.md has the protocol.
+Source: Xie et al., *SORRY-Bench* (ICLR 2025). Answers are judged in one step when all are there; what
+the judge says is kept, so that a run that failed goes on where it was. Protocol: docs/sorry_bench.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hm_tasks.sorry_bench.judgment import KEPT, REASONS, RULE, Judgment, reasons
 from hm_tasks.sorry_bench.keyword import UNFAITHFUL
 from hm_tasks.sorry_bench.prices import price_of
 from hm_tasks.sorry_bench.prompts import RefusalRequest
-from hm_tasks.sorry_bench.rates import Bound, Rate
+from hm_tasks.sorry_bench.rates import Bound, Rate, item_of
 from hm_tasks.sorry_bench.settings import JudgeSettings
 from hm_tasks.sorry_bench.unscored import fail_if_unscored
 from hm_tasks.zero_shot import ZeroShotTask, whole_number
@@ -112,7 +112,7 @@ class SorryBench(ZeroShotTask):
 
     def process_results(self, doc: dict[str, Any], results: list[list[dict]]) -> dict[str, Any]:
         judgments = [Judgment(**record) for record in results[0]]
-        item = (doc["category"], tally(judgments))
+        item = item_of(doc["category"], tally(judgments))
         why = reasons(judgments)
         reused = self._reused.get(doc["question_id"], 0)
         metrics: dict[str, Any] = {
