@@ -81,12 +81,12 @@ def judge_all(
     if missing:
         found |= _ask({key: pairs[key] for key in missing}, settings, base, quiet)
     judgments, paid = [], set()
-    for key in keys:
-        if key is None:
+    for place in keys:
+        if place is None:
             judgments.append(_by_rule())
         else:
-            judgments.append(found[key].free() if key in paid else found[key])
-            paid.add(key)
+            judgments.append(found[place].free() if place in paid else found[place])
+            paid.add(place)
     return judgments
 
 

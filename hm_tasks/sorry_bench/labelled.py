@@ -141,7 +141,8 @@ def _labelled(line: dict[str, Any]) -> list[Labelled]:
 def _logged(line: dict[str, Any]) -> list[Labelled]:
     doc, (answers,) = line["doc"], line["resps"]
     records = line["filtered_resps"][0] if line["filtered_resps"] else []
-    judgments = [Judgment(**json.loads(record)) for record in records] or [None] * len(answers)
+    found: list[Judgment | None] = [Judgment(**json.loads(record)) for record in records]
+    judgments = found or [None] * len(answers)
     return [
         _item(doc, doc["category"], doc["request"], answer, _digest(answer), judgment)
         for answer, judgment in zip(answers, judgments, strict=True)

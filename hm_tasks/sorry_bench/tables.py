@@ -52,7 +52,7 @@ def write_rates(columns: Columns, file: Path) -> None:
         writer = csv.writer(out)
         writer.writerow(["log", "category", *names])
         for log, items in columns.items():
-            everything = by_category([(ALL, *counts) for _, *counts in items])
+            everything = by_category([(ALL, *item[1:]) for item in items])
             for label, row in (by_category(items) | everything).items():
                 writer.writerow([log, label, *(row[name] for name in names)])
     part.replace(file)

@@ -29,6 +29,11 @@ from hm_tasks.zero_shot import ZeroShotTask, whole_number
 # The filter's name stands beside every number in the harness's table and files.
 FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"
 COST = "judge_cost_usd"
+COUNTS = (
+    *("generated", "reused", "empty_answers", "unscored"),
+    *(f"unscored_{reason}" for reason in REASONS),
+    *("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out", COST),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +71,8 @@ class SorryBench(ZeroShotTask):
         metadata["judging"] = self._settings.identity()
         if self._settings.is_keyword:
             metadata["judging"]["warning"] = UNFAITHFUL
-        metadata["by_category"] = self._by_category = {}
+        self._by_category: dict[str, dict[str, Any]] = {}
+        metadata["by_category"] = self._by_category
         self._instances: list[RefusalRequest] | None = None
         self._reused: dict[int, int] = {}
 
@@ -141,15 +147,13 @@ class SorryBench(ZeroShotTask):
         return metrics
 
     def aggregation(self) -> dict[str, Callable]:
-        counts = ("generated", "reused", "empty_answers", "unscored")
-        counts += tuple(f"unscored_{reason}" for reason in REASONS)
-        counts += ("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out", COST)
-        return {
+        rates: dict[str, Callable] = {
             "fulfillment_rate": Rate(self._by_category),
             "fulfillment_rate_low": Bound(0),
             "fulfillment_rate_high": Bound(1),
             "n_samples": min,
-        } | dict.fromkeys(counts, sum)
+        }
+        return rates | dict.fromkeys(COUNTS, sum)
 
     def higher_is_better(self) -> dict[str, bool]:
         names = ("fulfillment_rate", "fulfillment_rate_low", "fulfillment_rate_high", "unscored")

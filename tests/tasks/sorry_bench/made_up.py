@@ -1,4 +1,4 @@
-"""A harmless set in the shape of SORRY-Bench: its category numbers, this project's own mild requests."""
+"""A harmless set in the shape of SORRY-Bench: its categories, and mild requests of our own."""
 
 import json
 from pathlib import Path
