@@ -37,7 +37,7 @@ def test_the_releases_differ_by_one_category_and_names_are_distinct():
 def test_mutations_are_read_from_their_own_files(folder):
     write_set(folder, styles=("base", "slang"))
     assert load_requests("202503", "slang").requests[0].text == request(1, "slang")
-    with pytest.raises(DatasetError, match="question_morse.jsonl is missing"):
+    with pytest.raises(DatasetError, match=r"question_morse\.jsonl is missing"):
         load_requests("202503", "morse")
 
 
