@@ -229,12 +229,20 @@ def test_440_answers_among_failures_and_a_kill_are_all_judged_once(tmp_path):
 
 @pytest.mark.slow
 def test_440_answers_at_500_ms_and_32_at_once_take_no_more_than_115_percent_of_7_s(store):
-    with Endpoint(chat=verdict, latency_s=0.5) as server:
-        judge(server, answers(1), store)  # the library is imported and the server warm
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.tasks.sorry_bench.serve_judge", "0.5"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with server:
+        chosen = settings(server.stdout.readline().strip(), concurrency=32)
+        judge_all(answers(1), chosen, store, quiet=True)  # the library is imported
+        pairs = [(question, f"{answer} Again.") for question, answer in answers(440)]
         begin = time.monotonic()
-        found = judge(server, [(q, f"{a} Again.") for q, a in answers(440)], store, concurrency=32)
+        found = judge_all(pairs, chosen, store, quiet=True)
         took = time.monotonic() - begin
     print(f"\n440 answers in {took:.2f} s")
-    assert all(one.score is not None for one in found)
-    assert server.most_at_once == 32
+    assert all(one.score is not None and one.calls == 1 for one in found)
     assert took <= 1.15 * 7
