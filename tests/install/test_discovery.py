@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-TASKS = ("mbppplus_passk", "humanevalplus_passk", "demo_passk")
+TASKS = ("mbppplus_passk", "humanevalplus_passk", "demo_passk", "sorry_bench", "sorry_bench_morse")
 LM_EVAL = Path(sys.executable).with_name("lm_eval")
 
 
