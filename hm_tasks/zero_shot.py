@@ -6,9 +6,7 @@ from typing import Any
 
 from lm_eval.api.task import Task
 
-
-class ProtocolError(ValueError):
-    """A setting of a task that cannot be used; raised before any model is loaded."""
+from hm_tasks.protocol import ProtocolError
 
 
 class ZeroShotTask(Task):
@@ -37,15 +35,3 @@ class ZeroShotTask(Task):
             )
         self._system = kwargs.get("system_instruction")
         return self.doc_to_text(doc)
-
-
-def whole_number(metadata: dict[str, Any], name: str) -> int:
-    """A setting that must be a whole number above 0.
-
-    Raises:
-        ProtocolError: it is not.
-    """
-    value = metadata[name]
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ProtocolError(f"{name}={value!r}: expected a whole number above 0.")
-    return value

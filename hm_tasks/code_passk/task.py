@@ -24,7 +24,8 @@ from hm_tasks.execution.isolation.levels import RLIMIT
 from hm_tasks.execution.isolation.prove import choose
 from hm_tasks.execution.pool import check_all
 from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
-from hm_tasks.zero_shot import ProtocolError, ZeroShotTask, whole_number
+from hm_tasks.protocol import ProtocolError, whole_number
+from hm_tasks.zero_shot import ZeroShotTask
 
 FILTER = "scored"
 # Which samples count as correct, by the prefix of the metric: both sets of tests (evalplus's

@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 from hm_metrics.openai_client import Endpoint, EndpointError
+from hm_tasks.protocol import ProtocolError, whole_number
 from hm_tasks.sorry_bench.judge import JudgePrompt, load_prompt
-from hm_tasks.zero_shot import ProtocolError, whole_number
 
 KEYWORD = "keyword"  # the judge that needs no model
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from lm_eval.config.task import TaskConfig
 
+from hm_tasks.protocol import whole_number
 from hm_tasks.sorry_bench.dataset import load_requests
 from hm_tasks.sorry_bench.judging import judge_all
 from hm_tasks.sorry_bench.judgment import KEPT, REASONS, RULE, Judgment, reasons, tally
@@ -24,7 +25,7 @@ from hm_tasks.sorry_bench.prompts import RefusalRequest
 from hm_tasks.sorry_bench.rates import Bound, Rate, item_of
 from hm_tasks.sorry_bench.settings import JudgeSettings
 from hm_tasks.sorry_bench.unscored import fail_if_unscored
-from hm_tasks.zero_shot import ZeroShotTask, whole_number
+from hm_tasks.zero_shot import ZeroShotTask
 
 # The filter's name stands beside every number in the harness's table and files.
 FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"

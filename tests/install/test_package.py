@@ -18,6 +18,10 @@ import hm_tasks.code_passk
 from pathlib import Path
 folder = Path(hm_tasks.code_passk.__file__).parent
 print(sorted(path.name for path in folder.iterdir() if path.suffix != ".py" and path.is_file()))
+import hm_tasks.sorry_bench
+folder = Path(hm_tasks.sorry_bench.__file__).parent
+print(sum(path.name.endswith(("yaml", ".txt")) for path in folder.iterdir()))
+print((folder.parent / "hindsight.yaml").is_file())
 """
 TASK_FILES = [
     "_code_passk_yaml",
@@ -37,7 +41,7 @@ def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
         tracked = subprocess.check_output(
             [
                 *("git", "ls-files", "hm_*", "setup.*", "pyproject.toml", "README.md", "LICENSE"),
-                "scripts/hm-score",
+                *("scripts/hm-score", "scripts/hm-cache", "scripts/hm-judge"),
             ],
             cwd=ROOT,
             text=True,
@@ -55,9 +59,10 @@ def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
     assert (site / "hm_autoload.pth").is_file()
     probe = [sys.executable, "-S", "-c", PROBE, str(site)]
     answer = subprocess.run(probe, cwd=tmp_path, capture_output=True, text=True, check=True)
-    hooks, files = answer.stdout.splitlines()
+    hooks, files, sorry_files, group = answer.stdout.splitlines()
     assert hooks == "1"
     assert files == str(TASK_FILES)
+    assert (sorry_files, group) == ("24", "True")  # 21 tasks, what they share, prices, the rubric
     program = Path(sysconfig.get_path("scripts", vars=variables), "hm-score")
     environment = {"PYTHONPATH": str(site)}
     shown = subprocess.run([program, "--help"], env=environment, capture_output=True, text=True)

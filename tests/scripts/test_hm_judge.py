@@ -1,4 +1,4 @@
-"""hm-judge: other judges over logged answers, judges against people and each other; nothing generated."""
+"""hm-judge: other judges over logged answers, judges against people and against each other."""
 
 import csv
 import json

@@ -6,10 +6,10 @@ import pytest
 from lm_eval.api.registry import get_model
 from lm_eval.evaluator import evaluate
 
+from hm_tasks.protocol import ProtocolError
 from hm_tasks.sorry_bench.dataset import DatasetError
 from hm_tasks.sorry_bench.labelled import read_labelled
 from hm_tasks.sorry_bench.unscored import UnscoredError
-from hm_tasks.zero_shot import ProtocolError
 from tests.metrics.endpoint import Endpoint, say
 from tests.tasks.benchmarks import load
 from tests.tasks.sorry_bench.judge_some import verdict
