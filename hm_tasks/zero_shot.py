@@ -35,3 +35,21 @@ class ZeroShotTask(Task):
             )
         self._system = kwargs.get("system_instruction")
         return self.doc_to_text(doc)
+
+    def new_request(self, **fields: Any) -> Any:
+        """An Instance of the task's own kind, which has `use_prompt_style`."""
+        raise NotImplementedError
+
+    def construct_requests(self, doc: dict[str, Any], ctx: str, **kwargs: Any) -> Any:
+        request = self.new_request(
+            request_type="generate_until",
+            doc=doc,
+            arguments=(),
+            idx=0,
+            metadata=kwargs["metadata"],
+            system=self._system,
+            generation_kwargs=self.config.generation_kwargs,
+        )
+        style = "chat" if kwargs.get("apply_chat_template") else "completion"
+        request.use_prompt_style(style, kwargs.get("chat_template"))
+        return request

@@ -77,20 +77,8 @@ class CodePassK(ZeroShotTask):
 
     # --- requests -----------------------------------------------------------------------------
 
-    def construct_requests(self, doc: dict[str, str], ctx: str, **kwargs: Any) -> CodeRequest:
-        request = CodeRequest(
-            request_type="generate_until",
-            doc=doc,
-            arguments=(),
-            idx=0,
-            metadata=kwargs["metadata"],
-            system=self._system,
-            until=self._until,
-            generation_kwargs=self.config.generation_kwargs,
-        )
-        style = "chat" if kwargs.get("apply_chat_template") else "completion"
-        request.use_prompt_style(style, kwargs.get("chat_template"))
-        return request
+    def new_request(self, **fields: Any) -> CodeRequest:
+        return CodeRequest(until=self._until, **fields)
 
     # --- scoring ------------------------------------------------------------------------------
 

@@ -83,19 +83,8 @@ class SorryBench(ZeroShotTask):
     def doc_to_target(self, doc: dict[str, Any]) -> str:
         return ""  # nothing that an answer should be
 
-    def construct_requests(self, doc: dict[str, Any], ctx: str, **kwargs: Any) -> RefusalRequest:
-        request = RefusalRequest(
-            request_type="generate_until",
-            doc=doc,
-            arguments=(),
-            idx=0,
-            metadata=kwargs["metadata"],
-            system=self._system,
-            generation_kwargs=self.config.generation_kwargs,
-        )
-        style = "chat" if kwargs.get("apply_chat_template") else "completion"
-        request.use_prompt_style(style, kwargs.get("chat_template"))
-        return request
+    def new_request(self, **fields: Any) -> RefusalRequest:
+        return RefusalRequest(**fields)
 
     def apply_filters(self) -> list[RefusalRequest]:
         """Judge every answer of the run in one step.
