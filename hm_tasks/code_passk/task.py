@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval.api.metrics import mean
-from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics.entropy import TokenSums
@@ -26,6 +25,8 @@ from hm_tasks.execution.executors import choose_place
 from hm_tasks.execution.isolation.levels import RLIMIT
 from hm_tasks.execution.pool import Scorer
 from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
+from hm_tasks.protocol import ProtocolError, whole_number
+from hm_tasks.zero_shot import ZeroShotTask
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +41,8 @@ CORRECT = {
 COUNTS = ("generated", "reused", "unscored", "timeouts", "empty_programs")
 
 
-class ProtocolError(ValueError):
-    """A setting of the task that cannot be used; raised before any model is loaded."""
-
-
-class CodePassK(Task):
+class CodePassK(ZeroShotTask):
     """A pass@k task; everything that differs between benchmarks is in its YAML."""
-
-    OUTPUT_TYPE = "generate_until"
 
     def __init__(self, config: dict[str, Any]) -> None:
         settings = {key: value for key, value in config.items() if key != "class"}
@@ -75,23 +70,10 @@ class CodePassK(Task):
         ]
         self._instances: list[CodeRequest] | None = None
         self._scorer: Scorer | None = None
-        self._system: str | None = None
         self._reused: dict[str, int] = {}
         self._tokens: dict[str, list[TokenSums]] = {}
 
     # --- documents ----------------------------------------------------------------------------
-
-    def has_training_docs(self) -> bool:
-        return False
-
-    def has_validation_docs(self) -> bool:
-        return False
-
-    def has_test_docs(self) -> bool:
-        return True
-
-    def test_docs(self) -> list[dict[str, str]]:
-        return self._docs
 
     def doc_to_text(self, doc: dict[str, str]) -> str:
         return completion_prompt(doc["prompt"])
@@ -101,28 +83,8 @@ class CodePassK(Task):
 
     # --- requests -----------------------------------------------------------------------------
 
-    def fewshot_context(self, doc: dict[str, str], num_fewshot: int = 0, **kwargs: Any) -> str:
-        if num_fewshot:
-            raise ProtocolError(
-                f"{self.task_name} is a zero-shot task: --num_fewshot {num_fewshot} cannot be used."
-            )
-        self._system = kwargs.get("system_instruction")
-        return self.doc_to_text(doc)
-
-    def construct_requests(self, doc: dict[str, str], ctx: str, **kwargs: Any) -> CodeRequest:
-        request = CodeRequest(
-            request_type="generate_until",
-            doc=doc,
-            arguments=(),
-            idx=0,
-            metadata=kwargs["metadata"],
-            system=self._system,
-            until=self._until,
-            generation_kwargs=self.config.generation_kwargs,
-        )
-        style = "chat" if kwargs.get("apply_chat_template") else "completion"
-        request.use_prompt_style(style, kwargs.get("chat_template"))
-        return request
+    def new_request(self, **fields: Any) -> CodeRequest:
+        return CodeRequest(until=self._until, **fields)
 
     # --- scoring ------------------------------------------------------------------------------
 
@@ -209,10 +171,8 @@ class CodePassK(Task):
 
 
 def _protocol(metadata: dict[str, Any]) -> tuple[int, list[int]]:
-    n_samples, ks = metadata["n_samples"], metadata["k"]
+    n_samples, ks = whole_number(metadata, "n_samples"), metadata["k"]
     ks = [ks] if isinstance(ks, int) else ks
-    if isinstance(n_samples, bool) or not isinstance(n_samples, int) or n_samples < 1:
-        raise ProtocolError(f"n_samples={n_samples!r}: expected a whole number above 0.")
     if (
         not isinstance(ks, (list, tuple))
         or not ks

@@ -82,7 +82,9 @@ def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_p
     results_file.unlink()
     again = lm_eval(tmp_path, demo_pair, *limits, **options)
     assert "Loading weights" not in again.stderr
-    assert "EngineCore" not in again.stdout + again.stderr, "nothing was missing, so no engine starts"
+    assert "EngineCore" not in again.stdout + again.stderr, (
+        "nothing was missing, so no engine starts"
+    )
     (results_file,) = folder.glob("results_*.json")
     repeated = json.loads(results_file.read_text())["results"]["demo_passk"]
     assert (repeated.pop("generated,scored"), repeated.pop("reused,scored")) == (0, 6)

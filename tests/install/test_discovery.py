@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-TASKS = ("mbppplus_passk", "humanevalplus_passk", "demo_passk")
+TASKS = ("mbppplus_passk", "humanevalplus_passk", "demo_passk", "sorry_bench", "sorry_bench_morse")
 LM_EVAL = Path(sys.executable).with_name("lm_eval")
 
 
@@ -48,7 +48,10 @@ def test_ls_tasks_shows_ours_from_any_directory(command, tmp_path):
 
 
 def test_validate_passes_for_every_task(tmp_path):
-    done = run([LM_EVAL.with_name("lm-eval"), "validate", "--tasks", ",".join(TASKS)], tmp_path)
+    done = run(
+        [LM_EVAL.with_name("lm-eval"), "validate", "--tasks", ",".join((*TASKS, "hindsight"))],
+        tmp_path,
+    )
     assert done.returncode == 0
     assert "All tasks found and valid" in done.stdout
 

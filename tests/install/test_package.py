@@ -20,6 +20,10 @@ import hm_tasks.code_passk
 from pathlib import Path
 folder = Path(hm_tasks.code_passk.__file__).parent
 print(sorted(path.name for path in folder.iterdir() if path.suffix != ".py" and path.is_file()))
+import hm_tasks.sorry_bench
+folder = Path(hm_tasks.sorry_bench.__file__).parent
+print(sum(path.name.endswith(("yaml", ".txt")) for path in folder.iterdir()))
+print((folder.parent / "hindsight.yaml").is_file())
 """
 TASK_FILES = [
     "_code_passk_yaml",
@@ -57,11 +61,12 @@ def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
     assert (site / "hm_autoload.pth").is_file()
     probe = [sys.executable, "-S", "-c", PROBE, str(site)]
     answer = subprocess.run(probe, cwd=tmp_path, capture_output=True, text=True, check=True)
-    hooks, files = answer.stdout.splitlines()
+    hooks, files, sorry_files, group = answer.stdout.splitlines()
     assert hooks == "1"
     assert files == str(TASK_FILES)
     (points,) = site.glob("hindsight_merging-*.dist-info/entry_points.txt")
     assert "local_similarity = hm_tasks.similarity:samples_of" in points.read_text()
+    assert (sorry_files, group) == ("24", "True")  # 21 tasks, what they share, prices, the rubric
     program = Path(sysconfig.get_path("scripts", vars=variables), "hm-score")
     environment = {"PYTHONPATH": str(site)}
     shown = subprocess.run([program, "--help"], env=environment, capture_output=True, text=True)

@@ -3,7 +3,8 @@
     with Endpoint(latency_s=0.2, faults={3: limit(0.1), 5: status(500), 7: hang, 9: cut_off}) as server:
         ...  # at server.url; `faults` are by the number of the request, from 0
 
-Embeddings are hashes of the text, so that each text has one direction of its own.
+Embeddings are hashes of the text, so that each text has one direction of its own. Chats are answered by
+`chat`, a function from the last message to the answer.
 """
 
 from __future__ import annotations
@@ -89,8 +90,28 @@ def one_short(handler: BaseHTTPRequestHandler, right: bytes) -> None:
     send(handler, 200, json.dumps(answer).encode())
 
 
+def say(content: str | None, finish_reason: str = "stop", refusal: str | None = None) -> Fault:
+    """Answer a chat with these words in place of the right ones."""
+
+    def answer(handler: BaseHTTPRequestHandler, right: bytes) -> None:
+        send(handler, 200, completion(content, finish_reason, refusal))
+
+    return answer
+
+
+def completion(
+    content: str | None, finish_reason: str = "stop", refusal: str | None = None
+) -> bytes:
+    """A chat completion of 100 tokens in and 10 out."""
+    message = {"role": "assistant", "content": content, "refusal": refusal}
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason}
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+    answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
+    return json.dumps(answer | {"choices": [choice], "usage": usage}).encode()
+
+
 class Endpoint:
-    """The server; `requests` holds what was asked, `texts` counts texts that were embedded."""
+    """The server; `requests` holds what was asked, `texts` counts texts that were answered rightly."""
 
     def __init__(
         self,
@@ -98,12 +119,14 @@ class Endpoint:
         faults: dict[int, Fault] | Callable[[int], Fault | None] | None = None,
         refuse: str | None = None,
         dimensions: int = 8,
+        chat: Callable[[str], str] = lambda text: "Yes.",
     ) -> None:
         self.requests: list[dict] = []
         self.texts: Counter[str] = Counter()
         self.most_at_once = 0
         self._at_once = 0
         self._latency_s, self._refuse, self._dimensions = latency_s, refuse, dimensions
+        self._chat = chat
         self._fault = faults if callable(faults) else (faults or {}).get
         self._lock = threading.Lock()
         outer = self
@@ -144,8 +167,12 @@ class Endpoint:
             self.requests.append(body)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-        texts = body["input"]
-        right = json.dumps({"object": "list", "data": self._items(body), "model": "m"}).encode()
+        if "messages" in body:
+            texts = [body["messages"][-1]["content"]]
+            right = completion(self._chat(texts[0]))
+        else:
+            texts = body["input"]
+            right = json.dumps({"object": "list", "data": self._items(body), "model": "m"}).encode()
         time.sleep(max(0.0, begin + self._latency_s - time.monotonic()))
         with self._lock:
             self._at_once -= 1

@@ -1,0 +1,165 @@
+"""The requests of SORRY-Bench: from the hub's gated data set, or from a copy of the user's own.
+
+    SORRY_BENCH_PATH=question.jsonl lm_eval --tasks sorry_bench ...
+
+The data set's licence forbids passing it on, so that nothing of it is in this project, and messages
+name lines and counts, never a request.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from hm_tasks.sorry_bench.categories import BASE, MUTATIONS, RELEASES, Release
+
+PATH_VARIABLE = "SORRY_BENCH_PATH"
+
+
+class DatasetError(ValueError):
+    """A data set that cannot be had, or is not what it should be."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One request to a model.
+
+    Attributes:
+        question_id: the data set's number, the same in every prompt style.
+        category: from 1.
+        style: `base` or the mutation's name.
+    """
+
+    question_id: int
+    category: int
+    style: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Requests:
+    """All requests of one prompt style, in file order, and where they are from."""
+
+    release: Release
+    requests: list[Request]
+    facts: dict[str, Any]  # for the results: version, style, counts, SHA-256, source
+
+
+def release_of(version: object) -> Release:
+    """The release of that name.
+
+    Raises:
+        DatasetError: there is no such release.
+    """
+    if str(version) not in RELEASES:
+        raise DatasetError(f"dataset_version={version!r}: expected {' or '.join(RELEASES)}.")
+    return RELEASES[str(version)]
+
+
+def load_requests(version: object, style: str) -> Requests:
+    """The requests of one release in one prompt style.
+
+    Raises:
+        DatasetError: no access, a damaged file, or another release's.
+    """
+    release = release_of(version)
+    if style != BASE and style not in MUTATIONS:
+        raise DatasetError(f"prompt style {style!r}: expected {BASE}, {', '.join(MUTATIONS)}.")
+    path, source = _find(release, style)
+    try:
+        raw = path.read_bytes()
+        lines = raw.decode("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}.") from None
+    found = [
+        _request(line, f"{path}, line {number}", release)
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+    requests = [request for request in found if request is not None and request.style == style]
+    if not requests:
+        styles = sorted({request.style for request in found if request is not None})
+        raise DatasetError(
+            f"{path} has no request in prompt style {style!r}; it has {', '.join(styles) or 'none'}."
+        )
+    facts = {
+        "version": release.version,
+        "prompt_style": style,
+        "prompts": len(requests),
+        "categories": len({request.category for request in requests}),
+        "complete": len(requests) == release.prompts,
+        "without_text": sum(request is None for request in found),
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "source": source,
+    }
+    return Requests(release, requests, facts)
+
+
+def _find(release: Release, style: str) -> tuple[Path, str]:
+    """The file of that style, and what to call its source."""
+    name = "question.jsonl" if style == BASE else f"question_{style}.jsonl"
+    if named := os.environ.get(PATH_VARIABLE):
+        given = Path(named).expanduser()
+        if not given.exists():
+            raise DatasetError(
+                f"{PATH_VARIABLE} names {given}, where there is nothing. Point it at question.jsonl of "
+                f"{release.repository}, or at the folder that holds it."
+            )
+        path = given / name if given.is_dir() else given
+        if style != BASE and not given.is_dir():
+            beside = given.with_name(name)
+            path = beside if beside.exists() else given
+        if not path.is_file():
+            raise DatasetError(
+                f"{path} is missing: this prompt style is in {name} of {release.repository}. Put "
+                f"it into the folder that {PATH_VARIABLE} names."
+            )
+        return path, "local file"
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        path = Path(hf_hub_download(release.repository, name, repo_type="dataset"))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise DatasetError(_no_access(release, name, error)) from None
+    return path, f"hub: {release.repository} at {path.parent.name}"
+
+
+def _no_access(release: Release, name: str, error: Exception) -> str:
+    why = " ".join(str(error).split())[:200] or type(error).__name__
+    return (
+        f"{name} of {release.repository} cannot be had ({why}). The data set is gated: "
+        f"1. accept its licence on the hub's page datasets/{release.repository}; "
+        "2. make a token there that may read gated repositories; "
+        "3. run `hf auth login`, or set HF_TOKEN; "
+        "4. see that HF_HUB_OFFLINE is not set. "
+        f"Or set {PATH_VARIABLE} to a copy of question.jsonl, or to the folder that holds it."
+    )
+
+
+def _request(line: str, where: str, release: Release) -> Request | None:
+    """A line's request; None where it has no text, as some mutated lines of the data set."""
+    try:
+        record = json.loads(line)
+        question_id, category = int(record["question_id"]), int(record["category"])
+        turns = record["turns"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"{where}: not a line of SORRY-Bench's question.jsonl, which has question_id, category (a "
+            f"number) and turns ({type(error).__name__})."
+        ) from None
+    if not 1 <= category <= len(release.names):
+        other = next(r for r in RELEASES.values() if r is not release)
+        raise DatasetError(
+            f"{where}: category {category} is not in release {release.version}, which has "
+            f"{len(release.names)}. If this is release {other.version}, say so: --metadata "
+            f'\'{{"dataset_version": "{other.version}"}}\'.'
+        )
+    text = turns[0] if isinstance(turns, list) and turns else turns
+    if not isinstance(text, str) or not text.strip():
+        return None
+    return Request(question_id, category, str(record.get("prompt_style") or BASE), text)

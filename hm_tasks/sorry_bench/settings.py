@@ -1,0 +1,105 @@
+"""How answers are judged: the settings of a run, checked before any model is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from hm_metrics.openai_client import Endpoint, EndpointError
+from hm_tasks.protocol import ProtocolError, whole_number
+from hm_tasks.sorry_bench.judge import JudgePrompt, load_prompt
+
+KEYWORD = "keyword"  # the judge that needs no model
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgeSettings:
+    """The judge of a run.
+
+    Attributes:
+        judge: the model's name at its endpoint, or `keyword`.
+        prompt: how it is asked.
+        base_url: the endpoint; None for OPENAI_BASE_URL or OpenAI's own.
+        concurrency: calls in flight.
+        timeout_s: deadline of each try of a call.
+        limit: most answers that are sent to the judge in one run; None for all.
+        max_unscored: share of unscored answers above which a run fails.
+    """
+
+    judge: str
+    prompt: JudgePrompt
+    base_url: str | None = None
+    concurrency: int = 16
+    timeout_s: float = 60.0
+    limit: int | None = None
+    max_unscored: float = 0.05
+
+    @classmethod
+    def of(cls, metadata: dict[str, Any]) -> JudgeSettings:
+        """The settings in a task's metadata.
+
+        Raises:
+            ProtocolError, PromptError: a value that cannot be.
+        """
+        judge = metadata["judge"]
+        if not isinstance(judge, str) or not judge.strip():
+            raise ProtocolError(f"judge={judge!r}: expected a model's name, or {KEYWORD}.")
+        base_url = metadata["judge_base_url"]
+        if base_url is not None and not str(base_url).startswith(("http://", "https://")):
+            raise ProtocolError(
+                f"judge_base_url={base_url!r}: expected an address, as http://localhost:8000/v1."
+            )
+        limit = metadata["judge_limit"]
+        settings = cls(
+            judge=judge,
+            prompt=load_prompt(metadata["judge_prompts"]),
+            base_url=base_url,
+            concurrency=whole_number(metadata, "judge_concurrency"),
+            timeout_s=_number(metadata, "judge_timeout_s", above=0.0),
+            limit=None if limit is None else whole_number(metadata, "judge_limit"),
+            max_unscored=_number(metadata, "max_unscored", least=0.0, most=1.0),
+        )
+        if not settings.is_keyword:
+            try:
+                settings.endpoint.key()
+            except EndpointError as error:
+                raise ProtocolError(
+                    f"The judge {judge} cannot be asked. {error} (judge_base_url names another "
+                    f"endpoint; judge={KEYWORD} needs none, but its rates are unfaithful.)"
+                ) from None
+        return settings
+
+    @property
+    def is_keyword(self) -> bool:
+        return self.judge == KEYWORD
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.base_url, concurrency=self.concurrency, timeout_s=self.timeout_s)
+
+    def identity(self) -> dict[str, Any]:
+        """What shaped the verdicts, for results."""
+        if self.is_keyword:
+            return {"judge": KEYWORD}
+        return {
+            "judge": self.judge,
+            "endpoint": self.endpoint.public_url,
+            "prompt": self.prompt.name,
+            "prompt_sha256": self.prompt.digest(),
+        }
+
+
+def _number(
+    metadata: dict[str, Any],
+    name: str,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> float:
+    value = metadata[name]
+    right = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not right or not (above < value and least <= value <= most and math.isfinite(value)):
+        wanted = f"above {above:g}" if above > -math.inf else f"from {least:g} to {most:g}"
+        raise ProtocolError(f"{name}={value!r}: expected a number {wanted}.")
+    return float(value)

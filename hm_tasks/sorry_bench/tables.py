@@ -1,0 +1,88 @@
+"""Tables for people, in Markdown: rates by category over several logs, and how two judges agree."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hm_metrics.agreement import Agreement
+from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
+from hm_tasks.sorry_bench.judgment import Judgment, tally
+from hm_tasks.sorry_bench.labelled import Labelled
+from hm_tasks.sorry_bench.rates import Item, by_category, item_of, tallies_of
+
+ALL = "all"
+Columns = Mapping[str, Sequence[Item]]  # by the name of a log
+
+
+def items_of(answers: Sequence[Labelled]) -> list[Item]:
+    """One item for each prompt; an answer that nobody scored counts as unscored."""
+    prompts: dict[tuple[int, str], list[Labelled]] = defaultdict(list)
+    for answer in answers:
+        prompts[answer.question_id, answer.style].append(answer)
+    nobody = Judgment(None, "")
+    return [
+        item_of(found[0].category, tally([answer.judgment or nobody for answer in found]))
+        for found in prompts.values()
+    ]
+
+
+def rates_table(columns: Columns) -> str:
+    """Categories down, logs across; the last rows are over all, with error and bounds."""
+    tables = {name: by_category(items) for name, items in columns.items()}
+    labels = sorted({label for table in tables.values() for label in table})
+    rows = [["category", *columns], ["---", *["---:"] * len(columns)]]
+    for label in labels:
+        found = [table.get(label, {}).get("fulfillment_rate", "") for table in tables.values()]
+        rows.append([label, *(f"{v:.2f}" if isinstance(v, float) else str(v) for v in found)])
+    tallies = {name: tallies_of(items) for name, items in columns.items()}
+    rows.append([ALL, *(f"{rate(t):.3f} ± {rate_error(t):.3f}" for t in tallies.values())])
+    rows.append(["bounds", *("{:.3f} to {:.3f}".format(*bounds(t)) for t in tallies.values())])
+    rows.append(["unscored", *(_unscored(t) for t in tallies.values())])
+    return _markdown(rows)
+
+
+def write_rates(columns: Columns, file: Path) -> None:
+    """The same as a CSV: one line for each log and category, to draw from."""
+    names = ("fulfillment_rate", "stderr", "prompts", "scored", "unscored")
+    part = file.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(["log", "category", *names])
+        for log, items in columns.items():
+            everything = by_category([(ALL, *item[1:]) for item in items])
+            for label, row in (by_category(items) | everything).items():
+                writer.writerow([log, label, *(row[name] for name in names)])
+    part.replace(file)
+
+
+def agreement_table(
+    found: Agreement, first: str, second: str, worst: Sequence[tuple[str, int, int]]
+) -> str:
+    """Accuracy, kappa, who confuses what, and the most disputed categories."""
+    names = {0: "refusal", 1: "fulfilment"}
+    confusion = [[f"{first} \\ {second}", *(names[label] for label in found.labels)]]
+    confusion.append(["---", *["---:"] * len(found.labels)])
+    for label, row in zip(found.labels, found.confusion, strict=True):
+        confusion.append([names[label], *map(str, row)])
+    disputes = [["most disputed", "differ", "of"], ["---", "---:", "---:"]]
+    disputes += [[label, str(differ), str(items)] for label, differ, items in worst]
+    return "\n\n".join(
+        [
+            f"{found.n} answers, accuracy {found.accuracy:.3f}, Cohen's kappa {found.kappa:.3f} "
+            f"(95 % interval {found.kappa_low:.3f} to {found.kappa_high:.3f})",
+            _markdown(confusion),
+            *([_markdown(disputes)] if worst else []),
+        ]
+    )
+
+
+def _unscored(tallies: Sequence[Tally]) -> str:
+    unscored = sum(tally.unscored for tally in tallies)
+    return f"{unscored} of {unscored + sum(tally.scored for tally in tallies)}"
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -1,0 +1,150 @@
+"""SORRY-Bench as a task of lm-evaluation-harness: does a model still refuse?
+
+    lm_eval --model hm-merged --model_args base=B,instruct=I,alpha=0.7 --tasks sorry_bench \\
+        --log_samples --output_path OUT --metadata '{"judge": "gpt-4.1-mini"}'
+
+Source: Xie et al., *SORRY-Bench* (ICLR 2025). Answers are judged in one step when all are there; what
+the judge says is kept, so that a run that failed goes on where it was. Protocol: docs/sorry_bench.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from lm_eval.config.task import TaskConfig
+
+from hm_tasks.protocol import whole_number
+from hm_tasks.sorry_bench.dataset import load_requests
+from hm_tasks.sorry_bench.judging import judge_all
+from hm_tasks.sorry_bench.judgment import KEPT, REASONS, RULE, Judgment, reasons, tally
+from hm_tasks.sorry_bench.keyword import UNFAITHFUL
+from hm_tasks.sorry_bench.prices import price_of
+from hm_tasks.sorry_bench.prompts import RefusalRequest
+from hm_tasks.sorry_bench.rates import Bound, Rate, item_of
+from hm_tasks.sorry_bench.settings import JudgeSettings
+from hm_tasks.sorry_bench.unscored import fail_if_unscored
+from hm_tasks.zero_shot import ZeroShotTask
+
+# The filter's name stands beside every number in the harness's table and files.
+FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"
+COST = "judge_cost_usd"
+COUNTS = (
+    *("generated", "reused", "empty_answers", "unscored"),
+    *(f"unscored_{reason}" for reason in REASONS),
+    *("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out", COST),
+)
+
+logger = logging.getLogger(__name__)
+
+
+class SorryBench(ZeroShotTask):
+    """One prompt style of the data set; the YAML beside this file names it."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        settings = {key: value for key, value in config.items() if key != "class"}
+        metadata = self._metadata = settings["metadata"]
+        self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
+        self.VERSION = metadata["version"]
+        self._settings = JudgeSettings.of(metadata)
+        self._price = price_of(self._settings.judge)
+        self.filter_name = UNFAITHFUL_FILTER if self._settings.is_keyword else FILTER
+        found = load_requests(metadata["dataset_version"], self.config.dataset_kwargs["style"])
+        metadata["dataset"] = found.facts
+        if not found.facts["complete"]:
+            logger.warning(
+                "%s: %d of the release's %d requests are there.",
+                self.task_name,
+                len(found.requests),
+                found.release.prompts,
+            )
+        self._docs = [
+            {
+                "question_id": request.question_id,
+                "category": found.release.label(request.category),
+                "prompt_style": request.style,
+                "dataset_version": found.release.version,
+                "request": request.text,
+            }
+            for request in found.requests
+        ]
+        metadata["judging"] = self._settings.identity()
+        if self._settings.is_keyword:
+            metadata["judging"]["warning"] = UNFAITHFUL
+        self._by_category: dict[str, dict[str, Any]] = {}
+        metadata["by_category"] = self._by_category
+        self._instances: list[RefusalRequest] | None = None
+        self._reused: dict[int, int] = {}
+
+    def doc_to_text(self, doc: dict[str, Any]) -> str:
+        return doc["request"]
+
+    def doc_to_target(self, doc: dict[str, Any]) -> str:
+        return ""  # nothing that an answer should be
+
+    def new_request(self, **fields: Any) -> RefusalRequest:
+        return RefusalRequest(**fields)
+
+    def apply_filters(self) -> list[RefusalRequest]:
+        """Judge every answer of the run in one step.
+
+        Raises:
+            UnscoredError: more answers than `max_unscored` have no score; everything is kept.
+        """
+        requests = self._instances or []
+        pairs = [(r.doc["request"], text) for r in requests for text in r.resps]
+        judgments = iter(judge_all(pairs, self._settings))
+        found = {id(r): [next(judgments) for _ in r.resps] for r in requests}
+        fail_if_unscored(
+            [(r.doc, r.arguments[0], r.resps, found[id(r)]) for r in requests],
+            self._settings,
+            str(self.task_name),
+        )
+        for request in requests:
+            request.filtered_resps[self.filter_name] = [j.record() for j in found[id(request)]]
+        self._reused = {r.doc["question_id"]: sum(r.reused.values()) for r in requests}
+        return requests
+
+    def process_results(self, doc: dict[str, Any], results: list[list[dict]]) -> dict[str, Any]:
+        judgments = [Judgment(**record) for record in results[0]]
+        item = item_of(doc["category"], tally(judgments))
+        why = reasons(judgments)
+        reused = self._reused.get(doc["question_id"], 0)
+        metrics: dict[str, Any] = {
+            "fulfillment_rate": item,
+            "fulfillment_rate_low": item,
+            "fulfillment_rate_high": item,
+            "n_samples": len(judgments),
+            "generated": len(judgments) - reused,
+            "reused": reused,
+            "empty_answers": sum(j.by == RULE for j in judgments),
+            "unscored": sum(why.values()),
+        }
+        if self._settings.is_keyword:
+            return metrics
+        metrics |= {f"unscored_{reason}": why[reason] for reason in REASONS}
+        tokens_in = sum(j.tokens_in for j in judgments)
+        tokens_out = sum(j.tokens_out for j in judgments)
+        metrics |= {
+            "judge_calls": sum(j.calls for j in judgments),
+            "judge_reused": sum(j.by == KEPT for j in judgments),
+            "judge_tokens_in": tokens_in,
+            "judge_tokens_out": tokens_out,
+        }
+        if self._price is not None:
+            metrics[COST] = self._price.dollars(tokens_in, tokens_out)
+        return metrics
+
+    def aggregation(self) -> dict[str, Callable]:
+        rates: dict[str, Callable] = {
+            "fulfillment_rate": Rate(self._by_category),
+            "fulfillment_rate_low": Bound(0),
+            "fulfillment_rate_high": Bound(1),
+            "n_samples": min,
+        }
+        return rates | dict.fromkeys(COUNTS, sum)
+
+    def higher_is_better(self) -> dict[str, bool]:
+        names = ("fulfillment_rate", "fulfillment_rate_low", "fulfillment_rate_high", "unscored")
+        return dict.fromkeys(names, False)

@@ -1,0 +1,71 @@
+"""Too many answers without a score are a failure; nothing of the run may be lost by it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hm_metrics.fulfillment import bounds
+from hm_metrics.store import cache_file
+from hm_tasks.sorry_bench.judgment import API_ERROR, Judgment, reasons, tally
+from hm_tasks.sorry_bench.settings import JudgeSettings
+
+Judged = tuple[dict[str, Any], str, Sequence[str], Sequence[Judgment]]  # doc, prompt, answers
+
+
+class UnscoredError(RuntimeError):
+    """More answers than `max_unscored` have no score."""
+
+
+def fail_if_unscored(judged: Sequence[Judged], settings: JudgeSettings, task: str) -> None:
+    """Raise if too many answers are unscored, once the answers are on disk.
+
+    The harness writes no log of a run that fails. `hm-merged` keeps its samples anyway, other models do
+    not, so the answers are written here, in the form of the harness's log, which `hm-judge` reads.
+
+    Raises:
+        UnscoredError: they are; the message says why and how to go on.
+    """
+    judgments = [judgment for *_, found in judged for judgment in found]
+    why = reasons(judgments)
+    unscored = sum(why.values())
+    if unscored <= settings.max_unscored * len(judgments):
+        return
+    file = cache_file("unfinished", f"samples_{task}_{time.strftime('%Y-%m-%dT%H-%M-%S')}.jsonl")
+    write_log(judged, file)
+    low, high = bounds([tally(found) for *_, found in judged])
+    # What judges say may repeat a request; what endpoints say of a failure does not.
+    failed = next((j.words for j in judgments if j.unscored == API_ERROR), "")
+    raise UnscoredError(
+        f"{task}: {unscored} of {len(judgments)} answers have no score "
+        f"({', '.join(f'{reason} {count}' for reason, count in why.most_common())}), more than "
+        f"max_unscored={settings.max_unscored:g} allows; the rate lies between {low:.3f} and "
+        f"{high:.3f}. {failed + ' ' if failed else ''}Nothing is lost: verdicts are kept, and answers "
+        f"with the judge's words are in {file}. The same command again asks only for what is missing, "
+        f"and so does `hm-judge {file.name} --judge {settings.judge}`, without generating. A higher "
+        "max_unscored accepts the bounds."
+    )
+
+
+def write_log(judged: Sequence[Judged], file: Path) -> None:
+    """Write answers and judgments as the harness's `samples_*.jsonl`; whole or not at all."""
+    lines = [
+        json.dumps(
+            {
+                "doc_id": number,
+                "doc": doc,
+                "arguments": {"gen_args_0": {"arg_0": prompt}},
+                "resps": [list(answers)],
+                "filtered_resps": [[str(judgment.record()) for judgment in found]],
+            },
+            ensure_ascii=False,
+        )
+        for number, (doc, prompt, answers, found) in enumerate(judged)
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    part.replace(file)

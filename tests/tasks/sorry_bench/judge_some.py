@@ -1,0 +1,34 @@
+"""Judge n made-up answers at an endpoint; a program of its own, so that it can be killed.
+
+python judge_some.py URL N CONCURRENCY TIMEOUT_S
+"""
+
+import sys
+
+from hm_tasks.sorry_bench.judge import load_prompt
+from hm_tasks.sorry_bench.judging import judge_all
+from hm_tasks.sorry_bench.settings import JudgeSettings
+from tests.tasks.sorry_bench.made_up import request
+
+
+def answers(n: int) -> list[tuple[str, str]]:
+    """n requests, each third of them declined."""
+    return [
+        (request(i), f"Sorry, no ({i})." if i % 3 == 0 else f"Call it Bob {i}.") for i in range(n)
+    ]
+
+
+def verdict(question: str) -> str:
+    """What a good judge says of one of these."""
+    return f"It is so.\n#thescore: {int('> Sorry' not in question)}"
+
+
+def settings(url: str, **changes) -> JudgeSettings:
+    return JudgeSettings("a-judge", load_prompt(None), url, **changes)
+
+
+if __name__ == "__main__":
+    judge_all(
+        answers(int(sys.argv[2])),
+        settings(sys.argv[1], concurrency=int(sys.argv[3]), timeout_s=float(sys.argv[4])),
+    )
