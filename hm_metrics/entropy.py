@@ -12,7 +12,7 @@ the k-th.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class TokenSums:
             logits: [T, V] on any device; row t is what the model gave before token t.
             ids: [T] the tokens that stand there.
         """
-        entropies, surprisals = of_each_token(logits, ids)
+        entropies, surprisals = cls.of_each_token(logits, ids)
         entropy = float(entropies.double().sum())
         return cls(len(ids), float(surprisals.double().sum()), entropy, entropy)
 
@@ -64,6 +64,23 @@ class TokenSums:
         """
         low, high = entropy_bounds(top, vocabulary)
         return cls(len(sampled), -float(np.sum(sampled)), float(low.sum()), float(high.sum()))
+
+    @classmethod
+    def of_steps(cls, entropies: Sequence[float], surprisals: Sequence[float]) -> TokenSums:
+        """Exact, from what `of_each_token` gave as the tokens were drawn."""
+        entropy = float(np.sum(entropies))
+        return cls(len(entropies), float(np.sum(surprisals)), entropy, entropy)
+
+    @staticmethod
+    def of_each_token(logits: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Entropy [T] before each token and its surprisal [T], float32 on the logits' device.
+
+        Arguments as for `of_logits`; the tokens may be of different texts.
+        """
+        logits = logits.float()
+        log_p = logits - logits.logsumexp(dim=-1, keepdim=True)
+        entropies = -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(dim=-1)
+        return entropies, -log_p.gather(-1, ids.to(log_p.device)[:, None])[:, 0]
 
     def facts(self) -> dict[str, float]:
         """The sums as they are kept beside a sample."""
@@ -82,17 +99,6 @@ class TokenSums:
         for part in parts:
             sums += dataclasses.astuple(part)
         return cls(int(sums[0]), *map(float, sums[1:]))
-
-
-def of_each_token(logits: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Entropy [T] before each token and its surprisal [T], float32 on the logits' device.
-
-    Arguments as for `TokenSums.of_logits`.
-    """
-    logits = logits.float()
-    log_p = logits - logits.logsumexp(dim=-1, keepdim=True)
-    entropies = -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(dim=-1)
-    return entropies, -log_p.gather(-1, ids.to(log_p.device)[:, None])[:, 0]
 
 
 def entropy_bounds(top: np.ndarray, vocabulary: int) -> tuple[np.ndarray, np.ndarray]:
