@@ -3,8 +3,8 @@
 Two programs are one if their syntax trees agree after every name that a program binds itself
 (functions, parameters, variables, imported names) is replaced by the order in which it appears, scope
 by scope. Comments, layout, docstrings and the type hints of functions do not count. Names from outside
-do: builtins, modules, attributes and what a class defines. So programs that are one behave alike;
-programs that are not may still behave alike.
+do: builtins, modules, attributes, what a class defines, and the function that is asked for. So programs
+that are one behave alike; programs that are not may still behave alike.
 
     canonical("def f(xs): return sum(xs)") == canonical("def g(a):\\n    return sum(a)  # all")
 """
@@ -31,10 +31,13 @@ _REFLECTIVE = {"eval", "exec", "locals", "globals", "vars", "compile"}
 
 
 @lru_cache(maxsize=100_000)  # the same samples are counted several times
-def canonical(program: str) -> str:
+def canonical(program: str, entry_point: str = "") -> str:
     """Text that is equal for two programs if they differ in names and layout alone.
 
     What does not parse is compared word by word.
+
+    Args:
+        entry_point: the function that the program is asked for, whose name others know.
     """
     try:
         with warnings.catch_warnings():
@@ -44,7 +47,7 @@ def canonical(program: str) -> str:
         _drop_what_does_not_run(nodes)
         if not any(isinstance(node, ast.Name) and node.id in _REFLECTIVE for node in nodes):
             has_keywords = any(isinstance(node, ast.keyword) for node in nodes)
-            _Renamer(tree, has_keywords)
+            _Renamer(tree, has_keywords, entry_point)
         return ast.dump(tree, annotate_fields=False)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "unparsed: " + " ".join(program.split())
@@ -65,7 +68,8 @@ def _drop_what_does_not_run(nodes: list[ast.AST]) -> None:
 class _Renamer:
     """Writes canonical names into a tree: numbers, in the order in which names appear."""
 
-    def __init__(self, tree: ast.Module, has_keywords: bool) -> None:
+    def __init__(self, tree: ast.Module, has_keywords: bool, entry_point: str) -> None:
+        self._entry_point = entry_point
         self._scopes: dict[ast.AST, Scope] = {}
         self._names: dict[tuple[Scope, str], str] = {}
         # Parameters that some call may name without our knowing which function it reaches.
@@ -129,6 +133,8 @@ class _Renamer:
         if home is None or home.is_class:
             return name
         if name in home.parameters and (name in self._kept or None in self._kept):
+            return name
+        if name == self._entry_point and home.parent is None:
             return name
         # No number is a name, so nothing that is kept can be mistaken for one.
         return self._names.setdefault((home, name), str(len(self._names)))

@@ -20,12 +20,14 @@ class Logged:
 
     Attributes:
         question: its task_id, or the number of its document.
+        entry_point: the function that a program is asked for; empty for other tasks.
         prompt: as it was sent.
         texts: the raw samples.
         verdicts: what the pass@k tasks of this project found of each; none for other tasks.
     """
 
     question: str
+    entry_point: str
     prompt: str
     texts: list[str]
     verdicts: list[Verdict]
@@ -64,6 +66,7 @@ def _logged(line: dict[str, Any]) -> Logged:
     ours = bool(records) and all(record and set(record) <= names for record in records)
     return Logged(
         question=str(doc.get("task_id", line["doc_id"])),
+        entry_point=str(doc.get("entry_point", "")),
         prompt=line["arguments"]["gen_args_0"]["arg_0"],
         texts=[str(text) for text in texts],
         verdicts=[Verdict(**record) for record in records if record] if ours else [],

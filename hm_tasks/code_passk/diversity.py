@@ -45,7 +45,7 @@ class Measure:
     """One key of the results.
 
     Attributes:
-        of: a question's value, None where it has none: from its Vectors, its verdicts or its TokenSums,
+        of: a question's value, None where it has none: from its Vectors, its Programs or its TokenSums,
             by the table that the measure is in.
         aggregation: the values of all questions to the result.
         higher_is_better: whether more of it is more diverse.
@@ -81,24 +81,32 @@ def _vendi(vectors: Vectors) -> float | None:
     return vendi_score(vectors.rows) if len(vectors.rows) > 1 else None
 
 
-def _correct(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    return [v for v in verdicts if v.base_status == v.plus_status == PASS]
+@dataclasses.dataclass(frozen=True)
+class Programs:
+    """Of one question's samples: the verdicts of those with a program, and the function asked for."""
+
+    verdicts: list[Verdict]
+    entry_point: str
+
+    def correct(self) -> list[Verdict]:
+        return [v for v in self.verdicts if v.base_status == v.plus_status == PASS]
 
 
-def _programs(verdicts: Sequence[Verdict]) -> int:
-    return len({canonical(program) for program in {v.program for v in verdicts}})
+def _programs(found: Programs, correct: bool = False) -> int:
+    counted = {v.program for v in (found.correct() if correct else found.verdicts)}
+    return len({canonical(program, found.entry_point) for program in counted})
 
 
-def _behaviours(verdicts: Sequence[Verdict], correct: bool = False) -> int | None:
+def _behaviours(found: Programs, correct: bool = False) -> int | None:
     """How many different ones; None where programs ran and none was noted."""
-    if verdicts and not any(verdict.behaviour for verdict in verdicts):
+    if found.verdicts and not any(verdict.behaviour for verdict in found.verdicts):
         return None
-    counted = _correct(verdicts) if correct else verdicts
+    counted = found.correct() if correct else found.verdicts
     return len({verdict.behaviour for verdict in counted if verdict.behaviour})
 
 
-def _distinct(n: int, verdicts: Sequence[Verdict]) -> float | None:
-    share = distinct_n([verdict.program for verdict in verdicts], n)
+def _distinct(n: int, found: Programs) -> float | None:
+    share = distinct_n([verdict.program for verdict in found.verdicts], n)
     return None if np.isnan(share) else share
 
 
@@ -112,7 +120,7 @@ FROM_VECTORS = {
 }
 FROM_PROGRAMS = {
     "distinct_programs": Measure(_programs, Mean(), True),
-    "distinct_correct_programs": Measure(lambda found: _programs(_correct(found)), Mean(), True),
+    "distinct_correct_programs": Measure(partial(_programs, correct=True), Mean(), True),
     "distinct_behaviours": Measure(_behaviours, Mean(), True),
     "distinct_correct_behaviours": Measure(partial(_behaviours, correct=True), Mean(), True),
 } | {f"distinct_{n}": Measure(partial(_distinct, n), Mean(), True) for n in (1, 2, 3, 4)}
@@ -204,11 +212,15 @@ class Diversity:
             }
 
     def metrics(
-        self, question: str | None, verdicts: Sequence[Verdict], tokens: Sequence[TokenSums] = ()
+        self,
+        question: str,
+        verdicts: Sequence[Verdict],
+        tokens: Sequence[TokenSums] = (),
+        entry_point: str = "",
     ) -> dict[str, Any]:
         """One question's value of each measure, for `aggregation`; None where it has none."""
-        vectors = self._vectors.get(question or "", NO_VECTORS)
-        programs = [verdict for verdict in verdicts if verdict.program.strip()]
+        vectors = self._vectors.get(question, NO_VECTORS)
+        programs = Programs([v for v in verdicts if v.program.strip()], entry_point)
         sources: list[tuple[dict[str, Measure], Any]] = [
             (FROM_VECTORS, vectors),
             (FROM_PROGRAMS, programs),

@@ -149,7 +149,8 @@ class CodePassK(ZeroShotTask):
                 if k <= len(scored):  # else there is no estimate, which is not a zero
                     metrics[f"{prefix}@{k}"] = pass_at_k(len(scored), c, k)
         task_id = doc.get("task_id", "")
-        metrics |= self._diversity.metrics(task_id, verdicts, self._tokens.get(task_id, ()))
+        tokens, entry_point = self._tokens.get(task_id, ()), doc.get("entry_point", "")
+        metrics |= self._diversity.metrics(task_id, verdicts, tokens, entry_point)
         return metrics | {
             "n_samples": len(verdicts),
             "generated": len(verdicts) - self._reused.get(task_id, 0),

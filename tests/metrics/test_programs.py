@@ -100,6 +100,15 @@ def test_programs_are_two_if_they_differ_in(name):
     assert canonical(one) != canonical(other)
 
 
+def test_the_function_that_is_asked_for_keeps_its_name_where_others_find_it():
+    right, wrong = "def area(r): return r * r", "def square(r): return r * r"
+    assert canonical(right) == canonical(wrong)
+    assert canonical(right, "area") != canonical(wrong, "area")
+    assert canonical(right, "area") == canonical("def area(x): return x * x", "area")
+    inner = "def {0}(r):\n    def {1}(): return r\n    return {1}()"
+    assert canonical(inner.format("f", "area"), "area") == canonical(inner.format("g", "h"), "area")
+
+
 @pytest.mark.parametrize("text", ["def f(:\n", "a\0b", "(" * 500, "x = " + "-" * 100_000 + "1"])
 def test_what_does_not_parse_is_compared_word_by_word(text):
     assert canonical(text) == canonical(f"\n {text.replace(' ', '   ')} ")

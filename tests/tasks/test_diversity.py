@@ -96,6 +96,13 @@ def test_distinct_programs_and_behaviours_are_counted_among_all_and_among_correc
     assert results["distinct_correct_behaviours"] == pytest.approx((1 + 0 + 1) / 3)
 
 
+def test_a_program_whose_function_is_misnamed_is_another_one():
+    found = [right("def area(r): return r", "r"), wrong("def square(r): return r", "none")]
+    diversity = Diversity(settings(None, diversity=["distinct_programs"]))
+    assert diversity.metrics("one", found, entry_point="area") == {"distinct_programs": 2}
+    assert diversity.metrics("one", found) == {"distinct_programs": 1}
+
+
 def test_programs_whose_behaviour_nobody_noted_are_unscored_and_not_none():
     questions = {"one": [Verdict("def f(): pass", PASS, PASS)]}
     results = aggregated(Diversity(settings(None)), questions)
