@@ -29,7 +29,7 @@ def test_canonical_solutions_pass_from_prompt_to_verdict(name, style, monkeypatc
         # The checker's limits are wall-clock times, and Mbpp/255 alone takes seconds and gigabytes:
         # what failed beside others is looked at once more by itself.
         task._instances = [r for r in task.instances if r.doc["task_id"] in failed]
-        monkeypatch.setattr("hm_tasks.execution.pool._usable_cores", lambda: 1)
+        monkeypatch.setattr("hm_tasks.execution.judge_process.usable_cores", lambda: 1)
         failed = failures(task)
     assert failed == CUT_BY_THE_SANITIZER.get(name, [])
 
