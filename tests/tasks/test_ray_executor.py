@@ -57,25 +57,30 @@ PROGRAMS = {
 
 
 @needs_ray
-def test_verdicts_are_those_of_this_machine_and_programs_run_on_both_nodes(cluster):
+def test_verdicts_are_those_of_this_machine_and_each_problem_goes_out_once(cluster, monkeypatch):
     jobs = [(problem(number), list(PROGRAMS)[: 5 - number]) for number in range(4)]
     place = choose_place("ray", "auto")
     assert place.level == strongest()
-    executor = place.open()
-    assert executor.n_judges == 2
     puts, put = [], cluster.put
-    executor.ray = type("Counting", (), {"__getattr__": lambda _, name: getattr(cluster, name)})()
-    executor.ray.put = lambda value: puts.append(value) or put(value)
-    with Scorer(executor, sanitize=False, generating=True) as scorer:
+    monkeypatch.setattr(cluster, "put", lambda value: puts.append(value) or put(value))
+    with Scorer(place.open(), sanitize=False, generating=True) as scorer:
         scorer.add(jobs[0][0], REFERENCE)
         found = scorer.verdicts(jobs)
-        where = [judge._actor.__ray_call__.remote(node_id) for judge in executor._judges]
-        # Judges from before generation ended are gone.
-        nodes = {cluster.get(one) for one in where if one is not None}
     assert found == check_all(jobs, sanitize=False)
     assert [(v.base_status, v.plus_status) for v in found[0]] == list(PROGRAMS.values())
-    assert len(nodes) == 2
-    assert len(puts) == len(jobs), "each problem goes out once"
+    assert len(puts) == len(jobs)
+
+
+@needs_ray
+def test_judges_start_on_each_node(cluster):
+    executor = choose_place("ray", "rlimit").open()
+    assert executor.n_judges == 2
+    try:
+        judges = [executor.start(behind=False) for _ in range(executor.n_judges)]
+        nodes = cluster.get([judge._actor.__ray_call__.remote(node_id) for judge in judges])
+        assert len(set(nodes)) == 2
+    finally:
+        executor.close()
 
 
 def node_id(actor):
@@ -132,19 +137,33 @@ def test_an_actor_that_dies_leaves_its_samples_unscored_and_is_replaced(cluster)
 
 
 @needs_ray
-def test_without_a_cluster_the_command_says_what_to_do(tmp_path):
+def test_without_a_cluster_the_sentence_says_what_to_do(monkeypatch):
+    import ray
+
+    def none(**_):
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", none)
+    with pytest.raises(
+        ExecutorError, match=r"found no Ray cluster\. Start one with `ray start --head`"
+    ):
+        choose_place("ray", "auto")
+
+
+def test_the_command_ends_with_the_sentence(tmp_path):
+    (tmp_path / "ray.py").write_text("raise ImportError")
     samples = tmp_path / "samples.jsonl"
     samples.write_text('{"task_id": "Demo/1", "solution": "x"}')
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     command = [sys.executable, ROOT / "scripts" / "hm-score", samples, "--dataset", "demo"]
     done = subprocess.run(
         [*command, "--executor", "ray"],
-        env=environment | {"RAY_TMPDIR": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 2
-    assert "found no Ray cluster. Start one with `ray start --head`" in done.stderr
+    assert "executor=ray needs Ray: pip install 'hindsight-merging[ray]'" in done.stderr
 
 
 def test_without_ray_the_sentence_says_what_to_install(monkeypatch):
