@@ -8,6 +8,7 @@ from hm_tasks.code_passk.task import ProtocolError
 from hm_tasks.execution.isolation import IsolationError
 from hm_tasks.execution.isolation.prove import strongest
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
+from hm_tasks.execution.ray_executor import ExecutorError
 from tests.tasks.benchmarks import load
 
 
@@ -97,6 +98,8 @@ def test_only_the_weakest_isolation_needs_the_users_word_and_results_say_which_h
     assert weak.dump_config()["metadata"]["isolation"] == "rlimit"
     with pytest.raises(IsolationError, match="none of auto, strong, landlock, rlimit"):
         load("demo_passk", isolation="docker")
+    with pytest.raises(ExecutorError, match="executor=slurm is none of local, ray"):
+        load("demo_passk", executor="slurm")
 
 
 def test_a_verdict_is_logged_as_json_by_the_harness():
