@@ -35,7 +35,7 @@ from hm_metrics.diversity import (
     standard_error,
     value_of,
 )
-from hm_metrics.embedders import Unusable, make_embedder
+from hm_metrics.embedders import make_embedder, why_unusable
 from hm_metrics.embedders.vectors import embed
 from hm_tasks.over_questions import MAX_ITERATIONS, NOT_AVAILABLE, UNSCORED
 
@@ -119,8 +119,8 @@ def _sums(items: tuple[Samples, ...]) -> QuestionSums | str:
     groups = np.repeat(np.arange(len(items)), [len(item.texts) for item in items])
     try:
         found = embed(texts, make_embedder(items[0].embedder, items[0].base_url))
-    except Unusable as error:
-        return str(error)
+    except Exception as error:  # whatever a library raises must not cost the run its results
+        return why_unusable(error)
     rows = found.rows(texts)
     if not (rows >= 0).any():
         return NO_PAIR

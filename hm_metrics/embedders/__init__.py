@@ -32,6 +32,13 @@ class Unusable(Exception):
     """This embedder cannot embed here and now; the message says why, in a sentence for the user."""
 
 
+def why_unusable(error: Exception) -> str:
+    """Why an embedder failed, in a sentence; errors of libraries by their type."""
+    if isinstance(error, Unusable):
+        return str(error)
+    return f"The embedder broke down ({type(error).__name__}: {error})."
+
+
 class Embedder(Protocol):
     """What embeds texts.
 

@@ -23,7 +23,7 @@ from hm_metrics.diversity import (
     local_of_each,
     question_sums,
 )
-from hm_metrics.embedders import Unusable, make_embedder
+from hm_metrics.embedders import Unusable, make_embedder, why_unusable
 from hm_metrics.embedders.vectors import embed
 from hm_metrics.entropy import TokenSums
 from hm_metrics.ngrams import distinct_n
@@ -154,7 +154,9 @@ class Diversity:
     def __init__(self, metadata: dict[str, Any]) -> None:
         asked = metadata["diversity"]
         asked = list(MEASURES) if asked == "all" else asked
-        if isinstance(asked, str) or not isinstance(asked, Sequence) or set(asked) - set(MEASURES):
+        if not isinstance(asked, (list, tuple)) or any(
+            name not in list(MEASURES) for name in asked
+        ):
             raise DiversityError(
                 f"diversity={metadata['diversity']!r}: expected all, or a list out of "
                 f"{', '.join(MEASURES)}."
@@ -189,15 +191,15 @@ class Diversity:
         """
         if not self._needs_vectors:
             return
-        record = {"embedder": self._embedder.name, "embedded": self.embedded}
+        record: dict[str, Any] = {"embedder": self._embedder.name, "embedded": self.embedded}
         self._metadata["embedding"] = record
         self._vectors = {}
         try:
             found = embed([t for samples in texts.values() for t in samples], self._embedder)
             record["identity"] = self._embedder.identity()
-        except Unusable as error:
-            logger.warning("The similarities are unscored. %s", error)
-            record["unscored"] = str(error)
+        except Exception as error:  # whatever a library raises must not cost the run its results
+            record["unscored"] = why_unusable(error)
+            logger.warning("The similarities are unscored. %s", record["unscored"])
             return
         rows = {question: found.rows(samples) for question, samples in texts.items()}
         known = {question: row[row >= 0] for question, row in rows.items() if (row >= 0).any()}

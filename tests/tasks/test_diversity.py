@@ -129,6 +129,18 @@ def test_a_server_that_is_down_leaves_the_similarities_unscored_and_the_rest_sco
     json.dumps(embedding)
 
 
+def test_a_library_that_breaks_down_does_not_cost_the_run_its_results(monkeypatch):
+    def broken(self, texts):
+        raise RuntimeError("out of memory")
+        yield
+
+    monkeypatch.setattr(openai.OpenAIEmbedder, "encode", broken)
+    results, embedding = measured("http://127.0.0.1:9/v1")
+    assert results["local_similarity"] == UNSCORED
+    assert embedding["unscored"] == "The embedder broke down (RuntimeError: out of memory)."
+    assert results["distinct_programs"] == pytest.approx(2)
+
+
 def test_a_second_run_asks_for_nothing_but_what_the_first_did_not_get(monkeypatch):
     monkeypatch.setattr(openai, "BATCH_TEXTS", 1)
     with Endpoint(faults=lambda number: status(500) if number >= 3 else None) as server:
@@ -173,6 +185,7 @@ def test_token_entropy_is_a_mean_over_tokens_and_absent_where_nobody_noted_it():
         ({"diversity": ["entropy"]}, DiversityError, "expected all, or a list out of local_sim"),
         ({"diversity": "some"}, DiversityError, "expected all, or a list"),
         ({"diversity": 3}, DiversityError, "expected all, or a list"),
+        ({"diversity": [["vendi_score"]]}, DiversityError, "expected all, or a list"),
         ({"embed": "answer"}, DiversityError, "expected program or text"),
         ({"embedder": "gpt"}, UnknownEmbedder, "embedder='gpt' is not known. Known: minilm"),
     ],
