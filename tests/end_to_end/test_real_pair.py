@@ -69,10 +69,14 @@ def test_the_stream_is_mergekits_own_merge_bit_for_bit(demo_pair, tmp_path):
 
 def greedy(pair, cache, **options):
     arguments = {"base": f"{pair}/base", "instruct": f"{pair}/instruct", "alpha": ALPHA} | options
+    # Answers are kept by what the model is, which streaming and materialising agree on: each call
+    # has a cache of its own, or the second one would only be told what the first one found.
+    own = cache / str(len(list(cache.iterdir())))
+    own.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", GREEDY, json.dumps(arguments)],
-        env=os.environ | {"HM_CACHE": str(cache)},
-        cwd=cache,
+        env=os.environ | {"HM_CACHE": str(own)},
+        cwd=own,
         capture_output=True,
         text=True,
         timeout=600,
