@@ -9,7 +9,7 @@ memory. Only ratios of one run compare: wall times of a shared machine swing. Ca
 - similarities: local and global similarity of 1,000,000 vectors of 150 dimensions in 1,000 questions.
 - full_matrix: 20,000 vectors by the whole matrix and a loop over questions, which is what the authors'
   notebook does, and by this project.
-- errors: bootstrapped standard errors of the same 1,000 questions, 10,000 resamples.
+- errors: bootstrapped standard errors of 1,000 questions, 2,000 resamples.
 - offline: the programs of --samples through the offline embedder, and once more.
 - endpoint: 4,000 texts from a server on loopback with 200 ms latency, 5 % 429s (Retry-After 0.2 s),
   5 % 500s and a truncated answer; ideal is what its answers and failures take at this concurrency.
@@ -110,7 +110,7 @@ def errors(samples: list[Path]) -> str:
 
     sums = question_sums(*random_vectors(20_000, 1000))
     times = [
-        seconds(lambda measure=measure: standard_error(measure, sums, 10_000))
+        seconds(lambda measure=measure: standard_error(measure, sums, 2_000))
         for measure in (local_over_questions, global_over_questions)
     ]
     return f"local {times[0]:.2f} s, global {times[1]:.2f} s"
