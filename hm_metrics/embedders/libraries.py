@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from hm_metrics.embedders.content import folder_digest
 BATCH = 64
 
 
-class _LibraryEmbedder:
+class _LibraryEmbedder(abc.ABC):
     """What both have in common: where the model is, and what it is by its content."""
 
     library: str
@@ -46,9 +47,9 @@ class _LibraryEmbedder:
                 )
             yield positions, vectors
 
+    @abc.abstractmethod
     def _load(self):
         """A function from texts to [n, d]."""
-        raise NotImplementedError
 
     @property
     def _folder(self) -> Path | None:
