@@ -2,6 +2,8 @@
 # Set up the environment and run the whole test suite; arguments go to pytest.
 #
 #     scripts/test.sh [-k EXPRESSION ...]
+#     scripts/test.sh -m campaign      # minutes of real vLLM engines: every way of changing alpha, two
+#                                      # ranks, ten kills; -m "" runs all there is
 #
 # MBPP_OVERRIDE_PATH and HUMANEVAL_OVERRIDE_PATH name the benchmark files; tests that need one skip
 # without it and say so. So do the tests of Ray, minutes long, without `pip install 'ray>=2.40'`.

@@ -53,12 +53,17 @@ def sides(pair):
     return {"base": str(pair / "base"), "instruct": str(pair / "instruct")}
 
 
-@pytest.mark.parametrize("keep_resident", [False, True])
+@pytest.mark.parametrize(
+    ("keep_resident", "ways"),
+    [
+        (False, [0.7, 0.3, 0.7]),
+        pytest.param(False, [0.7, 0.3, 1, 0, 0.7], marks=pytest.mark.campaign),
+        pytest.param(True, [0.7, 0.3, 0.7], marks=pytest.mark.campaign),
+    ],
+)
 def test_alphas_there_and_back_equal_fresh_engines_in_the_same_engine(
-    demo_pair, tmp_path, keep_resident
+    demo_pair, tmp_path, keep_resident, ways
 ):
-    """Four alphas from files; two from memory, as the rest of the way is the same."""
-    ways = [0.7, 0.3, 1, 0, 0.7] if not keep_resident else [0.7, 0.3, 0.7]
     pair = sides(demo_pair)
     live = answers(pair | ENGINE | {"keep_resident": keep_resident}, ways, tmp_path)
     assert len({tuple(step["engines"]) for step in live}) == 1, "the engine was restarted"
@@ -66,14 +71,13 @@ def test_alphas_there_and_back_equal_fresh_engines_in_the_same_engine(
     different = {str(step["answers"]) for step in live[:-1]}
     assert len(different) == len(ways) - 1, "alphas that answer alike show nothing"
     for step in live[1:-1]:
-        if keep_resident and step["alpha"] != 0.3:
-            continue
         (fresh,) = answers(pair | ENGINE, [step["alpha"]], tmp_path)
         assert fresh["answers"] == step["answers"]
         assert fresh["info"]["merge"]["fingerprint"] == step["info"]["merge"]["fingerprint"]
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
+@pytest.mark.campaign
 def test_a_base_with_another_config_gets_an_engine_of_its_own(tmp_path):
     pair = {"base": str(tmp_path / "base"), "instruct": str(tmp_path / "instruct")}
     for seed, folder in enumerate(pair.values()):
@@ -85,6 +89,7 @@ def test_a_base_with_another_config_gets_an_engine_of_its_own(tmp_path):
     assert fresh["answers"] == base["answers"]
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     "parallel",
     # vLLM's CPU build 0.32 cannot run a pipeline eagerly.
@@ -105,6 +110,7 @@ def test_two_ranks_merge_their_parts_and_change_them_together(tmp_path, parallel
     assert live[2]["answers"] == live[0]["answers"]
 
 
+@pytest.mark.campaign
 def test_a_change_that_fails_half_way_ends_the_engine_and_the_next_one_starts_anew(tmp_path):
     pair = {"base": str(tmp_path / "base"), "instruct": str(tmp_path / "instruct")}
     for seed, folder in enumerate(pair.values()):

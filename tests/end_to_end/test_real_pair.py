@@ -87,6 +87,7 @@ def greedy(pair, cache, **options):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_streaming_into_vllm_answers_like_the_checkpoint_on_disk(demo_pair, tmp_path):
     if find_spec("vllm") is None:
         pytest.skip("vLLM is not installed")

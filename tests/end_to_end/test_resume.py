@@ -16,7 +16,14 @@ SMALL = '{"max_model_len": 256, "enforce_eager": true, "kv_cache_memory_bytes": 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("backend", "kills", "arguments"), [("hf", 10, "{}"), ("vllm", 1, SMALL)])
+@pytest.mark.parametrize(
+    ("backend", "kills", "arguments"),
+    [
+        ("hf", 4, "{}"),
+        pytest.param("hf", 10, "{}", marks=pytest.mark.campaign),
+        pytest.param("vllm", 10, SMALL, marks=pytest.mark.campaign),
+    ],
+)
 def test_killed_runs_lose_nothing_and_generate_nothing_twice(tmp_path, backend, kills, arguments):
     if backend == "vllm" and find_spec("vllm") is None:
         pytest.skip("vLLM is not installed")
