@@ -38,6 +38,14 @@ class ZeroShotTask(Task):
         return self.doc_to_text(doc)
 
     @abc.abstractmethod
+    def numbers(self) -> list[str]:
+        """The metrics that are a plain number of each question, where it could be scored."""
+
+    def dump_config(self) -> dict[str, Any]:
+        # The harness's W&B logger makes its table of samples from this list, and from no other.
+        return super().dump_config() | {"metric_list": [{"metric": m} for m in self.numbers()]}
+
+    @abc.abstractmethod
     def new_request(self, **fields: Any) -> Any:
         """An Instance of the task's own kind, which has `use_prompt_style`."""
 

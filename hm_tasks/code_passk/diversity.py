@@ -35,8 +35,23 @@ from hm_tasks.over_questions import Mean, Pairs, Ratio
 EMBEDDED = ("program", "text")
 
 
-def _joined(items: Sequence[QuestionSums | None]) -> QuestionSums | None:
-    known = [item for item in items if item is not None]
+class NotedSums(str):
+    """A question's sums as an item of the harness; what logs it, in whatever form, sees words.
+
+    Loggers of runs write items as JSON, which has no arrays.
+    """
+
+    sums: QuestionSums
+
+    @classmethod
+    def of(cls, sums: QuestionSums) -> NotedSums:
+        item = cls(sums)
+        item.sums = sums
+        return item
+
+
+def _joined(items: Sequence[NotedSums | None]) -> QuestionSums | None:
+    known = [item.sums for item in items if item is not None]
     return QuestionSums.joined(known) if known else None
 
 
@@ -67,8 +82,8 @@ class Vectors:
 NO_VECTORS = Vectors(np.zeros((0, 0), dtype=np.float32), None)
 
 
-def _sums(vectors: Vectors) -> QuestionSums | None:
-    return vectors.sums
+def _sums(vectors: Vectors) -> NotedSums | None:
+    return None if vectors.sums is None else NotedSums.of(vectors.sums)
 
 
 def _local(vectors: Vectors) -> float | None:

@@ -139,6 +139,9 @@ class CodePassK(ZeroShotTask):
         text = text.replace("\t", "    ")
         return text if request.style == "chat" else completion_prompt(request.doc["prompt"]) + text
 
+    def numbers(self) -> list[str]:
+        return [f"{prefix}@{k}" for prefix in CORRECT for k in self.ks] + ["n_samples", *COUNTS]
+
     def process_results(self, doc: dict[str, str], results: list[list[dict]]) -> dict[str, Any]:
         verdicts = [Verdict(**verdict) for verdict in results[0]]
         scored = [v for v in verdicts if UNSCORED not in (v.base_status, v.plus_status)]

@@ -106,6 +106,9 @@ class SorryBench(ZeroShotTask):
         self._reused = {r.doc["question_id"]: sum(r.reused.values()) for r in requests}
         return requests
 
+    def numbers(self) -> list[str]:
+        return ["n_samples", "generated", "reused", "empty_answers", "unscored"]
+
     def process_results(self, doc: dict[str, Any], results: list[list[dict]]) -> dict[str, Any]:
         judgments = [Judgment(**record) for record in results[0]]
         item = item_of(doc["category"], tally(judgments))

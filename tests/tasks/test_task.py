@@ -54,6 +54,20 @@ def test_every_metric_has_an_aggregation_and_counts_are_summed(task):
     assert aggregation["n_samples"]([11, 11]) == 11
 
 
+def test_loggers_of_runs_get_a_table_of_numbers_and_samples_that_are_json(task):
+    """W&B's table is made of `metric_list`; Trackio writes what a question has as JSON."""
+    doc = {"task_id": "demo/1", "entry_point": "f"}
+    verdicts = [Verdict(f"def f(): return {n}", PASS, PASS) for n in range(11)]
+    task._diversity.measure({"demo/1": [verdict.program for verdict in verdicts]})
+    metrics = task.process_results(doc, [[verdict.record() for verdict in verdicts]])
+    table = {
+        metric["metric"]: metrics[metric["metric"]] for metric in task.dump_config()["metric_list"]
+    }
+    assert table["pass@10"] == 1.0
+    assert all(isinstance(number, (int, float)) for number in table.values())
+    assert json.loads(json.dumps(metrics))["global_similarity"] == "11 vectors"
+
+
 def test_metadata_changes_n_and_k():
     task = load("demo_passk", n_samples=50, k=[1, 10, 50])
     assert task.config.repeats == 50
