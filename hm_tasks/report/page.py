@@ -1,30 +1,63 @@
 """The report as one HTML file that opens offline: what goes in, and `write_page`.
 
-Whoever builds a report says what is known (rows, intervals, protocols, tables, figures, samples) in the frozen
-dataclasses below; this module knows nothing of results files, and the page knows nothing of merging. Everything that a
-model wrote is untrusted text: it travels as compressed JSON and reaches the page by `textContent` alone.
+Whoever builds a report says what is known (rows, intervals, protocols, tables, figures, samples) in
+the frozen dataclasses below; this module knows nothing of results files, and the page knows nothing
+of merging. Everything that a model wrote is untrusted text: it travels as base64 or escaped JSON and
+reaches the page by `textContent` alone, under a content security policy that runs no script but ours
+and fetches nothing.
 
     from hm_tasks.report.page import Page, write_page
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hm_tasks.report.html_file import pieces
+from hm_tasks.report.samples_blob import Question, Sample
+
+__all__ = [
+    "Cell",
+    "Column",
+    "Page",
+    "PageFigure",
+    "PageRow",
+    "ProtocolNote",
+    "Question",
+    "Sample",
+    "Table",
+    "write_page",
+]
+
 
 @dataclass(frozen=True)
 class Column:
-    """A metric of the leaderboard. `higher_is_better` None: a number without a good side (it sorts, nothing is best)."""
+    """A metric of the leaderboard.
+
+    Attributes:
+        higher_is_better: None for a number without a good side (it sorts, nothing is best).
+        help: what it is, in a sentence; shown with the header.
+        task: whose metric it is. Rows are told apart by their protocol of this task alone when they
+            are sorted by this column; without it by their protocols of all tasks.
+        shown: False: off until the reader turns it on.
+    """
 
     key: str
     title: str
     higher_is_better: bool | None = None
     help: str = ""
+    task: str = ""
+    shown: bool = True
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value with its 95 % interval and the number `n` of questions behind it. None: not measured or unscored."""
+    """A value, its 95 % interval, and the number of questions behind it.
+
+    A value of None (or nan): not measured, or unscored.
+    """
 
     value: float | str | None
     low: float | None = None
@@ -34,9 +67,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class PageRow:
-    """A point of the leaderboard. `id` is unique; `cells` by column key; `protocol` says which mark each task has.
+    """A point of the leaderboard.
 
-    `facets` (optional) are what the page's menus filter by, for instance {"family": "Llama-3.1-8B", "method": "merge"}.
+    Attributes:
+        id: unique on the page; `Question.samples` uses it.
+        cells: by `Column.key`.
+        protocol: the mark that each task has in this row.
+        facets: what the page's menus filter by, {"family": "Llama-3.1-8B", "method": "linear"}. The
+            sample browser puts rows side by side that share most of them.
     """
 
     id: str
@@ -49,7 +87,7 @@ class PageRow:
 
 @dataclass(frozen=True)
 class ProtocolNote:
-    """What a mark ("A", "B", ...) of a task stands for, and the names of the facts in which the task's marks differ."""
+    """What a mark ("A", "B", ...) of a task stands for, and in which facts the task's marks differ."""
 
     mark: str
     task: str
@@ -69,37 +107,12 @@ class Table:
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A picture, embedded; `file` is its name beside the report (for the reader who wants the PDF)."""
+    """A picture, embedded; `file` is its name beside the report, for who wants it alone."""
 
     title: str
     caption: str
     png: bytes
     file: str = ""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One output of a model: as it came, the program made of it, and what was said about it.
-
-    `base` and `plus` are verdict words ("pass", "fail", ...; "" where the task has none); `reason` is free text.
-    """
-
-    text: str
-    program: str = ""
-    base: str = ""
-    plus: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question and what each row answered, `samples` by `PageRow.id`."""
-
-    task: str
-    question: str
-    prompt: str
-    samples: Mapping[str, Sequence[Sample]]
-    entry_point: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +129,41 @@ class Page:
     samples: Iterable[Question] = ()
     notes: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        for what, names in (
+            ("rows", [row.id for row in self.rows]),
+            ("columns", [column.key for column in self.columns]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two {what} of the page are called {twice[0]!r}: expected one.")
+        keys = {column.key for column in self.columns}
+        marks = {(note.task, note.mark) for note in self.protocols}
+        for row in self.rows:
+            if set(row.cells) - keys:
+                raise ValueError(
+                    f"row {row.id!r} has a cell {sorted(set(row.cells) - keys)[0]!r}, which is no column"
+                    f" of the page: expected some of {', '.join(sorted(keys))}."
+                )
+            unknown = sorted(set(row.protocol.items()) - marks)
+            if unknown:
+                raise ValueError(
+                    f"row {row.id!r} has mark {unknown[0][1]!r} for {unknown[0][0]}, which no protocol"
+                    " note explains: add a ProtocolNote of that mark and task."
+                )
+
 
 def write_page(page: Page, file: Path) -> None:
-    """Write `page` to `file` by way of a temporary file beside it, so that a reader never sees half a report."""
-    raise NotImplementedError
+    """Write `page` to `file`, by way of a file beside it, so that nobody sees half a report.
+
+    Raises:
+        ValueError: samples of an unknown row, or of one question twice.
+        OSError: `file` cannot be written.
+    """
+    part = file.with_name(file.name + ".part")
+    try:
+        with part.open("w", encoding="ascii", newline="\n") as out:
+            out.writelines(pieces(page))
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,292 @@
+// The leaderboard: sorting, menus, protocols kept apart.
+
+const board = { column: null, descending: true, text: '', task: '', facets: {}, shown: new Set() };
+
+const marksOf = new Map(); // task -> its marks, in order
+for (const note of page.protocols) marksOf.set(note.task, [...(marksOf.get(note.task) || []), note.mark].sort());
+const divided = [...marksOf.keys()].filter((task) => marksOf.get(task).length > 1);
+const columnOf = new Map(page.columns.map((column) => [column.key, column]));
+const cellOf = (row, column) => row.cells[column.key] || [null, null, null, null];
+
+// What a column's cells have in common: the scale of its bars, its n, whether it is all whole numbers.
+const about = new Map(
+  page.columns.map((column) => {
+    const cells = page.rows.map((row) => cellOf(row, column)).filter((cell) => cell[0] !== null);
+    const numbers = cells.flatMap((cell) => cell.slice(0, 3)).filter((value) => typeof value === 'number');
+    const ns = new Set(cells.map((cell) => cell[3]));
+    return [
+      column.key,
+      {
+        low: Math.min(...numbers),
+        high: Math.max(...numbers),
+        whole: cells.every((cell) => Number.isInteger(cell[0])) && cells.every((cell) => cell[1] === null),
+        bars: cells.some((cell) => cell[1] !== null),
+        n: ns.size === 1 ? [...ns][0] : null,
+      },
+    ];
+  }),
+);
+
+function tasksOfBoard() {
+  return [...new Set(page.rows.flatMap((row) => Object.keys(row.protocol)))].sort();
+}
+
+function visibleColumns() {
+  return page.columns.filter((c) => board.shown.has(c.key) && (!board.task || !c.task || c.task === board.task));
+}
+
+function visibleRows() {
+  const words = board.text.toLowerCase().split(/\s+/).filter(Boolean);
+  return page.rows.filter((row) => {
+    if (board.task && !(board.task in row.protocol)) return false;
+    for (const [name, value] of Object.entries(board.facets)) if (value && row.facets[name] !== value) return false;
+    const text = [row.label, row.id, ...Object.values(row.facets), ...Object.keys(row.protocol)].join(' ').toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+// Rows that may be ranked together have one key: the marks of those tasks that count and have several.
+function groupOf(row) {
+  const column = columnOf.get(board.column);
+  const tasks = column && column.task ? [column.task] : board.task ? [board.task] : divided;
+  return JSON.stringify(
+    divided.filter((task) => tasks.includes(task)).map((task) => [task, row.protocol[task] || '']),
+  );
+}
+
+function compare(a, b) {
+  if (board.column === null) {
+    const order = a.label.localeCompare(b.label, 'en', { numeric: true });
+    return board.descending ? -order : order;
+  }
+  const column = columnOf.get(board.column);
+  const [one, two] = [cellOf(a, column)[0], cellOf(b, column)[0]];
+  // What was not measured comes last, whichever way.
+  if (one === null || two === null) return (one === null) - (two === null);
+  const order = typeof one === 'string' || typeof two === 'string'
+    ? String(one).localeCompare(String(two), 'en', { numeric: true })
+    : one - two;
+  return board.descending ? -order : order;
+}
+
+function sortBy(key) {
+  if (board.column === key) board.descending = !board.descending;
+  else {
+    board.column = key;
+    board.descending = key !== null && columnOf.get(key).higher_is_better !== false;
+  }
+  drawBoard();
+}
+
+function headCell(key, title, help, note) {
+  const sorted = board.column === key;
+  const better = key === null ? null : columnOf.get(key).higher_is_better;
+  const arrow = sorted ? (board.descending ? '\u25bc' : '\u25b2') : '';
+  return el(
+    'th',
+    {
+      scope: 'col',
+      class: key === null ? 'label' : '',
+      'aria-sort': sorted ? (board.descending ? 'descending' : 'ascending') : 'none',
+    },
+    el(
+      'button',
+      { type: 'button', class: 'sort', 'data-key': key === null ? '' : key, title: help || '', on: { click: () => sortBy(key) } },
+      el('span', {}, title),
+      el('span', { class: 'arrow', 'aria-hidden': 'true' }, arrow),
+    ),
+    el(
+      'small',
+      {},
+      [better === true ? '\u2191 higher is better' : better === false ? '\u2193 lower is better' : '', note]
+        .filter(Boolean)
+        .join(' \u00b7 '),
+    ),
+  );
+}
+
+function valueCell(row, column, best) {
+  const [value, low, high, n] = cellOf(row, column);
+  const known = about.get(column.key);
+  if (value === null) return el('td', { class: 'none', title: 'not measured, or unscored' }, '\u2013');
+  if (typeof value === 'string') return el('td', { class: 'words' }, plain(value));
+  const interval = low !== null && high !== null;
+  const span = known.high - known.low || 1;
+  const at = (x) => ((100 * (x - known.low)) / span).toFixed(2) + '%';
+  const said = number(value, known.whole) + (interval ? ', 95 % interval ' + number(low) + ' to ' + number(high) : '') +
+    (n === null ? '' : ', ' + count(n, 'question'));
+  return el(
+    'td',
+    { class: value === best ? 'best' : '', title: said },
+    el('span', { class: 'value' }, number(value, known.whole)),
+    (interval || (n !== null && known.n === null)) && el(
+      'span',
+      { class: 'around' },
+      interval && number(low) + ' \u2026 ' + number(high),
+      n !== null && known.n === null && el('span', { class: 'n' }, ' n ' + n.toLocaleString('en')),
+    ),
+    known.bars && el(
+      'span',
+      { class: 'bar', 'aria-hidden': 'true' },
+      interval && el('i', { style: { left: at(low), right: (100 - parseFloat(at(high))).toFixed(2) + '%' } }),
+      el('b', { style: { left: at(value) } }),
+    ),
+  );
+}
+
+function labelCell(row) {
+  return el(
+    'th',
+    { scope: 'row', class: 'label' },
+    el('span', { class: 'title' }, plain(row.label)),
+    el('span', { class: 'under' },
+      el('a', { class: 'to-samples', href: '#sample=&rows=' + encode(row.id), hidden: true, 'data-row': row.id }, 'samples'),
+      row.warnings.length > 0 && el(
+        'details',
+        { class: 'warnings' },
+        el('summary', {}, '\u26a0 ' + count(row.warnings.length, 'warning')),
+        el('ul', {}, row.warnings.map((text) => el('li', {}, plain(text)))),
+      )),
+  );
+}
+
+function groupHead(key, width, rows) {
+  const marks = JSON.parse(key);
+  const notes = marks.map(([task, mark]) => page.protocols.find((n) => n.task === task && n.mark === mark));
+  return el(
+    'tr',
+    { class: 'group' },
+    el(
+      'th',
+      { scope: 'rowgroup', colspan: String(width) },
+      el(
+        'span',
+        { class: 'group-text' },
+        marks.map(([task, mark], at) => [
+          mark ? chip(task, mark, true) : el('span', { class: 'mark' }, task + ' not measured'),
+          notes[at] && notes[at].differs.length > 0 && el(
+            'span',
+            { class: 'facts' },
+            notes[at].differs.map((name) => name + ' ' + (notes[at].facts[name] ?? '\u2013')).join(', '),
+          ),
+        ]),
+        el('span', { class: 'facts' }, '\u2014 ' + count(rows, 'row') + ', ranked on their own'),
+      ),
+    ),
+  );
+}
+
+function drawBoard() {
+  const columns = visibleColumns();
+  const rows = visibleRows();
+  const groups = new Map();
+  for (const row of rows) groups.set(groupOf(row), [...(groups.get(groupOf(row)) || []), row]);
+  const tasks = tasksOfBoard();
+  const table = $('board');
+  const width = columns.length + 3;
+  table.replaceChildren(
+    el('caption', {}, 'One row per model. Press a heading to sort by it.'),
+    el('thead', {}, el(
+      'tr',
+      {},
+      el('th', { scope: 'col', class: 'rank' }, '#'),
+      headCell(null, 'Model', 'Sort by name'),
+      columns.map((column) => {
+        const n = about.get(column.key).n;
+        return headCell(column.key, column.title, column.help, n === null ? '' : 'n ' + n.toLocaleString('en'));
+      }),
+      el('th', { scope: 'col', class: 'protocol' }, 'Protocol'),
+    )),
+    [...groups.keys()].sort().map((key) => {
+      const members = groups.get(key).sort(compare);
+      const best = new Map(columns.map((column) => {
+        const values = members.map((row) => cellOf(row, column)[0]).filter((value) => typeof value === 'number');
+        if (column.higher_is_better === null || values.length < 2) return [column.key, null];
+        return [column.key, column.higher_is_better ? Math.max(...values) : Math.min(...values)];
+      }));
+      const ranked = board.column !== null && columnOf.get(board.column).higher_is_better !== null;
+      return el(
+        'tbody',
+        {},
+        groups.size > 1 && groupHead(key, width, members.length),
+        members.map((row, at) => {
+          const measured = ranked && cellOf(row, columnOf.get(board.column))[0] !== null;
+          return el(
+            'tr',
+            { 'data-row': row.id },
+            el('td', { class: 'rank' }, measured ? String(at + 1) : ''),
+            labelCell(row),
+            columns.map((column) => valueCell(row, column, best.get(column.key))),
+            el('td', { class: 'protocol' }, Object.keys(row.protocol).sort().map((task) => chip(task, row.protocol[task], tasks.length > 1))),
+          );
+        }),
+      );
+    }),
+  );
+  $('found').textContent = rows.length === page.rows.length
+    ? count(rows.length, 'row')
+    : rows.length.toLocaleString('en') + ' of ' + count(page.rows.length, 'row');
+  $('apart').hidden = groups.size < 2;
+  offerSamples(table);
+}
+
+function menu(title, options, choose, every) {
+  const select = el(
+    'select',
+    { on: { change: () => choose(select.value) } },
+    el('option', { value: '' }, every),
+    options.map((option) => el('option', { value: option }, option)),
+  );
+  return el('label', {}, el('span', {}, title), select);
+}
+
+function boardSection() {
+  const facets = [...new Set(page.rows.flatMap((row) => Object.keys(row.facets)))];
+  const tasks = tasksOfBoard();
+  const search = el('input', {
+    type: 'search', id: 'filter', placeholder: 'words of the name\u2026', autocomplete: 'off', spellcheck: false,
+    on: { input: () => { board.text = search.value; drawBoard(); } },
+  });
+  page.columns.filter((column) => column.shown).forEach((column) => board.shown.add(column.key));
+  const first = page.columns.find((column) => column.shown && column.higher_is_better !== null);
+  board.column = first ? first.key : null;
+  board.descending = Boolean(first && first.higher_is_better);
+  return el(
+    'section',
+    { id: 'leaderboard' },
+    el('h2', {}, 'Leaderboard'),
+    el(
+      'div',
+      { class: 'controls' },
+      el('label', {}, el('span', {}, 'Filter (press /)'), search),
+      tasks.length > 1 && menu('task', tasks, (value) => { board.task = value; drawBoard(); }, 'all'),
+      facets.map((name) => {
+        const values = [...new Set(page.rows.map((row) => row.facets[name]).filter((v) => v !== undefined))];
+        values.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+        return values.length > 1 && menu(name, values, (value) => { board.facets[name] = value; drawBoard(); }, 'all');
+      }),
+      el(
+        'details',
+        { class: 'pick' },
+        el('summary', {}, 'Columns'),
+        el('div', {}, page.columns.map((column) => el(
+          'label',
+          { title: column.help },
+          el('input', {
+            type: 'checkbox', checked: board.shown.has(column.key),
+            on: { change: (event) => {
+              board.shown[event.target.checked ? 'add' : 'delete'](column.key);
+              drawBoard();
+            } },
+          }),
+          column.title + (column.task && tasks.length > 1 ? ' (' + column.task + ')' : ''),
+        ))),
+      ),
+      el('output', { id: 'found', 'aria-live': 'polite' }),
+    ),
+    el('p', { id: 'apart', class: 'notice', hidden: true },
+      'These rows were measured under different protocols. They are listed apart and ranked only among their own kind; ',
+      el('a', { href: '#protocols' }, 'what differs'), '.'),
+    el('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'Leaderboard' }, el('table', { id: 'board' })),
+  );
+}

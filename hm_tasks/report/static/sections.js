@@ -1,0 +1,136 @@
+// Everything of the report but the leaderboard and the samples.
+
+const NUMERIC = /^[\s(\[]*[-+\u2212\u00b1<>=~\u2248]*\s*\d[\d\s.,%eE\u2026:\u2013()\[\]<>*\u00b1+\u2212-]*$/;
+
+function introSection() {
+  return el(
+    'section',
+    { id: 'summary' },
+    el('h1', {}, plain(page.title)),
+    page.summary.map((line) => el('p', { class: 'lead' }, plain(line))),
+    el('details', { id: 'how' }, el('summary', {}, 'How to read this'), howTo()),
+  );
+}
+
+function howTo() {
+  const item = (term, ...text) => [el('dt', {}, term), el('dd', {}, text)];
+  const mark = page.protocols[0];
+  return el(
+    'dl',
+    {},
+    item('A row', 'is one model as it was measured: which one, how it was merged, at which temperature. Press a ',
+      'heading to sort by it, press it again to turn the order around. What was not measured, or could not be ',
+      'scored, is \u2013 and comes last.'),
+    item('A value', ' has its 95 % interval beneath it and as a bar: the bar is the interval, the line is the value, ',
+      'and all bars of a column share one scale, from its smallest to its greatest end. n is the number of ',
+      'questions behind it. The best value of each column is bold. Two bars that overlap may still belong to a ',
+      'real difference, because the models answered the same questions: the tables of differences compare question ',
+      'by question, and are what to believe.'),
+    item('A mark', ' such as ', mark ? chip(mark.task, mark.mark) : el('b', {}, 'A'), ' names the protocol of a ',
+      'task: samples per question, temperature, prompts, data, judge and so on. Values of different marks are ',
+      'answers to different questions. Such rows are listed apart and never ranked together; ',
+      el('a', { href: '#protocols' }, 'Protocols'), ' says in what they differ.'),
+    item('Samples', ' under a name opens what the models wrote, a question at a time and several models side by ',
+      'side. ', el('kbd', {}, 'n'), ' and ', el('kbd', {}, 'p'), ' go to the next and the previous question, ',
+      el('kbd', {}, 't'), ' changes between program and raw text, ', el('kbd', {}, 'g'), ' groups equal samples, ',
+      el('kbd', {}, '/'), ' goes to the filter, ', el('kbd', {}, 'Esc'), ' comes back here. The address of ',
+      'each question can be kept and passed on.'),
+    item('A verdict', ' comes from running the program: ', badge('pass', 'base tests'), ' on the benchmark\u2019s own ',
+      'tests, ', badge('fail', 'extra tests'), ' on the extra ones. A sample passes when it passes all that it has.'),
+    item('This file', ' is complete. It loads nothing, sends nothing, and shows what models wrote as plain text; ',
+      'characters that cannot be seen are spelled out, ', plain('like \u0000 and \u202e'), '.'),
+  );
+}
+
+function tableSections() {
+  return page.tables.map((table, at) => el(
+    'section',
+    { id: 'table-' + at },
+    el('h2', {}, plain(table.title)),
+    table.help && el('p', { class: 'help' }, plain(table.help)),
+    el(
+      'div',
+      { class: 'wide', tabindex: '0', role: 'region', 'aria-label': table.title },
+      el(
+        'table',
+        { class: 'plain' },
+        el('thead', {}, el('tr', {}, table.head.map((title) => el('th', { scope: 'col' }, plain(title))))),
+        el('tbody', {}, table.rows.map((row) => el(
+          'tr',
+          {},
+          row.map((text, column) => column === 0
+            ? el('th', { scope: 'row' }, plain(text))
+            : el('td', { class: NUMERIC.test(text) ? 'figure' : 'words' }, plain(text))),
+        ))),
+      ),
+    ),
+  ));
+}
+
+function figureSection() {
+  return page.figures.length > 0 && el(
+    'section',
+    { id: 'figures' },
+    el('h2', {}, 'Figures'),
+    el('div', { class: 'figures' }, page.figures.map(([title, caption, file], at) => el(
+      'figure',
+      {},
+      el('img', { 'data-figure': String(at), alt: title + '. ' + caption }),
+      el('figcaption', {}, el('b', {}, plain(title)), ' ', plain(caption),
+        file && el('span', { class: 'file' }, ' Also beside this file: ', el('code', {}, plain(file)))),
+    ))),
+  );
+}
+
+// The pictures come behind the script in the file: they are shown when the whole file is read.
+function showFigures() {
+  for (const image of document.querySelectorAll('img[data-figure]')) {
+    image.src = 'data:image/png;base64,' + $('figure-' + image.dataset.figure).textContent;
+  }
+}
+
+function protocolSection() {
+  return page.protocols.length > 0 && el(
+    'section',
+    { id: 'protocols' },
+    el('h2', {}, 'Protocols'),
+    el('p', { class: 'help' }, 'How each task was measured. Marks of a task differ in the facts that have a bar beside them; rows of ',
+      'different marks are not compared.'),
+    [...marksOf.keys()].sort().map((task) => {
+      const notes = page.protocols.filter((note) => note.task === task).sort((a, b) => (a.mark < b.mark ? -1 : 1));
+      const names = [...new Set(notes.flatMap((note) => [...note.differs, ...Object.keys(note.facts)]))];
+      const differs = new Set(notes.flatMap((note) => note.differs));
+      names.sort((a, b) => differs.has(b) - differs.has(a));
+      return el(
+        'div',
+        { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'Protocols of ' + task },
+        el(
+          'table',
+          { class: 'plain facts-table' },
+          el('thead', {}, el(
+            'tr',
+            {},
+            el('th', { scope: 'col' }, task),
+            notes.map((note) => el('th', { scope: 'col' }, chip(task, note.mark), ' ',
+              el('small', {}, count(page.rows.filter((row) => row.protocol[task] === note.mark).length, 'row')))),
+          )),
+          el('tbody', {}, names.map((name) => el(
+            'tr',
+            { class: differs.has(name) ? 'differs' : '' },
+            el('th', { scope: 'row' }, name, differs.has(name) && el('small', {}, ' differs')),
+            notes.map((note) => el('td', {}, name in note.facts ? plain(note.facts[name]) : '\u2013')),
+          ))),
+        ),
+      );
+    }),
+  );
+}
+
+function noteSection() {
+  return page.notes.length > 0 && el(
+    'section',
+    { id: 'notes' },
+    el('h2', {}, 'Notes'),
+    el('ul', {}, page.notes.map((text) => el('li', {}, plain(text)))),
+  );
+}
