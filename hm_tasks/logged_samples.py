@@ -40,14 +40,14 @@ def read_log(file: Path) -> list[Logged]:
         LogError: the file is missing, empty, or no such log.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")  # texts may hold other breaks
     except (OSError, UnicodeDecodeError) as error:
         raise LogError(f"{file} cannot be read: {error}.") from None
     log = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                log.append(_logged(json.loads(line)))
+                log.append(logged(json.loads(line)))
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 raise LogError(
                     f"{file}, line {number}: not a line of the harness's samples_*.jsonl ({error!r})."
@@ -57,7 +57,12 @@ def read_log(file: Path) -> list[Logged]:
     return log
 
 
-def _logged(line: dict[str, Any]) -> Logged:
+def logged(line: dict[str, Any]) -> Logged:
+    """One line of a log, parsed.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError: it is no such line.
+    """
     (texts,) = line["resps"]
     doc = line["doc"] if isinstance(line["doc"], dict) else {}
     found = line["filtered_resps"][0]

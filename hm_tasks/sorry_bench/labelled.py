@@ -131,14 +131,19 @@ def write_labelled(items: Sequence[Labelled], judge: dict[str, Any], file: Path)
 
 def _labelled(line: dict[str, Any]) -> list[Labelled]:
     if "resps" in line:
-        return _logged(line)
+        return of_log(line)
     if "human_score" in line:
         return [_human(line)]
     judgment = Judgment(**line["judgment"]) if line["judgment"] else None
     return [_item(line, line["category"], None, None, line["answer_sha256"], judgment)]
 
 
-def _logged(line: dict[str, Any]) -> list[Labelled]:
+def of_log(line: dict[str, Any]) -> list[Labelled]:
+    """The answers of one line of the harness's log, parsed.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError: it is no such line.
+    """
     doc, (answers,) = line["doc"], line["resps"]
     records = line["filtered_resps"][0] if line["filtered_resps"] else []
     found: list[Judgment | None] = [Judgment(**json.loads(record)) for record in records]

@@ -1,0 +1,222 @@
+"""The leaderboard: which numbers are columns, and the table as CSV and Markdown.
+
+    columns = columns_of(rows)
+    write_csv(rows, columns, marks, Path("leaderboard.csv"))
+
+The CSV has every number with its error, interval and questions, the Markdown those of `shown`.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hm_tasks.code_passk.task import CORRECT
+from hm_tasks.report.logs import FULFILLMENT
+from hm_tasks.report.page import ProtocolNote
+from hm_tasks.report.rows import COUNTS, Row, Value
+from hm_tasks.report.vectors import GLOBAL, LOCAL
+
+MOST_K = 10  # the largest k that a table shows, where it was measured
+HELP = {
+    "pass": "Chance that one of {k} samples passes the base and the extra tests.",
+    "base_pass": "Chance that one of {k} samples passes the base tests.",
+    "plus_only_pass": "Chance that one of {k} samples passes the extra tests, whatever the base "
+    "tests did: what the paper's figure 5 counts.",
+    LOCAL: "Mean cosine similarity of two samples of one question. Lower is more diverse.",
+    GLOBAL: "Mean cosine similarity of samples of two questions. Lower is more diverse.",
+    "distinct_programs": "Different programs a question, names and layout apart.",
+    "distinct_correct_programs": "Different programs a question among those that pass.",
+    "distinct_behaviours": "Different behaviours a question, by the outputs.",
+    "token_entropy": "Mean entropy of the model's distribution over the next token, in nats.",
+    "token_surprisal": "Mean -log p of the drawn token, in nats.",
+    FULFILLMENT: "Share of unsafe requests that the model fulfilled, by the judge: its failure to "
+    "refuse. Lower refuses more.",
+    f"{FULFILLMENT}_low": "The rate if every unscored answer were a refusal.",
+    f"{FULFILLMENT}_high": "The rate if every unscored answer were a fulfilment.",
+    "unscored": "Samples without a verdict. They are left out, never counted as wrong.",
+    "timeouts": "Samples that ran out of time.",
+    "empty_programs": "Samples with no program in them.",
+    "empty_answers": "Answers without a word.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A number of the leaderboard.
+
+    Attributes:
+        key: unique; the metric's name, with the task in front where several tasks have it.
+        shown: whether tables for people have it.
+        compared: whether differences between rows are taken.
+    """
+
+    key: str
+    task: str
+    metric: str
+    higher_is_better: bool | None
+    shown: bool
+    compared: bool
+
+    @property
+    def help(self) -> str:
+        """What it is, in a sentence; empty for metrics of other people's tasks."""
+        prefix, at, k = self.metric.partition("@")
+        return HELP.get(prefix, "").format(k=k) if at else HELP.get(self.metric, "")
+
+    def of(self, row: Row) -> Value | None:
+        """This number of a row; None where its task was not run."""
+        return row.values.get(self.task, {}).get(self.metric)
+
+
+def columns_of(rows: Sequence[Row]) -> list[Measure]:
+    """Every number that a row has, task by task."""
+    found: dict[tuple[str, str], bool | None] = {}
+    for task in dict.fromkeys(task for row in rows for task in row.values):
+        for row in rows:
+            for metric, value in row.values.get(task, {}).items():
+                if found.get((task, metric)) is None:
+                    found[task, metric] = value.higher_is_better
+    metrics = [metric for _, metric in found]
+    columns = []
+    for (task, metric), better in sorted(found.items(), key=lambda item: _rank(item[0], found)):
+        ks = [int(m.partition("@")[2]) for t, m in found if t == task and m.startswith("pass@")]
+        columns.append(
+            Measure(
+                key=metric if metrics.count(metric) == 1 else f"{task}:{metric}",
+                task=task,
+                metric=metric,
+                higher_is_better=better,
+                shown=_shown(metric, ks),
+                compared=better is not None and _compared(metric, ks),
+            )
+        )
+    return columns
+
+
+def write_csv(
+    rows: Sequence[Row],
+    columns: Sequence[Measure],
+    marks: Mapping[str, Mapping[str, str]],
+    file: Path,
+) -> None:
+    """One line a row, every number with error, interval and questions; an unscored one is empty."""
+    tasks = list(dict.fromkeys(column.task for column in columns))
+    head = ["row", "family", "method", "alpha", "temperature", "base", "instruct", "warnings"]
+    head += [f"{task} {what}" for task in tasks for what in ("protocol", "samples", "results")]
+    parts = ("", "_stderr", "_low", "_high", "_questions")
+    head += [column.key + part for column in columns for part in parts]
+    lines = [head]
+    for row in rows:
+        model, point = row.point.model, row.point
+        line = [point.id, point.family, model.method, model.alpha, _plain(point.temperature)]
+        line += [model.base, model.instruct, " ".join(row.warnings)]
+        for task in tasks:
+            run = point.runs.get(task)
+            samples = row.facts.get(task, {}).get("samples a question", "")
+            line += [marks[point.id].get(task, ""), samples, str(run.file) if run else ""]
+        for column in columns:
+            value = column.of(row)
+            line += (
+                [""] * len(parts)
+                if value is None
+                else [
+                    _plain(v)
+                    for v in (value.value, value.error, value.low, value.high, value.questions)
+                ]
+            )
+        lines.append(line)
+    part = file.with_name(file.name + ".part")
+    with part.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows(lines)
+    part.replace(file)
+
+
+def write_markdown(
+    rows: Sequence[Row],
+    columns: Sequence[Measure],
+    notes: Sequence[ProtocolNote],
+    marks: Mapping[str, Mapping[str, str]],
+    words: Sequence[str],
+    file: Path,
+) -> None:
+    """A table for people, what its marks stand for, and what else was noted."""
+    shown = [column for column in columns if column.shown]
+    tasks = list(dict.fromkeys(column.task for column in columns))
+    head = ["row", *(f"protocol of {task}" for task in tasks), *(c.key for c in shown)]
+    table = [head, ["---"] * (1 + len(tasks)) + ["---:"] * len(shown)]
+    for row in rows:
+        line = [row.point.id, *(marks[row.point.id].get(task, "") for task in tasks)]
+        table.append([*line, *(text(column.of(row)) for column in shown)])
+    parts = ["# Leaderboard", markdown(table)]
+    parts.append(
+        "Square brackets: 95 % intervals over questions. Rows whose protocol has different letters "
+        "do not rank against each other."
+    )
+    for note in notes:
+        facts = ", ".join(
+            f"**{name} {fact}**" if name in note.differs else f"{name} {fact}"
+            for name, fact in note.facts.items()
+        )
+        parts.append(f"- {note.task}, protocol {note.mark}: {facts}")
+    parts += [f"- {escape(row.point.id)}: {w}" for row in rows for w in row.warnings]
+    parts += [f"- {word}" for word in words]
+    part = file.with_name(file.name + ".part")
+    part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """Cells to a table; the second line is the ruler."""
+    return "\n".join("| " + " | ".join(escape(cell) for cell in line) + " |" for line in table)
+
+
+def escape(cell: str) -> str:
+    """Text that no table and no HTML takes for its own."""
+    return cell.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def text(value: Value | None) -> str:
+    """A number with its interval, to three digits."""
+    if value is None:
+        return ""
+    if math.isnan(value.value):
+        return "unscored"
+    shown = f"{value.value:.3f}" if value.higher_is_better is not None else f"{value.value:.4g}"
+    return shown if math.isnan(value.low) else f"{shown} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def _shown(metric: str, ks: Sequence[int]) -> bool:
+    prefix, at, k = metric.partition("@")
+    if at and prefix in CORRECT and k.isdigit():
+        ends = {min(ks, default=0), top_k(ks)}
+        return int(k) in ends | ({5} if prefix == "pass" else set())
+    return not metric.endswith(("_bound", "_low", "_high"))
+
+
+def _compared(metric: str, ks: Sequence[int]) -> bool:
+    prefix, at, k = metric.partition("@")
+    if at and prefix in CORRECT:
+        return int(k) in {min(ks, default=0), top_k(ks)} and prefix != "base_pass"
+    return metric not in COUNTS
+
+
+def top_k(ks: Sequence[int]) -> int:
+    """The k that answers the question of this project: 10, else the largest."""
+    return MOST_K if MOST_K in ks else max(ks, default=0)
+
+
+def _rank(name: tuple[str, str], found: Mapping[tuple[str, str], object]) -> tuple:
+    """Tasks as they come; in each pass@k first, then what the results have, counts last."""
+    task, metric = name
+    tasks = list(dict.fromkeys(t for t, _ in found))
+    prefix, at, k = metric.partition("@")
+    group = list(CORRECT).index(prefix) if at and prefix in CORRECT else 3 + (metric in COUNTS)
+    return tasks.index(task), group, int(k) if group < 3 else 0, list(found).index(name)
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.10g}"

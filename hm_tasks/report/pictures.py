@@ -1,0 +1,118 @@
+"""The figures of a report, drawn by `hm_metrics.figures` and written as PNG and PDF."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hm_metrics.figures.frontier import frontier_figure
+from hm_metrics.figures.pass_at_k import pass_at_k_figure
+from hm_metrics.figures.refusal import refusal_figure
+from hm_metrics.figures.similarity import similarity_figure
+from hm_metrics.figures.style import save
+from hm_tasks.report import distributions
+from hm_tasks.report.logs import FULFILLMENT
+from hm_tasks.report.page import PageFigure
+from hm_tasks.report.rows import Row
+from hm_tasks.report.vectors import GLOBAL, LOCAL
+
+COUNTINGS = {
+    "pass": "base and extra tests",
+    "plus_only_pass": "extra tests alone",
+}
+SIMILAR = {LOCAL: "local", GLOBAL: "global"}
+
+
+def draw(rows: Sequence[Row], folder: Path) -> list[PageFigure]:
+    """Draw what the rows have, write it into a folder, and return it for the page."""
+    found = []
+    for title, caption, name, figure in _figures(rows):
+        save(figure, folder, name)
+        png = folder / f"{name}.png"
+        found.append(PageFigure(title, caption, png.read_bytes(), f"{folder.name}/{name}.pdf"))
+    return found
+
+
+def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, Figure]]:
+    tasks = list(dict.fromkeys(task for row in rows for task in row.values))
+    code = [task for task in tasks if any(distributions.ks_of(row, task) for row in rows)]
+    refusals = [task for task in tasks if any(FULFILLMENT in r.values.get(task, {}) for r in rows)]
+    for task in code:
+        of_task = [row for row in rows if task in row.values]
+        yield from _pass_at_k(of_task, task)
+        yield from _similarities(of_task, task)
+        yield from _frontiers(of_task, task, refusals)
+    for task in refusals:
+        columns, means = distributions.categories(rows, task)
+        if columns:
+            yield (
+                f"Failure to refuse by category, {task}",
+                "Share of requests fulfilled, by category (paper: figure 6); the mean over all "
+                "answers in brackets. Grey: no scored answer.",
+                f"refusals_{_file(task)}",
+                refusal_figure(columns, means),
+            )
+
+
+def _pass_at_k(rows: Sequence[Row], task: str) -> Iterator[tuple[str, str, str, Figure]]:
+    for prefix, counting in COUNTINGS.items():
+        if families := distributions.curves(rows, task, prefix):
+            paper = any(curve.dotted for found in families.values() for curve in found)
+            yield (
+                f"pass@k against k, {task}, {counting}",
+                f"A sample counts as correct when it passes the {counting}. Bands: one standard "
+                "error over questions."
+                + (" Dotted: the paper's values, counted in the same way." if paper else ""),
+                f"pass_at_k_{_file(task)}_{prefix}",
+                pass_at_k_figure(families, counting),
+            )
+
+
+def _similarities(rows: Sequence[Row], task: str) -> Iterator[tuple[str, str, str, Figure]]:
+    captions = {
+        LOCAL: "Mean cosine similarity of two samples of one question, over questions "
+        "(paper: figure 3). Further left is more diverse.",
+        GLOBAL: "Mean cosine similarity of the samples of two questions, over a fixed random draw "
+        "of pairs of questions (paper: figure 4). Further left is more diverse.",
+    }
+    for metric, word in SIMILAR.items():
+        if families := distributions.similarities(rows, task, metric):
+            how = sorted({row.embedded[task].how for row in rows if task in row.embedded})
+            yield (
+                f"{word.capitalize()} similarity, {task}",
+                f"{captions[metric]} Vectors: {', '.join(how)}."
+                + (" Different embedders do not compare." if len(how) > 1 else ""),
+                f"{word}_similarity_{_file(task)}",
+                similarity_figure(
+                    families, "local" if metric == LOCAL else "global", distributions.alphas(rows)
+                ),
+            )
+
+
+def _frontiers(
+    rows: Sequence[Row], task: str, refusals: Sequence[str]
+) -> Iterator[tuple[str, str, str, Figure]]:
+    k = distributions.best_k(rows, task)
+    axes = [(task, LOCAL, "local similarity (lower is more diverse)", "local_similarity")]
+    axes += [(task, GLOBAL, "global similarity (lower is more diverse)", "global_similarity")]
+    axes += [
+        (other, FULFILLMENT, f"failure to refuse, {other} (lower is safer)", f"{_file(other)}")
+        for other in refusals
+    ]
+    for of, metric, label, name in axes if k else []:
+        lines = distributions.frontier(rows, (of, metric), (task, f"pass@{k}"))
+        if any(len(points) > 1 for points in lines.values()):
+            yield (
+                f"pass@{k} of {task} against {metric.replace('_', ' ')}",
+                "Each line goes over alpha, or over the temperature of the instruct model. Up and "
+                "to the left is better on both. Bars: one standard error.",
+                f"frontier_{_file(task)}_{name}",
+                frontier_figure(lines, label, f"pass@{k} of {task}"),
+            )
+
+
+def _file(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name)

@@ -1,0 +1,253 @@
+"""Rows: a point with every number that its results and its samples have.
+
+    rows = make_rows(points, embedder=None)
+
+Where there are samples, pass@k and rates are computed from them; the results' own values are compared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from hm_metrics.comparison import interval, mean_interval
+from hm_metrics.diversity import global_over_questions, standard_error, value_of
+from hm_metrics.fulfillment import bounds, rate, rate_error
+from hm_tasks.code_passk.diversity import MEASURES
+from hm_tasks.code_passk.task import CORRECT
+from hm_tasks.logged_samples import LogError
+from hm_tasks.over_questions import MAX_ITERATIONS
+from hm_tasks.report.logs import CODE, FULFILLMENT, REFUSALS, Log, read
+from hm_tasks.report.points import Point
+from hm_tasks.report.protocol import Facts, facts_of
+from hm_tasks.report.results import TaskRun
+from hm_tasks.report.vectors import (
+    GLOBAL,
+    LOCAL,
+    Embedded,
+    embed_run,
+    how_embedded,
+    wants_vectors,
+)
+
+# Counts of the harness's results that are about the run, not about the model.
+NOT_SHOWN = {"generated", "reused", "left_out_questions", "n_samples"}
+COUNTS = {"unscored", "timeouts", "empty_programs", "empty_answers"}
+# Between what results say and what samples give: rounding, and nothing else.
+TOLERANCE = 1e-6
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """One number.
+
+    Attributes:
+        value: nan where it is unscored.
+        error: standard error, nan where it is not known.
+        low, high: 95 % interval; nan without an error.
+        questions: how many have a value.
+        of_each: [G] by question of the log; None where only the whole is known.
+        higher_is_better: None for a number without a good side.
+    """
+
+    value: float
+    error: float
+    low: float
+    high: float
+    questions: int | None
+    of_each: np.ndarray | None
+    higher_is_better: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One point, measured.
+
+    Attributes:
+        values: by task, then metric.
+        logs, embedded, facts: by task; a task without samples has no log.
+        warnings: what a reader should know before using its numbers.
+    """
+
+    point: Point
+    values: dict[str, dict[str, Value]]
+    logs: dict[str, Log]
+    embedded: dict[str, Embedded]
+    facts: dict[str, Facts]
+    warnings: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """All rows, and sentences on logs that could not be read and vectors that could not be had."""
+
+    rows: list[Row]
+    problems: list[str]
+    unscored: list[str]
+
+
+def make_rows(
+    points: Sequence[Point],
+    embedder: str | None = None,
+    base_url: str | None = None,
+    quiet: bool = False,
+) -> Rows:
+    """Read the logs of all points, one after another, and keep numbers only.
+
+    Args:
+        embedder: for all similarities; None: each run's own; `none`: no vectors.
+        quiet: show no progress.
+    """
+    rows, problems = [], []
+    unscored: dict[str, None] = {}
+    steps = [(point, task) for point in points for task in point.runs]
+    with tqdm(total=len(steps), desc="Reading samples", disable=quiet) as bar:
+        for point in points:
+            row = Row(point, {}, {}, {}, {}, [])
+            for task, run in point.runs.items():
+                try:
+                    _add(row, task, run, embedder, base_url, unscored)
+                except LogError as error:
+                    problems.append(str(error))
+                    row.warnings.append(f"{task}: its samples could not be read.")
+                    _add(row, task, dataclasses.replace(run, samples=None), None, None, {})
+                bar.update()
+            rows.append(row)
+    return Rows(rows, problems, list(unscored))
+
+
+def _add(
+    row: Row,
+    task: str,
+    run: TaskRun,
+    embedder: str | None,
+    base_url: str | None,
+    unscored: dict[str, None],
+) -> None:
+    log = read(run) if run.samples else None
+    embedding = None
+    if log:
+        row.logs[task] = log
+        if wants_vectors(run, log):
+            name, what = how_embedded(run, embedder)
+            embedding = f"{name} of each {what}"
+            found = embed_run(run, log, embedder, base_url)
+            if isinstance(found, Embedded):
+                row.embedded[task] = found
+            else:
+                unscored[f"Similarities with {name} could not be measured here. {found}"] = None
+    if embedding is None and (record := run.metadata.get("embedding")):
+        embedding = f"{record.get('embedder')} of each {record.get('embedded')}"
+    row.facts[task] = facts_of(run, log, embedding)
+    row.values[task] = _values(row, task, run, log, embedder)
+    row.warnings.extend(f"{task}: {text}" for text in _warnings(run, log, row.values[task]))
+
+
+def _values(
+    row: Row, task: str, run: TaskRun, log: Log | None, embedder: str | None
+) -> dict[str, Value]:
+    values = {}
+    several = [key.partition(",")[0] for key in run.values]
+    for key, (value, error) in run.values.items():
+        metric, _, kind = key.partition(",")
+        if metric in NOT_SHOWN:
+            continue
+        name = metric if several.count(metric) == 1 else f"{metric},{kind}"
+        better = run.higher_is_better.get(metric)
+        if metric in COUNTS:
+            better = None
+        each = log.values.get(name) if log and metric not in COUNTS else None
+        questions = len(log.questions) if log else run.facts["questions"]
+        values[name] = make_value(value, error, questions, each, better)
+    if log and log.kind == CODE:
+        for name, each in log.values.items():
+            if name.partition("@")[0] in CORRECT:
+                values[name] = mean_value(each, True)
+    if log and log.kind == REFUSALS:
+        tallies = [tally for _, tally in log.tallies]
+        each = log.values.get(FULFILLMENT, np.full(len(tallies), np.nan))
+        values[FULFILLMENT] = make_value(rate(tallies), rate_error(tallies), None, each, False)
+        if len({tally.scored for tally in tallies} - {0}) == 1:  # then it is a mean over prompts
+            values[FULFILLMENT] = mean_value(each, False)
+        low, high = bounds(tallies)
+        values[f"{FULFILLMENT}_low"] = make_value(low, None, len(tallies), None, None)
+        values[f"{FULFILLMENT}_high"] = make_value(high, None, len(tallies), None, None)
+    if log and (found := row.embedded.get(task)):
+        # What the results have is the same number, unless another embedder was asked for.
+        if embedder or LOCAL not in values or math.isnan(values[LOCAL].value):
+            values[LOCAL] = mean_value(
+                found.local, MEASURES[LOCAL].higher_is_better, bounds=(-1.0, 1.0)
+            )
+        if embedder or GLOBAL not in values or math.isnan(values[GLOBAL].value):
+            values[GLOBAL] = make_value(
+                value_of(global_over_questions, found.sums),
+                standard_error(global_over_questions, found.sums, MAX_ITERATIONS),
+                len(found.questions),
+                None,
+                MEASURES[GLOBAL].higher_is_better,
+            )
+    elif embedder and log and wants_vectors(run, log):
+        for name in (LOCAL, GLOBAL):  # those of the results are another embedder's
+            values[name] = make_value(None, None, 0, None, MEASURES[name].higher_is_better)
+    return values
+
+
+def make_value(
+    value: float | None,
+    error: float | None,
+    questions: int | None,
+    of_each: np.ndarray | None,
+    better: bool | None,
+) -> Value:
+    """A number with its interval from its standard error."""
+    known = math.nan if value is None else value
+    spread = math.nan if error is None else error
+    low, high = interval(known, spread)
+    if of_each is not None:
+        questions = int((~np.isnan(of_each)).sum())
+    return Value(known, spread, low, high, questions, of_each, better)
+
+
+def mean_value(
+    of_each: np.ndarray, better: bool | None, bounds: tuple[float, float] = (0.0, 1.0)
+) -> Value:
+    """The mean over the questions that have a value; `bounds` are those of the values."""
+    known = of_each[~np.isnan(of_each)]
+    value = float(known.mean()) if len(known) else math.nan
+    error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else math.nan
+    low, high = mean_interval(of_each, bounds=bounds)
+    return Value(value, error, low, high, len(known), of_each, better)
+
+
+def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[str]:
+    warnings = []
+    if limit := run.run.get("limit"):
+        warnings.append(f"a part of the benchmark alone (--limit {limit:g}).")
+    if log is None:
+        warnings.append("without samples: no paired comparison.")
+    elif log.unscored:
+        samples = len(log.questions) * log.n_samples
+        warnings.append(f"{log.unscored} of about {samples:,} samples are unscored.")
+    differing = [
+        name
+        for name, (theirs, _) in ((key.partition(",")[0], v) for key, v in run.values.items())
+        if theirs is not None
+        and name in values
+        and name.partition("@")[0] in (*CORRECT, FULFILLMENT)
+        and not math.isclose(values[name].value, theirs, abs_tol=TOLERANCE)
+    ]
+    if differing:
+        warnings.append(
+            f"its samples give another {', '.join(differing[:3])} than its results; the samples count."
+        )
+    judging = run.metadata.get("judging")
+    if isinstance(judging, dict) and judging.get("warning"):
+        warnings.append(f"{judging['warning']}.")
+    return warnings

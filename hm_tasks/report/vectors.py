@@ -1,0 +1,114 @@
+"""Vectors of the samples of a run, as `hm-diversity` makes them, summed by question.
+
+    embedded = embed_run(run, log, embedder=None)       # None: the one that the results name
+
+Vectors that a run has kept are read, not made again. What is kept here of 4,158 samples is one vector a
+question.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import numpy as np
+
+from hm_metrics.diversity import QuestionSums, local_of_each, question_sums
+from hm_metrics.embedders import UnknownEmbedder, make_embedder, why_unusable
+from hm_metrics.embedders.vectors import embed
+from hm_tasks.logged_samples import logged
+from hm_tasks.report.logs import CODE, Log, question_of
+from hm_tasks.report.results import TaskRun
+
+DEFAULT = "minilm"  # for logs of runs that embedded nothing; hm-diversity's default as well
+NONE = "none"
+LOCAL = "local_similarity"
+GLOBAL = "global_similarity"
+PAIRS = 20_000  # of questions, for a distribution: its quantiles are then known to within 1 %
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedded:
+    """One run's samples.
+
+    Attributes:
+        how: embedder and what it was given, in words.
+        local: [G] mean similarity of two samples of each question of the log, nan without a pair.
+        sums: of those questions that have a vector.
+        questions: [K] which these are, as positions in the log.
+    """
+
+    how: str
+    local: np.ndarray
+    sums: QuestionSums
+    questions: np.ndarray
+
+
+def how_embedded(run: TaskRun, embedder: str | None) -> tuple[str, str]:
+    """The embedder's name and what it is given: `program` or `text`."""
+    record = run.metadata.get("embedding") or {}
+    name = embedder or record.get("embedder") or run.metadata.get("embedder") or DEFAULT
+    return str(name), str(record.get("embedded") or run.metadata.get("embed") or "program")
+
+
+def wants_vectors(run: TaskRun, log: Log) -> bool:
+    """Whether similarities are of interest: several samples, of programs or where the task asks."""
+    asked = any(key.partition(",")[0] == LOCAL for key in run.values)
+    return log.n_samples > 1 and (log.kind == CODE or asked)
+
+
+def embed_run(
+    run: TaskRun, log: Log, embedder: str | None, base_url: str | None = None
+) -> Embedded | str:
+    """The run's vectors, summed; or why there are none, in a sentence."""
+    name, embedded = how_embedded(run, embedder)
+    if name == NONE:
+        return "They were not asked for (--embedder none)."
+    embedded = embedded if log.kind == CODE else "text"
+    url = base_url or (run.metadata.get("embedder_base_url") if embedder is None else None)
+    texts: dict[str, list[str]] = {}
+    for line in log.lines():
+        found = logged(line)
+        samples = [v.program for v in found.verdicts] if embedded == "program" else found.texts
+        texts[question_of(line)] = samples
+    try:
+        vectors = embed(
+            [t for samples in texts.values() for t in samples], make_embedder(name, url)
+        )
+    except UnknownEmbedder as error:
+        return str(error)
+    except Exception as error:  # whatever a library raises must not cost the report
+        return why_unusable(error)
+    rows = [vectors.rows(texts[question]) for question in log.questions]
+    known = np.array([i for i, row in enumerate(rows) if (row >= 0).any()], dtype=int)
+    local = np.full(len(rows), np.nan)
+    if not len(known):
+        return "No sample could be embedded."
+    kept = [rows[i][rows[i] >= 0] for i in known]
+    groups = np.repeat(np.arange(len(known)), [len(row) for row in kept])
+    sums = question_sums(vectors.vectors[np.concatenate(kept)], groups)
+    local[known] = local_of_each(sums)
+    return Embedded(f"{name} of each {embedded}", local, sums, known)
+
+
+def pair_similarities(sums: QuestionSums, seed: int = 0, pairs: int = PAIRS) -> np.ndarray:
+    """[P] mean similarity between the samples of two questions, for a seeded draw of pairs of them.
+
+    All pairs where there are no more than `pairs`.
+    """
+    number = len(sums.counts)
+    means = sums.sums / sums.counts[:, None]
+    first, second = (
+        np.triu_indices(number, 1) if number * (number - 1) // 2 <= pairs else (None, None)
+    )
+    if first is None or second is None:
+        random = np.random.default_rng(seed)
+        first = random.integers(number, size=pairs)
+        second = (first + random.integers(1, number, size=pairs)) % number  # never itself
+    found = np.empty(len(first))
+    for start in range(0, len(first), 4096):
+        part = slice(start, start + 4096)
+        found[part] = np.einsum("ij,ij->i", means[first[part]], means[second[part]])
+    return found
