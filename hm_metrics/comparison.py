@@ -1,4 +1,12 @@
-"""Is a difference real? Paired over questions. (Signatures first; the arithmetic follows.)"""
+"""Is a difference real? Two models on the same questions, compared question by question.
+
+Source: the paired bootstrap (see `hm_metrics.intervals`) for how large the difference is; the sign-flip
+permutation test (Fisher 1935) for whether there is one: if the models were alike, each question's
+difference could as well have had the other sign. Holm (1979) for several differences at once.
+
+    difference = paired_difference(ours, theirs)   # pass@10 by question of alpha 0.9 and of alpha 1
+    if difference.low > 0: ...                     # 95 % sure that ours is higher
+"""
 
 from __future__ import annotations
 
@@ -6,6 +14,35 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from hm_metrics.bootstrap import CELLS
+from hm_metrics.intervals import (
+    ITERATIONS,
+    ROUNDING,
+    acceleration,
+    bca,
+    interval,
+    mean_interval,
+    resamples,
+    unseen,
+)
+from hm_metrics.settling import questions_to_settle, samples_to_settle
+
+__all__ = [
+    "Difference",
+    "holm",
+    "interval",
+    "mean_interval",
+    "paired_difference",
+    "paired_statistic_difference",
+    "questions_to_settle",
+    "samples_to_settle",
+]
+
+EXACT = 13  # questions that differ: all 8,192 sign flips are tried; beyond, random ones
+
+# A statistic of the questions of two models: [B, 2 G] weights (ours, then theirs) to [B] values.
+OfBoth = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +54,7 @@ class Difference:
         low, high: its interval; nan where there is none (fewer than two questions).
         p_value: of the two-sided permutation test; nan without a question.
         questions: how many were compared.
-        left_out: how many have a value on one side or none (unscored).
+        left_out: how many were not, because a side has no value (unscored).
     """
 
     estimate: float
@@ -32,64 +69,149 @@ def paired_difference(
     ours: np.ndarray,
     theirs: np.ndarray,
     confidence: float = 0.95,
-    iterations: int = 10_000,
+    iterations: int = ITERATIONS,
     seed: int = 0,
+    largest: float = 1.0,
 ) -> Difference:
-    """[G] values by question, in the same order; nan = unscored."""
-    raise NotImplementedError
+    """The mean difference of two models' values over the questions that both have.
+
+    Args:
+        ours, theirs: [G] values by question, in the same order; nan = unscored.
+        iterations: resamples of the bootstrap, and sign flips where not all of them are tried.
+        seed: the same seed gives the same answer.
+        largest: how far a question's values can lie apart at most; only used where no two do, for
+            what the questions that were not asked could still change.
+
+    Raises:
+        ValueError: the sides have different shapes.
+    """
+    ours, theirs = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
+    if ours.ndim != 1 or ours.shape != theirs.shape:
+        raise ValueError(
+            f"ours {ours.shape} and theirs {theirs.shape}: expected [G] twice, the same questions "
+            "in the same order (nan where one has no value)."
+        )
+    differences = ours - theirs
+    differences = differences[~np.isnan(differences)]
+    questions = len(differences)
+    left_out = len(ours) - questions
+    if not questions:
+        return Difference(np.nan, np.nan, np.nan, np.nan, 0, left_out)
+    low, high = mean_interval(differences, confidence, None, iterations, seed)
+    if questions > 1 and np.ptp(differences) <= ROUNDING:
+        margin = largest * unseen(questions, confidence)
+        low, high = low - margin, high + margin
+    p_value = _sign_flip_test(differences, iterations, seed)
+    return Difference(float(differences.mean()), low, high, p_value, questions, left_out)
 
 
 def paired_statistic_difference(
-    statistic: Callable[[np.ndarray], np.ndarray],
+    statistic: OfBoth,
     questions: int,
     confidence: float = 0.95,
     iterations: int = 2000,
     seed: int = 0,
 ) -> Difference:
-    """`statistic` takes [B, 2 G] weights over our G questions, then their G (same order), gives [B].
+    """The difference of a statistic that is no mean over questions, such as global similarity.
 
-    sums = QuestionSums.joined([ours, theirs])
-    paired_statistic_difference(lambda w: global_over_questions(sums, w), G)
+    Both models are resampled together, and the permutation test lets them trade whole questions:
+
+        sums = QuestionSums.joined([ours, theirs])   # the same questions in the same order
+        paired_statistic_difference(lambda weights: global_over_questions(sums, weights), G)
+
+    Args:
+        statistic: [B, 2 G] weights, our G questions before their G, to [B] values; nan for none.
+        questions: G.
+
+    Returns:
+        The difference, with `left_out` 0; nan where the statistic has no value.
     """
-    raise NotImplementedError
-
-
-def mean_interval(
-    values: np.ndarray, confidence: float = 0.95, bounds: tuple[float, float] | None = (0.0, 1.0)
-) -> tuple[float, float]:
-    """Interval of the mean of [G] values (nan left out); `bounds` = the values' possible range."""
-    raise NotImplementedError
-
-
-def interval(
-    value: float,
-    stderr: float,
-    confidence: float = 0.95,
-    bounds: tuple[float, float] | None = None,
-) -> tuple[float, float]:
-    """Interval of a value of which only the standard error is known; nan, nan without one."""
-    raise NotImplementedError
+    estimate = float(_difference(statistic, np.ones((1, questions)))[0]) if questions else np.nan
+    if np.isnan(estimate):
+        return Difference(np.nan, np.nan, np.nan, np.nan, questions, 0)
+    blocks = resamples(questions, iterations, seed)
+    resampled = np.concatenate([_difference(statistic, block) for block in blocks])
+    influence = -_in_blocks(lambda rows: _difference(statistic, rows), 1.0 - np.eye(questions))
+    found = influence[~np.isnan(influence)]
+    skewness = acceleration(found) if len(found) else 0.0
+    low, high = bca(estimate, resampled, skewness, questions, confidence)
+    if questions > 1:
+        error = float(np.nanstd(resampled, ddof=1)) * np.sqrt(questions / (questions - 1.0))
+        wide = interval(0.0, error, confidence)
+        low, high = min(low, estimate + wide[0]), max(high, estimate + wide[1])
+    p_value = _trade_test(statistic, questions, estimate, iterations, seed)
+    return Difference(estimate, low, high, p_value, questions, 0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values; nan stays nan and is not counted."""
-    raise NotImplementedError
+    """Holm's adjusted p values, in the order given: below 0.05 = clear among all of these together.
+
+    nan (not compared) stays nan and is not counted.
+
+    Raises:
+        ValueError: a p value outside [0, 1].
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(len(values), np.nan)
+    known = np.flatnonzero(~np.isnan(values))
+    if np.any((values[known] < 0) | (values[known] > 1)):
+        raise ValueError(f"p values {list(p_values)}: expected numbers from 0 to 1, or nan.")
+    order = known[np.argsort(values[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    # A larger p value is never adjusted below a smaller one.
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * values[order]))
+    return [float(value) for value in adjusted]
 
 
-def questions_to_settle(
-    ours: np.ndarray, theirs: np.ndarray, power: float = 0.8, confidence: float = 0.95
-) -> int | None:
-    """How many questions; None = no number would."""
-    raise NotImplementedError
+def _sign_flip_test(differences: np.ndarray, iterations: int, seed: int) -> float:
+    """Share of sign flips whose sum is at least as far from 0; questions that agree do not matter."""
+    moved = differences[np.abs(differences) > ROUNDING]
+    if not len(moved):
+        return 1.0
+    exact = len(moved) <= EXACT
+    flipped = 2.0 * (_signs(len(moved), iterations, seed) @ moved) - moved.sum()
+    as_far = np.abs(flipped) >= abs(moved.sum()) - 1e-9 * np.abs(moved).sum()
+    if exact:
+        return float(as_far.mean())
+    return float((as_far.sum() + 1) / (len(flipped) + 1))  # what was observed is one of the flips
 
 
-def samples_to_settle(
-    ours_correct: np.ndarray,
-    theirs_correct: np.ndarray,
-    samples: int | np.ndarray,
-    k: int = 1,
-    power: float = 0.8,
-    confidence: float = 0.95,
-) -> int | None:
-    """[G] counts of correct among `samples` (one number, or [G] or [2, G]); None = no number would."""
-    raise NotImplementedError
+def _trade_test(
+    statistic: OfBoth, questions: int, estimate: float, iterations: int, seed: int
+) -> float:
+    """Share of trades of whole questions between the models whose difference is as far from 0."""
+    kept = _signs(questions, iterations, seed)
+    traded = _in_blocks(
+        lambda rows: (
+            statistic(np.hstack([rows, 1 - rows])) - statistic(np.hstack([1 - rows, rows]))
+        ),
+        kept,
+    )
+    traded = traded[~np.isnan(traded)]
+    as_far = np.abs(traded) >= abs(estimate) - ROUNDING
+    if questions <= EXACT:
+        return float(as_far.mean())
+    return float((as_far.sum() + 1) / (len(traded) + 1))
+
+
+def _signs(count: int, iterations: int, seed: int) -> np.ndarray:
+    """[B, count] of 0 (flipped) and 1 (kept): all 2**count up to EXACT, random ones beyond."""
+    if count <= EXACT:
+        rows = np.arange(2**count, dtype=np.int64)[:, None]
+        return ((rows >> np.arange(count)) & 1).astype(np.float64)
+    bits = np.random.default_rng(seed).integers(0, 256, (iterations, -(-count // 8)), np.uint8)
+    return np.unpackbits(bits, axis=1, count=count).astype(np.float64)
+
+
+def _difference(statistic: OfBoth, weights: np.ndarray) -> np.ndarray:
+    """[B] ours minus theirs for [B, G] weights of the questions."""
+    none = np.zeros_like(weights)
+    return statistic(np.hstack([weights, none])) - statistic(np.hstack([none, weights]))
+
+
+def _in_blocks(function: OfBoth, rows: np.ndarray) -> np.ndarray:
+    """Both sides' weights of all rows at once could be gigabytes."""
+    size = max(1, CELLS // max(1, rows.shape[1]))
+    return np.concatenate(
+        [function(rows[start : start + size]) for start in range(0, len(rows), size)]
+    )

@@ -1,0 +1,151 @@
+"""How much more would settle an open comparison: more questions, or more samples of each?
+
+The model. A question's difference varies for two reasons: questions differ (T, between), and a few
+samples measure each of them with noise (W, within). The mean over G questions has the variance
+(T + W) / G. More questions shrink all of it, and any difference but 0 is settled by enough of them.
+More samples shrink W alone: where T / G by itself hides the difference, no number of samples
+settles it. Both answers take the present difference for the true one, which it is only roughly: read them as an
+order of magnitude.
+
+Source: Guenther (1981) for the sample size of Student's test; Lindsay (1995) for the mixture that tells
+T from W.
+
+    questions_to_settle(ours, theirs)                     # values by question
+    samples_to_settle(ours_correct, theirs_correct, 11, k=10)   # correct among 11 samples, by question
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import stats
+
+MOST_SAMPLES = 1_000_000  # nobody draws more: "none would"
+GRID = (
+    np.sin(np.linspace(0.0, np.pi / 2.0, 101)) ** 2
+)  # chances of a correct sample, dense at the ends
+STEPS = 400  # of expectation maximisation; the variances have settled to three digits by then
+
+
+def questions_to_settle(
+    ours: np.ndarray, theirs: np.ndarray, power: float = 0.8, confidence: float = 0.95
+) -> int | None:
+    """How many questions of this kind would make the interval of the difference exclude 0.
+
+    Args:
+        ours, theirs: [G] values by question, nan = unscored, with as many samples each as now.
+        power: the chance that the interval of a new run with so many questions excludes 0.
+
+    Returns:
+        The number in all, not the number to add; None where no number would, because the difference
+        is 0 or fewer than two questions were compared.
+    """
+    differences = np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64)
+    differences = differences[~np.isnan(differences)]
+    if len(differences) < 2:
+        return None
+    mean, spread = abs(float(differences.mean())), float(differences.std(ddof=1))
+    if mean <= 1e-12:
+        return None
+    outer, inner = _quantiles(power, confidence)
+    return max(2, math.ceil(((outer + inner) * spread / mean) ** 2 + outer**2 / 2.0))
+
+
+def samples_to_settle(
+    ours_correct: np.ndarray,
+    theirs_correct: np.ndarray,
+    samples: int | np.ndarray,
+    k: int = 1,
+    power: float = 0.8,
+    confidence: float = 0.95,
+) -> int | None:
+    """How many samples of each of these questions would make the interval of pass@k exclude 0.
+
+    Args:
+        ours_correct, theirs_correct: [G] how many samples of each question are correct.
+        samples: how many there are: one number, [G], or [2, G] (ours, theirs); questions with fewer
+            than k are left out.
+        k: of pass@k; 1 for a rate.
+
+    Returns:
+        The number of samples a question in all, for both models; None where no number would: the
+        difference is 0, or the questions themselves vary too much, or the counts cannot tell (fewer
+        than two samples a question).
+
+    Raises:
+        ValueError: counts that do not fit the samples.
+    """
+    correct = np.stack([np.asarray(ours_correct), np.asarray(theirs_correct)]).astype(int)
+    drawn = np.broadcast_to(np.asarray(samples, dtype=int), correct.shape)
+    if correct.ndim != 2 or np.any((correct < 0) | (correct > drawn)):
+        raise ValueError(
+            f"counts {correct.shape} of {drawn.shape} samples: expected [G] numbers from 0 to the "
+            "number of samples on both sides."
+        )
+    usable = (drawn >= max(k, 2)).all(axis=0)
+    correct, drawn = correct[:, usable], drawn[:, usable]
+    questions = correct.shape[1]
+    if questions < 2:
+        return None
+    values = _pass_at_k(drawn, correct, k)
+    differences = values[0] - values[1]
+    outer, inner = _quantiles(power, confidence)
+    # As for the questions: the test's own degrees of freedom cost outer^2 / 2 of them.
+    allowed = (questions - outer**2 / 2.0) * (differences.mean() / (outer + inner)) ** 2
+    mixtures = [_mixture(correct[side], drawn[side]) for side in (0, 1)]
+    within = sum(_mean_noise(drawn[side], k) @ mixtures[side] for side in (0, 1))
+    between = max(0.0, float(differences.var(ddof=1) - within))
+
+    def enough(n: int) -> bool:
+        return between + sum(float(_noise(n, k) @ mixture) for mixture in mixtures) <= allowed
+
+    if abs(differences.mean()) <= 1e-12 or not enough(MOST_SAMPLES):
+        return None
+    low, high = max(k, 1) - 1, MOST_SAMPLES  # `high` is enough, `low` is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _noise(samples: int, k: int) -> np.ndarray:
+    """Variance of the estimate of pass@k from so many samples, for each chance of GRID.
+
+    Two draws of k samples share j of them with a hypergeometric chance (Hoeffding 1948).
+    """
+    wrong = 1.0 - GRID
+    shared = np.arange(k + 1)
+    chances = stats.hypergeom.pmf(shared, samples, k, k)
+    noise = (wrong[:, None] ** (2 * k - shared) * chances).sum(axis=1) - wrong ** (2 * k)
+    return np.maximum(noise, 0.0)
+
+
+def _mean_noise(samples: np.ndarray, k: int) -> np.ndarray:
+    """[GRID] `_noise` over questions with different numbers of samples."""
+    numbers, times = np.unique(samples, return_counts=True)
+    return times @ np.stack([_noise(int(n), k) for n in numbers]) / times.sum()
+
+
+def _mixture(correct: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """[GRID] how common each chance of a correct sample is among the questions: maximum likelihood."""
+    pairs, times = np.unique(np.stack([correct, samples]), axis=1, return_counts=True)
+    likelihood = stats.binom.pmf(pairs[0][:, None], pairs[1][:, None], GRID[None, :])
+    mixture = np.full(len(GRID), 1.0 / len(GRID))
+    for _ in range(STEPS):
+        joint = likelihood * mixture
+        mixture = times @ (joint / joint.sum(axis=1, keepdims=True)) / times.sum()
+    return mixture
+
+
+def _pass_at_k(samples: np.ndarray, correct: np.ndarray, k: int) -> np.ndarray:
+    """pass@k of each; the chance that none of k is correct is hypergeometric."""
+    return 1.0 - stats.hypergeom.pmf(0, samples, correct, k)
+
+
+def _quantiles(power: float, confidence: float) -> tuple[float, float]:
+    if not (0.0 < power < 1.0 and 0.0 < confidence < 1.0):
+        raise ValueError(
+            f"power={power} and confidence={confidence}: expected numbers between 0 and 1."
+        )
+    return float(stats.norm.ppf((1.0 + confidence) / 2.0)), float(stats.norm.ppf(power))
