@@ -101,6 +101,7 @@ def test_streaming_into_vllm_answers_like_the_checkpoint_on_disk(demo_pair, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_streaming_into_transformers_answers_like_the_checkpoint_on_disk(demo_pair, tmp_path):
     streamed = greedy(demo_pair, tmp_path, backend="hf")
     assert streamed == greedy(demo_pair, tmp_path, backend="hf", materialize=True)

@@ -19,7 +19,7 @@ SMALL = '{"max_model_len": 256, "enforce_eager": true, "kv_cache_memory_bytes": 
 @pytest.mark.parametrize(
     ("backend", "kills", "arguments"),
     [
-        ("hf", 4, "{}"),
+        ("hf", 2, "{}"),
         pytest.param("hf", 10, "{}", marks=pytest.mark.campaign),
         pytest.param("vllm", 10, SMALL, marks=pytest.mark.campaign),
     ],

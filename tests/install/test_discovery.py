@@ -41,7 +41,10 @@ def test_hm_merged_vllm_and_hf_resolve_when_the_registry_is_asked_first(tmp_path
     assert python(code, tmp_path).strip().endswith(str(expected))
 
 
-@pytest.mark.parametrize("command", [[LM_EVAL], [sys.executable, "-m", "lm_eval"]])
+@pytest.mark.parametrize(
+    "command",
+    [[LM_EVAL], pytest.param([sys.executable, "-m", "lm_eval"], marks=pytest.mark.campaign)],
+)
 def test_ls_tasks_shows_ours_from_any_directory(command, tmp_path):
     listed = run([*command, "ls", "tasks"], tmp_path).stdout
     assert all(f"|{task} " in listed for task in TASKS)

@@ -350,6 +350,7 @@ def test_expected_values_match_themselves(variable, oracle):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_the_largest_expected_values_match_by_digest():
     problem = next(one for one in problems(*MBPP) if one.task_id == HEAVY)
     digests = 0
