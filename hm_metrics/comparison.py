@@ -136,9 +136,9 @@ def paired_statistic_difference(
     skewness = acceleration(found) if len(found) else 0.0
     low, high = bca(estimate, resampled, skewness, questions, confidence)
     if questions > 1:
-        error = float(np.nanstd(resampled, ddof=1)) * np.sqrt(questions / (questions - 1.0))
+        error = float(np.nanstd(resampled, ddof=1) * np.sqrt(questions / (questions - 1.0)))
         wide = interval(0.0, error, confidence)
-        low, high = min(low, estimate + wide[0]), max(high, estimate + wide[1])
+        low, high = min(low, float(estimate + wide[0])), max(high, float(estimate + wide[1]))
     p_value = _trade_test(statistic, questions, estimate, iterations, seed)
     return Difference(estimate, low, high, p_value, questions, 0)
 

@@ -4,8 +4,8 @@ The model. A question's difference varies for two reasons: questions differ (T, 
 samples measure each of them with noise (W, within). The mean over G questions has the variance
 (T + W) / G. More questions shrink all of it, and any difference but 0 is settled by enough of them.
 More samples shrink W alone: where T / G by itself hides the difference, no number of samples
-settles it. Both answers take the present difference for the true one, which it is only roughly: read them as an
-order of magnitude.
+settles it. Both answers take the present difference for the true one, which it is only roughly: read
+them as an order of magnitude.
 
 Source: Guenther (1981) for the sample size of Student's test; Lindsay (1995) for the mixture that tells
 T from W.

@@ -1,0 +1,118 @@
+"""A rule that chooses: "pass@10 subject to fulfillment_rate<=0.35", read and checked.
+
+    Rule.parse("pass@10 subject to fulfillment_rate<=0.35 and local_similarity<0.9", known=columns)
+
+A number's name says whether more of it is better (`pass@k`) or less (similarities, the rate of fulfilled
+requests); `max` or `min` before the name says otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import operator
+import re
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+OPERATORS: dict[str, Callable] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+# Of these less is better: the plugin exists to keep samples different and refusals in place.
+LOWER_IS_BETTER = (
+    "similarity",
+    "fulfillment",
+    "unscored",
+    "timeouts",
+    "empty_programs",
+    "perplexity",
+)
+
+RULE = re.compile(
+    r"\s*(?:(?P<direction>max|min)\s+)?(?P<metric>[^\s<>=]+)(?:\s+subject\s+to\s+(?P<constraints>.+))?\s*",
+    re.IGNORECASE | re.DOTALL,
+)
+CONSTRAINT = re.compile(r"\s*(?P<metric>[^\s<>=]+)\s*(?P<operator><=|>=|<|>)\s*(?P<limit>\S+)\s*")
+EXAMPLE = (
+    'expected "METRIC subject to METRIC<=NUMBER", as "pass@10 subject to fulfillment_rate<=0.35"'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Constraint:
+    """A number that must stay on one side of a limit.
+
+    Attributes:
+        operator: <=, <, >= or >.
+    """
+
+    metric: str
+    operator: str
+    limit: float
+
+    def holds(self, value: float | np.ndarray) -> np.ndarray:
+        """Whether it does; a number that is not there (nan) holds nothing."""
+        return np.asarray(OPERATORS[self.operator](value, self.limit))
+
+    def __str__(self) -> str:
+        return f"{self.metric}{self.operator}{self.limit:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """The candidate with the best `metric` among those that satisfy all `constraints`."""
+
+    metric: str
+    higher_is_better: bool
+    constraints: tuple[Constraint, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str, known: Collection[str] | None = None) -> Rule:
+        """Read "[max|min] METRIC [subject to METRIC<=NUMBER [and METRIC>NUMBER ...]]".
+
+        Args:
+            known: the metrics that there are; None accepts any name.
+
+        Raises:
+            ValueError: the text is no such rule, a limit no number, or a metric unknown.
+        """
+        found = RULE.fullmatch(text)
+        if not found:
+            raise ValueError(f"{text!r} is no rule: {EXAMPLE}.")
+        metric = _checked(found["metric"], known)
+        lower = any(word in metric for word in LOWER_IS_BETTER)
+        direction = (found["direction"] or "").lower()
+        higher = direction == "max" if direction else not lower
+        parts = re.split(r"\s+and\s+|\s*,\s*", found["constraints"] or "", flags=re.IGNORECASE)
+        constraints = tuple(_constraint(part, text, known) for part in parts if part.strip())
+        return cls(metric, higher, constraints)
+
+    def __str__(self) -> str:
+        limits = " and ".join(map(str, self.constraints))
+        return self.metric + (f" subject to {limits}" if limits else "")
+
+
+def _constraint(part: str, text: str, known: Collection[str] | None) -> Constraint:
+    found = CONSTRAINT.fullmatch(part)
+    if not found:
+        raise ValueError(f"{part.strip()!r} in {text!r} is no constraint: {EXAMPLE}.")
+    try:
+        limit = float(found["limit"])
+    except ValueError:
+        limit = np.nan
+    if not np.isfinite(limit):
+        raise ValueError(f"the limit {found['limit']!r} in {text!r} is no number: {EXAMPLE}.")
+    return Constraint(_checked(found["metric"], known), found["operator"], limit)
+
+
+def _checked(metric: str, known: Collection[str] | None) -> str:
+    if known is None or metric in known:
+        return metric
+    near = difflib.get_close_matches(metric, list(known), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(sorted(known)) or "none"
+    raise ValueError(f"no number is called {metric!r}.{hint} There are: {listed}.")
