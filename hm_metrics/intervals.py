@@ -160,7 +160,7 @@ def resamples(questions: int, iterations: int, seed: int) -> Iterator[np.ndarray
         yield _draw(random, questions, min(rows, iterations - start))
 
 
-@functools.lru_cache(maxsize=2)  # 32 MB each; a report compares many rows over the same questions
+@functools.lru_cache(maxsize=4)  # 32 MB each; a report compares many rows over the same questions
 def _kept_resamples(questions: int, iterations: int, seed: int) -> np.ndarray:
     weights = _draw(np.random.default_rng(seed), questions, iterations)
     weights.flags.writeable = False

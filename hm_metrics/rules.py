@@ -2,8 +2,8 @@
 
     Rule.parse("pass@10 subject to fulfillment_rate<=0.35 and local_similarity<0.9", known=columns)
 
-A number's name says whether more of it is better (`pass@k`) or less (similarities, the rate of fulfilled
-requests); `max` or `min` before the name says otherwise.
+A number's name says whether more of it is better (`pass@k`) or less (similarities, the rate of
+fulfilled requests); `max` or `min` before the name says otherwise.
 """
 
 from __future__ import annotations

@@ -1,0 +1,81 @@
+"""What is known of one number of one candidate: its values by question, or no more than an error.
+
+lead(ours, theirs, True, 0.95)   # by how much ours is better, its interval, its p value
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from scipy import stats
+
+from hm_metrics.comparison import Difference, paired_difference
+from hm_metrics.intervals import interval, mean_interval, resamples
+
+# [G] values by question (nan = unscored), or (value, stderr).
+Known = np.ndarray | tuple[float, float]
+
+
+def estimate(known: Known) -> float:
+    """The mean over the scored questions; nan without any."""
+    if isinstance(known, tuple):
+        return float(known[0])
+    scored = known[~np.isnan(known)]
+    return float(scored.mean()) if len(scored) else np.nan
+
+
+def error(known: Known) -> float:
+    """The standard error; nan where it is not known."""
+    if isinstance(known, tuple):
+        return float(known[1])
+    scored = known[~np.isnan(known)]
+    return float(scored.std(ddof=1) / np.sqrt(len(scored))) if len(scored) > 1 else np.nan
+
+
+def interval_of(known: Known, confidence: float, iterations: int) -> tuple[float, float]:
+    """low and high of the value; nan, nan where no error is known."""
+    if isinstance(known, tuple):
+        return interval(*known, confidence)
+    inside = not np.any((known < 0) | (known > 1))  # nan is neither
+    return mean_interval(known, confidence, (0.0, 1.0) if inside else None, iterations)
+
+
+def lead(ours: Known, theirs: Known, higher_is_better: bool, confidence: float) -> Difference:
+    """By how much ours is better: positive is better whatever the direction."""
+    if isinstance(ours, tuple) or isinstance(theirs, tuple):
+        value, spread = (
+            estimate(ours) - estimate(theirs),
+            float(np.hypot(error(ours), error(theirs))),
+        )
+        low, high = interval(value, spread, confidence)
+        p_value = float(2.0 * stats.norm.sf(abs(value) / spread)) if spread > 0 else np.nan
+        found = Difference(value, low, high, p_value, 0, 0)
+    else:
+        found = paired_difference(ours, theirs, confidence)
+    if higher_is_better:
+        return found
+    return dataclasses.replace(found, estimate=-found.estimate, low=-found.high, high=-found.low)
+
+
+def drawn(known: Known, iterations: int, seed: int, random: np.random.Generator) -> np.ndarray:
+    """[B] values: over resampled questions (the same for all of as many), or by the standard error."""
+    if isinstance(known, tuple):
+        spread = 0.0 if np.isnan(error(known)) else error(known)
+        return estimate(known) + spread * random.standard_normal(iterations)
+    scored = ~np.isnan(known)
+    values = np.where(scored, known, 0.0)
+    found = []
+    for weights in resamples(len(known), iterations, seed):
+        total = weights @ scored.astype(np.float64)
+        found.append(
+            np.divide(weights @ values, total, out=np.full(len(total), np.nan), where=total > 0)
+        )
+    return np.concatenate(found)
+
+
+def written(known: Known, confidence: float, iterations: int) -> str:
+    """The value with its interval: 0.774 [0.738, 0.81]."""
+    low, high = interval_of(known, confidence, iterations)
+    value = f"{estimate(known):.3g}"
+    return value if np.isnan(low) else f"{value} [{low:.3g}, {high:.3g}]"
