@@ -14,9 +14,8 @@ import numpy as np
 from hm_metrics.selection import Rule, select
 from hm_tasks.report.comparisons import each_of
 from hm_tasks.report.leaderboard import Measure
+from hm_tasks.report.protocol import comparable
 from hm_tasks.report.rows import Row
-
-MAY_DIFFER = {"prompt style", "temperature", "top_p"}
 
 
 class ChoiceError(ValueError):
@@ -36,11 +35,13 @@ def choose(text: str, rows: Sequence[Row], columns: Sequence[Measure]) -> list[s
         raise ChoiceError(f"--select: {error}") from None
     metrics = dict.fromkeys([rule.metric, *(limit.metric for limit in rule.constraints)])
     named = [known[key] for key in metrics]
+    tasks = list(dict.fromkeys(column.task for column in named))
     sentences = []
     for family in dict.fromkeys(row.point.family for row in rows):
         ours = [row for row in rows if row.point.family == family]
         measured = [row for row in ours if all(column.of(row) for column in named)]
-        kept, left = _comparable(measured, [column.task for column in named])
+        kept, others = comparable(measured, lambda row: [row.facts[task] for task in tasks])
+        left = [f"{row.point.label} ({', '.join(facts)} differs)" for row, facts in others]
         left += [
             f"{row.point.label} has no {', '.join(c.key for c in named if not c.of(row))}"
             for row in ours
@@ -73,30 +74,3 @@ def candidates(
                 else np.array([values.get(name, np.nan) for name in names])
             )
     return found
-
-
-def _comparable(rows: Sequence[Row], tasks: Sequence[str]) -> tuple[list[Row], list[str]]:
-    """The rows measured as most are, and what of the others differs."""
-    ways: dict[tuple, list[Row]] = defaultdict(list)
-    for row in rows:
-        ways[tuple(_way(row, task) for task in dict.fromkeys(tasks))].append(row)
-    if not ways:
-        return [], []
-    usual = max(ways, key=lambda way: len(ways[way]))
-    left = [
-        f"{row.point.label} ({', '.join(_named(way, usual))} differs)"
-        for way, found in ways.items()
-        if way != usual
-        for row in found
-    ]
-    return ways[usual], left
-
-
-def _way(row: Row, task: str) -> tuple:
-    facts = row.facts.get(task, {})
-    return tuple((fact, value) for fact, value in facts.items() if fact not in MAY_DIFFER)
-
-
-def _named(way: tuple, usual: tuple) -> list[str]:
-    pairs = zip(way, usual, strict=True)
-    return sorted({fact for ours, theirs in pairs for fact, _ in set(ours) ^ set(theirs)})

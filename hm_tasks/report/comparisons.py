@@ -67,13 +67,15 @@ def to_instruct(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Compari
         for row in rows
         if row.point.model.alpha and row.point.model.number != INSTRUCT
         for measure in columns
-        if measure.compared and measure.of(row) is not None
-        if (theirs := instruct_of(row, rows, measure.task)) is not None
+        if measure.compared
+        and (theirs := instruct_of(row, rows, measure.task)) is not None
+        and _scored(row, measure)
+        and _scored(theirs, measure)
     )
 
 
 def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Comparison]:
-    """Every merge against its instruct model at other temperatures: does merging beat turning it up?"""
+    """Every merge against its instruct model at higher temperatures: does it beat turning that up?"""
     return _corrected(
         compare(row, theirs, measure)
         for row in rows
@@ -81,10 +83,15 @@ def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[Measure]) -> list[
         for theirs in rows
         if theirs.point.family == row.point.family
         and theirs.point.model.number == INSTRUCT
-        and theirs.point.temperature != row.point.temperature
+        and (theirs.point.temperature or 0.0) > (row.point.temperature or 0.0)
         for measure in columns
-        if measure.compared and measure.of(row) is not None and measure.of(theirs) is not None
+        if measure.compared and _scored(row, measure) and _scored(theirs, measure)
     )
+
+
+def _scored(row: Row, measure: Measure) -> bool:
+    value = measure.of(row)
+    return value is not None and not math.isnan(value.value)
 
 
 def instruct_of(row: Row, rows: Sequence[Row], task: str) -> Row | None:

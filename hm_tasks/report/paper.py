@@ -18,6 +18,7 @@ from hm_tasks.report.rows import Row
 
 FILE = Path(__file__).with_name("paper.json")
 FIGURE, TEXT, REFUSALS = "figure", "text", "refusals"
+SHOWN_K = (1, 2, 5, 10)  # of the figure's; all are drawn
 HEAD = ("family", "row", "number", "ours", "paper", "difference", "counted as", "what else differs")
 
 
@@ -83,6 +84,8 @@ def beside(rows: Sequence[Row]) -> list[list[str]]:
             continue
         for kind, by_alpha in ((FIGURE, known.figure), (TEXT, known.text)):
             for k, theirs in by_alpha.get(model.alpha, {}).items():
+                if k not in SHOWN_K:
+                    continue
                 metric = kinds[kind].metric.replace("@k", f"@{k}")
                 lines += _line(row, known, kinds[kind], metric, theirs)
         if (rate := known.refusals.get(model.alpha)) is not None:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from hm_tasks.report.models import Model
+from hm_tasks.report.models import BASE, INSTRUCT, Model
 from hm_tasks.report.results import TaskRun
 
 
@@ -39,7 +39,7 @@ class Point:
 
 
 def join(runs: Sequence[TaskRun]) -> list[Point]:
-    """The points of runs, by family in order of appearance, then method, temperature and alpha."""
+    """The points of runs, by family in order of appearance, then temperature, method and alpha."""
     families = _families(runs)
     drafts: list[tuple[Model, float | None, dict[str, TaskRun], str]] = []
     of_model: dict[Model, list[TaskRun]] = defaultdict(list)
@@ -119,8 +119,9 @@ def _rank(model: Model, temperature: float | None, family: int) -> tuple:
     number = model.number
     return (
         family,
-        "" if model.at_end else model.method,
         -1.0 if temperature is None else temperature,
+        (BASE, None, INSTRUCT).index(number if model.at_end else None),  # merges between the ends
+        "" if model.at_end else model.method,
         2.0 if number is None else number,
         model.alpha,
     )

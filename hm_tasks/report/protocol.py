@@ -5,9 +5,9 @@ notes, marks = mark(facts)      # facts: task to row to facts
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from hm_tasks.report.logs import Log
 from hm_tasks.report.page import ProtocolNote
@@ -17,9 +17,12 @@ from hm_tasks.report.results import TaskRun
 NOT_NAMED = {"until", "do_sample", "temperature"}
 # Of a judge's record: where it answered, and what is said elsewhere.
 NOT_OF_JUDGE = {"endpoint", "warning"}
+# Facts that differ between a base and an instruct model by nature, or because that is the question.
+MAY_DIFFER = {"prompt style", "temperature", "top_p"}
 DIGITS = 12  # of a hash: enough to tell two files apart
 
 Facts = dict[str, str]
+R = TypeVar("R")
 
 
 def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
@@ -76,6 +79,33 @@ def mark(
         for row, found in rows.items():
             marks.setdefault(row, {})[task] = letters[tuple(found.items())]
     return notes, marks
+
+
+def comparable(
+    rows: Sequence[R], facts: Callable[[R], Sequence[Facts]]
+) -> tuple[list[R], list[tuple[R, list[str]]]]:
+    """The rows measured as most are, but for what MAY_DIFFER; and what differs in each of the others.
+
+    Args:
+        facts: those of a row, one dict for each task that counts.
+    """
+    ways: dict[tuple, list[R]] = defaultdict(list)
+    for row in rows:
+        ways[tuple(_way(found) for found in facts(row))].append(row)
+    if not ways:
+        return [], []
+    usual = max(ways, key=lambda way: len(ways[way]))
+    others = [
+        (row, sorted({fact for a, b in zip(way, usual, strict=True) for fact, _ in a ^ b}))
+        for way, found in ways.items()
+        if way != usual
+        for row in found
+    ]
+    return ways[usual], others
+
+
+def _way(facts: Facts) -> frozenset[tuple[str, str]]:
+    return frozenset((fact, value) for fact, value in facts.items() if fact not in MAY_DIFFER)
 
 
 def letter(number: int) -> str:

@@ -29,6 +29,7 @@ from hm_tasks.report.results import TaskRun
 from hm_tasks.report.vectors import (
     GLOBAL,
     LOCAL,
+    NONE,
     Embedded,
     embed_run,
     how_embedded,
@@ -179,13 +180,14 @@ def _values(
         low, high = bounds(tallies)
         values[f"{FULFILLMENT}_low"] = make_value(low, None, len(tallies), None, None)
         values[f"{FULFILLMENT}_high"] = make_value(high, None, len(tallies), None, None)
+    asked = None if embedder == NONE else embedder
     if log and (found := row.embedded.get(task)):
         # What the results have is the same number, unless another embedder was asked for.
-        if embedder or LOCAL not in values or math.isnan(values[LOCAL].value):
+        if asked or LOCAL not in values or math.isnan(values[LOCAL].value):
             values[LOCAL] = mean_value(
                 found.local, MEASURES[LOCAL].higher_is_better, bounds=(-1.0, 1.0)
             )
-        if embedder or GLOBAL not in values or math.isnan(values[GLOBAL].value):
+        if asked or GLOBAL not in values or math.isnan(values[GLOBAL].value):
             values[GLOBAL] = make_value(
                 value_of(global_over_questions, found.sums),
                 standard_error(global_over_questions, found.sums, MAX_ITERATIONS),
@@ -193,7 +195,7 @@ def _values(
                 None,
                 MEASURES[GLOBAL].higher_is_better,
             )
-    elif embedder and log and wants_vectors(run, log):
+    elif asked and log and wants_vectors(run, log):
         for name in (LOCAL, GLOBAL):  # those of the results are another embedder's
             values[name] = make_value(None, None, 0, None, MEASURES[name].higher_is_better)
     return values

@@ -11,6 +11,7 @@ from hm_tasks.report.leaderboard import Measure, text
 from hm_tasks.report.logs import FULFILLMENT
 from hm_tasks.report.page import Table
 from hm_tasks.report.paper import HEAD, beside, published, sources
+from hm_tasks.report.protocol import MAY_DIFFER, comparable
 from hm_tasks.report.rows import Row
 
 LEVEL = 0.05  # below this a corrected p-value is called a real difference
@@ -41,11 +42,11 @@ def to_instruct_table(found: Sequence[Comparison]) -> list[Table]:
 
 
 def temperature_table(found: Sequence[Comparison]) -> list[Table]:
-    """Merges against their instruct models at other temperatures."""
+    """Merges against their instruct models at higher temperatures."""
     return differences(
         found,
         "Merging against temperature",
-        "Each merge against its instruct model sampled at another temperature: does merging beat "
+        "Each merge against its instruct model sampled at a higher temperature: does merging beat "
         "turning the temperature up? Read the frontier figures beside it: one side may pay more in "
         "another number.",
     )
@@ -70,8 +71,8 @@ def sentences(
         for family in families:
             ours = [r for r in rows if r.point.family == family and measure.of(r) is not None]
             words.append(_answer(family, measure, ours, found))
-    families = {r.point.family: r for r in rows if r.point.model.alpha}
-    for family, row in families.items():
+    pairs = {row.point.family: row for row in rows if row.point.model.alpha}
+    for family, first in pairs.items():
         alphas = {r.point.model.alpha for r in rows if r.point.family == family}
         if len(alphas) == 1:
             words.append(
@@ -79,7 +80,7 @@ def sentences(
                 "Run the same command with alpha=1 (the instruct model) and other alphas, or hm-sweep, "
                 "and name all result folders to hm-report."
             )
-        if known := published(row.point.model):
+        if known := published(first.point.model):
             words.append(f"The paper measured this pair ({known.name}): see Next to the paper.")
     return words
 
@@ -111,6 +112,7 @@ def _answer(family: str, measure: Measure, rows: Sequence[Row], found: Sequence[
     known = [row for row in rows if not math.isnan(_value(measure, row))]
     if not known:
         return f"{family}: {measure.key} is unscored."
+    known, others = comparable(known, lambda row: [row.facts[measure.task]])
     if len(known) == 1:
         shown = f"{family}, {known[0].point.label}: {measure.key} is {text(measure.of(known[0]))}."
         return f"{shown} {measure.help}".strip()
@@ -121,16 +123,31 @@ def _answer(family: str, measure: Measure, rows: Sequence[Row], found: Sequence[
         f"{family}: {best.point.label} has the {word} {measure.key} of {len(known)} rows, "
         f"{text(measure.of(best))}"
     )
+    aside = f" {_aside(known, others, measure)}".rstrip()
     theirs = instruct_of(best, known, measure.task)
     if theirs is best:
-        return f"{lead}; it is the instruct model, so that no merge shows a gain."
+        return f"{lead}; it is the instruct model, so that no merge shows a gain.{aside}"
     if theirs is None:
-        return f"{lead}. There is no instruct model (alpha=1) at its temperature to compare with."
+        return f"{lead}. There is no instruct model (alpha=1) at its temperature beside it.{aside}"
     pairs = [c for c in found if c.row is best and c.against is theirs and c.measure is measure]
     if not pairs or pairs[0].difference is None:
         why = f" ({pairs[0].why_not})" if pairs else ""
-        return f"{lead}. No paired comparison with the instruct model{why}."
-    return f"{lead}; {_difference(pairs[0])} against the instruct model. {_verdict(pairs[0])}"
+        return f"{lead}. No paired comparison with the instruct model{why}.{aside}"
+    return (
+        f"{lead}; {_difference(pairs[0])} against the instruct model. {_verdict(pairs[0])}{aside}"
+    )
+
+
+def _aside(known: Sequence[Row], others: Sequence[tuple[Row, list[str]]], measure: Measure) -> str:
+    """In what the ranked rows differ, and which were not ranked with them."""
+    facts = [row.facts[measure.task] for row in known]
+    differing = [f for f in sorted(MAY_DIFFER) if len({found.get(f) for found in facts}) > 1]
+    words = [f"These rows differ in {' and '.join(differing)}."] if differing else []
+    words += [
+        f"Not ranked among them, for another {' and '.join(which)}: {row.point.label}."
+        for row, which in others
+    ]
+    return " ".join(words)
 
 
 def _value(measure: Measure, row: Row) -> float:
