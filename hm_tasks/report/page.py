@@ -74,7 +74,7 @@ class PageRow:
         cells: by `Column.key`.
         protocol: the mark that each task has in this row.
         facets: what the page's menus filter by, {"family": "Llama-3.1-8B", "method": "linear"}. The
-            sample browser puts rows side by side that share most of them.
+            sample browser puts rows side by side that share the first ones.
     """
 
     id: str

@@ -27,9 +27,7 @@ const about = new Map(
   }),
 );
 
-function tasksOfBoard() {
-  return [...new Set(page.rows.flatMap((row) => Object.keys(row.protocol)))].sort();
-}
+const tasksOfBoard = [...new Set(page.rows.flatMap((row) => Object.keys(row.protocol)))].sort();
 
 function visibleColumns() {
   return page.columns.filter((c) => board.shown.has(c.key) && (!board.task || !c.task || c.task === board.task));
@@ -91,14 +89,15 @@ function headCell(key, title, help, note) {
     },
     el(
       'button',
-      { type: 'button', class: 'sort', 'data-key': key === null ? '' : key, title: help || '', on: { click: () => sortBy(key) } },
+      { type: 'button', class: 'sort', 'data-key': key === null ? '' : key, title: [help, better === true ? 'Higher is better.' : better === false ? 'Lower is better.' : ''].filter(Boolean).join(' '),
+        on: { click: () => sortBy(key) } },
       el('span', {}, title),
       el('span', { class: 'arrow', 'aria-hidden': 'true' }, arrow),
     ),
     el(
       'small',
       {},
-      [better === true ? '\u2191 higher is better' : better === false ? '\u2193 lower is better' : '', note]
+      [better === true ? '\u2191 better' : better === false ? '\u2193 better' : '', note]
         .filter(Boolean)
         .join(' \u00b7 '),
     ),
@@ -140,6 +139,7 @@ function labelCell(row) {
     { scope: 'row', class: 'label' },
     el('span', { class: 'title' }, plain(row.label)),
     el('span', { class: 'under' },
+      Object.keys(row.protocol).sort().map((task) => chip(task, row.protocol[task], tasksOfBoard.length > 1)),
       el('a', { class: 'to-samples', href: '#sample=&rows=' + encode(row.id), hidden: true, 'data-row': row.id }, 'samples'),
       row.warnings.length > 0 && el(
         'details',
@@ -181,9 +181,8 @@ function drawBoard() {
   const rows = visibleRows();
   const groups = new Map();
   for (const row of rows) groups.set(groupOf(row), [...(groups.get(groupOf(row)) || []), row]);
-  const tasks = tasksOfBoard();
   const table = $('board');
-  const width = columns.length + 3;
+  const width = columns.length + 2;
   table.replaceChildren(
     el('caption', {}, 'One row per model. Press a heading to sort by it.'),
     el('thead', {}, el(
@@ -195,9 +194,8 @@ function drawBoard() {
         const n = about.get(column.key).n;
         return headCell(column.key, column.title, column.help, n === null ? '' : 'n ' + n.toLocaleString('en'));
       }),
-      el('th', { scope: 'col', class: 'protocol' }, 'Protocol'),
     )),
-    [...groups.keys()].sort().map((key) => {
+    ...[...groups.keys()].sort().map((key) => {
       const members = groups.get(key).sort(compare);
       const best = new Map(columns.map((column) => {
         const values = members.map((row) => cellOf(row, column)[0]).filter((value) => typeof value === 'number');
@@ -217,7 +215,6 @@ function drawBoard() {
             el('td', { class: 'rank' }, measured ? String(at + 1) : ''),
             labelCell(row),
             columns.map((column) => valueCell(row, column, best.get(column.key))),
-            el('td', { class: 'protocol' }, Object.keys(row.protocol).sort().map((task) => chip(task, row.protocol[task], tasks.length > 1))),
           );
         }),
       );
@@ -242,7 +239,7 @@ function menu(title, options, choose, every) {
 
 function boardSection() {
   const facets = [...new Set(page.rows.flatMap((row) => Object.keys(row.facets)))];
-  const tasks = tasksOfBoard();
+  const tasks = tasksOfBoard;
   const search = el('input', {
     type: 'search', id: 'filter', placeholder: 'words of the name\u2026', autocomplete: 'off', spellcheck: false,
     on: { input: () => { board.text = search.value; drawBoard(); } },

@@ -41,12 +41,14 @@ async function unpack(at) {
   return JSON.parse(await new Response(stream).text());
 }
 
-// The row and those that share most facets with it, in the page's order.
+// The row and those that are nearest to it by their facets, in the page's order.
 function companions(task, id) {
   const have = page.rows.filter((row) => samples.questions.some((q) => q.task === task && q.counts.has(rowNumber.get(row.id))));
   const from = have.find((row) => row.id === id) || have[0];
   if (!from) return [];
-  const shared = (row) => Object.entries(from.facets).filter(([name, value]) => row.facets[name] === value).length;
+  // The first facet, the family, counts more than all others together, and so on.
+  const names = Object.keys(from.facets);
+  const shared = (row) => names.reduce((sum, name) => 2 * sum + (row.facets[name] === from.facets[name] ? 1 : 0), 0);
   const nearest = [...have].sort((a, b) => (b === from) - (a === from) || shared(b) - shared(a)).slice(0, SHOWN);
   return have.filter((row) => nearest.includes(row)).map((row) => row.id);
 }
