@@ -135,7 +135,7 @@ class Engine:
             reason = self._why_restart(recipe)
             if reason:
                 logger.info("hm-merged: a new engine for alpha=%s, as %s", recipe.alpha, reason)
-                self._end()
+                self.end()
             else:
                 self._change(recipe)
         self.recipe, self._broken = recipe, None
@@ -168,7 +168,9 @@ class Engine:
             del self.__dict__["lm"]
             raise
 
-    def _end(self) -> None:
-        if self.backend == "vllm":
-            shut_down_vllm(self.lm)
-        del self.__dict__["lm"]
+    def end(self) -> None:
+        """End a running backend and free what it holds; a new one loads when it is needed."""
+        if self.is_loaded:
+            if self.backend == "vllm":
+                shut_down_vllm(self.lm)
+            del self.__dict__["lm"]

@@ -1,0 +1,120 @@
+"""The command line of `hm-sweep`: the keys of a sweep's YAML as flags, which win over the file's.
+
+    settings = merged_settings(parser(__doc__).parse_args())
+
+Mappings (`model_args`, `metadata`, ...) are merged name by name; everything else is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from lm_eval._cli.utils import MergeDictAction, split_top_level
+
+from hm_models.sweep.config import (
+    HARNESS_KEYS,
+    HARNESS_MAPPINGS,
+    MAPPINGS,
+    PAIR_KEYS,
+    read_yaml,
+)
+
+HELP = {
+    "base": "the earlier checkpoint: folder or hub name",
+    "instruct": "the fine-tuned checkpoint",
+    "name": "the pair's name: its folder under --output_path (the instruct model's)",
+    "alphas": "0,0.7 0.9 1, or gradients as [0.2,0.9] (0 0.7 0.9 1)",
+    "methods": 'names, or {"name": "ties", "params": {"density": 0.5}} (linear)',
+    "temperatures": "numbers (the task's own)",
+    "tasks": "names, as for lm_eval",
+    "pairs": "several pairs as JSON: a list of {name, base, instruct}",
+}
+FLAGS = ("predict_only", "trust_remote_code", "confirm_run_unsafe_code")
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """All of hm-sweep's arguments; those that are keys of the YAML are None unless given."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("config", nargs="?", type=Path, help="the sweep's YAML, see configs/")
+    made.add_argument("--output_path", "-o", type=Path, help="the sweep's folder")
+    made.add_argument(
+        "--dry-run", "--dry_run", action="store_true", help="print the plan, run nothing"
+    )
+    made.add_argument(
+        "--tokens_per_second", type=float, help="of an engine, for the plan's time (measured)"
+    )
+    made.add_argument(
+        "--devices", help="GPUs, as 0,1,2,3: one process each (or each tensor_parallel_size)"
+    )
+    made.add_argument(
+        "--executor",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: the points go out over an existing Ray cluster",
+    )
+    made.add_argument("--quiet", action="store_true", help="print nothing but what went wrong")
+    of_sweep = made.add_argument_group("what is run (each also a key of the YAML; flags win)")
+    for key in (*PAIR_KEYS, "name"):
+        of_sweep.add_argument(f"--{key}", help=HELP.get(key))
+    of_sweep.add_argument("--pairs", type=json.loads, help=HELP["pairs"])
+    for key in ("alphas", "methods", "temperatures"):
+        of_sweep.add_argument(f"--{key}", nargs="+", type=_entries, help=HELP[key])
+    of_sweep.add_argument("--tasks", nargs="+", help=HELP["tasks"])
+    for key in MAPPINGS:
+        of_sweep.add_argument(f"--{key}", nargs="+", action=MergeDictAction, help="as for lm_eval")
+    of_harness = made.add_argument_group("settings of lm_eval run, with their meaning there")
+    for key in HARNESS_KEYS:
+        if key in HARNESS_MAPPINGS:
+            of_harness.add_argument(f"--{key}", nargs="+", action=MergeDictAction)
+        elif key in FLAGS:
+            of_harness.add_argument(f"--{key}", action="store_const", const=True)
+        elif key == "apply_chat_template":
+            of_harness.add_argument(f"--{key}", nargs="?", const=True)
+        else:
+            of_harness.add_argument(f"--{key}", type=_value)
+    return made
+
+
+def merged_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the file, if one is named, with those of the flags over them.
+
+    Raises:
+        SweepError: the file cannot be read.
+    """
+    settings = read_yaml(arguments.config) if arguments.config else {}
+    keys = (*PAIR_KEYS, "name", "pairs", "alphas", "methods", "temperatures", "tasks")
+    given = {
+        key: value
+        for key in (*keys, *MAPPINGS, *HARNESS_KEYS)
+        if (value := getattr(arguments, key)) is not None
+    }
+    for key in ("alphas", "methods", "temperatures"):
+        if key in given:
+            given[key] = [entry for entries in given[key] for entry in entries]
+    # A pair on the command line is another pair than the file's.
+    if "base" in given or "instruct" in given:
+        settings.pop("pairs", None)
+    if "pairs" in given:
+        for key in (*PAIR_KEYS, "name"):
+            settings.pop(key, None)
+    for key in (*MAPPINGS, *HARNESS_MAPPINGS):
+        if key in given and isinstance(settings.get(key), dict):
+            given[key] = settings[key] | given[key]
+    return settings | given
+
+
+def _entries(text: str) -> list[Any]:
+    """`0,0.7` as two entries; commas within brackets and braces are theirs."""
+    return [_value(part) for part in split_top_level(text)]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

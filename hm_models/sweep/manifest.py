@@ -1,0 +1,134 @@
+"""What became of each point of a sweep: `sweep.json` in its folder.
+
+    with Manifest.open(Path("OUT")) as manifest:
+        manifest.put("pair/alpha0.7", Record("done", fingerprint, outcome))
+
+It is written anew after each point, into a temporary file that then takes its place, so that a sweep
+killed at any moment leaves a whole one. One sweep at a time writes into a folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from hm_models.sweep.config import SweepError
+from hm_models.sweep.run import Outcome
+
+MANIFEST_FILE = "sweep.json"
+LOCK_FILE = ".sweep.lock"
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A point's state, the fingerprint of everything that shapes it, and its last outcome.
+
+    Attributes:
+        settings: the shaping settings themselves, for people.
+        at: seconds since 1970 when this was noted.
+    """
+
+    state: Literal["running", "done", "failed"]
+    fingerprint: str
+    outcome: Outcome = dataclasses.field(default_factory=Outcome)
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    at: float = dataclasses.field(default_factory=time.time)
+
+
+class Manifest:
+    """The records of a sweep's points by label.
+
+    Raises:
+        SweepError: the file is no manifest, or another sweep writes into the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.records = _read(folder / MANIFEST_FILE)
+        self._lock: int | None = None
+
+    @classmethod
+    def open(cls, folder: Path) -> Manifest:
+        """Make the folder and take it for this process, until the manifest is closed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _take(folder / LOCK_FILE)
+        try:
+            manifest = cls(folder)
+        except SweepError:
+            os.close(lock)
+            raise
+        manifest._lock = lock
+        return manifest
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            os.close(self._lock)  # which gives the lock back
+
+    def put(self, label: str, record: Record) -> None:
+        """Note a point's record."""
+        self.records[label] = record
+        content = {
+            "format": FORMAT,
+            "points": {name: dataclasses.asdict(r) for name, r in self.records.items()},
+        }
+        file = self.folder / MANIFEST_FILE
+        temporary = file.with_suffix(".json.new")
+        with open(temporary, "w") as stream:
+            json.dump(content, stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+
+    def is_done(self, label: str, fingerprint: str) -> bool:
+        """Whether this point was finished with this fingerprint, and its files are all there."""
+        record = self.records.get(label)
+        return (
+            record is not None
+            and (record.state, record.fingerprint) == ("done", fingerprint)
+            and all((self.folder / label / file).is_file() for file in record.outcome.files)
+        )
+
+
+def _read(file: Path) -> dict[str, Record]:
+    if not file.exists():
+        return {}
+    try:
+        content = json.loads(file.read_text())
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']}, not {FORMAT}")
+        records = {}
+        for label, fields in content["points"].items():
+            outcome = dict(fields["outcome"])
+            outcome["files"] = tuple(outcome["files"])
+            records[label] = Record(**fields | {"outcome": Outcome(**outcome)})
+        return records
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SweepError(
+            f"{file} is no sweep's manifest ({type(error).__name__}: {error}). Take another "
+            "--output_path, or remove the file: points are then run again, from their kept samples."
+        ) from None
+
+
+def _take(file: Path) -> int:
+    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # no such locks on this system
+        pass
+    except OSError:
+        os.close(lock)
+        raise SweepError(
+            f"Another sweep is writing into {file.parent}. Wait for it, or take another --output_path."
+        ) from None
+    return lock

@@ -1,0 +1,129 @@
+"""The points of a sweep: each one a run of `lm_eval run` with a folder of its own.
+
+    for point in points_of(config):
+        point.label, point.run_arguments(config, out)
+
+They stand in the order in which they are run: what one engine can serve stands together, and alpha 0,
+whose tokenizer may be another one, stands first.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from hm_models.alpha import Alpha
+from hm_models.run_name import run_name
+from hm_models.sweep.config import Method, Pair, SweepConfig
+
+# The harness's settings that say how a run goes or who is told of it; they shape no result.
+NOT_SHAPING = (
+    "output_path",
+    "log_samples",
+    "batch_size",
+    "max_batch_size",
+    "device",
+    "use_cache",
+    "confirm_run_unsafe_code",
+    "wandb_args",
+    "wandb_config_args",
+    "trackio_args",
+    "hf_hub_log_args",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One pair, one method, one alpha, one temperature (None: the task's own)."""
+
+    pair: Pair
+    method: Method
+    alpha: Alpha | int
+    temperature: float | None
+
+    @property
+    def name(self) -> str:
+        """`alpha0.7`, `alpha0.7--ties--density-0.5--temperature0.8`: the point within its pair."""
+        named = {"base": "b", "instruct": "i", **self._merge()}
+        name = str(run_name(named)).removeprefix("b--i--")
+        return name if self.temperature is None else f"{name}--temperature{self.temperature:g}"
+
+    @property
+    def label(self) -> str:
+        """`PAIR/POINT`: the point's folder under the sweep's."""
+        return f"{self.pair.name}/{self.name}"
+
+    @property
+    def engine(self) -> str:
+        """What points must have in common for one engine to serve them."""
+        return json.dumps([self.pair.name, dataclasses.asdict(self.method)])
+
+    def _merge(self) -> dict[str, Any]:
+        merge: dict[str, Any] = {"alpha": self.alpha}
+        if self.method.name != "linear":
+            merge["merge_method"] = self.method.name
+        if self.method.params:
+            merge["merge_params"] = dict(self.method.params)
+        return merge
+
+    def model_args(self, config: SweepConfig) -> dict[str, Any]:
+        """The arguments of hm-merged."""
+        pair = {"base": self.pair.base, "instruct": self.pair.instruct}
+        for key in ("base_revision", "instruct_revision"):
+            if (revision := getattr(self.pair, key)) is not None:
+                pair[key] = revision
+        return {**pair, **self._merge(), **config.model_args, **self.pair.model_args}
+
+    def run_arguments(self, config: SweepConfig, out: Path) -> dict[str, Any]:
+        """The settings of `lm_eval run` for this point, by the harness's names, as plain JSON."""
+        arguments = {
+            **config.harness,
+            "model": "hm-merged",
+            "model_args": self.model_args(config),
+            "tasks": list(config.tasks),
+            "metadata": dict(config.metadata),
+            "gen_kwargs": self._gen_kwargs(config),
+            "log_samples": True,
+            "output_path": str(out / self.label),
+        }
+        for logger in ("wandb_args", "trackio_args"):
+            if logger in arguments:  # else its runs would all have a random name
+                arguments[logger] = {"name": self.label, **arguments[logger]}
+        arguments = {key: value for key, value in arguments.items() if value not in ({}, None)}
+        return copy.deepcopy(json.loads(json.dumps(arguments)))
+
+    def _gen_kwargs(self, config: SweepConfig) -> dict[str, Any]:
+        if self.temperature is None:
+            return dict(config.gen_kwargs)
+        # A task that is greedy by itself ignores a temperature; transformers refuses one of 0.
+        sampling = {"temperature": self.temperature, "do_sample": self.temperature > 0}
+        return sampling | dict(config.gen_kwargs)
+
+
+def points_of(config: SweepConfig) -> list[Point]:
+    """All points, in the order in which they are run."""
+    alphas = sorted(config.alphas, key=lambda alpha: alpha != 0)
+    return [
+        Point(pair, method, alpha, temperature)
+        for pair in config.pairs
+        for method in config.methods
+        for alpha in alphas
+        for temperature in config.temperatures
+    ]
+
+
+def shaping(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What of `lm_eval run`'s settings shapes the results."""
+    return {key: value for key, value in arguments.items() if key not in NOT_SHAPING}
+
+
+def gpus_of(point: Point, config: SweepConfig) -> int:
+    """How many GPUs the point's engine spreads over."""
+    arguments = point.model_args(config)
+    size = 1
+    for key in ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"):
+        size *= int(arguments.get(key, 1))
+    return size

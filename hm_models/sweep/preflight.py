@@ -1,0 +1,251 @@
+"""Whether every point of a sweep can be run, said before any weight is loaded; and what it amounts to.
+
+Tasks are loaded by the harness's own code, which knows what they refuse (a k above n, a missing data
+set); each pair's checkpoints are opened and planned at each alpha, as the run itself would do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import hashlib
+import itertools
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hm_models.checkpoint import CheckpointError
+from hm_models.errors import RecipeError
+from hm_models.recipe import MergeRecipe
+from hm_models.sweep.config import SweepConfig, SweepError
+from hm_models.sweep.live import LiveMerged, LiveModel
+from hm_models.sweep.points import Point, points_of, shaping
+
+NO_TEMPLATE = (
+    "has no chat template, which prompt_style=chat (for alpha > 0 also auto) needs. Name a tokenizer "
+    "folder that has one (model_args: tokenizer), or take prompt_style: completion."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSize:
+    """How much a task asks for; None is unknown.
+
+    Attributes:
+        questions: documents, after limit or samples.
+        samples: of each question; None for tasks that are scored by likelihoods.
+        max_tokens: at most so many in a sample.
+        identity: what of the loaded task shapes the results.
+    """
+
+    name: str
+    questions: int | None = None
+    samples: int | None = None
+    max_tokens: int | None = None
+    identity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def answers(self) -> int | None:
+        if self.questions is None or self.samples is None:
+            return None
+        return self.questions * self.samples
+
+
+@dataclasses.dataclass(frozen=True)
+class Preflight:
+    """What was found.
+
+    Attributes:
+        fingerprints: of each point by its label; "" where a checkpoint is not on this machine.
+        problems: sentences; with any, nothing is run.
+        notes: what could not be checked.
+    """
+
+    tasks: tuple[TaskSize, ...]
+    fingerprints: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def check(config: SweepConfig, fetch: bool = True) -> Preflight:
+    """Check all points; no weight is loaded.
+
+    Args:
+        fetch: get checkpoints from the hub where they are not on this machine.
+    """
+    points = points_of(config)
+    problems: list[str] = []
+    notes: list[str] = []
+    try:
+        tasks = load_tasks(config, points[0])
+    except Exception as error:  # tasks are anybody's code, and the reason is theirs
+        problems.append(_sentence("tasks", error))
+        tasks = tuple(TaskSize(name) for name in config.tasks)
+    fingerprints = dict.fromkeys((point.label for point in points), "")
+    away = {} if fetch else {pair.name: _away(pair) for pair in config.pairs}
+    for name in itertools.chain.from_iterable(away.values()):
+        notes.append(f"{name} is not on this machine: checked when the sweep runs.")
+    with _silent("hm_models"):
+        models = LiveModel()
+        for point in points:
+            if away.get(point.pair.name):
+                if problem := _recipe_problem(point):
+                    problems.append(problem)
+                continue
+            arguments = point.run_arguments(config, Path())
+            try:
+                model = models.at(_constructor(arguments))
+                _check_prompts(model, config)
+            except Exception as error:  # also of transformers, which reads the tokenizer
+                problems.append(_sentence(point.label, error))
+                models.end()
+                continue
+            fingerprints[point.label] = _fingerprint(arguments, model.recipe, tasks)
+    models.end()
+    return Preflight(tasks, fingerprints, _once(problems), _once(notes))
+
+
+def load_tasks(config: SweepConfig, point: Point) -> tuple[TaskSize, ...]:
+    """Load the tasks as the run will, and count what they ask for.
+
+    Raises:
+        SweepError: a name that the harness does not know.
+        Exception: what a task refuses.
+    """
+    from lm_eval.config.evaluate_config import EvaluatorConfig
+
+    arguments = point.run_arguments(config, Path())
+    run = EvaluatorConfig(
+        tasks=list(config.tasks),
+        include_path=arguments.get("include_path"),
+        model_args=arguments["model_args"],
+        metadata=arguments.get("metadata", {}),
+    )
+    run._process_arguments()  # metadata with the model's arguments among them, as tasks get it
+    try:
+        manager = run.process_tasks(run.metadata)
+    except ValueError as error:
+        raise SweepError(_with_nearest(str(error), config)) from None
+    given = arguments.get("gen_kwargs", {})
+    loaded = manager.load(run.tasks)["tasks"]
+    return tuple(_size(name, task, given, config.harness) for name, task in loaded.items())
+
+
+def _size(name: str, task: Any, given: Mapping[str, Any], harness: Mapping[str, Any]) -> TaskSize:
+    settings = task.config
+    questions = len(task.eval_docs)
+    if (limit := harness.get("limit")) is not None:  # as the harness counts, get_sample_size
+        limit = math.ceil(questions * limit) if limit < 1 else int(limit)
+        questions = min(questions, limit)
+    if isinstance(chosen := harness.get("samples"), Mapping):
+        questions = len(chosen.get(name, range(questions)))
+    metadata = settings.metadata or {}
+    generation = {**(settings.generation_kwargs or {}), **given}
+    identity = {
+        "version": str(task.VERSION),
+        "generation_kwargs": generation,
+        "repeats": settings.repeats,
+        "dataset_sha256": metadata.get("dataset_sha256"),
+    }
+    if settings.output_type != "generate_until":
+        return TaskSize(name, questions, identity=identity)
+    tokens = generation.get("max_gen_toks") or generation.get("max_new_tokens")
+    return TaskSize(name, questions, settings.repeats, tokens, identity)
+
+
+def _with_nearest(message: str, config: SweepConfig) -> str:
+    from lm_eval.tasks import TaskManager
+
+    known = TaskManager(include_path=config.harness.get("include_path")).all_tasks
+    unknown = [task for task in config.tasks if task in message]
+    near = {n for task in unknown for n in difflib.get_close_matches(task, known, 2, 0.6)}
+    hint = f" Did you mean {' or '.join(sorted(near))}?" if near else ""
+    return f"{message}.{hint} `lm_eval ls tasks` shows all."
+
+
+def _constructor(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    also = ("batch_size", "max_batch_size", "device")
+    return arguments["model_args"] | {k: arguments[k] for k in also if k in arguments}
+
+
+def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:
+    harness_does = config.harness.get("apply_chat_template")
+    if not harness_does and model.prompt_style != "chat":
+        return
+    tokenizer = model.tokenizer
+    if not tokenizer.chat_template:
+        raise SweepError(f"{model.recipe.front.name} {NO_TEMPLATE}")
+
+
+def _fingerprint(
+    arguments: Mapping[str, Any], recipe: MergeRecipe, tasks: tuple[TaskSize, ...]
+) -> str:
+    """A SHA-256 of everything that shapes a point: settings, checkpoints by content, tasks."""
+    shapes = shaping(dict(arguments))
+    # Where the checkpoints lie does not count, what is in them does.
+    places = ("base", "instruct", "base_revision", "instruct_revision")
+    shapes["model_args"] = {k: v for k, v in shapes["model_args"].items() if k not in places}
+    parts = [shapes, recipe.fingerprint(), {task.name: dict(task.identity) for task in tasks}]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _away(pair: Any) -> list[str]:
+    """Which of a pair's checkpoints would have to be fetched from the hub."""
+    away = []
+    for side in ("base", "instruct"):
+        name = getattr(pair, side)
+        if Path(name).expanduser().is_dir() or name.count("/") != 1:
+            continue
+        from huggingface_hub import snapshot_download
+
+        try:
+            snapshot_download(
+                name, revision=getattr(pair, f"{side}_revision"), local_files_only=True
+            )
+        except Exception:  # whatever the reason, it is not here
+            away.append(name)
+    return away
+
+
+def _recipe_problem(point: Point) -> str | None:
+    """What can be said against a point without its checkpoints."""
+    try:
+        MergeRecipe(
+            point.pair.base,
+            point.pair.instruct,
+            point.alpha,  # type: ignore[arg-type]
+            merge_method=point.method.name,
+            merge_params=dict(point.method.params),
+        )
+    except RecipeError as error:
+        return _sentence(point.label, error)
+    return None
+
+
+def _sentence(where: str, error: Exception) -> str:
+    known = isinstance(error, (RecipeError, CheckpointError, SweepError))
+    return f"{where}: {error}" if known else f"{where}: {type(error).__name__}: {error}"
+
+
+def _once(sentences: list[str]) -> tuple[str, ...]:
+    """Each reason once, with the first point that it stands for."""
+    seen: dict[str, str] = {}
+    for sentence in sentences:
+        seen.setdefault(sentence.partition(": ")[2] or sentence, sentence)
+    return tuple(seen.values())
+
+
+@contextlib.contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Leave out warnings that each run says again."""
+    log = logging.getLogger(name)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

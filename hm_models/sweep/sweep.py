@@ -1,0 +1,216 @@
+"""A whole sweep: preflight, plan, and each point that is not done, on one runner or several.
+
+    sweep = Sweep(config, Path("OUT"))
+    print(sweep.plan())
+    failed = sweep.run([LocalRunner()])
+
+A point that fails is noted with its reason, and the others go on.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from hm_models.sweep.config import SweepConfig, SweepError
+from hm_models.sweep.estimate import Rate, duration, estimate, size
+from hm_models.sweep.manifest import MANIFEST_FILE, Manifest, Record
+from hm_models.sweep.points import Point, gpus_of, points_of, shaping
+from hm_models.sweep.preflight import Preflight
+from hm_models.sweep.runners import Runner
+from hm_models.sweep.sharing import PointQueue
+
+HEAD = ("point", "state", "samples", "disk", "time")
+
+
+class Sweep:
+    """The points of a sweep and what is known of them.
+
+    Args:
+        manifest: of the sweep's folder; opened, if points are to be run.
+        preflight: what `hm_models.sweep.preflight.check` found.
+        say: takes lines about the progress.
+    """
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        manifest: Manifest,
+        preflight: Preflight,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.config = config
+        self.points = points_of(config)
+        self._manifest = manifest
+        self._preflight = preflight
+        self._say = say
+        self._lock = threading.Lock()
+        self._ended = 0
+
+    @property
+    def left(self) -> list[Point]:
+        """The points that are not done."""
+        return [point for point in self.points if self.state(point) != "done"]
+
+    def state(self, point: Point) -> str:
+        """`done`, `failed`, `killed` (it had begun), `changed` (it was done with other settings), `new`."""
+        fingerprint = self._preflight.fingerprints[point.label]
+        if fingerprint and self._manifest.is_done(point.label, fingerprint):
+            return "done"
+        record = self._manifest.records.get(point.label)
+        if record is None:
+            return "new"
+        if fingerprint and record.fingerprint != fingerprint:
+            return "changed"
+        if record.state == "done":  # its files are gone, or its checkpoints are not here
+            return "unknown" if not fingerprint else "new"
+        return "killed" if record.state == "running" else "failed"
+
+    def plan(self, tokens_a_second: float | None = None) -> str:
+        """A table of all points: samples, disk and time of those that are left."""
+        rate = Rate.of(self._manifest, tokens_a_second)
+        each = estimate(self._preflight.tasks, rate)
+        left = self.left
+        most = "at most " if each.at_most else ""
+        rows = [HEAD]
+        for point in self.points:
+            state = self.state(point)
+            if state == "done":
+                rows.append((point.label, state, "-", "-", "-"))
+                continue
+            samples = "unknown" if each.samples is None else f"{each.samples:,}"
+            time_ = most + duration(each.seconds) if each.seconds else "unknown"
+            rows.append((point.label, state, samples, size(each.bytes), time_))
+        count = len(left)
+        total = (
+            f"{count} of {len(rows) - 1} points",
+            "",
+            "unknown" if each.samples is None else f"{count * each.samples:,}",
+            size(None if each.bytes is None else count * each.bytes),
+            most + duration(count * each.seconds) if each.seconds else "unknown",
+        )
+        lines = [*_table([*rows, total]), ""]
+        for task in self._preflight.tasks:
+            questions = "unknown" if task.questions is None else task.questions
+            each_has = f" x {task.samples} samples" if task.samples else ""
+            lines.append(f"{task.name}: {questions} questions{each_has}")
+        lines.append(
+            f"{len({point.engine for point in left})} engine(s), alpha changed in place. No checkpoint is "
+            "written. Samples that are kept already are not subtracted, scoring is not in the time."
+        )
+        if left and not each.seconds:
+            lines.append(
+                "The time is unknown: no finished point in this folder tells the speed. Give "
+                "--tokens_per_second for an estimate."
+            )
+        return "\n".join([*lines, *self._preflight.notes])
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs an engine takes, the same for all points.
+
+        Raises:
+            SweepError: it differs between pairs.
+        """
+        sizes = {gpus_of(point, self.config) for point in self.points}
+        if len(sizes) > 1:
+            raise SweepError(
+                f"The pairs' engines take {sorted(sizes)} GPUs, which cannot be shared out evenly. Run "
+                "one sweep for each size, into the same --output_path, one after the other."
+            )
+        return sizes.pop()
+
+    def run(self, runners: Sequence[Runner]) -> int:
+        """Run the points that are left and return how many failed."""
+        left = self.left
+        for point in self.points:
+            if point not in left:
+                self._say(f"{point.label}: done before")
+        queue = PointQueue(left)
+        started = time.monotonic()
+
+        def work(runner: Runner) -> int:
+            engine, failed = None, 0
+            try:
+                while point := queue.take(engine):
+                    engine = point.engine
+                    failed += not self._run(point, runner, len(left), started, len(runners))
+            finally:
+                runner.close()
+            return failed
+
+        if not runners:
+            return 0
+        if len(runners) == 1:
+            return work(runners[0])
+        with ThreadPoolExecutor(len(runners)) as pool:
+            working = [pool.submit(work, runner) for runner in runners]
+            try:
+                return sum(each.result() for each in working)
+            except BaseException:
+                queue.clear()
+                for runner in runners:  # which ends what they are at
+                    runner.close()
+                raise
+
+    def _run(self, point: Point, runner: Runner, total: int, started: float, width: int) -> bool:
+        label, where = point.label, f" on {runner.name}" if runner.name else ""
+        arguments = point.run_arguments(self.config, self._manifest.folder)
+        fingerprint = self._preflight.fingerprints[label]
+        settings = shaping(arguments)
+        with self._lock:
+            self._say(f"{label}: begins{where}")
+            self._manifest.put(label, Record("running", fingerprint, settings=settings))
+        outcome = runner.run(arguments)
+        state = "failed" if outcome.error else "done"
+        with self._lock:
+            self._manifest.put(label, Record(state, fingerprint, outcome, settings))  # type: ignore
+            self._ended += 1
+            rest = total - self._ended
+            text = f"{label}: {state} in {duration(outcome.seconds)}"
+            if outcome.error:
+                text += f". {outcome.error}"
+            else:
+                text += f", {outcome.samples} samples and {outcome.tokens} tokens generated"
+            text += f" [{self._ended} of {total}"
+            if rest:
+                spent = time.monotonic() - started
+                text += f", about {duration(spent / self._ended * rest)} to go"
+            self._say(text + "]")
+        return not outcome.error
+
+    def summary(self) -> str:
+        """What is there in the end, and what failed why."""
+        lines = []
+        for point in self.points:
+            record = self._manifest.records.get(point.label)
+            if record is None or record.state != "done":
+                reason = record.outcome.error if record else "not run"
+                lines.append(f"FAILED {point.label}: {reason}")
+        done = len(self.points) - len(lines)
+        lines.append(
+            f"{done} of {len(self.points)} points are done, in {self._manifest.folder} ({MANIFEST_FILE})."
+        )
+        if done < len(self.points):
+            lines.append(
+                "The same command again runs what is missing, from the samples that are kept."
+            )
+        return "\n".join(lines)
+
+
+def to_stderr(line: str) -> None:
+    """Print a line of progress, apart from what the harness prints."""
+    print(f"hm-sweep: {line}", file=sys.stderr, flush=True)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), row[1].ljust(widths[1])]
+        cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return lines
