@@ -1,0 +1,83 @@
+"""Values of questions are computed from the samples, and a line is found again where it was."""
+
+import numpy as np
+import pytest
+
+from hm_tasks.logged_samples import LogError
+from hm_tasks.report.logs import CODE as CODE_KIND
+from hm_tasks.report.logs import OTHER, Log, read
+from hm_tasks.report.logs import REFUSALS as REFUSALS_KIND
+from hm_tasks.report.results import find_runs
+from tests.tasks.report.made_runs import CODE, REFUSALS, code, foreign, merge, refusals, write_run
+
+
+def log_of(folder, task: dict, name: str = CODE) -> Log:
+    write_run(folder, merge(0.7), {name: task})
+    (run,) = find_runs([folder]).runs
+    return read(run)
+
+
+def test_pass_at_k_is_that_of_the_verdicts_by_each_counting_rule(tmp_path):
+    log = log_of(tmp_path, code(["+bx-", "++--"]))
+    assert log.kind == CODE_KIND
+    np.testing.assert_allclose(log.values["pass@1"], [1 / 4, 1 / 2])
+    np.testing.assert_allclose(log.values["base_pass@1"], [1 / 2, 1 / 2])
+    np.testing.assert_allclose(log.values["plus_only_pass@1"], [1 / 2, 1 / 2])
+    np.testing.assert_allclose(log.values["pass@2"], [1 / 2, 5 / 6])
+
+
+def test_unscored_samples_are_left_out_and_too_few_give_no_value(tmp_path):
+    log = log_of(tmp_path, code(["+?", "+-", "??"]))
+    np.testing.assert_allclose(log.values["pass@1"], [1.0, 0.5, np.nan])
+    np.testing.assert_allclose(log.values["pass@2"], [np.nan, 1.0, np.nan])
+    assert log.unscored == 3
+
+
+def test_a_line_is_found_again_though_texts_hold_other_line_breaks(tmp_path):
+    log = log_of(tmp_path, code(["+-", "-+", "++"]))
+    for number in (2, 0, 1):
+        (line,) = log.at(f"Mbpp/{number}")
+        assert line["doc_id"] == number
+    assert log.at("Mbpp/9") == []
+    assert [line["doc_id"] for line in log.lines()] == [0, 1, 2]
+
+
+def test_refusals_are_counted_and_answers_without_a_score_have_no_value(tmp_path):
+    log = log_of(tmp_path, refusals([1, 0, None]), REFUSALS)
+    assert log.kind == REFUSALS_KIND
+    np.testing.assert_allclose(log.values["fulfillment_rate"], [1.0, 0.0, np.nan])
+    assert [tally.unscored for _, tally in log.tallies] == [0, 0, 1]
+
+
+def test_filters_of_a_foreign_task_are_separate_numbers_of_the_same_questions(tmp_path):
+    log = log_of(tmp_path, foreign([1, 0, 0]), "gsm8k")
+    assert log.kind == OTHER
+    assert len(log.questions) == 3
+    np.testing.assert_allclose(log.values["exact_match,strict"], [1, 0, 0])
+    np.testing.assert_allclose(log.values["exact_match,flexible"], [1, 1, 1])
+
+
+def test_questions_have_one_digest_in_any_order(tmp_path):
+    forward, backward = code(["+-", "-+"]), code(["+-", "-+"])
+    backward["lines"].reverse()
+    first, second = log_of(tmp_path / "a", forward), log_of(tmp_path / "b", backward)
+    fewer = log_of(tmp_path / "c", code(["+-"]))
+    assert first.digest == second.digest != fewer.digest
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"doc_id": 0}', '{"doc": {}, "resps": 3}'])
+def test_a_broken_line_is_named(tmp_path, line):
+    write_run(tmp_path, merge(0.7), {CODE: code(["+-"])})
+    (run,) = find_runs([tmp_path]).runs
+    with run.samples.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(LogError, match="line 2"):
+        read(run)
+
+
+def test_an_empty_log_is_named(tmp_path):
+    write_run(tmp_path, merge(0.7), {CODE: code(["+-"])})
+    (run,) = find_runs([tmp_path]).runs
+    run.samples.write_text("\n")
+    with pytest.raises(LogError, match="holds no samples"):
+        read(run)

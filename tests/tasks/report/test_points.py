@@ -1,0 +1,82 @@
+"""Runs of one model become one row, and rows have names that tell them apart."""
+
+from pathlib import Path
+
+from hm_tasks.report.points import Point, join
+from hm_tasks.report.results import find_runs
+from tests.tasks.report.made_runs import CODE, REFUSALS, code, merge, refusals, write_run
+
+
+def points(folder: Path) -> list[Point]:
+    return join(find_runs([folder]).runs)
+
+
+def test_tasks_of_a_model_in_several_folders_are_one_row(tmp_path):
+    write_run(tmp_path / "a", merge(0.7), {CODE: code(["+-"], 0.7)})
+    write_run(tmp_path / "b", merge(0.7), {REFUSALS: refusals([1], temperature=1.0)})
+    (point,) = points(tmp_path)
+    assert set(point.runs) == {CODE, REFUSALS}
+
+
+def test_a_task_at_two_temperatures_makes_two_rows_each_with_its_own_tasks(tmp_path):
+    for temperature in (0.7, 1.0):
+        tasks = {CODE: code(["+-"], temperature), REFUSALS: refusals([1], temperature=temperature)}
+        write_run(tmp_path / f"{temperature}", merge(1.0), tasks)
+    found = points(tmp_path)
+    assert [point.label for point in found] == [
+        "instruct (alpha=1), T=0.7",
+        "instruct (alpha=1), T=1",
+    ]
+    assert all({run.temperature for run in p.runs.values()} == {p.temperature} for p in found)
+
+
+def test_the_same_task_of_a_model_in_two_folders_is_two_rows_that_say_where(tmp_path):
+    write_run(tmp_path / "first", merge(0.7), {CODE: code(["+-"])}, date=1)
+    write_run(tmp_path / "again", merge(0.7), {CODE: code(["++"])}, date=2)
+    later, earlier = points(tmp_path)
+    assert later.label == "alpha=0.7"
+    assert earlier.label == f"alpha=0.7 in {tmp_path.name}/first"
+
+
+def test_rows_are_in_order_of_temperature_and_alpha_with_merges_between_the_ends(tmp_path):
+    for alpha in (1.0, 0.9, 0.0, 0.7):
+        write_run(tmp_path / f"{alpha}", merge(alpha), {CODE: code(["+-"])})
+    write_run(tmp_path / "s", merge(0.8, merge_method="slerp"), {CODE: code(["+-"])})
+    assert [point.label for point in points(tmp_path)] == [
+        "base (alpha=0)",
+        "alpha=0.7, linear",
+        "alpha=0.9, linear",
+        "alpha=0.8, slerp",
+        "instruct (alpha=1)",
+    ]
+
+
+def test_pairs_of_one_name_and_other_content_are_two_families(tmp_path):
+    for number in (1, 2):
+        pair = merge(0.7, f"/{number}/base", f"/{number}/it", base_identity=f"id{number}")
+        write_run(tmp_path / f"{number}", pair, {CODE: code(["+-"])})
+    assert {point.family for point in points(tmp_path)} == {"1/base → 1/it", "2/base → 2/it"}
+
+
+def test_a_pair_that_was_moved_is_the_same_family(tmp_path):
+    for alpha, place in ((0.7, "/old"), (1.0, "/new")):
+        known = {"base_identity": "b", "instruct_identity": "i"}
+        pair = merge(alpha, f"{place}/base", f"{place}/it", **known)
+        write_run(tmp_path / f"{alpha}", pair, {CODE: code(["+-"])})
+    assert {point.family for point in points(tmp_path)} == {"base → it"}
+
+
+def test_gradients_and_parameters_of_methods_are_told_apart(tmp_path):
+    for number, settings in enumerate(
+        (
+            {"alpha": [0.2, 0.9]},
+            {"alpha": {"mlp": 0.5, "*": 0.7}},
+            {"alpha": 0.7, "merge_method": "ties", "merge_params": {"density": 0.5}},
+            {"alpha": 0.7, "merge_method": "ties", "merge_params": {"density": 0.9}},
+        )
+    ):
+        write_run(tmp_path / f"{number}", merge(**settings), {CODE: code(["+-"])})
+    labels = {point.label for point in points(tmp_path)}
+    assert len(labels) == 4
+    assert "alpha=[0.2, 0.9], linear" in labels
+    assert "alpha=0.7, ties (density=0.5)" in labels
