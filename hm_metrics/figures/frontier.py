@@ -1,4 +1,8 @@
-"""The frontier: quality against what it costs, a line a family and method over alpha."""
+"""The frontier: quality against what it costs, a line for each family and method over alpha.
+
+points = [Point("alpha 0.7", 0.32, 0.02, 0.74, 0.02), Point("alpha 1", 0.28, 0.02, 0.76, 0.02)]
+save(frontier_figure({"Llama-3.1-8B": points}, "failure to refuse", "pass@10"), folder, "frontier")
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from hm_metrics.figures.labels import place_labels
+from hm_metrics.figures.style import DASHES, MARKERS, PALETTE, blank, styled
+
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """One model; errors are standard errors."""
+    """One model; errors are standard errors, None where there is none."""
 
     label: str
     x: float
@@ -19,5 +26,80 @@ class Point:
     y_error: float | None
 
 
-def frontier_figure(lines: Mapping[str, Sequence[Point]], x_label: str, y_label: str) -> Figure:
-    raise NotImplementedError
+def frontier_figure(
+    lines: Mapping[str, Sequence[Point]],
+    x_label: str,
+    y_label: str,
+    better: str | None = "upper left",
+) -> Figure:
+    """Draw each line through its points in the order given, and name the points.
+
+    Args:
+        lines: name of a line (family, method; or a temperature) to its points.
+        x_label, y_label: with units, and which way is better.
+        better: the corner where both axes are at their best; None draws no hint.
+
+    Raises:
+        ValueError: no point.
+    """
+    if not any(lines.values()):
+        raise ValueError("no points to draw: expected at least one line with one point.")
+    with styled():
+        figure = blank(6.4, 4.6)
+        axes = figure.add_subplot()
+        named = []
+        for nth, (name, points) in enumerate(lines.items()):
+            colour = PALETTE[nth % len(PALETTE)]
+            x, y = [point.x for point in points], [point.y for point in points]
+            axes.errorbar(
+                x,
+                y,
+                xerr=[point.x_error or 0.0 for point in points],
+                yerr=[point.y_error or 0.0 for point in points],
+                fmt="none",
+                ecolor=colour,
+                alpha=0.35,
+                elinewidth=1.0,
+                zorder=2,
+            )
+            axes.plot(
+                x,
+                y,
+                color=colour,
+                linestyle=DASHES[nth // len(PALETTE) % len(DASHES)],
+                marker=MARKERS[nth % len(MARKERS)],
+                markersize=6.5,
+                markeredgecolor="white",
+                markeredgewidth=0.8,
+                label=name,
+                gid="line",
+                zorder=3,
+            )
+            named += [(point.label, point.x, point.y, colour) for point in points]
+        axes.margins(0.12)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        if better:
+            _hint(axes, better)
+        columns = max(1, min(len(lines), int(80 / (max(map(len, lines)) + 6))))
+        figure.legend(loc="outside lower center", ncols=columns)
+        place_labels(axes, named)
+    return figure
+
+
+def _hint(axes, better: str) -> None:
+    up, left = "upper" in better, "left" in better
+    end = (0.02 if left else 0.98, 0.98 if up else 0.02)
+    start = (end[0] + (0.09 if left else -0.09), end[1] + (-0.1 if up else 0.1))
+    axes.annotate(
+        "better",
+        xy=end,
+        xytext=start,
+        xycoords="axes fraction",
+        textcoords="axes fraction",
+        ha="left" if left else "right",
+        va="center",
+        fontsize=8,
+        color="#6f6f6f",
+        arrowprops={"arrowstyle": "->", "color": "#6f6f6f", "linewidth": 1.0},
+    )

@@ -1,16 +1,43 @@
-"""Figure 5 of the paper: pass@k against k, a panel a family."""
+"""pass@k against k, a panel for each family: figure 5 of the paper.
+
+curve = Curve("alpha 0.7", k=[1, 2, 3], value=[0.57, 0.65, 0.68], error=[0.02, 0.02, 0.02], alpha=0.7)
+save(pass_at_k_figure({"Llama-3.1-8B": [curve]}, "base and extra tests"), folder, "pass_at_k")
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from hm_metrics.figures.style import (
+    DASHES,
+    DOTTED,
+    INK,
+    MARKERS,
+    colours_of_alphas,
+    panels,
+    styled,
+)
+
+MOST_TICKS = 12  # every k has its tick up to so many
 
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """pass@k of one model: `error` are standard errors [K]; dotted = somebody else's numbers."""
+    """pass@k of one model.
+
+    Attributes:
+        k, value: [K] each, in any order of k; a value is a share of problems, nan where unknown.
+        error: [K] standard errors, drawn as a band; None without.
+        alpha: what the colour means; None for a model that is no merge.
+        dotted: somebody else's numbers, beside ours.
+    """
 
     label: str
     k: Sequence[int]
@@ -19,6 +46,100 @@ class Curve:
     alpha: float | None = None
     dotted: bool = False
 
+    def __post_init__(self) -> None:
+        lengths = {len(self.k), len(self.value), len(self.k if self.error is None else self.error)}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"{self.label}: k, value and error must have one length, not {lengths}."
+            )
+
 
 def pass_at_k_figure(families: Mapping[str, Sequence[Curve]], counting: str) -> Figure:
-    raise NotImplementedError
+    """Draw the curves of each family.
+
+    Args:
+        families: name of a panel to its curves.
+        counting: which tests a sample must pass, as "base and extra tests".
+
+    Raises:
+        ValueError: no family.
+    """
+    if not families:
+        raise ValueError("no curves to draw: expected at least one family.")
+    everything = [curve for curves in families.values() for curve in curves]
+    colours = colours_of_alphas(curve.alpha for curve in everything)
+    with styled():
+        wide = len(families) == 1
+        figure, grid = panels(len(families), 5.4 if wide else 3.7, 3.7 if wide else 2.9)
+        entries: dict[str, Line2D] = {}
+        for place, (axes, (family, curves)) in enumerate(zip(grid, families.items(), strict=True)):
+            axes.set_title(family)
+            _draw(axes, curves, colours, entries)
+            axes.set_xlabel("k (samples drawn per problem)" if place >= len(grid) - 2 else "")
+            axes.set_ylabel("pass@k (share of problems)" if place % 2 == 0 else "")
+        figure.suptitle(f"pass@k, a sample passes: {counting}", fontsize=9, x=0.02, ha="left")
+        _legend(figure, entries, everything)
+    return figure
+
+
+def _draw(
+    axes: Axes,
+    curves: Sequence[Curve],
+    colours: Mapping[float | None, str],
+    entries: dict[str, Line2D],
+) -> None:
+    alike: dict[float | None, int] = {}  # of one alpha, by another method or temperature
+    numbers = sorted({k for curve in curves for k in curve.k})
+    for curve in sorted(curves, key=lambda curve: not curve.dotted):  # ours lie on top
+        order = np.argsort(curve.k)
+        k, value = np.asarray(curve.k)[order], np.asarray(curve.value, dtype=float)[order]
+        colour = colours[curve.alpha]
+        if curve.dotted:
+            (line,) = axes.plot(k, value, color=colour, linestyle=DOTTED, linewidth=1.5)
+        else:
+            nth = alike.get(curve.alpha, 0)
+            alike[curve.alpha] = nth + 1
+            rank = list(colours).index(curve.alpha) + nth
+            (line,) = axes.plot(
+                k,
+                value,
+                color=colour,
+                linestyle=DASHES[nth % len(DASHES)],
+                marker=MARKERS[rank % len(MARKERS)],
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                markersize=5,
+            )
+        line.set_gid("paper" if curve.dotted else "ours")
+        entries.setdefault(curve.label, line)
+        if curve.error is not None:
+            error = np.asarray(curve.error, dtype=float)[order]
+            axes.fill_between(
+                k, value - error, value + error, color=colour, alpha=0.13, linewidth=0
+            )
+    if numbers and len(numbers) <= MOST_TICKS:
+        axes.set_xticks(numbers)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(0.0, low), min(1.0, high) if high > max(0.0, low) else 1.0)
+
+
+def _legend(figure: Figure, entries: Mapping[str, Line2D], curves: Sequence[Curve]) -> None:
+    """Every label once; dotted curves in colours that are explained already need one line."""
+    dotted = {curve.label: curve.alpha for curve in curves if curve.dotted}
+    solid = {curve.alpha for curve in curves if not curve.dotted}
+    order = {curve.label: curve.alpha for curve in curves if not curve.dotted}
+    shown = {
+        label: entries[label]
+        for label in sorted(order, key=lambda label: (order[label] is None, order[label] or 0.0))
+    }
+    if dotted and set(dotted.values()) <= solid:
+        names = {label.partition(",")[0] for label in dotted}
+        name = f"{' / '.join(sorted(names))} (dotted, same colours)"
+        shown[name] = Line2D([], [], color=INK, linestyle=DOTTED, linewidth=1.5)
+    else:
+        shown |= {label: entries[label] for label in dotted}
+    widest = max(map(len, shown), default=1)
+    columns = max(1, min(len(shown), int(figure.get_figwidth() * 12 / (widest + 6))))
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=columns)
