@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from hm_metrics.figures.labels import place_labels
-from hm_metrics.figures.style import DASHES, MARKERS, PALETTE, blank, styled
+from hm_metrics.figures.style import DASHES, MARKERS, PALETTE, blank, legend_below, styled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +50,7 @@ def frontier_figure(
         figure = blank(6.4, 4.6)
         axes = figure.add_subplot()
         named = []
+        drawn: dict[str, Line2D] = {}
         for nth, (name, points) in enumerate(lines.items()):
             colour = PALETTE[nth % len(PALETTE)]
             x, y = [point.x for point in points], [point.y for point in points]
@@ -62,7 +65,7 @@ def frontier_figure(
                 elinewidth=1.0,
                 zorder=2,
             )
-            axes.plot(
+            (drawn[name],) = axes.plot(
                 x,
                 y,
                 color=colour,
@@ -71,7 +74,6 @@ def frontier_figure(
                 markersize=6.5,
                 markeredgecolor="white",
                 markeredgewidth=0.8,
-                label=name,
                 gid="line",
                 zorder=3,
             )
@@ -81,13 +83,12 @@ def frontier_figure(
         axes.set_ylabel(y_label)
         if better:
             _hint(axes, better)
-        columns = max(1, min(len(lines), int(80 / (max(map(len, lines)) + 6))))
-        figure.legend(loc="outside lower center", ncols=columns)
+        legend_below(figure, drawn)
         place_labels(axes, named)
     return figure
 
 
-def _hint(axes, better: str) -> None:
+def _hint(axes: Axes, better: str) -> None:
     up, left = "upper" in better, "left" in better
     end = (0.02 if left else 0.98, 0.98 if up else 0.02)
     start = (end[0] + (0.09 if left else -0.09), end[1] + (-0.1 if up else 0.1))

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 # Where a name may stand, in points from its point: near first.
 OFFSETS = [
     (distance * x, distance * y)
-    for distance in (7.0, 14.0)
-    for x, y in ((1, 0.6), (-1, 0.6), (1, -0.6), (-1, -0.6), (0, 1.2), (0, -1.2))
+    for distance in (7.0, 14.0, 24.0, 36.0)
+    for x, y in (
+        (1, 0.6),
+        (-1, 0.6),
+        (1, -0.6),
+        (-1, -0.6),
+        (0, 1.2),
+        (0, -1.2),
+        (1.4, 0),
+        (-1.4, 0),
+    )
 ]
+FAR = 20.0  # points; from here on a hair joins the name and its point
 STEPS = 25  # places tried along each piece of a line
 PADDING = 1.5  # pixels around a name
 
@@ -34,6 +45,7 @@ def place_labels(
     inside = axes.get_window_extent(renderer)
     placed = []
     for text, x, y, colour in named:
+        hair = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 4}
         best: tuple[float, Annotation, Bbox] | None = None
         for rank, (right, up) in enumerate(OFFSETS):
             note = axes.annotate(
@@ -42,14 +54,15 @@ def place_labels(
                 (right, up),
                 textcoords="offset points",
                 ha="left" if right > 0 else "right" if right < 0 else "center",
-                va="bottom" if up > 0 else "top",
+                va="bottom" if up > 0 else "top" if up < 0 else "center",
                 fontsize=size,
                 color=colour,
                 annotation_clip=False,
+                arrowprops=hair if math.hypot(right, up) > FAR else None,
                 zorder=5,
             )
-            box = note.get_window_extent(renderer).padded(PADDING)
-            cost = _cost(box, occupied, taken, inside) + 0.01 * rank
+            box = Text.get_window_extent(note, renderer).padded(PADDING)  # without the hair
+            cost = _cost(box, occupied, taken, inside) + 0.05 * rank
             if best is None or cost < best[0]:
                 if best is not None:
                     best[1].remove()

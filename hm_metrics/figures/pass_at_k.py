@@ -21,6 +21,7 @@ from hm_metrics.figures.style import (
     INK,
     MARKERS,
     colours_of_alphas,
+    legend_below,
     panels,
     styled,
 )
@@ -140,6 +141,4 @@ def _legend(figure: Figure, entries: Mapping[str, Line2D], curves: Sequence[Curv
         shown[name] = Line2D([], [], color=INK, linestyle=DOTTED, linewidth=1.5)
     else:
         shown |= {label: entries[label] for label in dotted}
-    widest = max(map(len, shown), default=1)
-    columns = max(1, min(len(shown), int(figure.get_figwidth() * 12 / (widest + 6))))
-    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=columns)
+    legend_below(figure, shown)

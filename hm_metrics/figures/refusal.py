@@ -69,6 +69,8 @@ def refusal_figure(
                 va="bottom",
                 fontsize=8,
             )
+        if any(label in means for label in labels):
+            axes.text(-0.62, -0.75, "[mean]", ha="right", va="bottom", fontsize=8, weight="bold")
         for family in dict.fromkeys((families or {}).values()):
             own = [p for p, label in zip(places, labels, strict=True) if families[label] == family]  # type: ignore[index]
             _bracket(axes, own, len(categories), family)

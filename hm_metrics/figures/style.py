@@ -18,6 +18,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -127,6 +128,17 @@ def colours_of_labels(labels: Sequence[str], alphas: Mapping[str, float] | None)
         of_alpha = colours_of_alphas(known.get(label) for label in labels)
         return {label: of_alpha[known.get(label)] for label in labels}
     return {label: PALETTE[i % len(PALETTE)] for i, label in enumerate(labels)}
+
+
+def legend_below(figure: Figure, entries: Mapping[str, Artist]) -> None:
+    """Every entry once, below the panels, in as many columns as there is room for."""
+    room = figure.get_figwidth() * 13  # letters
+    longest = max(map(len, entries), default=1)
+    in_one_row = sum(len(label) + 7 for label in entries) <= room
+    columns = len(entries) if in_one_row else max(1, int(room / (longest + 7)))
+    figure.legend(
+        list(entries.values()), list(entries), loc="outside lower center", ncols=max(1, columns)
+    )
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
