@@ -61,8 +61,9 @@ def place_labels(
                 arrowprops=hair if math.hypot(right, up) > FAR else None,
                 zorder=5,
             )
+            note.update_positions(renderer)
             box = Text.get_window_extent(note, renderer).padded(PADDING)  # without the hair
-            cost = _cost(box, occupied, taken, inside) + 0.05 * rank
+            cost = _cost(box, occupied, taken, inside) + 0.2 * rank
             if best is None or cost < best[0]:
                 if best is not None:
                     best[1].remove()
@@ -83,7 +84,9 @@ def _cost(box: Bbox, occupied: np.ndarray, taken: Sequence[Bbox], inside: Bbox) 
         & (occupied[:, 1] > box.y0)
         & (occupied[:, 1] < box.y1)
     )
-    outside = not (inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 <= inside.y1)
+    outside = not (
+        inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
+    )
     overlaps = sum(box.overlaps(other) for other in taken)
     return 100.0 * overlaps + 20.0 * outside + float(hit.sum())
 

@@ -26,6 +26,7 @@ from hm_metrics.figures.style import (
     styled,
 )
 
+LINEAR = 20  # the largest k on a linear axis; beyond, small k would lie on each other
 MOST_TICKS = 12  # every k has its tick up to so many
 
 
@@ -118,9 +119,12 @@ def _draw(
             axes.fill_between(
                 k, value - error, value + error, color=colour, alpha=0.13, linewidth=0
             )
-    if numbers and len(numbers) <= MOST_TICKS:
-        axes.set_xticks(numbers)
-    else:
+    if numbers and numbers[-1] > LINEAR:
+        axes.set_xscale("log")
+    if len(numbers) <= MOST_TICKS:
+        axes.set_xticks(numbers, [f"{k:,}" for k in numbers])
+        axes.minorticks_off()
+    elif numbers[-1] <= LINEAR:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     low, high = axes.get_ylim()
     axes.set_ylim(max(0.0, low), min(1.0, high) if high > max(0.0, low) else 1.0)
