@@ -89,7 +89,8 @@ def embed_run(
     kept = [rows[i][rows[i] >= 0] for i in known]
     groups = np.repeat(np.arange(len(known)), [len(row) for row in kept])
     sums = question_sums(vectors.vectors[np.concatenate(kept)], groups)
-    local[known] = local_of_each(sums)
+    # Rows are float32: equal ones may come out alike by a little more than 1.
+    local[known] = np.clip(local_of_each(sums), -1.0, 1.0)
     return Embedded(f"{name} of each {embedded}", local, sums, known)
 
 
