@@ -52,7 +52,7 @@ def choose(text: str, rows: Sequence[Row], columns: Sequence[Measure]) -> list[s
             sentences.append(f"{family}: {found.sentence}")
         else:
             sentences.append(f"{family}: no row has all of {' and '.join(metrics)}.")
-        if left:
+        if kept and left:
             sentences.append(f"{family}: not among the candidates: {'; '.join(left)}.")
     return sentences
 

@@ -114,8 +114,15 @@ def frontier(rows: Sequence[Row], x: tuple[str, str], y: tuple[str, str]) -> dic
         x, y: task and metric of each axis.
     """
     lines: dict[str, list[Point]] = {}
-    for name, found in (*_over_alpha(rows), *_over_temperature(rows)):
-        points = [point for row in found if (point := _point(row, x, y)) is not None]
+    named = [
+        *((name, [(r.point.model.label, r) for r in found]) for name, found in _over_alpha(rows)),
+        *(
+            (name, [(f"T={r.point.temperature:g}", r) for r in found])
+            for name, found in _warmer(rows)
+        ),
+    ]
+    for name, found in named:
+        points = [p for label, row in found if (p := _point(label, row, x, y)) is not None]
         if points:
             lines[name] = points
     return lines
@@ -129,10 +136,12 @@ def _over_alpha(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
     )
     seen = {(family, temperature) for family, _, temperature in groups}
     ends = dict.fromkeys(
-        (row.point.family, row.point.model.method, row.point.temperature)
+        (row.point.family, "ends alone", row.point.temperature)
         for row in rows
         if (row.point.family, row.point.temperature) not in seen
     )
+    families = {row.point.family for row in rows}
+    methods = {method for _, method, _ in groups}
     several = {row.point.temperature for row in rows if row.point.temperature is not None}
     for family, method, temperature in (*groups, *ends):
         found = [
@@ -143,27 +152,32 @@ def _over_alpha(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
             and (row.point.model.method == method or row.point.model.at_end)
         ]
         found.sort(key=lambda row: math.inf if (n := row.point.model.number) is None else n)
-        name = family + (f", {method}" if method and len(groups) > 1 else "")
+        parts = [family] if len(families) > 1 else []
+        parts += [method] if len(methods) > 1 else []
         if len(several) > 1 and temperature is not None:
-            name += f", T={temperature:g}"
-        yield name, found
+            parts.append(f"T={temperature:g}")
+        yield ", ".join(parts) or family, found
 
 
-def _over_temperature(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
+def _warmer(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
     for family in dict.fromkeys(row.point.family for row in rows):
         found = [
-            row for row in rows if row.point.family == family and row.point.model.number == INSTRUCT
+            row
+            for row in rows
+            if row.point.family == family
+            and row.point.model.number == INSTRUCT
+            and row.point.temperature is not None
         ]
         if len({row.point.temperature for row in found}) > 1:
             found.sort(key=lambda row: row.point.temperature or 0.0)
-            yield f"{family}, instruct over temperature", found
+            yield f"{family}, instruct at higher temperatures", found
 
 
-def _point(row: Row, x: tuple[str, str], y: tuple[str, str]) -> Point | None:
+def _point(label: str, row: Row, x: tuple[str, str], y: tuple[str, str]) -> Point | None:
     across, up = _value(row, x), _value(row, y)
     if across is None or up is None:
         return None
-    return Point(row.point.label, across.value, across.error, up.value, up.error)
+    return Point(label, across.value, across.error, up.value, up.error)
 
 
 def _value(row: Row, axis: tuple[str, str]) -> Value | None:

@@ -7,8 +7,9 @@ Where there are samples, pass@k and rates are computed from them; the results' o
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import logging
+import io
 import math
 from collections.abc import Sequence
 
@@ -41,8 +42,6 @@ NOT_SHOWN = {"generated", "reused", "left_out_questions", "n_samples"}
 COUNTS = {"unscored", "timeouts", "empty_programs", "empty_answers"}
 # Between what results say and what samples give: rounding, and nothing else.
 TOLERANCE = 1e-6
-
-logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +105,14 @@ def make_rows(
         embedder: for all similarities; None: each run's own; `none`: no vectors.
         quiet: show no progress.
     """
+    # Libraries that embed show bars of their own, which know nothing of `quiet`.
+    with contextlib.redirect_stderr(io.StringIO()) if quiet else contextlib.nullcontext():
+        return _make_rows(points, embedder, base_url, quiet)
+
+
+def _make_rows(
+    points: Sequence[Point], embedder: str | None, base_url: str | None, quiet: bool
+) -> Rows:
     rows, problems = [], []
     unscored: dict[str, None] = {}
     steps = [(point, task) for point in points for task in point.runs]
