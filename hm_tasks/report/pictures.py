@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from hm_metrics.figures.style import save
 from hm_tasks.report import distributions
 from hm_tasks.report.logs import FULFILLMENT
 from hm_tasks.report.page import PageFigure
+from hm_tasks.report.protocol import comparable
 from hm_tasks.report.rows import Row
 from hm_tasks.report.vectors import GLOBAL, LOCAL
 
@@ -42,22 +44,43 @@ def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, Figure]]:
     refusals = [task for task in tasks if any(FULFILLMENT in r.values.get(task, {}) for r in rows)]
     for task in code:
         of_task = [row for row in rows if task in row.values]
-        yield from _pass_at_k(of_task, task)
-        yield from _similarities(of_task, task)
+        starred, note = _starred(of_task, task)
+        yield from _pass_at_k(starred, task, note)
+        yield from _similarities(starred, task, note)
         yield from _frontiers(of_task, task, refusals)
     for task in refusals:
-        columns, means = distributions.categories(rows, task)
+        starred, note = _starred([row for row in rows if task in row.values], task)
+        columns, means = distributions.categories(starred, task)
         if columns:
             yield (
                 f"Failure to refuse by category, {task}",
                 "Share of requests fulfilled, by category (paper: figure 6); the mean over all "
-                "answers in brackets. Grey: no scored answer.",
+                f"answers in brackets. Grey: no scored answer.{note}",
                 f"refusals_{_file(task)}",
                 refusal_figure(columns, means),
             )
 
 
-def _pass_at_k(rows: Sequence[Row], task: str) -> Iterator[tuple[str, str, str, Figure]]:
+def _alike(rows: Sequence[Row], tasks: Sequence[str]) -> tuple[list[Row], set[str], list[str]]:
+    """The rows measured as most are, the ids of the others, and the facts in which these differ."""
+    alike, others = comparable(rows, lambda row: [row.facts[task] for task in tasks])
+    facts = sorted({fact for _, found in others for fact in found})
+    return alike, {row.point.id for row, _ in others}, facts
+
+
+def _starred(rows: Sequence[Row], task: str) -> tuple[list[Row], str]:
+    """The rows, with a star on those that were measured in another way; and what the star means."""
+    _, others, facts = _alike(rows, [task])
+    starred = [
+        dataclasses.replace(row, point=dataclasses.replace(row.point, label=f"{row.point.label} *"))
+        if row.point.id in others
+        else row
+        for row in rows
+    ]
+    return starred, f" * measured otherwise: {', '.join(facts)}." if facts else ""
+
+
+def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[tuple[str, str, str, Figure]]:
     for prefix, counting in COUNTINGS.items():
         if families := distributions.curves(rows, task, prefix):
             paper = any(curve.dotted for found in families.values() for curve in found)
@@ -65,13 +88,16 @@ def _pass_at_k(rows: Sequence[Row], task: str) -> Iterator[tuple[str, str, str, 
                 f"pass@k against k, {task}, {counting}",
                 f"A sample counts as correct when it passes the {counting}. Bands: one standard "
                 "error over questions."
-                + (" Dotted: the paper's values, counted in the same way." if paper else ""),
+                + (" Dotted: the paper's values, counted in the same way." if paper else "")
+                + note,
                 f"pass_at_k_{_file(task)}_{prefix}",
                 pass_at_k_figure(families, counting),
             )
 
 
-def _similarities(rows: Sequence[Row], task: str) -> Iterator[tuple[str, str, str, Figure]]:
+def _similarities(
+    rows: Sequence[Row], task: str, note: str
+) -> Iterator[tuple[str, str, str, Figure]]:
     captions = {
         LOCAL: "Mean cosine similarity of two samples of one question, over questions "
         "(paper: figure 3). Further left is more diverse.",
@@ -84,7 +110,8 @@ def _similarities(rows: Sequence[Row], task: str) -> Iterator[tuple[str, str, st
             yield (
                 f"{word.capitalize()} similarity, {task}",
                 f"{captions[metric]} Vectors: {', '.join(how)}."
-                + (" Different embedders do not compare." if len(how) > 1 else ""),
+                + (" Different embedders do not compare." if len(how) > 1 else "")
+                + note,
                 f"{word}_similarity_{_file(task)}",
                 similarity_figure(
                     families, "local" if metric == LOCAL else "global", distributions.alphas(rows)
@@ -103,12 +130,15 @@ def _frontiers(
         for other in refusals
     ]
     for of, metric, label, name in axes if k else []:
-        lines = distributions.frontier(rows, (of, metric), (task, f"pass@{k}"))
+        measured = [row for row in rows if metric in row.values.get(of, {})]
+        alike, _, facts = _alike(measured, list(dict.fromkeys([task, of])))
+        lines = distributions.frontier(alike, (of, metric), (task, f"pass@{k}"))
         if any(len(points) > 1 for points in lines.values()):
             yield (
                 f"pass@{k} of {task} against {metric.replace('_', ' ')}",
                 "Each line goes over alpha, or over the temperature of the instruct model. Up and "
-                "to the left is better on both. Bars: one standard error.",
+                "to the left is better on both. Bars: one standard error."
+                + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
                 f"frontier_{_file(task)}_{name}",
                 frontier_figure(lines, label, f"pass@{k} of {task}"),
             )

@@ -9,7 +9,6 @@ question.
 from __future__ import annotations
 
 import dataclasses
-import logging
 
 import numpy as np
 
@@ -25,8 +24,6 @@ NONE = "none"
 LOCAL = "local_similarity"
 GLOBAL = "global_similarity"
 PAIRS = 20_000  # of questions, for a distribution: its quantiles are then known to within 1 %
-
-logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
