@@ -101,8 +101,7 @@ def size(number: float | None) -> str:
     """`1.2 MB`, `unknown`."""
     if number is None:
         return "unknown"
-    for unit in ("kB", "MB", "GB"):
-        number /= 1000
-        if number < 1000:
-            break
-    return f"{number:.1f} {unit}"
+    for power, unit in ((1e3, "kB"), (1e6, "MB")):
+        if number < 1000 * power:
+            return f"{number / power:.1f} {unit}"
+    return f"{number / 1e9:.1f} GB"

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from hm_models.sweep.config import SweepError
 from hm_models.sweep.live import LiveModel
 from hm_models.sweep.run import Outcome, run_point
+from hm_models.sweep.task_index import one_task_index
 
 STOP_SECONDS = 60.0  # for a worker to end its engine
 # What a node of a cluster is told of this one's environment; no secrets, which Ray would show.
@@ -55,13 +56,14 @@ class LocalRunner:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._live = LiveModel().__enter__()
+        self._held = contextlib.ExitStack()
+        self._live = self._held.enter_context(LiveModel())
 
     def run(self, arguments: Mapping[str, Any]) -> Outcome:
         return run_point(arguments, self._live, self._quiet)
 
     def close(self) -> None:
-        self._live.__exit__()
+        self._held.close()
 
 
 class ProcessRunner:
@@ -134,13 +136,15 @@ class _RayWorker:
         # Relative paths of checkpoints and tasks mean what they mean where the sweep was started.
         with contextlib.suppress(OSError):
             os.chdir(folder)
-        self._live = LiveModel().__enter__()
+        self._held = contextlib.ExitStack()
+        self._held.enter_context(one_task_index())
+        self._live = self._held.enter_context(LiveModel())
 
     def run(self, arguments: dict[str, Any]) -> Outcome:
         return run_point(arguments, self._live)
 
     def close(self) -> None:
-        self._live.__exit__()
+        self._held.close()
 
 
 class RayRunner:

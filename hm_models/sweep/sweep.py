@@ -56,7 +56,7 @@ class Sweep:
         return [point for point in self.points if self.state(point) != "done"]
 
     def state(self, point: Point) -> str:
-        """`done`, `failed`, `killed` (it had begun), `changed` (it was done with other settings), `new`."""
+        """`done`, `failed`, `killed` (it had begun), `changed` (other settings than now), or `new`."""
         fingerprint = self._preflight.fingerprints[point.label]
         if fingerprint and self._manifest.is_done(point.label, fingerprint):
             return "done"
@@ -98,8 +98,8 @@ class Sweep:
             each_has = f" x {task.samples} samples" if task.samples else ""
             lines.append(f"{task.name}: {questions} questions{each_has}")
         lines.append(
-            f"{len({point.engine for point in left})} engine(s), alpha changed in place. No checkpoint is "
-            "written. Samples that are kept already are not subtracted, scoring is not in the time."
+            f"{len({point.engine for point in left})} engine(s), alpha changed in place. No checkpoint "
+            "is written. Samples that are kept already are not subtracted, scoring is not in the time."
         )
         if left and not each.seconds:
             lines.append(
@@ -191,9 +191,8 @@ class Sweep:
                 reason = record.outcome.error if record else "not run"
                 lines.append(f"FAILED {point.label}: {reason}")
         done = len(self.points) - len(lines)
-        lines.append(
-            f"{done} of {len(self.points)} points are done, in {self._manifest.folder} ({MANIFEST_FILE})."
-        )
+        where = self._manifest.folder / MANIFEST_FILE
+        lines.append(f"{done} of {len(self.points)} points are done ({where}).")
         if done < len(self.points):
             lines.append(
                 "The same command again runs what is missing, from the samples that are kept."

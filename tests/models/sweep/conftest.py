@@ -1,0 +1,22 @@
+"""The tiny task, one task index for all tests, and a store of samples for each."""
+
+import pytest
+
+from hm_models.sweep.task_index import one_task_index
+from tests.models.sweep.world import write_task
+
+
+@pytest.fixture(autouse=True, scope="package")
+def task_index():
+    with one_task_index():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("HM_CACHE", str(tmp_path / "hm"))
+
+
+@pytest.fixture(scope="session")
+def task(tmp_path_factory):
+    return write_task(tmp_path_factory.mktemp("sweep-task"))

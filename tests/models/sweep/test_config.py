@@ -1,0 +1,110 @@
+"""A sweep's settings are checked key by key, and flags win over the file."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hm_models.sweep.config import KEYS, SweepError, read_config, read_yaml
+from hm_models.sweep.flags import merged_settings, parser
+from hm_models.sweep.points import points_of
+
+PAIR = {"base": "b/base", "instruct": "b/chat", "tasks": ["t"]}
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+
+
+def labels(**more):
+    return [point.label for point in points_of(read_config(PAIR | more))]
+
+
+def test_alphas_are_0_07_09_and_1_unless_told_otherwise():
+    assert labels() == ["b/alpha0", "b/alpha0.7", "b/alpha0.9", "b/alpha1"]
+
+
+def test_alpha_0_runs_first_and_whole_numbers_are_written_as_such():
+    assert labels(alphas=[1.0, 0.5, 0.0]) == ["b/alpha0", "b/alpha1", "b/alpha0.5"]
+
+
+def test_every_point_has_a_folder_of_its_own():
+    found = labels(
+        alphas=[0.5, [0.2, 0.9], {"mlp": 0.1, "*": 0.5}],
+        methods=["linear", {"name": "ties", "params": {"density": 0.5}}, "ties"],
+        temperatures=[0, 0.7],
+        pairs=None,
+    )
+    assert len(set(found)) == len(found) == 18
+    assert "b/alpha0.5--ties--density-0.5--temperature0.7" in found
+
+
+def test_points_of_one_engine_stand_together():
+    engines = [p.engine for p in points_of(read_config(PAIR | {"methods": ["linear", "ties"]}))]
+    assert engines == sorted(engines, key=engines.index)
+    assert len(set(engines)) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"alpahs": [0.5]}, "'alpahs' is no key of the sweep. Did you mean 'alphas'?"),
+        ({"batchsize": 4}, "Did you mean 'batch_size'?"),
+        ({"alphas": [1.4]}, "alphas: alpha=1.4 lies outside"),
+        ({"alphas": []}, "at least one"),
+        ({"alphas": [0.7, 0.7]}, "alphas: 0.7 stands there twice"),
+        ({"temperatures": [-1]}, "temperatures: -1 is none"),
+        ({"temperatures": [0.7], "gen_kwargs": {"temperature": 0.2}}, "Leave one of them out"),
+        ({"methods": [{"nmae": "ties"}]}, "Did you mean 'name'?"),
+        ({"model_args": {"alpha": 0.7}}, "alpha stands in model_args, but a sweep takes it from alphas"),
+        ({"tasks": []}, "tasks: none given"),
+        ({"base": ""}, "base is missing"),
+        ({"name": "../up"}, "names a folder"),
+        ({"pairs": [{"base": "x/a", "instruct": "x/b"}]}, "not beside pairs"),
+        ({"limit": 3, "samples": {"t": [0]}}, "exclude each other"),
+        ({"metadata": 3}, "metadata: expected names and values"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_a_sentence(given, said):
+    with pytest.raises(SweepError) as error:
+        read_config(PAIR | given)
+    assert said in str(error.value)
+
+
+def test_unknown_keys_of_a_pair_name_the_nearest():
+    pairs = {"one": {"base": "x/a", "instuct": "x/b"}}
+    with pytest.raises(SweepError, match="Did you mean 'instruct'"):
+        read_config({"pairs": pairs, "tasks": ["t"]})
+
+
+def test_flags_win_over_the_file_and_mappings_are_merged(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text(yaml.safe_dump(PAIR | {"model_args": {"a": 1, "b": 2}, "limit": 3}))
+    flags = "--alphas 0,0.5 [0.2,0.9] --model_args b=3 --limit 5 --name other"
+    config = read_config(merged_settings(parser("").parse_args([str(file), *flags.split()])))
+    assert config.alphas == (0, 0.5, (0.2, 0.9))
+    assert config.model_args == {"a": 1, "b": 3}
+    assert config.harness["limit"] == 5
+    assert config.pairs[0].name == "other"
+
+
+def test_a_pair_on_the_command_line_replaces_those_of_the_file(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text(yaml.safe_dump({"pairs": [{"base": "x/a", "instruct": "x/b"}], "tasks": ["t"]}))
+    flags = ["--base", "y/a", "--instruct", "y/b"]
+    config = read_config(merged_settings(parser("").parse_args([str(file), *flags])))
+    assert [pair.base for pair in config.pairs] == ["y/a"]
+
+
+def test_every_key_has_a_flag():
+    arguments = vars(parser("").parse_args([]))
+    assert set(KEYS) <= arguments.keys()
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
+def test_the_configs_that_come_along_can_be_read(file):
+    assert points_of(read_config(read_yaml(file)))
+
+
+@pytest.mark.parametrize("file", sorted((CONFIGS[0].parent / "single").glob("*.yaml")), ids=str)
+def test_the_single_configs_are_the_harness_s_own(file):
+    from lm_eval.config.evaluate_config import EvaluatorConfig
+
+    assert EvaluatorConfig.from_config(file).model == "hm-merged"
