@@ -190,9 +190,3 @@ def test_quiet_prints_nothing_when_all_is_well(tmp_path):
     arguments = (sweep(tmp_path / "runs"), "--output_path", tmp_path / "out", "--quiet")
     done = hm_report(*arguments, "--embedder", "none")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_a_second_report_into_the_same_folder_replaces_the_first(tmp_path):
-    sweep(tmp_path / "runs")
-    first, second = (report(tmp_path / "runs", tmp_path / "out") for _ in range(2))
-    assert first.files == second.files
