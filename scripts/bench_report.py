@@ -45,9 +45,10 @@ COLUMNS = 12
 WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 FIXED = {*keyword.kwlist, *dir(builtins)}
 NAMES = (
-    "items values data nums seq result out acc total count left right word char key val index pos first"
-    " second current best found part rest lst arr element number text size limit start stop low high"
-).split()
+    *("items", "values", "data", "nums", "seq", "result", "out", "acc", "total", "count", "left"),
+    *("right", "word", "char", "key", "val", "index", "pos", "first", "second", "current", "best"),
+    *("found", "part", "rest", "lst", "arr", "element", "number", "text", "size", "limit", "start"),
+)
 
 
 def variant(text: str, entry_point: str, rng: random.Random, share: float = 0.5) -> str:
@@ -55,7 +56,9 @@ def variant(text: str, entry_point: str, rng: random.Random, share: float = 0.5)
     words = sorted({*WORD.findall(text)} - FIXED - {entry_point})
     renamed = {word: rng.choice(NAMES) for word in words if rng.random() < share}
     text = WORD.sub(lambda found: renamed.get(found[0], found[0]), text)
-    return re.sub(r"\b\d+\b", lambda n: str(rng.randrange(100)) if rng.random() < share else n[0], text)
+    return re.sub(
+        r"\b\d+\b", lambda n: str(rng.randrange(100)) if rng.random() < share else n[0], text
+    )
 
 
 def questions(log: list[Logged], rows: list[str]) -> Iterator[Question]:
@@ -91,9 +94,14 @@ def page_of(log: list[Logged], count: int) -> Page:
             cells[f"pass@{k}"] = Cell(value, max(0, value - 0.04), min(1, value + 0.04), len(log))
         mark = "AB"[number % 7 == 0]
         facets = {"family": family, "alpha": str(alpha)}
-        rows.append(PageRow(f"row-{number}", f"{family}, alpha {alpha}", cells, {TASK: mark}, (), facets))
+        rows.append(
+            PageRow(f"row-{number}", f"{family}, alpha {alpha}", cells, {TASK: mark}, (), facets)
+        )
     columns = [Column(f"pass@{k}", f"pass@{k}", True, "", TASK) for k in range(1, COLUMNS + 1)]
-    notes = [ProtocolNote(m, TASK, {"temperature": t}, ["temperature"]) for m, t in zip("AB", "12", strict=True)]
+    notes = [
+        ProtocolNote(m, TASK, {"temperature": t}, ["temperature"])
+        for m, t in zip("AB", "12", strict=True)
+    ]
     samples = questions(log, [row.id for row in rows])
     return Page("A large report", ["Made for measuring."], columns, rows, notes, samples=samples)
 
@@ -106,7 +114,9 @@ def measure(file: Path) -> dict[str, float]:
         browser.until("document.documentElement.dataset.ready === 'true'")
         ready = time.monotonic() - begin
         browser.click("#board button[data-key='pass@2']")
-        browser.until("document.querySelector('#board th[aria-sort=descending] button').dataset.key === 'pass@2'")
+        browser.until(
+            "document.querySelector('#board th[aria-sort=descending] button').dataset.key === 'pass@2'"
+        )
         sort = time.monotonic() - begin
         begin = time.monotonic()
         browser.click("#board .to-samples")
@@ -114,18 +124,30 @@ def measure(file: Path) -> dict[str, float]:
         shown = time.monotonic() - begin
         if browser.complaints:
             raise SystemExit(f"The page complains: {browser.complaints[0]}")
-    return {"the page is ready": ready, "it is sorted by a press": sort, "(then) samples are shown": shown}
+    return {
+        "the page is ready": ready,
+        "it is sorted by a press": sort,
+        "(then) samples are shown": shown,
+    }
 
 
 def main() -> int:
     """Write, open, print, judge."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--samples", type=Path, required=True, help="samples_*.jsonl of a pass@k task")
+    parser.add_argument(
+        "--samples", type=Path, required=True, help="samples_*.jsonl of a pass@k task"
+    )
     parser.add_argument("--rows", type=int, default=50)
     parser.add_argument("--questions", type=int, help="only the first so many")
-    parser.add_argument("--megabytes", type=float, default=30.0, help="the page may have, 10^6 bytes each")
-    parser.add_argument("--seconds", type=float, default=3.0, help="it may take to open and to be sorted")
-    parser.add_argument("--times", type=int, default=3, help="how often to open it; the worst counts")
+    parser.add_argument(
+        "--megabytes", type=float, default=30.0, help="the page may have, 10^6 bytes each"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, help="it may take to open and to be sorted"
+    )
+    parser.add_argument(
+        "--times", type=int, default=3, help="how often to open it; the worst counts"
+    )
     parser.add_argument("--output", type=Path, help="keep the page here")
     args = parser.parse_args()
     if PROGRAM is None:
@@ -149,8 +171,13 @@ def main() -> int:
         begin = time.monotonic()
         write_page(dataclasses.replace(page, samples=counted()), file)
         size = file.stat().st_size / 1e6
-        print(f"{args.rows} rows, {len(log)} questions, {samples:,} samples, {len(distinct):,} of them distinct,")
-        print(f"{letters / 1e6:.1f} million characters: {size:.2f} MB, written in {time.monotonic() - begin:.0f} s")
+        print(
+            f"{args.rows} rows, {len(log)} questions, {samples:,} samples ({len(distinct):,} distinct),"
+        )
+        print(
+            f"{letters / 1e6:.1f} million characters: {size:.2f} MB,"
+            f" written in {time.monotonic() - begin:.0f} s"
+        )
         times = [measure(file) for _ in range(args.times)]
     for what in times[0]:
         print(f"{what:28} " + "  ".join(f"{one[what]:.2f} s" for one in times))

@@ -60,8 +60,8 @@ def pieces(page: Page) -> Iterator[str]:
         key = (tasks.setdefault(packed.task, len(tasks)), packed.question)
         if key in index:
             raise ValueError(
-                f"question {packed.question!r} of {packed.task} comes twice: put all rows' samples of it"
-                " into one Question."
+                f"question {packed.question!r} of {packed.task} comes twice: put all rows' samples"
+                " of it into one Question."
             )
         yield f'<script type="text/plain" id="question-{len(index)}">{packed.data}</script>\n'
         index[key] = packed.counts

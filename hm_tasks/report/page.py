@@ -142,8 +142,8 @@ class Page:
         for row in self.rows:
             if set(row.cells) - keys:
                 raise ValueError(
-                    f"row {row.id!r} has a cell {sorted(set(row.cells) - keys)[0]!r}, which is no column"
-                    f" of the page: expected some of {', '.join(sorted(keys))}."
+                    f"row {row.id!r} has a cell {sorted(set(row.cells) - keys)[0]!r}, which is no"
+                    f" column of the page: expected some of {', '.join(sorted(keys))}."
                 )
             unknown = sorted(set(row.protocol.items()) - marks)
             if unknown:

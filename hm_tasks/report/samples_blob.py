@@ -20,7 +20,9 @@ from typing import Any
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT
 
 SCORED = {PASS, FAIL, TIMEOUT}
-LEVEL = 9  # of deflate: a fifth smaller than 6 here; the whole of MBPP+ by 50 rows takes half a minute
+LEVEL = (
+    9  # of deflate: a fifth smaller than 6 here; the whole of MBPP+ by 50 rows takes half a minute
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,9 @@ def unpack(packed: Packed, numbers: Mapping[str, int]) -> Question:
         task=packed.task,
         question=packed.question,
         prompt=content["prompt"],
-        samples={ids[row]: [samples[at] for at in places] for row, places in content["rows"].items()},
+        samples={
+            ids[row]: [samples[at] for at in places] for row, places in content["rows"].items()
+        },
         entry_point=content["entry_point"],
     )
 

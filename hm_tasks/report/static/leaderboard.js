@@ -76,6 +76,15 @@ function sortBy(key) {
   drawBoard();
 }
 
+// Sort by the first metric that is shown, unless the present one is.
+function sortByShown() {
+  const columns = visibleColumns();
+  if (columns.some((column) => column.key === board.column)) return;
+  const first = columns.find((column) => column.higher_is_better !== null);
+  board.column = first ? first.key : null;
+  board.descending = Boolean(first && first.higher_is_better);
+}
+
 function headCell(key, title, help, note) {
   const sorted = board.column === key;
   const better = key === null ? null : columnOf.get(key).higher_is_better;
@@ -182,6 +191,8 @@ function drawBoard() {
   const groups = new Map();
   for (const row of rows) groups.set(groupOf(row), [...(groups.get(groupOf(row)) || []), row]);
   const table = $('board');
+  // The heading that was pressed keeps the focus, though it is made anew.
+  const focused = table.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const width = columns.length + 2;
   table.replaceChildren(
     el('caption', {}, 'One row per model. Press a heading to sort by it.'),
@@ -225,6 +236,7 @@ function drawBoard() {
     : rows.length.toLocaleString('en') + ' of ' + count(page.rows.length, 'row');
   $('apart').hidden = groups.size < 2;
   offerSamples(table);
+  if (focused !== undefined) [...table.querySelectorAll('.sort')].find((b) => b.dataset.key === focused)?.focus({ preventScroll: true });
 }
 
 function menu(title, options, choose, every) {
@@ -245,9 +257,7 @@ function boardSection() {
     on: { input: () => { board.text = search.value; drawBoard(); } },
   });
   page.columns.filter((column) => column.shown).forEach((column) => board.shown.add(column.key));
-  const first = page.columns.find((column) => column.shown && column.higher_is_better !== null);
-  board.column = first ? first.key : null;
-  board.descending = Boolean(first && first.higher_is_better);
+  sortByShown();
   return el(
     'section',
     { id: 'leaderboard' },
@@ -256,7 +266,7 @@ function boardSection() {
       'div',
       { class: 'controls' },
       el('label', {}, el('span', {}, 'Filter (press /)'), search),
-      tasks.length > 1 && menu('task', tasks, (value) => { board.task = value; drawBoard(); }, 'all'),
+      tasks.length > 1 && menu('task', tasks, (value) => { board.task = value; sortByShown(); drawBoard(); }, 'all'),
       facets.map((name) => {
         const values = [...new Set(page.rows.map((row) => row.facets[name]).filter((v) => v !== undefined))];
         values.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
@@ -273,6 +283,7 @@ function boardSection() {
             type: 'checkbox', checked: board.shown.has(column.key),
             on: { change: (event) => {
               board.shown[event.target.checked ? 'add' : 'delete'](column.key);
+              sortByShown();
               drawBoard();
             } },
           }),

@@ -10,13 +10,15 @@ function badge(word, of) {
   return el('span', { class: 'badge ' + kind }, GLYPH[word] ? GLYPH[word] + ' ' : '', of ? of + ': ' : '', plain(word));
 }
 
+// A question in an address; slashes of its name stay readable.
+const keyOf = (task, name) => encode(task) + '/' + encode(name).replaceAll('%2F', '/');
+
 // Called when the whole file is read.
 function readIndex() {
   const index = JSON.parse($('index').textContent);
   samples.tasks = index.tasks;
   samples.questions = index.questions.map(([task, name, counts]) => {
-    const key = encode(index.tasks[task]) + '/' + encode(name).replaceAll('%2F', '/');
-    return { task: index.tasks[task], name, key, counts: new Map(counts.map(([row, ...rest]) => [row, rest])) };
+    return { task: index.tasks[task], name, key: keyOf(index.tasks[task], name), counts: new Map(counts.map(([row, ...rest]) => [row, rest])) };
   });
   samples.questions.forEach((question, at) => samples.keys.set(question.key, at));
   samples.answered = new Set(samples.questions.flatMap((question) => [...question.counts.keys()]));
@@ -68,8 +70,8 @@ function readAddress(hash) {
   const rows = (fields.get('rows') || '').split(',').filter(Boolean);
   const ids = new Map(page.rows.map((row) => [encode(row.id), row.id]));
   try {
-    const key = fields.get('sample').split('/').map((part) => encode(decodeURIComponent(part))).join('/');
-    return { sample: key, rows: rows.map((row) => ids.get(encode(decodeURIComponent(row)))).filter((id) => id !== undefined) };
+    const [task, ...name] = fields.get('sample').split('/').map(decodeURIComponent);
+    return { sample: keyOf(task, name.join('/')), rows: rows.map((row) => ids.get(encode(decodeURIComponent(row)))).filter((id) => id !== undefined) };
   } catch {
     return { sample: fields.get('sample'), rows: [] };
   }

@@ -53,7 +53,11 @@ class Chromium:
         self._process = subprocess.Popen(
             [
                 *("bash", "-c", line, str(PROGRAM), "--headless", "--no-sandbox", "--disable-gpu"),
-                *("--remote-debugging-pipe", f"--user-data-dir={self._home.name}", "--no-first-run"),
+                *(
+                    "--remote-debugging-pipe",
+                    f"--user-data-dir={self._home.name}",
+                    "--no-first-run",
+                ),
                 *("--disable-dev-shm-usage", "--disable-extensions", "--hide-scrollbars"),
                 # Nothing outside can be found, so nothing can be reached.
                 *("--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"),
@@ -68,7 +72,9 @@ class Chromium:
         os.close(replies)
         try:
             target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-            self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)[
+                "sessionId"
+            ]
             for domain in ("Page", "Runtime", "Network", "Log"):
                 self.ask(f"{domain}.enable")
             self.resize(*self.size)
@@ -90,9 +96,11 @@ class Chromium:
 
     def open(self, file: Path, fragment: str = "") -> None:
         """Open a file, and wait until it is loaded."""
-        self._events.clear()
-        self.ask("Page.navigate", url=file.resolve().as_uri() + fragment)
-        self._wait(lambda: "Page.loadEventFired" in self._events)
+        # By way of an empty page: another fragment alone would load nothing.
+        for url in ("about:blank", file.resolve().as_uri() + fragment):
+            self._events.clear()
+            self.ask("Page.navigate", url=url)
+            self._wait(lambda: "Page.loadEventFired" in self._events)
 
     def value(self, expression: str) -> Any:
         """What a piece of JavaScript gives, awaited if it is a promise."""
@@ -185,11 +193,15 @@ class Chromium:
         method, about = message["method"], message["params"]
         self._events.append(method)
         if method == "Network.requestWillBeSent":
-            if not about["request"]["url"].startswith("data:"):
+            if not about["request"]["url"].startswith(("data:", "about:")):
                 self.requests.append(about["request"]["url"])
         elif method == "Runtime.exceptionThrown":
             self.complaints.append(json.dumps(about["exceptionDetails"]))
-        elif method == "Runtime.consoleAPICalled" and about["type"] in ("error", "warning", "assert"):
+        elif method == "Runtime.consoleAPICalled" and about["type"] in (
+            "error",
+            "warning",
+            "assert",
+        ):
             self.complaints.append(json.dumps(about["args"]))
         elif method == "Log.entryAdded" and about["entry"]["level"] in ("error", "warning"):
             self.complaints.append(f"{about['entry']['text']} {about['entry'].get('url', '')}")

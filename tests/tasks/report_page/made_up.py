@@ -44,11 +44,16 @@ def row_id(family: str, alpha: float) -> str:
     return f"{family} linear {alpha:g}"
 
 
+LLAMAS, VICUNAS = ([row_id(family, alpha) for alpha in ALPHAS] for family in FAMILIES)
+
+
 def png(width: int = 300, height: int = 120) -> bytes:
     """A picture of one colour."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     lines = b"".join(b"\0" + b"\x56\xb4\xe9" * width for _ in range(height))
@@ -125,7 +130,10 @@ def questions(count: int = 12) -> Iterator[Question]:
 def report() -> Page:
     return Page(
         title="Two families, four alphas",
-        summary=["8 rows of 2 families.", "Merged models answer more questions than either parent."],
+        summary=[
+            "8 rows of 2 families.",
+            "Merged models answer more questions than either parent.",
+        ],
         columns=columns(),
         rows=rows(),
         protocols=protocols(),

@@ -22,7 +22,11 @@ def test_any_text_comes_back_as_it_was(seed):
     rng = random.Random(seed)
     some = [Sample(*(text(rng) for _ in range(5))) for _ in range(6)]
     some += [Sample(attack, attack, "", "pass", attack) for attack in ATTACKS]
-    some += [Sample(s.text, s.text) for s in some[:3]] + [Sample("", ""), Sample("0", "0"), Sample("a")]
+    some += [Sample(s.text, s.text) for s in some[:3]] + [
+        Sample("", ""),
+        Sample("0", "0"),
+        Sample("a"),
+    ]
     samples = {row: [rng.choice(some) for _ in range(20)] for row in NUMBERS if rng.random() < 0.8}
     question = Question(text(rng), text(rng), text(rng), samples, text(rng))
     # JSON joins a high and a low half that stand side by side; so does every browser.
@@ -41,7 +45,9 @@ def joined(value):
 
 
 def test_what_is_packed_means_nothing_in_html():
-    packed = pack(Question("t", "q", " ".join(ATTACKS), {"base": [Sample(a) for a in ATTACKS]}), NUMBERS)
+    packed = pack(
+        Question("t", "q", " ".join(ATTACKS), {"base": [Sample(a) for a in ATTACKS]}), NUMBERS
+    )
     assert packed.data.isascii()
     assert packed.data.replace("+", "").replace("/", "").rstrip("=").isalnum()
 
@@ -50,7 +56,9 @@ def test_equal_samples_cost_a_number_each():
     rng = random.Random(0)
     long = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=20_000))
     once = pack(Question("t", "q", "", {"base": [Sample(long, long)]}), NUMBERS)
-    often = pack(Question("t", "q", "", {row: [Sample(long, long)] * 100 for row in NUMBERS}), NUMBERS)
+    often = pack(
+        Question("t", "q", "", {row: [Sample(long, long)] * 100 for row in NUMBERS}), NUMBERS
+    )
     assert len(often.data) < len(once.data) + 200
 
 
@@ -80,7 +88,9 @@ def test_a_sample_passes_when_it_passes_all_tests_it_has(verdicts, counts):
 
 
 def test_a_row_without_samples_is_not_counted():
-    assert pack(Question("t", "q", "", {"base": [], "merged": [Sample("x")]}), NUMBERS).counts == [[1, 0, 0, 1]]
+    assert pack(Question("t", "q", "", {"base": [], "merged": [Sample("x")]}), NUMBERS).counts == [
+        [1, 0, 0, 1]
+    ]
 
 
 def test_samples_of_an_unknown_row_are_refused_by_name():

@@ -8,10 +8,21 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from hm_tasks.report.page import Cell, Column, Page, PageRow, ProtocolNote, Question, Sample, write_page
+from hm_tasks.report.page import (
+    Cell,
+    Column,
+    Page,
+    PageRow,
+    ProtocolNote,
+    Question,
+    Sample,
+    write_page,
+)
 from tests.tasks.report_page.made_up import CODE, attacked, columns, questions, report, rows
 
-ADDRESS = re.compile(r"(https?:)?//[a-z]|url\(|@import|<link(?! rel=\"icon\" href=\"data:,\")", re.I)
+ADDRESS = re.compile(
+    r"(https?:)?//[a-z]|url\(|@import|<link(?! rel=\"icon\" href=\"data:,\")", re.I
+)
 
 
 def content(file):
@@ -78,7 +89,12 @@ def test_attacks_open_no_element(tmp_path):
         parser = Scripts()
         parser.feed((tmp_path / "report.html").read_text())
         data = len(page.samples) + len(page.figures)
-        assert parser.found == ["application/json", "ours", *["text/plain"] * data, "application/json"]
+        assert parser.found == [
+            "application/json",
+            "ours",
+            *["text/plain"] * data,
+            "application/json",
+        ]
         kinds.append(set(parser.tags))
     assert kinds[0] == kinds[1]
 
@@ -100,7 +116,7 @@ def test_numbers_of_numpy_and_none_numbers_are_written(tmp_path):
 
 
 def test_a_row_with_an_unexplained_mark_is_refused():
-    with pytest.raises(ValueError, match=r"mark 'B' for mbppplus_passk, which no protocol note explains"):
+    with pytest.raises(ValueError, match=r"mark 'B' for mbppplus_passk, which no protocol note"):
         Page("t", [], [], [PageRow("r", "r", {}, {CODE: "B"})], [ProtocolNote("A", CODE, {})])
 
 
