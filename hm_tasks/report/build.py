@@ -105,11 +105,12 @@ def build(settings: Settings) -> Report:
     figures = draw(rows, output / FIGURES)
     write_csv(rows, columns, marks, output / CSV)
     write_markdown(rows, columns, notes, marks, [*summary, *problems, *left_out], output / MARKDOWN)
+    several = len({row.point.family for row in rows}) > 1
     page = Page(
         title="Hindsight merging: " + ", ".join(dict.fromkeys(row.point.family for row in rows)),
         summary=summary,
         columns=[_column(column) for column in columns if column.shown],
-        rows=[_page_row(row, columns, marks) for row in rows],
+        rows=[_page_row(row, columns, marks, several) for row in rows],
         protocols=notes,
         tables=shown,
         figures=figures,
@@ -136,7 +137,10 @@ def _column(column: Measure) -> Column:
 
 
 def _page_row(
-    row: Row, columns: Sequence[Measure], marks: Mapping[str, Mapping[str, str]]
+    row: Row,
+    columns: Sequence[Measure],
+    marks: Mapping[str, Mapping[str, str]],
+    families: bool,
 ) -> PageRow:
     point = row.point
     facets = {"family": point.family, "method": point.model.method}
@@ -144,7 +148,7 @@ def _page_row(
         facets["temperature"] = f"{point.temperature:g}"
     return PageRow(
         id=point.id,
-        label=point.id,
+        label=point.id if families else point.label,
         cells={
             column.key: _cell(value)
             for column in columns

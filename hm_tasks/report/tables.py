@@ -23,9 +23,10 @@ def differences(found: Sequence[Comparison], title: str, help_text: str) -> list
     """One table, or none without comparisons."""
     if not found:
         return []
+    several = len({comparison.row.point.family for comparison in found}) > 1
     head = ["row", "against", "number", "difference [95 %]", "p", "p (Holm)", "questions"]
     head += ["is it real?", "protocol differs in"]
-    return [Table(title, help_text, head, [_line(comparison) for comparison in found])]
+    return [Table(title, help_text, head, [_line(comparison, several) for comparison in found])]
 
 
 def to_instruct_table(found: Sequence[Comparison]) -> list[Table]:
@@ -172,9 +173,13 @@ def _verdict(comparison: Comparison) -> str:
     return f"It is not settled ({corrected}).{settles}{but}"
 
 
-def _line(comparison: Comparison) -> list[str]:
-    found = comparison.difference
-    names = [comparison.row.point.id, comparison.against.point.label, comparison.measure.key]
+def _line(comparison: Comparison, families: bool) -> list[str]:
+    found, point = comparison.difference, comparison.row.point
+    names = [
+        point.id if families else point.label,
+        comparison.against.point.label,
+        comparison.measure.key,
+    ]
     differs = ", ".join(comparison.differs)
     if found is None:
         return [*names, "not compared", "", "", "", comparison.why_not, differs]
