@@ -41,11 +41,8 @@ def commands(options: argparse.Namespace, folder: Path) -> dict[str, list[list[s
     sweep += ["--alphas", *ALPHAS, "--output_path", str(folder / "sweep")]
     sweep += ["--model_args", *options.model_args] if options.model_args else []
     run = [sys.executable, "-m", "lm_eval", "run", "--model", "hm-merged", *shared, "--log_samples"]
-    runs = [
-        [*run, "--output_path", str(folder / "runs"), "--model_args"]
-        + [*sides, f"alpha={alpha}", *options.model_args]
-        for alpha in ALPHAS
-    ]
+    run += ["--output_path", str(folder / "runs"), "--model_args", *sides, *options.model_args]
+    runs = [[*run, f"alpha={alpha}"] for alpha in ALPHAS]
     return {"sweep": [[sys.executable, *sweep]], "separate runs": runs}
 
 
