@@ -14,7 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hm_metrics.figures.labels import place_labels
-from hm_metrics.figures.style import DASHES, MARKERS, PALETTE, blank, legend_below, styled
+from hm_metrics.figures.style import (
+    DASHES,
+    MARKERS,
+    PALETTE,
+    blank,
+    legend_below,
+    styled,
+    within_shares,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +87,11 @@ def frontier_figure(
             )
             named += [(point.label, point.x, point.y, colour) for point in points]
         axes.margins(0.12)
+        everything = [point for points in lines.values() for point in points]
+        if all(0.0 <= point.x <= 1.0 for point in everything):
+            axes.set_xlim(within_shares(*axes.get_xlim()))
+        if all(0.0 <= point.y <= 1.0 for point in everything):
+            axes.set_ylim(within_shares(*axes.get_ylim()))
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         if better:

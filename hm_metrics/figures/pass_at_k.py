@@ -24,6 +24,7 @@ from hm_metrics.figures.style import (
     legend_below,
     panels,
     styled,
+    within_shares,
 )
 
 LINEAR = 20  # the largest k on a linear axis; beyond, small k would lie on each other
@@ -126,8 +127,7 @@ def _draw(
         axes.minorticks_off()
     elif numbers[-1] <= LINEAR:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(0.0, low), min(1.0, high) if high > max(0.0, low) else 1.0)
+    axes.set_ylim(within_shares(*axes.get_ylim()))
 
 
 def _legend(figure: Figure, entries: Mapping[str, Line2D], curves: Sequence[Curve]) -> None:

@@ -26,6 +26,7 @@ UNITS = {"local": "questions", "global": "pairs of questions"}
 GRID = 400
 HILL = 0.82  # of the distance between two rows
 ROW_INCHES = 0.5
+FEWEST_FOR_SHAPE = 20  # below, every value is a stroke
 MOST_FOR_SHAPE = 5000  # values a hill is drawn from; more do not change it to the eye
 
 
@@ -67,7 +68,7 @@ def similarity_figure(
             axes.spines["left"].set_visible(False)
             axes.grid(visible=False, axis="y")
             if len(everything):
-                low, high = np.quantile(everything, [0.001, 1.0])
+                low, high = everything.min(), everything.max()
                 margin = 0.06 * max(high - low, 0.02)
                 axes.set_xlim(low - margin, min(high + margin, 1.0 + margin / 3))
         grid[-1].set_xlabel(X_LABELS[which])
@@ -79,11 +80,22 @@ def _hill(axes: Axes, row: int, values: np.ndarray, colour: str, which: str) -> 
     if not len(values):
         axes.text(0.5, row, "no values", transform=axes.get_yaxis_transform(), ha="center")
         return
-    x, height = _shape(values)
-    axes.fill_between(
-        x, row - HILL * height, row, facecolor=colour, alpha=0.32, linewidth=0, zorder=2
-    )
-    axes.plot(x, row - HILL * height, color=colour, linewidth=1.3, zorder=3)
+    if len(values) < FEWEST_FOR_SHAPE:  # a hill would promise more than so few can tell
+        axes.plot(
+            values,
+            np.full(len(values), row - 0.3),
+            "|",
+            markersize=11,
+            markeredgewidth=1.4,
+            color=colour,
+            gid="each",
+        )
+    else:
+        x, height = _shape(values)
+        axes.fill_between(
+            x, row - HILL * height, row, facecolor=colour, alpha=0.32, linewidth=0, zorder=2
+        )
+        axes.plot(x, row - HILL * height, color=colour, linewidth=1.3, gid="hill", zorder=3)
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
     mean = float(values.mean())
     axes.plot([low, high], [row, row], color=colour, linewidth=3.2, solid_capstyle="butt", zorder=4)
@@ -116,8 +128,7 @@ def _shape(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if len(some) < 2 or np.ptp(some) < 1e-9:  # one value: a spike
         return np.array([low - 2e-3, low, low + 2e-3]), np.array([0.0, 1.0, 0.0])
     density = stats.gaussian_kde(some)
-    width = 3.0 * float(np.sqrt(density.covariance[0, 0]))
-    x = np.linspace(low - width, min(high + width, max(1.0, high)), GRID)
+    x = np.linspace(low, high, GRID)  # no hill where no value is
     height = density(x) + density(2.0 - x)
     return x, height / height.max()
 

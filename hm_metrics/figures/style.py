@@ -130,6 +130,13 @@ def colours_of_labels(labels: Sequence[str], alphas: Mapping[str, float] | None)
     return {label: PALETTE[i % len(PALETTE)] for i, label in enumerate(labels)}
 
 
+def within_shares(low: float, high: float) -> tuple[float, float]:
+    """Limits of an axis of shares: nothing far below 0 or above 1, markers at the ends whole."""
+    low, high = max(low, -0.04), min(high, 1.04)
+    margin = 0.04 * (high - max(low, 0.0))
+    return max(low, -margin), min(high, 1.0 + margin)
+
+
 def legend_below(figure: Figure, entries: Mapping[str, Artist]) -> None:
     """Every entry once, below the panels, in as many columns as there is room for."""
     room = figure.get_figwidth() * 13  # letters

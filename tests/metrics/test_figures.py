@@ -178,6 +178,24 @@ def test_similarities_that_are_all_one_number_or_none_are_drawn_too():
     assert "no values" in texts(figure)
 
 
+def test_few_similarities_are_strokes_and_many_a_hill_that_ends_with_them():
+    few, many = np.linspace(0.5, 0.9, 8), np.linspace(0.3, 1.0, 100)
+    (axes,) = similarity_figure({"f": {"few": few, "many": many}}, "local").axes
+    assert list(lines(axes, "each")[0].get_xdata()) == list(few)
+    (hill,) = lines(axes, "hill")
+    assert (hill.get_xdata().min(), hill.get_xdata().max()) == pytest.approx((0.3, 1.0))
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_shares_at_the_end_of_their_range_are_inside_the_panel(value):
+    (axes,) = pass_at_k_figure({"f": [Curve("a", [1, 2], [value, value])]}, "c").axes
+    low, high = axes.get_ylim()
+    assert -0.05 <= low < value < high <= 1.05
+    (axes,) = frontier_figure({"f": [Point("a", 0.5, None, value, None)]}, "x", "y").axes
+    low, high = axes.get_ylim()
+    assert -0.05 <= low < value < high <= 1.05
+
+
 def rates():
     random = np.random.default_rng(1)
     names = [f"{i:02d} Category number {i}" for i in range(1, 45)]

@@ -54,6 +54,28 @@ def test_the_bootstrap_is_scipys_bca_for_many_questions():
     assert ours == pytest.approx(tuple(theirs.confidence_interval), abs=0.04 * width)
 
 
+def test_a_biased_statistic_is_corrected_as_by_scipy():
+    """The deviation of 30 skewed values: resamples are too small on average."""
+    values = np.random.default_rng(3).exponential(size=30)
+    theirs = stats.bootstrap((values,), np.std, n_resamples=20_000, method="BCa", rng=1)
+    resampled = theirs.bootstrap_distribution
+    jackknife = np.array([np.std(np.delete(values, i)) for i in range(30)])
+    estimate = float(np.std(values))
+    bias = stats.norm.ppf(np.mean(resampled < estimate))
+    assert bias > 0.1
+    # The same ends with the wider tails that our interval has.
+    tail = np.sqrt(30 / 29) * stats.t.ppf(0.975, 29)
+    skew = acceleration(-jackknife)
+    ends = bias + np.array([-tail, tail])
+    expected = np.quantile(resampled, stats.norm.cdf(bias + ends / (1 - skew * ends)))
+    ours = bca(estimate, resampled, skew, 30)
+    assert ours == pytest.approx(tuple(expected))
+    assert ours[0] < theirs.confidence_interval.low
+    assert ours[1] > theirs.confidence_interval.high
+    many = bca(estimate, resampled, skew, 10**6)  # so many questions need no wider tails
+    assert many == pytest.approx(tuple(theirs.confidence_interval), abs=1e-3)
+
+
 def test_an_unbounded_interval_is_no_tighter_than_students():
     values = np.random.default_rng(1).exponential(size=30)
     low, high = mean_interval(values, bounds=None)
