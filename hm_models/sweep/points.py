@@ -92,6 +92,8 @@ class Point:
         for logger in ("wandb_args", "trackio_args"):
             if logger in arguments:  # else its runs would all have a random name
                 arguments[logger] = {"name": self.label, **arguments[logger]}
+        if "batch_size" in arguments:  # a text, as on a command line
+            arguments["batch_size"] = str(arguments["batch_size"])
         arguments = {key: value for key, value in arguments.items() if value not in ({}, None)}
         return copy.deepcopy(json.loads(json.dumps(arguments)))
 

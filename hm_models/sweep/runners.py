@@ -20,8 +20,8 @@ from typing import Any, Protocol
 
 from hm_models.sweep.config import SweepError
 from hm_models.sweep.live import LiveModel
+from hm_models.sweep.once import once_for_all
 from hm_models.sweep.run import Outcome, run_point
-from hm_models.sweep.task_index import one_task_index
 
 STOP_SECONDS = 60.0  # for a worker to end its engine
 # What a node of a cluster is told of this one's environment; no secrets, which Ray would show.
@@ -137,7 +137,7 @@ class _RayWorker:
         with contextlib.suppress(OSError):
             os.chdir(folder)
         self._held = contextlib.ExitStack()
-        self._held.enter_context(one_task_index())
+        self._held.enter_context(once_for_all())
         self._live = self._held.enter_context(LiveModel())
 
     def run(self, arguments: dict[str, Any]) -> Outcome:

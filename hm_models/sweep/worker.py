@@ -22,8 +22,8 @@ def main() -> None:
     from lm_eval.utils import setup_logging
 
     from hm_models.sweep.live import LiveModel
+    from hm_models.sweep.once import once_for_all
     from hm_models.sweep.run import run_point
-    from hm_models.sweep.task_index import one_task_index
 
     setup_logging()
     asked: queue.Queue[str | None] = queue.Queue()
@@ -37,7 +37,7 @@ def main() -> None:
         if busy.is_set():
             os.kill(os.getpid(), signal.SIGINT)
 
-    with os.fdopen(int(sys.argv[1]), "w") as answers, one_task_index(), LiveModel() as live:
+    with os.fdopen(int(sys.argv[1]), "w") as answers, once_for_all(), LiveModel() as live:
         os.set_inheritable(
             answers.fileno(), False
         )  # an engine that outlives us must not hold it open

@@ -2,13 +2,13 @@
 
 import pytest
 
-from hm_models.sweep.task_index import one_task_index
+from hm_models.sweep.once import once_for_all
 from tests.models.sweep.world import write_task
 
 
 @pytest.fixture(autouse=True, scope="package")
 def task_index():
-    with one_task_index():
+    with once_for_all():
         yield
 
 

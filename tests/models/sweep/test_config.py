@@ -53,7 +53,7 @@ def test_points_of_one_engine_stand_together():
         ({"temperatures": [-1]}, "temperatures: -1 is none"),
         ({"temperatures": [0.7], "gen_kwargs": {"temperature": 0.2}}, "Leave one of them out"),
         ({"methods": [{"nmae": "ties"}]}, "Did you mean 'name'?"),
-        ({"model_args": {"alpha": 0.7}}, "alpha stands in model_args, but a sweep takes it from alphas"),
+        ({"model_args": {"alpha": 0.7}}, "alpha stands in model_args, but a sweep"),
         ({"tasks": []}, "tasks: none given"),
         ({"base": ""}, "base is missing"),
         ({"name": "../up"}, "names a folder"),

@@ -1,26 +1,29 @@
-"""The harness's index of tasks, built once for all runs of a process.
+"""What the harness finds out anew for each run, although all points of a sweep have the same.
 
-    with one_task_index():
-        ...  # every TaskManager of the same folders shares it
+    with once_for_all():
+        ...  # every run in here shares it
 
-The harness parses some ten thousand YAML files for each run, which takes seconds; a sweep's points all
-have the same.
+The index of tasks (some fourteen thousand YAML files are parsed for it) and the description of the
+environment (which asks pip for all packages): several seconds each.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 
 @contextlib.contextmanager
-def one_task_index() -> Iterator[None]:
-    """While entered, an index is built once for the same folders."""
+def once_for_all() -> Iterator[None]:
+    """While entered, an index of the same folders is built once, and the environment described once."""
     from lm_eval.tasks._index import TaskIndex
+    from torch.utils import collect_env
 
     plain = TaskIndex.__dict__["build"]
+    plain_environment = collect_env.get_pretty_env_info
     known: dict[tuple, dict[str, Any]] = {}
 
     def build(paths: Iterable[Path], *, resolve_includes: bool = True) -> dict[str, Any]:
@@ -31,7 +34,9 @@ def one_task_index() -> Iterator[None]:
         return dict(known[key])  # entries are only read: the harness copies a task's settings
 
     TaskIndex.build = staticmethod(build)  # type: ignore[method-assign]
+    collect_env.get_pretty_env_info = functools.cache(plain_environment)
     try:
         yield
     finally:
         TaskIndex.build = plain  # type: ignore[method-assign]
+        collect_env.get_pretty_env_info = plain_environment
