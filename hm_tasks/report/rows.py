@@ -23,7 +23,7 @@ from hm_tasks.code_passk.diversity import MEASURES
 from hm_tasks.code_passk.task import CORRECT
 from hm_tasks.logged_samples import LogError
 from hm_tasks.over_questions import MAX_ITERATIONS
-from hm_tasks.report.logs import CODE, FULFILLMENT, REFUSALS, Log, read
+from hm_tasks.report.logs import CODE, FULFILLMENT, OTHER, REFUSALS, Log, read
 from hm_tasks.report.points import Point
 from hm_tasks.report.protocol import Facts, facts_of
 from hm_tasks.report.results import TaskRun
@@ -42,6 +42,7 @@ NOT_SHOWN = {"generated", "reused", "left_out_questions", "n_samples"}
 COUNTS = {"unscored", "timeouts", "empty_programs", "empty_answers"}
 # Between what results say and what samples give: rounding, and nothing else.
 TOLERANCE = 1e-6
+COSINES = (-1.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +174,9 @@ def _values(
             better = None
         each = log.values.get(name) if log and metric not in COUNTS else None
         questions = len(log.questions) if log else run.facts["questions"]
-        values[name] = make_value(value, error, questions, each, better)
+        values[name] = make_value(value, error, questions, each, better, _bounds(name, each, log))
+        if each is not None and math.isclose(_mean(each), values[name].value, abs_tol=TOLERANCE):
+            values[name] = mean_value(each, better, _bounds(name, each, log))
     if log and log.kind == CODE:
         for name, each in log.values.items():
             if name.partition("@")[0] in CORRECT:
@@ -192,7 +195,7 @@ def _values(
         # What the results have is the same number, unless another embedder was asked for.
         if asked or LOCAL not in values or math.isnan(values[LOCAL].value):
             values[LOCAL] = mean_value(
-                found.local, MEASURES[LOCAL].higher_is_better, bounds=(-1.0, 1.0)
+                found.local, MEASURES[LOCAL].higher_is_better, bounds=COSINES
             )
         if asked or GLOBAL not in values or math.isnan(values[GLOBAL].value):
             values[GLOBAL] = make_value(
@@ -201,6 +204,7 @@ def _values(
                 len(found.questions),
                 None,
                 MEASURES[GLOBAL].higher_is_better,
+                COSINES,
             )
     elif asked and log and wants_vectors(run, log):
         for name in (LOCAL, GLOBAL):  # those of the results are another embedder's
@@ -214,18 +218,19 @@ def make_value(
     questions: int | None,
     of_each: np.ndarray | None,
     better: bool | None,
+    bounds: tuple[float, float] | None = None,
 ) -> Value:
-    """A number with its interval from its standard error."""
+    """A number with its interval from its standard error; `bounds` are those of the number."""
     known = math.nan if value is None else value
     spread = math.nan if error is None else error
-    low, high = interval(known, spread)
+    low, high = interval(known, spread, bounds=bounds)
     if of_each is not None:
         questions = int((~np.isnan(of_each)).sum())
     return Value(known, spread, low, high, questions, of_each, better)
 
 
 def mean_value(
-    of_each: np.ndarray, better: bool | None, bounds: tuple[float, float] = (0.0, 1.0)
+    of_each: np.ndarray, better: bool | None, bounds: tuple[float, float] | None = (0.0, 1.0)
 ) -> Value:
     """The mean over the questions that have a value; `bounds` are those of the values."""
     known = of_each[~np.isnan(of_each)]
@@ -233,6 +238,20 @@ def mean_value(
     error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else math.nan
     low, high = mean_interval(of_each, bounds=bounds)
     return Value(value, error, low, high, len(known), of_each, better)
+
+
+def _mean(of_each: np.ndarray) -> float:
+    known = of_each[~np.isnan(of_each)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _bounds(metric: str, of_each: np.ndarray | None, log: Log | None) -> tuple[float, float] | None:
+    """What a number cannot leave: cosines, and the shares of right answers of other people's tasks."""
+    if metric in (LOCAL, GLOBAL):
+        return COSINES
+    if log is None or log.kind != OTHER or of_each is None:
+        return None
+    return (0.0, 1.0) if set(of_each[~np.isnan(of_each)]) <= {0.0, 1.0} else None
 
 
 def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[str]:

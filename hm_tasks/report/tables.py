@@ -117,6 +117,9 @@ def _answer(family: str, measure: Measure, rows: Sequence[Row], found: Sequence[
     if len(known) == 1:
         shown = f"{family}, {known[0].point.label}: {measure.key} is {text(measure.of(known[0]))}."
         return f"{shown} {measure.help}".strip()
+    if len({_value(measure, row) for row in known}) == 1:
+        shown = f"{family}: all {len(known)} rows have the same {measure.key}"
+        return f"{shown}, {text(measure.of(known[0]))}. {_aside(known, others, measure)}".rstrip()
     sign = 1.0 if measure.higher_is_better else -1.0
     best = max(known, key=lambda row: sign * _value(measure, row))
     word = "highest" if measure.higher_is_better else "lowest"
@@ -145,7 +148,7 @@ def _aside(known: Sequence[Row], others: Sequence[tuple[Row, list[str]]], measur
     differing = [f for f in sorted(MAY_DIFFER) if len({found.get(f) for found in facts}) > 1]
     words = [f"These rows differ in {' and '.join(differing)}."] if differing else []
     words += [
-        f"Not ranked among them, for another {' and '.join(which)}: {row.point.label}."
+        f"Not ranked among them, as measured otherwise ({', '.join(which)}): {row.point.label}."
         for row, which in others
     ]
     return " ".join(words)

@@ -69,12 +69,19 @@ def test_the_instruct_model_is_not_praised_for_beating_itself(tmp_path):
     assert "it is the instruct model, so that no merge shows a gain" in told
 
 
+def test_rows_that_are_all_alike_are_not_ranked(tmp_path):
+    for alpha in (0.0, 0.7, 1.0):
+        write_run(tmp_path / f"{alpha}", merge(alpha), {CODE: code(["--"] * 5)})
+    told = " ".join(report(tmp_path, tmp_path / "out").summary)
+    assert "all 3 rows have the same pass@2, 0.000" in told
+
+
 def test_rows_with_fewer_questions_are_not_ranked_with_the_others(tmp_path):
     sweep(tmp_path / "runs")
     write_run(tmp_path / "runs" / "few", merge(0.9), {CODE: code(["++"])})
     told = " ".join(report(tmp_path / "runs", tmp_path / "out").summary)
     assert "alpha=0.7 has the highest pass@2 of 3 rows" in told
-    assert "Not ranked among them, for another questions: alpha=0.9." in told
+    assert "Not ranked among them, as measured otherwise (questions): alpha=0.9." in told
 
 
 def test_select_names_a_row_under_its_constraint(tmp_path):
