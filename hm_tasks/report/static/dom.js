@@ -35,7 +35,7 @@ function plain(text) {
   for (const match of found) {
     if (match.index > from) parts.push(text.slice(from, match.index));
     const code = match[0].charCodeAt(0);
-    const spelled = code < 32 ? String.fromCharCode(0x2400 + code) : '\\u' + code.toString(16).padStart(4, '0');
+    const spelled = code < 256 ? '\\x' + code.toString(16).padStart(2, '0') : '\\u' + code.toString(16).padStart(4, '0');
     parts.push(el('span', { class: 'odd', title: 'U+' + code.toString(16).toUpperCase().padStart(4, '0') }, spelled));
     from = match.index + 1;
   }

@@ -185,6 +185,15 @@ function groupHead(key, width, rows) {
   );
 }
 
+// One more than the rows that are better, whichever way the column is sorted; equals share a rank.
+function rankOf(row, members) {
+  const column = columnOf.get(board.column);
+  const own = cellOf(row, column)[0];
+  if (typeof own !== 'number') return '';
+  const values = members.map((other) => cellOf(other, column)[0]).filter((value) => typeof value === 'number');
+  return String(1 + values.filter((value) => (column.higher_is_better ? value > own : value < own)).length);
+}
+
 function drawBoard() {
   const columns = visibleColumns();
   const rows = visibleRows();
@@ -199,7 +208,7 @@ function drawBoard() {
     el('thead', {}, el(
       'tr',
       {},
-      el('th', { scope: 'col', class: 'rank' }, '#'),
+      el('th', { scope: 'col', class: 'rank' }, '#', el('small', {})),
       headCell(null, 'Model', 'Sort by name'),
       columns.map((column) => {
         const n = about.get(column.key).n;
@@ -210,7 +219,8 @@ function drawBoard() {
       const members = groups.get(key).sort(compare);
       const best = new Map(columns.map((column) => {
         const values = members.map((row) => cellOf(row, column)[0]).filter((value) => typeof value === 'number');
-        if (column.higher_is_better === null || values.length < 2) return [column.key, null];
+        // Where all are equal none is best.
+        if (column.higher_is_better === null || new Set(values).size < 2) return [column.key, null];
         return [column.key, column.higher_is_better ? Math.max(...values) : Math.min(...values)];
       }));
       const ranked = board.column !== null && columnOf.get(board.column).higher_is_better !== null;
@@ -218,12 +228,11 @@ function drawBoard() {
         'tbody',
         {},
         groups.size > 1 && groupHead(key, width, members.length),
-        members.map((row, at) => {
-          const measured = ranked && cellOf(row, columnOf.get(board.column))[0] !== null;
+        members.map((row) => {
           return el(
             'tr',
             { 'data-row': row.id },
-            el('td', { class: 'rank' }, measured ? String(at + 1) : ''),
+            el('td', { class: 'rank' }, ranked ? rankOf(row, members) : ''),
             labelCell(row),
             columns.map((column) => valueCell(row, column, best.get(column.key))),
           );

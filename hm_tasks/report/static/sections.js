@@ -54,7 +54,8 @@ function tableSections() {
       el(
         'table',
         { class: 'plain' },
-        el('thead', {}, el('tr', {}, table.head.map((title) => el('th', { scope: 'col' }, plain(title))))),
+        el('thead', {}, el('tr', {}, table.head.map((title, column) => el(
+          'th', { scope: 'col', class: column && table.rows.length && table.rows.every((row) => NUMERIC.test(row[column])) ? 'figure' : '' }, plain(title))))),
         el('tbody', {}, table.rows.map((row) => el(
           'tr',
           {},
@@ -95,8 +96,8 @@ function protocolSection() {
     { id: 'protocols' },
     el('h2', {}, 'Protocols'),
     el('p', { class: 'help' }, 'How each task was measured. Marks of a task differ in the facts that have a bar beside them; rows of ',
-      'different marks are not compared.'),
-    [...marksOf.keys()].sort().map((task) => {
+      'different marks are not ranked together.'),
+    el('div', { class: 'beside' }, [...marksOf.keys()].sort().map((task) => {
       const notes = page.protocols.filter((note) => note.task === task).sort((a, b) => (a.mark < b.mark ? -1 : 1));
       const names = [...new Set(notes.flatMap((note) => [...note.differs, ...Object.keys(note.facts)]))];
       const differs = new Set(notes.flatMap((note) => note.differs));
@@ -122,7 +123,7 @@ function protocolSection() {
           ))),
         ),
       );
-    }),
+    })),
   );
 }
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from hm_tasks.report.page import Column, write_page
+from hm_tasks.report.page import Cell, Column, write_page
 from tests.tasks.report_page.made_up import FAMILIES, LLAMAS, VICUNAS, report, rows
 from tests.tasks.report_page.reading import choose, heading, listed, opened, sorted_by, text, texts
 
@@ -32,6 +32,8 @@ def test_what_was_not_measured_is_last_both_ways(browser):
     browser.click(heading("pass@10"))
     assert sorted_by(browser) == [["pass@10", "ascending"]]
     assert listed(browser)[1] == [VICUNAS[0], VICUNAS[3], VICUNAS[1], VICUNAS[2]]
+    # The best is number 1, wherever it stands.
+    assert texts(browser, "#board td.rank") == ["4", "3", "2", "1", "3", "2", "1", ""]
     assert text(browser, f"tr[data-row='{VICUNAS[2]}'] td.none") == "\u2013"
 
 
@@ -58,6 +60,16 @@ def test_rows_of_different_protocols_are_ranked_apart(browser):
     assert second.startswith("Bmbppplus_passktemperature 1.0")
     assert texts(browser, "#board td.rank") == ["1", "2", "3", "4", "1", "2", "3", ""]
     assert texts(browser, "#board .best .value") == ["0.660", "0.200", "0.310", "0.100"]
+
+
+def test_equal_values_share_a_rank_and_none_is_best(browser, folder):
+    made = [dataclasses.replace(row, cells={"pass@10": Cell(0.5)}) for row in rows()[:4]]
+    made[2] = dataclasses.replace(made[2], cells={"pass@10": Cell(0.4), "fulfilled": Cell(0.1)})
+    made[3] = dataclasses.replace(made[3], cells={"fulfilled": Cell(0.1)})
+    write_page(dataclasses.replace(report(), rows=made, samples=()), folder / "equal.html")
+    opened(browser, folder / "equal.html")
+    assert texts(browser, "#board td.rank") == ["1", "1", "3", ""]
+    assert texts(browser, "#board .best .value") == ["0.500", "0.500"]
 
 
 def test_a_task_of_one_protocol_ranks_all_rows_together(browser):
