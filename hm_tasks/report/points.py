@@ -100,9 +100,9 @@ def _by_temperature(runs: list[TaskRun]) -> dict[float | None, list[TaskRun]]:
 
 
 def _without_repeats(runs: list[TaskRun]) -> list[dict[str, TaskRun]]:
-    """A dict of tasks that has the latest run of each, and one for each folder with more."""
+    """Each task's run of most questions, the latest of those; and a dict for each folder with more."""
     first: dict[str, TaskRun] = {}
-    for run in sorted(runs, key=lambda run: run.date):
+    for run in sorted(runs, key=lambda run: (run.facts["questions"] or 0, run.date)):
         first[run.task] = run
     more: dict[PurePath, dict[str, TaskRun]] = defaultdict(dict)
     for run in runs:

@@ -43,6 +43,7 @@ COUNTS = {"unscored", "timeouts", "empty_programs", "empty_answers"}
 # Between what results say and what samples give: rounding, and nothing else.
 TOLERANCE = 1e-6
 COSINES = (-1.0, 1.0)
+ROUNDING = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,6 +237,11 @@ def mean_value(
     known = of_each[~np.isnan(of_each)]
     value = float(known.mean()) if len(known) else math.nan
     error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else math.nan
+    if bounds is not None:
+        inside = np.clip(of_each, *bounds)
+        # Cosines of equal float32 rows exceed 1 by rounding; what is further out has other bounds.
+        rounded = np.nanmax(np.abs(of_each - inside), initial=0.0) < ROUNDING
+        of_each, bounds = (inside, bounds) if rounded else (of_each, None)
     low, high = mean_interval(of_each, bounds=bounds)
     return Value(value, error, low, high, len(known), of_each, better)
 

@@ -116,7 +116,8 @@ def _answer(family: str, measure: Measure, rows: Sequence[Row], found: Sequence[
     known, others = comparable(known, lambda row: [row.facts[measure.task]])
     if len(known) == 1:
         shown = f"{family}, {known[0].point.label}: {measure.key} is {text(measure.of(known[0]))}."
-        return f"{shown} {measure.help}".strip()
+        aside = _aside(known, others, measure)
+        return " ".join(word for word in (shown, measure.help, aside) if word)
     if len({_value(measure, row) for row in known}) == 1:
         shown = f"{family}: all {len(known)} rows have the same {measure.key}"
         return f"{shown}, {text(measure.of(known[0]))}. {_aside(known, others, measure)}".rstrip()

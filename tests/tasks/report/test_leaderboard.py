@@ -76,6 +76,20 @@ def test_samples_that_contradict_their_results_are_a_warning(tmp_path):
     assert any("pass@1" in warning for warning in row.warnings)
 
 
+@pytest.mark.parametrize("highest", [1.0000001, 3.0])
+def test_a_similarity_that_rounding_put_above_1_is_no_error(tmp_path, highest):
+    task = code(["+-", "--"])
+    for line, value in zip(task["lines"], (highest, 0.5), strict=True):
+        line |= {"local_similarity": value, "metrics": ["local_similarity"]}
+    task["results"] |= {"local_similarity,scored": (highest + 0.5) / 2}
+    write_run(tmp_path, merge(0.7), {CODE: task})
+    (row,), *_ = board(tmp_path)
+    found = row.values[CODE]["local_similarity"]
+    assert found.value == pytest.approx((highest + 0.5) / 2)
+    assert found.low < found.value
+    assert found.high <= 1 or highest > 2
+
+
 @pytest.mark.parametrize(("scores", "value"), [([1, 0, None], 0.5), ([None], None)])
 def test_answers_without_a_score_open_the_bounds_and_are_no_refusals(tmp_path, scores, value):
     write_run(tmp_path, merge(0.7), {REFUSALS: refusals(scores)})

@@ -38,6 +38,14 @@ def test_the_same_task_of_a_model_in_two_folders_is_two_rows_that_say_where(tmp_
     assert earlier.label == f"alpha=0.7 in {tmp_path.name}/first"
 
 
+def test_a_whole_benchmark_is_not_put_aside_for_a_later_look_at_a_part(tmp_path):
+    write_run(tmp_path / "whole", merge(0.7), {CODE: code(["+-", "--"])}, date=1)
+    write_run(tmp_path / "part", merge(0.7), {CODE: code(["++"])}, date=2)
+    first, second = points(tmp_path)
+    assert first.runs[CODE].facts["questions"] == 2
+    assert second.label.endswith("/part")
+
+
 def test_rows_are_in_order_of_temperature_and_alpha_with_merges_between_the_ends(tmp_path):
     for alpha in (1.0, 0.9, 0.0, 0.7):
         write_run(tmp_path / f"{alpha}", merge(alpha), {CODE: code(["+-"])})
