@@ -162,7 +162,7 @@ def _with_nearest(message: str, config: SweepConfig) -> str:
 
     known = TaskManager(include_path=config.harness.get("include_path")).all_tasks
     unknown = [task for task in config.tasks if task in message]
-    near = {n for task in unknown for n in difflib.get_close_matches(task, known, 2, 0.6)}
+    near = {n for task in unknown for n in difflib.get_close_matches(task, known, 1, 0.6)}
     hint = f" Did you mean {' or '.join(sorted(near))}?" if near else ""
     return f"{message}.{hint} `lm_eval ls tasks` shows all."
 

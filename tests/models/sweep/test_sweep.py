@@ -87,16 +87,15 @@ def test_the_next_pair_s_engine_starts_when_the_last_is_gone(
     monkeypatch.setattr(
         engine.Engine, "end", lambda self: (alive.append(self.is_loaded), plain_end(self))[1]
     )
-    other = copy_of(instruct, tmp_path / "other")
     pairs = {"a": {"base": str(base), "instruct": str(instruct)},
-             "b": {"base": str(base), "instruct": str(other)}}  # fmt: skip
+             "b": {"base": str(instruct), "instruct": str(base)}}  # fmt: skip
     given = settings(base, instruct, task, alphas=[0.7, 1])
     for key in ("base", "instruct", "name"):
         del given[key]
     sweep = open_sweep(given | {"pairs": pairs, "methods": ["linear", "slerp"]}, tmp_path / "out")
     alive.clear()  # of the preflight, which loads nothing
     assert sweep.run([LocalRunner(quiet=True)]) == 0
-    # alpha 1 is known of the first: the same checkpoint, whatever method and folder.
+    # alpha 1 of slerp needs none: it is the checkpoint that linear asked before.
     assert engines == [0.7, 0.7, 0.7, 0.7]
     assert alive.count(True) == 4
 
