@@ -29,7 +29,8 @@ from hm_tasks.report.pictures import draw
 from hm_tasks.report.points import join
 from hm_tasks.report.protocol import Facts, mark
 from hm_tasks.report.results import find_runs
-from hm_tasks.report.rows import Row, Value, make_rows
+from hm_tasks.report.rows import Row, make_rows
+from hm_tasks.report.values import Value
 
 PAGE, CSV, MARKDOWN, FIGURES = "report.html", "leaderboard.csv", "leaderboard.md", "figures"
 

@@ -16,7 +16,8 @@ from hm_metrics.figures.pass_at_k import Curve
 from hm_tasks.report.leaderboard import top_k
 from hm_tasks.report.models import BASE, INSTRUCT
 from hm_tasks.report.paper import FIGURE, TEXT, published, sources
-from hm_tasks.report.rows import Row, Value
+from hm_tasks.report.rows import Row
+from hm_tasks.report.values import Value
 from hm_tasks.report.vectors import LOCAL, pair_similarities
 from hm_tasks.sorry_bench.rates import by_category, item_of
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from hm_tasks.code_passk.task import CORRECT
 from hm_tasks.report.logs import FULFILLMENT
 from hm_tasks.report.page import ProtocolNote
-from hm_tasks.report.rows import COUNTS, Row, Value
+from hm_tasks.report.rows import COUNTS, Row
+from hm_tasks.report.values import Value
 from hm_tasks.report.vectors import GLOBAL, LOCAL
 
 MOST_K = 10  # the largest k that a table shows, where it was measured

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from hm_metrics.comparison import interval, mean_interval
 from hm_metrics.diversity import global_over_questions, standard_error, value_of
 from hm_metrics.fulfillment import bounds, rate, rate_error
 from hm_tasks.code_passk.diversity import MEASURES
@@ -27,6 +26,7 @@ from hm_tasks.report.logs import CODE, FULFILLMENT, OTHER, REFUSALS, Log, read
 from hm_tasks.report.points import Point
 from hm_tasks.report.protocol import Facts, facts_of
 from hm_tasks.report.results import TaskRun
+from hm_tasks.report.values import COSINES, Value, make_value, mean_of, mean_value
 from hm_tasks.report.vectors import (
     GLOBAL,
     LOCAL,
@@ -42,30 +42,6 @@ NOT_SHOWN = {"generated", "reused", "left_out_questions", "n_samples"}
 COUNTS = {"unscored", "timeouts", "empty_programs", "empty_answers"}
 # Between what results say and what samples give: rounding, and nothing else.
 TOLERANCE = 1e-6
-COSINES = (-1.0, 1.0)
-ROUNDING = 1e-5
-
-
-@dataclasses.dataclass(frozen=True)
-class Value:
-    """One number.
-
-    Attributes:
-        value: nan where it is unscored.
-        error: standard error, nan where it is not known.
-        low, high: 95 % interval; nan without an error.
-        questions: how many have a value.
-        of_each: [G] by question of the log; None where only the whole is known.
-        higher_is_better: None for a number without a good side.
-    """
-
-    value: float
-    error: float
-    low: float
-    high: float
-    questions: int | None
-    of_each: np.ndarray | None
-    higher_is_better: bool | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +152,7 @@ def _values(
         each = log.values.get(name) if log and metric not in COUNTS else None
         questions = len(log.questions) if log else run.facts["questions"]
         values[name] = make_value(value, error, questions, each, better, _bounds(name, each, log))
-        if each is not None and math.isclose(_mean(each), values[name].value, abs_tol=TOLERANCE):
+        if each is not None and math.isclose(mean_of(each), values[name].value, abs_tol=TOLERANCE):
             values[name] = mean_value(each, better, _bounds(name, each, log))
     if log and log.kind == CODE:
         for name, each in log.values.items():
@@ -211,44 +187,6 @@ def _values(
         for name in (LOCAL, GLOBAL):  # those of the results are another embedder's
             values[name] = make_value(None, None, 0, None, MEASURES[name].higher_is_better)
     return values
-
-
-def make_value(
-    value: float | None,
-    error: float | None,
-    questions: int | None,
-    of_each: np.ndarray | None,
-    better: bool | None,
-    bounds: tuple[float, float] | None = None,
-) -> Value:
-    """A number with its interval from its standard error; `bounds` are those of the number."""
-    known = math.nan if value is None else value
-    spread = math.nan if error is None else error
-    low, high = interval(known, spread, bounds=bounds)
-    if of_each is not None:
-        questions = int((~np.isnan(of_each)).sum())
-    return Value(known, spread, low, high, questions, of_each, better)
-
-
-def mean_value(
-    of_each: np.ndarray, better: bool | None, bounds: tuple[float, float] | None = (0.0, 1.0)
-) -> Value:
-    """The mean over the questions that have a value; `bounds` are those of the values."""
-    known = of_each[~np.isnan(of_each)]
-    value = float(known.mean()) if len(known) else math.nan
-    error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else math.nan
-    if bounds is not None:
-        inside = np.clip(of_each, *bounds)
-        # Cosines of equal float32 rows exceed 1 by rounding; what is further out has other bounds.
-        rounded = np.nanmax(np.abs(of_each - inside), initial=0.0) < ROUNDING
-        of_each, bounds = (inside, bounds) if rounded else (of_each, None)
-    low, high = mean_interval(of_each, bounds=bounds)
-    return Value(value, error, low, high, len(known), of_each, better)
-
-
-def _mean(of_each: np.ndarray) -> float:
-    known = of_each[~np.isnan(of_each)]
-    return float(known.mean()) if len(known) else math.nan
 
 
 def _bounds(metric: str, of_each: np.ndarray | None, log: Log | None) -> tuple[float, float] | None:
