@@ -20,9 +20,7 @@ from typing import Any
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT
 
 SCORED = {PASS, FAIL, TIMEOUT}
-LEVEL = (
-    9  # of deflate: a fifth smaller than 6 here; the whole of MBPP+ by 50 rows takes half a minute
-)
+LEVEL = 9  # of deflate: 2 % smaller than 6 here, and still milliseconds a question
 
 
 @dataclass(frozen=True)
