@@ -228,6 +228,7 @@ def test_440_answers_among_failures_and_a_kill_are_all_judged_once(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_440_answers_at_500_ms_and_32_at_once_take_no_more_than_115_percent_of_7_s(store):
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.tasks.sorry_bench.serve_judge", "0.5"],
