@@ -53,6 +53,7 @@ def test_a_text_longer_than_the_model_takes_loses_its_end_and_the_prompt_its_beg
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_vllms_log_probabilities_are_those_of_transformers(hf, pair, tmp_path):
     pytest.importorskip("vllm")
     from hm_metrics.entropy import TokenSums

@@ -199,6 +199,7 @@ def test_the_plan_counts_samples_and_is_honest_about_time(base, instruct, task, 
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_two_processes_share_the_alphas_of_one_pair(base, instruct, task, tmp_path):
     given = settings(base, instruct, task, alphas=[0.2, 0.4, 0.6, 0.8])
     said = []
