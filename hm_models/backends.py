@@ -128,7 +128,8 @@ def load_hf(
         _refuse(arguments, "needs a checkpoint on disk: add materialize=true, or leave it out")
         make = _mixed_transformer if recipe.merge_method == MIX else _merged_transformer
         model = make(recipe, plan, stream, arguments)
-        lm = HFLM(pretrained=model, tokenizer=str(recipe.instruct_checkpoint.folder), **arguments)
+        tokenizer = {"tokenizer": str(recipe.instruct_checkpoint.folder)}
+        lm = HFLM(pretrained=model, **(tokenizer | arguments))
     for field, value in NEUTRAL_SAMPLING.items():
         setattr(lm.model.generation_config, field, value)
     return lm

@@ -362,3 +362,13 @@ def test_a_backend_that_breaks_on_an_attribute_says_so(base, instruct, monkeypat
     lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
     with pytest.raises(RuntimeError, match="did not load: engine has no wheels"):
         _ = lm.add_bos_token
+
+
+def test_a_tokenizer_that_is_named_is_the_one_that_is_used(base, instruct, tmp_path):
+    other = copy_of(instruct, tmp_path / "other")
+    config = json.loads((other / "tokenizer_config.json").read_text())
+    (other / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": "named"}))
+    (other / "chat_template.jinja").unlink(missing_ok=True)
+    lm = load(base, instruct, tokenizer=str(other))
+    assert lm.lm.tokenizer.name_or_path == str(other)
+    assert lm.apply_chat_template([{"role": "user", "content": "w1"}]) == "named"
