@@ -61,3 +61,4 @@ echo "quickstart.sh: [$((SECONDS))s] lm_eval run --model hm-merged --tasks $task
 
 echo "quickstart.sh: [$((SECONDS))s] done. Results and samples:"
 find "$out" -name '*.json*' -newer "$started" | sort
+echo "Next, a page that shows and explains them:  $bin/hm-report $out --output_path ${out%/}-report"
