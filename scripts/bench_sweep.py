@@ -36,6 +36,7 @@ def seconds(commands: list[list[str]], folder: Path) -> float:
 def commands(options: argparse.Namespace, folder: Path) -> dict[str, list[list[str]]]:
     """The sweep, and the runs, each writing below `folder`."""
     shared = ["--tasks", "demo_passk", "--limit", str(options.limit)]
+    shared += ["--gen_kwargs", f"max_gen_toks={options.tokens}"]
     sides = [f"base={options.base}", f"instruct={options.instruct}"]
     sweep = [str(SWEEP), "--base", options.base, "--instruct", options.instruct, *shared]
     sweep += ["--alphas", *ALPHAS, "--output_path", str(folder / "sweep")]
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--base", required=True)
     parser.add_argument("--instruct", required=True)
     parser.add_argument("--limit", type=int, default=36, help="problems of demo_passk (all 36)")
+    parser.add_argument("--tokens", type=int, default=768, help="most tokens of an answer (768)")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--model_args", nargs="*", default=[], help="more, as KEY=VALUE")
     options = parser.parse_args()
