@@ -36,6 +36,7 @@ def texts(lines) -> list[list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 def test_two_alphas_at_once_in_one_cache_file_get_what_each_gets_alone(tmp_path, monkeypatch):
     pair = [tiny_checkpoint(tmp_path / n, s) for s, n in enumerate(("base", "instruct"))]
     docs = tmp_path / "docs.jsonl"
