@@ -1,0 +1,57 @@
+"""One sample on its way into a training set: a line of each file that curation writes.
+
+    records = [Record.read(line) for line in file]
+    file.write(records[0].line())
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+CORRECT, WRONG, TIMEOUT, UNSCORED = "correct", "wrong", "timeout", "unscored"
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A sample, what was found out about it, and where it is from.
+
+    Attributes:
+        id: 16 hex digits over the source's content and the place in it; the same in every run.
+        problem: task_id of the problem.
+        statement: the problem as people read it (no template, no instruction around it).
+        entry_point: the function that is asked for; empty where programs read stdin.
+        text: the model's raw answer.
+        program: the program in it; empty where there is none.
+        reasoning: the thought before the program, where rewriting or the trace's own form tells it apart.
+        status: one of CORRECT, WRONG, TIMEOUT, UNSCORED; empty before verification.
+        reason: why it is not correct, in words.
+        behaviour: digest of its outputs (`hm_tasks.execution.problem.Verdict`).
+        provenance: what made it, as far as the source tells: `source` (file name), `line`, `index` (which of
+            the problem's samples), `task`, `model`, `base`, `instruct`, `alpha`, `fingerprint` (of the model),
+            `merge` (method and arithmetic), `seed`, `sampling` (temperature, top_p, ...),
+            `prompt_sha256` (of the prompt as sent), `dataset` (hash of the problems' file).
+    """
+
+    id: str
+    problem: str
+    statement: str
+    entry_point: str
+    text: str
+    program: str = ""
+    reasoning: str = ""
+    status: str = ""
+    reason: str = ""
+    behaviour: str = ""
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def line(self) -> str:
+        """The record as one line of JSON, without its end."""
+        # Escaped: a lone surrogate in a model's answer is no UTF-8.
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, line: str) -> Record:
+        """What `line` wrote."""
+        return cls(**json.loads(line))
