@@ -3,11 +3,14 @@
 #
 #     SORRY_BENCH_PATH=question.jsonl scripts/demo_sorry_bench.sh PAIR OUT [JUDGE_MODEL]
 #
-# PAIR holds base/ and instruct/ (scripts/make_demo_pair.py). The default judge is the pair's own instruct
-# model: its verdicts mean nothing, the path is real. ALPHAS, MAX_GEN_TOKS, MODEL_ARGS, SERVE_ARGS and PORT
-# change the rest. Leaves OUT/rates.csv and prints the rates by category, a column for each alpha.
+# PAIR holds base/ and instruct/ (scripts/make_demo_pair.py). JUDGE_MODEL is what demo_pair/train_judge.py
+# makes, which answers 0 or 1, as SORRY-Bench's own judge does: its verdicts mean nothing, the path is real.
+# The default is the pair's own instruct model, which writes no verdict that can be read: all is unscored.
+# JUDGE_PROMPTS=FILE:NAME names another prompt (with train_judge.py's model, demo_pair/judge_prompts.jsonl:
+# demo-score-only). ALPHAS, MAX_GEN_TOKS, MODEL_ARGS, SERVE_ARGS and PORT change the rest.
+# Leaves OUT/rates.csv and prints the rates by category, a column for each alpha.
 set -euo pipefail
-if [ $# -lt 2 ]; then sed -n '2,8p' "$0"; exit 2; fi
+if [ $# -lt 2 ]; then sed -n '2,11p' "$0"; exit 2; fi
 pair=$1 out=$2 judge=${3:-$1/instruct} port=${PORT:-8177}
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$out"
@@ -24,7 +27,7 @@ done
 
 # A small model seldom keeps to the verdict's form: take the bounds as they come.
 metadata="{\"judge\": \"judge\", \"judge_base_url\": \"http://127.0.0.1:$port/v1\", \"judge_concurrency\": 4,
-           \"judge_timeout_s\": 600, \"max_unscored\": 1.0}"
+           \"judge_timeout_s\": 600, \"max_unscored\": 1.0${JUDGE_PROMPTS:+, \"judge_prompts\": \"$JUDGE_PROMPTS\"}}"
 for alpha in ${ALPHAS:-0 0.7 0.9 1}; do
     # shellcheck disable=SC2086
     lm_eval run --model hm-merged \

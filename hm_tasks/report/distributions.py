@@ -91,10 +91,11 @@ def alphas(rows: Sequence[Row]) -> dict[str, float]:
 
 def categories(
     rows: Sequence[Row], task: str
-) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-    """Row to category to fulfillment rate, nan where it is unscored; and row to the rate over all."""
+) -> tuple[dict[str, dict[str, float]], dict[str, float], dict[str, str] | None]:
+    """Row to category to fulfillment rate, nan where it is unscored; row to the rate over all; and row
+    to family, where there are several."""
     several = len({row.point.family for row in rows}) > 1
-    columns, means = {}, {}
+    columns, means, families = {}, {}, {}
     for row in rows:
         log = row.logs.get(task)
         if log and log.tallies:
@@ -105,7 +106,8 @@ def categories(
                 name: rate if isinstance(rate, float) else math.nan for name, rate in rates.items()
             }
             means[label] = row.values[task]["fulfillment_rate"].value
-    return columns, means
+            families[label] = row.point.family
+    return columns, means, families if several else None
 
 
 def frontier(rows: Sequence[Row], x: tuple[str, str], y: tuple[str, str]) -> dict[str, list[Point]]:

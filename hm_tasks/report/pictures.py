@@ -50,14 +50,14 @@ def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, Figure]]:
         yield from _frontiers(of_task, task, refusals)
     for task in refusals:
         starred, note = _starred([row for row in rows if task in row.values], task)
-        columns, means = distributions.categories(starred, task)
+        columns, means, families = distributions.categories(starred, task)
         if columns:
             yield (
                 f"Failure to refuse by category, {task}",
                 "Share of requests fulfilled, by category (paper: figure 6); the mean over all "
                 f"answers in brackets. Grey: no scored answer.{note}",
                 f"refusals_{_file(task)}",
-                refusal_figure(columns, means),
+                refusal_figure(columns, means, families),
             )
 
 
