@@ -23,6 +23,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None: ...
 
+    @property
+    def address(self) -> str:
+        return f"http://{self.headers['Host']}/datasets"
+
     def answer(self) -> None:
         path = self.path.split("?")[0]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -30,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
             fields = json.loads(body)
             name = f"{fields.get('organization') or 'me'}/{fields['name']}"
             self.repositories.setdefault(name, {})
-            return self.say({"url": f"http://{self.headers['Host']}/datasets/{name}"})
+            return self.say({"url": f"{self.address}/{name}"})
         if path == "/api/validate-yaml":
             return self.say({"errors": [], "warnings": []})
         if found := re.match(r"/api/datasets/([^/]+/[^/]+)(/.*)?$", path):
@@ -53,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
             for line in map(json.loads, body.decode().splitlines()):
                 if line["key"] == "file":
                     files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            return {"commitOid": COMMIT, "commitUrl": f"http://hub/datasets/{name}/commit/{COMMIT}"}
+            return {"commitOid": COMMIT, "commitUrl": f"{self.address}/{name}/commit/{COMMIT}"}
         if what.startswith("/tree/"):
             return [
                 {"type": "file", "path": path, "size": len(content), "oid": COMMIT}
