@@ -144,7 +144,7 @@ def _what_settles(
         found = np.array([[*ours[name], *other[name]] for name in common]).T
         samples = samples_to_settle(found[0], found[2], found[[1, 3]], k=int(k))
         ways += [f"{samples:,} samples a question"] if samples else []
-    return " or ".join(ways) if ways else "no number of questions: too close to 0"
+    return " or ".join(ways) if ways else "no number of questions (too close to 0)"
 
 
 def _counts(row: Row, task: str, prefix: str) -> dict[str, tuple[int, int]] | None:
