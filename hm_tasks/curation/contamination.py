@@ -1,16 +1,17 @@
 """Leave out what has word n-grams in common with a benchmark.
 
-Source: Brown et al., "Language Models are Few-Shot Learners", 2020, appendix C, which also EleutherAI's
-harness follows: text that shares 13 words in a row with a benchmark is contaminated, letters' case and
-punctuation apart. A benchmark's text of fewer than 13 words, but at least 8 (the paper's least n), counts as one
-n-gram of its own length; what is shorter is not compared, since such phrases are shared by chance.
+Source: Brown et al., "Language Models are Few-Shot Learners", 2020, appendix C, which also
+EleutherAI's harness follows: text that shares 13 words in a row with a benchmark is contaminated,
+letters' case and punctuation apart. A benchmark's text of fewer than 13 words, but at least 8 (the
+paper's least n), counts as one n-gram of its own length; what is shorter is not compared, since
+such phrases are shared by chance.
 
 Here the whole record goes, not a window around the match: half a program teaches nothing.
 
-Which texts a benchmark gives is the caller's to say. Prompts are the rule. Reference solutions are worth
-it where they are long: in short ones 13 words in a row are often idiom
-(`for i in range len arr for j in range i 1 len arr`), so give them under a name of their own and look at the counts.
-A set that was sampled from a benchmark's own problems is contaminated by it as a whole: name the
+Which texts a benchmark gives is the caller's to say. Prompts are the rule. Reference solutions are
+worth it where they are long: in short ones 13 words in a row are often idiom (`for i in range len
+arr for j in range i 1 len arr`), so give them under a name of their own and look at the counts. A
+set that was sampled from a benchmark's own problems is contaminated by it as a whole: name the
 benchmarks that the student will be measured on.
 
     kept = list(decontaminate(records, {"humanevalplus": prompts}, ContaminationSettings(), counts))
@@ -50,7 +51,8 @@ class ContaminationSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.shortest <= self.n:
             raise ContaminationError(
-                f"n={self.n!r}, shortest={self.shortest!r}: expected 1 <= shortest <= n, numbers of words."
+                f"n={self.n!r}, shortest={self.shortest!r}: expected numbers of words with "
+                "1 <= shortest <= n."
             )
 
 

@@ -9,9 +9,9 @@ Three kinds, each looked for among the records of one problem that were kept bef
   of the reasonings'. Candidates come from MinHash signatures (Broder, 1997, by `datasketch`); each
   is then compared by its true similarity, so that no pair below the threshold is ever called near.
 
-What a training set shows is reasoning and program. So two traces with one program and two thoughts are two
-examples, and so are two programs after one thought. Prose around a program is not exported and not compared;
-where there is no program the whole text stands for it.
+What a training set shows is reasoning and program. So two traces with one program and two thoughts
+are two examples, and so are two programs after one thought. Prose around a program is not exported
+and not compared; where there is no program the whole text stands for it.
 
 A record is only ever left out for one of the same status, so that no correct program goes because a
 wrong one came first; for being *near*, the outputs must agree as well (`Record.behaviour`).

@@ -2,8 +2,8 @@
 
     EXPORTS["openai"](Path("5_selected.jsonl"), Path("export/openai"), card)
 
-The same records and the same card give the same bytes, with the same versions of the libraries that write
-them. Records are read one at a time.
+The same records and the same card give the same bytes, with the same versions of the libraries that
+write them. Records are read one at a time.
 """
 
 from __future__ import annotations

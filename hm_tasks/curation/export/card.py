@@ -1,7 +1,7 @@
 """What a training set is made of, as data and as the README.md of its folder.
 
-card = Card("mbpp-0.7", models=("org/base", "org/instruct"), alphas=(0.7,), counts={...})
-text = card.markdown("jsonl", rows=1000)
+card = Card("mbpp-0.7", models=("org/base", "org/instruct"), alphas=(0.7,), counts={...}) text =
+card.markdown("jsonl", rows=1000)
 """
 
 from __future__ import annotations
@@ -102,17 +102,16 @@ class Card:
         """
         facts = self.facts(rows, left_out)
         sections = [
-            f"# {self.name}\n\n{rows} conversations about programming problems: the user's turn states a "
-            "problem, the assistant's is one model's sample: a program, after a thought where the "
-            "sample has one. Synthetic text, made by models and checked by running it, "
-            "not by people.\n\n"
+            f"# {self.name}\n\n{rows} conversations about programming problems: the user's turn "
+            "states a problem, the assistant's is a model's sample: a program, after a thought where "
+            "the sample has one. Synthetic text, written by models.\n\n"
             f"{form}",
             "## Models\n\n"
             + _listed({f"`{model}`": "" for model in self.models})
             + "\n\nalpha (weight of the instruct model): "
             + (", ".join(str(alpha) for alpha in self.alphas) or NOT_KNOWN),
-            "## Licences\n\nOf what the set is made from; which of them bind the set is for its user to "
-            "judge.\n\n" + _listed({f"`{of}`": text for of, text in self.licences.items()}),
+            "## Licences\n\nOf what the set is made from. Which of them bind the set is for its user "
+            "to judge.\n\n" + _listed({f"`{of}`": text for of, text in self.licences.items()}),
             "## Counts\n\n"
             + "\n".join(
                 f"- {step}: " + ", ".join(f"{kind} {number}" for kind, number in kinds.items())

@@ -1,8 +1,9 @@
 """A record as the two turns that a student learns from.
 
-The user's turn is the one that `hm-merged` and evalplus ask chat models (`hm_tasks.code_passk.prompts`), so that a
-student is trained on what it is measured with. The assistant's turn is the canonical form with
-its four markers where the record has a reasoning (`hm_tasks.curation.markers`), else the program in a code block.
+The user's turn is the one that `hm-merged` and evalplus ask chat models
+(`hm_tasks.code_passk.prompts`), so that a student is trained on what it is measured with. The
+assistant's turn is the canonical form with its four markers where the record has a reasoning
+(`hm_tasks.curation.markers`), else the program in a code block.
 
     for record, user, assistant in conversations(Path("5_selected.jsonl"), left_out): ...
 """

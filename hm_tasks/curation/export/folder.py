@@ -1,7 +1,6 @@
 """A folder that appears whole or not at all, and files of JSON lines in it.
 
-with whole_folder(Path("OUT/export/openai")) as partial:
-    write_lines(partial / "train.jsonl", rows)
+with whole_folder(Path("OUT/export/openai")) as partial: write_lines(partial / "train.jsonl", rows)
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     datasets.load_dataset("export/hf")        # offline; or upload the folder as it is
 
-Each row has the conversation in `messages`, which trl and most trainers read, and beside it where it is
-from. What a source did not tell is null; `provenance` holds all that it did tell, as JSON.
+Each row has the conversation in `messages`, which trl and most trainers read, and beside it where
+it is from. What a source did not tell is null; `provenance` holds all that it did tell, as JSON.
 """
 
 from __future__ import annotations

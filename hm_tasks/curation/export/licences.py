@@ -1,9 +1,9 @@
 """Under which licence a model or a benchmark is, as far as it says so itself.
 
-A model's licence is the `license` of its card's YAML header: the README.md of a local checkpoint, or of the
-hub's cache. Benchmarks' licences are those of their cards on the hub: `evalplus/mbppplus` and
-`evalplus/humanevalplus` (Apache-2.0), which extend `google-research-datasets/mbpp` (CC BY 4.0) and
-`openai/openai_humaneval` (MIT). Nothing is guessed.
+A model's licence is the `license` of its card's YAML header: the README.md of a local checkpoint,
+or of the hub's cache. Benchmarks' licences are those of their cards on the hub: `evalplus/mbppplus`
+and `evalplus/humanevalplus` (Apache-2.0), which extend `google-research-datasets/mbpp` (CC BY 4.0)
+and `openai/openai_humaneval` (MIT). Nothing is guessed.
 
     licence_of_model("HuggingFaceTB/SmolLM2-135M"), licence_of_problem("Mbpp/2")
 """
@@ -21,8 +21,8 @@ from hm_tasks.curation.export.card import NOT_KNOWN
 
 # By what a problem's task_id begins with.
 BENCHMARKS: Mapping[str, str] = {
-    "Mbpp": "apache-2.0 (tests: evalplus/mbppplus), cc-by-4.0 (problems: google-research-datasets/mbpp)",
-    "HumanEval": "apache-2.0 (tests: evalplus/humanevalplus), mit (problems: openai/openai_humaneval)",
+    "Mbpp": "apache-2.0 (evalplus/mbppplus), cc-by-4.0 (google-research-datasets/mbpp)",
+    "HumanEval": "apache-2.0 (evalplus/humanevalplus), mit (openai/openai_humaneval)",
     "Demo": "apache-2.0",
 }
 

@@ -1,7 +1,8 @@
 """A data folder for LLaMA-Factory: the set in its alpaca and in its sharegpt form.
 
 Source: LLaMA-Factory's data/README.md. Both forms train on the same conversations: an alpaca row's
-`instruction` and `input` are joined by a line break, which gives the user's turn of the sharegpt row. Train with
+`instruction` and `input` are joined by a line break, which gives the user's turn of the sharegpt
+row. Train with
 
     llamafactory-cli train ... --dataset_dir export/llamafactory --dataset NAME_sharegpt
 """
@@ -55,7 +56,8 @@ def export_llamafactory(records_file: Path, folder: Path, card: Card) -> Counter
         info = json.dumps(entries, indent=2)
         (partial / "dataset_info.json").write_text(info + "\n", "ascii")
         described = (
-            "`alpaca.jsonl` and `sharegpt.jsonl` hold the same conversations in LLaMA-Factory's two forms; "
+            "`alpaca.jsonl` and `sharegpt.jsonl` hold the same conversations in LLaMA-Factory's "
+            "two forms; "
             f"`dataset_info.json` calls them {' and '.join(f'`{entry}`' for entry in entries)}."
         )
         (partial / "README.md").write_text(card.markdown(described, rows, left_out), "utf-8")

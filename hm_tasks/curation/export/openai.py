@@ -1,7 +1,7 @@
 """Chat JSONL for fine-tuning at OpenAI, and at whoever reads its format.
 
-Source: OpenAI's guide to supervised fine-tuning: one object a line, with `messages` alone, of which each
-has `role` and `content`; the last is the assistant's. Fewer than ten are refused there.
+Source: OpenAI's guide to supervised fine-tuning: one object a line, with `messages` alone, of which
+each has `role` and `content`; the last is the assistant's. Fewer than ten are refused there.
 
     export_openai(Path("5_selected.jsonl"), Path("export/openai"), card)
 """
