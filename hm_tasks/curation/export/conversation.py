@@ -28,7 +28,8 @@ def conversations(records_file: Path, left_out: Counter[str]) -> Iterator[tuple[
 
     Args:
         left_out: gets how many records are no training examples, by reason: those without a program,
-            and those with a lone surrogate: to replace it would change a program that was verified.
+            those with a marker of the canonical form inside it, and those with a lone surrogate: to
+            replace it would change a program that was verified.
     """
     with records_file.open(encoding="utf-8") as lines:
         for line in lines:
