@@ -34,7 +34,7 @@ def conversations(records_file: Path, left_out: Counter[str]) -> Iterator[tuple[
     with records_file.open(encoding="utf-8") as lines:
         for line in lines:
             record = Record.read(line)
-            if not record.program:
+            if not record.program.strip():
                 left_out[NO_PROGRAM] += 1
                 continue
             if record.reasoning and markers_in(record.reasoning + record.program):

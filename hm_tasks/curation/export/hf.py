@@ -62,7 +62,7 @@ def export_hf(records_file: Path, folder: Path, card: Card) -> Counter[str]:
         (partial / "README.md").write_text(
             card.header(rows, left_out, FILE) + card.markdown(form, rows, left_out), "utf-8"
         )
-    return Counter({"rows": rows}) + left_out
+    return Counter({"rows": rows, **left_out})
 
 
 def _rows(records_file: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:

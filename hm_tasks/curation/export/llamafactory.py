@@ -61,7 +61,7 @@ def export_llamafactory(records_file: Path, folder: Path, card: Card) -> Counter
             f"`dataset_info.json` calls them {' and '.join(f'`{entry}`' for entry in entries)}."
         )
         (partial / "README.md").write_text(card.markdown(described, rows, left_out), "utf-8")
-    return Counter({"rows": rows}) + left_out
+    return Counter({"rows": rows, **left_out})
 
 
 def _rows(

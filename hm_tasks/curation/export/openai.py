@@ -46,4 +46,4 @@ def export_openai(records_file: Path, folder: Path, card: Card) -> Counter[str]:
         (partial / "README.md").write_text(card.markdown(form, rows, left_out), "utf-8")
     if rows < LEAST:
         log.warning("%s has %d examples; OpenAI takes files from %d on.", folder, rows, LEAST)
-    return Counter({"rows": rows}) + left_out
+    return Counter({"rows": rows, **left_out})

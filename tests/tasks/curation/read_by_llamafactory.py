@@ -25,7 +25,7 @@ def main(dataset_dir: str, tokenizer_path: str, dataset: str) -> None:
             "dataset": dataset,
             "dataset_dir": dataset_dir,
             "template": "qwen",
-            "cutoff_len": 65536,
+            "cutoff_len": 1_000_000,
             "overwrite_cache": True,
             "output_dir": os.path.join(tokenizer_path, "out"),
             "use_cpu": True,
