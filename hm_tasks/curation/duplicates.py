@@ -73,16 +73,27 @@ def deduplicate(
 ) -> Iterator[Record]:
     """The records that are no duplicates of an earlier one, in their order.
 
-    Holds two digests a record, and for near-duplicates its signature and eight bytes a shingle.
+    Holds two digests a record, and for near-duplicates about 12 KB for each that is kept: its buckets
+    and eight bytes a shingle.
 
     Args:
         counts: gets how many were left out as `exact`, `normalised` and `near`.
 
     Raises:
-        ImportError: near-duplicates are asked for and `datasketch` is missing.
+        ImportError: near-duplicates are asked for and `datasketch` is missing; said before anything is
+            read.
     """
-    seen: set[bytes] = set()
     near = NearIndex(settings.near_threshold) if settings.near_threshold is not None else None
+    return _new_ones(records, settings, near, counts)
+
+
+def _new_ones(
+    records: Iterable[Record],
+    settings: DuplicateSettings,
+    near: NearIndex | None,
+    counts: Counter[str],
+) -> Iterator[Record]:
+    seen: set[bytes] = set()
     for record in records:
         group = (record.status, "" if settings.across_problems else record.problem)
         exact = _digest(EXACT, *group, record.program or record.text, record.reasoning)

@@ -220,5 +220,5 @@ def test_settings_that_mean_nothing_are_refused(settings):
 def test_without_datasketch_the_message_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasketch", None)
     with pytest.raises(ImportError, match=r"hindsight-merging\[curate\]"):
-        kept([record("x")])
+        deduplicate([], DuplicateSettings(), Counter())
     assert len(kept([record("x")], near_threshold=None)[0]) == 1
