@@ -2,7 +2,7 @@
 
 import pytest
 
-from hm_metrics.programs import canonical
+from hm_metrics.programs import bare, canonical
 
 PLAIN = "def f(xs):\n    total = 0\n    for x in xs:\n        total += x\n    return total\n"
 SAME = {
@@ -118,3 +118,9 @@ def test_what_does_not_parse_is_compared_word_by_word(text):
 def test_a_program_and_its_canonical_form_repeat_themselves():
     assert canonical(PLAIN) == canonical(PLAIN)
     assert "total" not in canonical(PLAIN)
+
+
+def test_a_bare_program_has_its_names_and_nothing_that_does_not_run():
+    program = 'def f( x: int )->int:  # note\n    """Doc."""\n    return (x)\n'
+    assert bare(program) == "def f(x):\n    return x"
+    assert bare("def f(:  # note") == "def f(:  # note"
