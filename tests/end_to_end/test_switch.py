@@ -31,14 +31,14 @@ def lm_eval(folder, pair, *arguments, tasks="demo_passk"):
     command += [f"base={pair[0]}", f"instruct={pair[1]}", "merge_method=switch", *arguments]
     command += ["--tasks", tasks, "--limit", "2", "--confirm_run_unsafe_code", "--log_samples"]
     command += ["--output_path", "out", "--batch_size", "4", "--gen_kwargs", "max_gen_toks=8"]
-    command += ["--metadata", '{"n_samples": 3, "k": [1], "embedder": "none"}']
+    command += ["--metadata", '{"n_samples": 3, "k": [1]}']
     return subprocess.run(
         list(map(str, command)),
         cwd=folder,
         env=os.environ | {"HM_CACHE": str(folder / "cache")},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=900,
     )
 
 
