@@ -60,7 +60,7 @@ class SwitchedCausalLM(TwoModels):
             turn_seeds: one a row, for rules that draw. None takes them from torch's generator.
         """
         turns = Turns(self.rule, self.decode, turn_seeds)
-        return super().generate(*inputs, turns=turns, **arguments)
+        return super().generate(*inputs, turns=turns, **arguments)  # type: ignore[misc]
 
     def _beam_search(self, *_: Any, **__: Any) -> Any:
         raise ValueError(
