@@ -26,10 +26,11 @@ def take_recipe(file: str | None, arguments: dict[str, Any]) -> MergeRecipe:
     return read_recipe(file)
 
 
-def backend_for_mixing(backend: str, materialize: bool, keep_resident: bool) -> str:
+def backend_side_by_side(method: str, backend: str, materialize: bool, keep_resident: bool) -> str:
+    """The backend of methods that run two models. Raises RecipeError for what they cannot have."""
     if backend == "vllm" or materialize or keep_resident:
         raise RecipeError(
-            "merge_method=mix runs two models side by side, which the hf backend does alone and "
+            f"merge_method={method} runs two models side by side, which backend=hf does alone and "
             "without merged weights: leave backend, materialize and keep_resident out."
         )
     return "hf"

@@ -15,9 +15,10 @@ from typing import Any
 
 from lm_eval.api.model import TemplateLM
 
+from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
 from hm_models.preflight import MergePlan
-from hm_models.recipe import MIX, MergeRecipe
+from hm_models.recipe import MIX, SIDE_BY_SIDE, SWITCH, MergeRecipe
 from hm_models.stream import MergeStream
 
 BACKENDS = ("vllm", "hf")
@@ -120,13 +121,14 @@ def load_hf(
     asked = str(arguments.get("device") or "cuda")
     no_cuda = asked.startswith("cuda") and not torch.cuda.is_available()
     arguments = arguments | {"device": "cpu" if no_cuda else asked}
-    if folder is None and recipe.end and recipe.merge_method != MIX:
+    if folder is None and recipe.end and recipe.merge_method not in SIDE_BY_SIDE:
         folder = recipe.end.folder  # transformers reads a plain checkpoint in more ways than we do
     if folder is not None:
         lm = HFLM(pretrained=str(folder), **arguments)
     else:
         _refuse(arguments, "needs a checkpoint on disk: add materialize=true, or leave it out")
-        make = _mixed_transformer if recipe.merge_method == MIX else _merged_transformer
+        of_method = {MIX: _mixed_transformer, SWITCH: _switched_transformer}
+        make = of_method.get(recipe.merge_method, _merged_transformer)
         model = make(recipe, plan, stream, arguments)
         tokenizer = {"tokenizer": str(recipe.instruct_checkpoint.folder)}
         lm = HFLM(pretrained=model, **(tokenizer | arguments))
@@ -172,14 +174,45 @@ def _mixed_transformer(
     recipe: MergeRecipe, plan: MergePlan, stream: MergeStream, arguments: dict[str, Any]
 ):
     """Both models side by side; their probabilities are mixed at every step."""
-    from transformers import AutoModelForCausalLM
-
     from hm_models.mix import MixedCausalLM
 
     dtype, device = arguments.pop("dtype", "auto"), arguments.pop("device")
     base, instruct = (
-        AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype).to(device)
+        _own_transformer(checkpoint, dtype, device)
         for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint)
     )
     assert isinstance(recipe.alpha, float), "the recipe allows mix a number alone"
     return MixedCausalLM(base=base, instruct=instruct, alpha=recipe.alpha)
+
+
+def _switched_transformer(
+    recipe: MergeRecipe, plan: MergePlan, stream: MergeStream, arguments: dict[str, Any]
+):
+    """Two models that take turns, each one of the pair or a merge of it."""
+    from transformers import AutoTokenizer
+
+    from hm_models.switch import SwitchedCausalLM
+
+    rule = recipe.turn_rule
+    assert rule is not None, "only a recipe that switches comes here"
+    made = {"dtype": arguments.pop("dtype", "auto"), "device": arguments.pop("device")}
+    first, second = (
+        _own_transformer(side.end, **made)
+        if side.end
+        else _merged_transformer(side, plan, stream, dict(made))
+        for side in recipe.speakers(rule)
+    )
+    tokenizer = AutoTokenizer.from_pretrained(
+        arguments.get("tokenizer") or recipe.instruct_checkpoint.folder
+    )
+    # Of two alphas the higher one is not the base, and carries the instruct model's config.
+    like = first if rule.alphas[0] > rule.alphas[1] else second
+    decode: Any = tokenizer.decode
+    return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
+
+
+def _own_transformer(checkpoint: Checkpoint, dtype: Any, device: Any):
+    """A checkpoint as it is."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype).to(device)

@@ -27,7 +27,7 @@ from hm_models.live import (
 )
 from hm_models.mapped import ResidentFiles
 from hm_models.preflight import plan_merge
-from hm_models.recipe import MIX, MergeRecipe
+from hm_models.recipe import MIX, SIDE_BY_SIDE, MergeRecipe
 from hm_models.stream import MergeStream
 from hm_models.writer import materialise
 
@@ -116,8 +116,8 @@ class Engine:
     @property
     def weights(self) -> str:
         """Where the weights come from: `checkpoint` (alpha 0 or 1), `materialised`, `streamed`, or
-        `both models` where probabilities are mixed."""
-        if self.recipe.merge_method == MIX:
+        `both models` where two run side by side."""
+        if self.recipe.merge_method in SIDE_BY_SIDE:
             return "both models"
         if self.recipe.end:
             return "checkpoint"

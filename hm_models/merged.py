@@ -18,17 +18,18 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CacheHook, TemplateLM
 
-from hm_models.arguments import backend_for_mixing, take_recipe
+from hm_models.arguments import backend_side_by_side, take_recipe
 from hm_models.backends import choose_backend
 from hm_models.engine import Engine
 from hm_models.errors import RecipeError
 from hm_models.front import Front
 from hm_models.places import samples_file
 from hm_models.preflight import MergePlan
-from hm_models.recipe import MIX, MergeRecipe
+from hm_models.recipe import SIDE_BY_SIDE, MergeRecipe
 from hm_models.sample_key import ModelKey, same_again
 from hm_models.sample_store import SampleStore
 from hm_models.sampling import Sampler, Sampling
+from hm_models.turns import NO_SCORES
 
 PROMPT_STYLES = ("auto", "chat", "completion")
 # What the harness asks for its records after a run; not worth the start of an engine.
@@ -80,8 +81,9 @@ class HindsightMerged(LM):
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
         merge = take_recipe(recipe, arguments)
-        if merge.merge_method == MIX:
-            backend = backend_for_mixing(backend, materialize, keep_resident)
+        method = merge.merge_method
+        if method in SIDE_BY_SIDE:
+            backend = backend_side_by_side(method, backend, materialize, keep_resident)
         if materialize and keep_resident:
             raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
         self.engine = Engine(merge, choose_backend(backend), arguments, materialize, keep_resident)
@@ -258,10 +260,19 @@ class HindsightMerged(LM):
         return self.sampling.answers(requests, self._sampler, lambda: self.lm, disable_tqdm)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        return self.sampling.scores("loglikelihood", requests, lambda: self.lm)
+        return self._scores("loglikelihood", requests)
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
-        return self.sampling.scores("loglikelihood_rolling", requests, lambda: self.lm)
+        return self._scores("loglikelihood_rolling", requests)
+
+    def refuse_scores(self) -> None:
+        """Raise RecipeError where the model gives no probability to a text that is there already."""
+        if self.recipe.turn_rule is not None:
+            raise RecipeError(NO_SCORES)
+
+    def _scores(self, kind: str, requests: list[Instance]) -> list:
+        self.refuse_scores()
+        return self.sampling.scores(kind, requests, lambda: self.lm)
 
     # --- the protocol of a result --------------------------------------------------------------
 

@@ -9,27 +9,17 @@ memory and both their forward passes.
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
 import torch
-from transformers import GenerationMixin, PreTrainedModel
-from transformers.cache_utils import Cache
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-
-class MixedCache(Cache):
-    """The kv caches of the models that run, by the name of their side."""
-
-    def __init__(self, sides: dict[str, Cache]) -> None:
-        # All layers in one list: what `Cache` does to its layers, such as reordering beams, then
-        # reaches every model.
-        super().__init__(layers=[layer for cache in sides.values() for layer in cache.layers])
-        self.sides = sides
+from hm_models.two_models import SideCaches, TwoModels
 
 
-class MixedCausalLM(PreTrainedModel, GenerationMixin):
+class MixedCausalLM(TwoModels):
     """p(token) = alpha * p_instruct(token) + (1 - alpha) * p_base(token), at every step.
 
     Both models read the same tokens, so row i of both heads must be the same token. `config` and
@@ -45,35 +35,15 @@ class MixedCausalLM(PreTrainedModel, GenerationMixin):
     """
 
     def __init__(self, base: PreTrainedModel, instruct: PreTrainedModel, alpha: float) -> None:
-        sizes = [model.config.get_text_config().vocab_size for model in (base, instruct)]
-        if sizes[0] != sizes[1]:
-            raise ValueError(
-                f"base gives a probability to {sizes[0]} tokens and instruct to {sizes[1]}, but a "
-                "mixture needs the same tokens on both sides. Where the surplus is only padding, "
-                "call resize_token_embeddings(len(tokenizer)) on both; otherwise merge the weights "
-                "with hm-merged, which matches tokens by their string."
-            )
-        config = copy.deepcopy(instruct.config)
-        # transformers checks that a class can attend as its config says; only the two models do.
-        config._attn_implementation = "eager"
-        super().__init__(config)
-        self.generation_config = copy.deepcopy(instruct.generation_config)
-        self.base = base
-        self.instruct = instruct
+        super().__init__({"base": base, "instruct": instruct}, like=instruct)
         self.alpha = alpha
-        # No post_init(): it is for weights of one's own, and may initialise them.
-
-    @classmethod
-    def _supports_default_dynamic_cache(cls) -> bool:
-        # One cache made from one config cannot serve two models: each makes its own in `forward`.
-        return False
 
     def forward(
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        past_key_values: MixedCache | None = None,
+        past_key_values: SideCaches | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         **arguments: Any,
@@ -95,7 +65,7 @@ class MixedCausalLM(PreTrainedModel, GenerationMixin):
         """
         weights = {"base": 1 - self.alpha, "instruct": self.alpha}
         running = [side for side, weight in weights.items() if weight > 0]
-        past = past_key_values.sides if isinstance(past_key_values, MixedCache) else {}
+        past = past_key_values.sides if isinstance(past_key_values, SideCaches) else {}
         if past_key_values is not None and list(past) != running:
             raise ValueError(
                 f"past_key_values is a {type(past_key_values).__name__} of {list(past)}, but at "
@@ -121,5 +91,5 @@ class MixedCausalLM(PreTrainedModel, GenerationMixin):
         cached = all(cache is not None for cache in caches.values())
         return CausalLMOutputWithPast(
             logits=mixture,  # type: ignore[arg-type]  # declared as the legacy FloatTensor
-            past_key_values=MixedCache(caches) if cached else None,
+            past_key_values=SideCaches(caches) if cached else None,
         )

@@ -13,7 +13,7 @@ import torch
 from hm_models.checkpoint import Checkpoint, TensorHeader
 from hm_models.errors import RecipeError
 from hm_models.mapped import MappedCheckpoint
-from hm_models.recipe import MIX, MergeRecipe
+from hm_models.recipe import MergeRecipe
 from hm_models.vocabulary import RowMatch, match_rows, read_vocabulary
 
 # Modules with one row for each token, by the names that the architectures of the hub use.
@@ -88,10 +88,10 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
     _compare_names(base, base_names, instruct, instruct_names)
     embeddings = _embedding(base), _embedding(instruct)
     rows = _vocabulary_rows(base, instruct, remarks)
-    if rows is not None and recipe.merge_method == MIX:
+    if rows is not None and recipe.needs_same_rows:
         raise RecipeError(
-            "merge_method=mix needs the same tokens in the same rows on both sides, and "
-            f"{remarks[-1]}. Merge the weights instead (merge_method=linear)."
+            f"merge_method={recipe.merge_method} needs the same tokens in the same rows on both sides, "
+            f"and {remarks[-1]}. Merge the weights instead (merge_method=linear)."
         )
     planned = []
     clashes = []

@@ -24,8 +24,11 @@ from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
 from hm_models.methods import Arithmetic, Settings, TwoModelMethod, tensor_seed
 from hm_models.settings import as_settings, is_scalar, resolve
+from hm_models.turns import TurnRule
 
-MIX = "mix"  # no merge of weights: both models side by side (hm_models.mix)
+# No merge of weights, but two models side by side: hm_models.mix, hm_models.switch.
+MIX, SWITCH = "mix", "switch"
+SIDE_BY_SIDE = (MIX, SWITCH)
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -37,12 +40,13 @@ class MergeRecipe:
         base: folder or hub name of the earlier checkpoint (alpha = 0).
         instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1).
         alpha: weight of `instruct`, in [0, 1]: a number, or as `hm_models.alpha` says. None where the
-            parameters say it all.
+            parameters say it all, as with `switch`, where it is refused.
         base_revision, instruct_revision: branch, tag or commit on the hub.
-        merge_method: a method of `mergekit.merge_methods` for two models, or `mix`.
+        merge_method: a method of `mergekit.merge_methods` for two models, `mix` or `switch`.
         merge_dtype: precision of the arithmetic; the result is rounded once, to `out_dtype`. None
             promotes the two inputs' dtypes.
-        merge_params: the method's other parameters, as settings of mergekit.
+        merge_params: the method's other parameters, as settings of mergekit; for `switch` the rule
+            (`hm_models.turns.TurnRule`), in full.
         base_params, instruct_params: the same for one input alone.
         merge_seed: what methods that drop weights at random draw from.
         out_dtype: dtype of the merged tensors; None keeps the instruct model's.
@@ -93,6 +97,15 @@ class MergeRecipe:
                     "two models' probabilities, not their tensors."
                 )
             return
+        if self.merge_method == SWITCH:
+            if self.alpha is not None:
+                raise RecipeError(
+                    f"alpha={self.alpha!r}: merge_method=switch takes no alpha, as it has two models "
+                    'that take turns. Leave alpha out; merge_params={"alphas": [0, 1], ...} says which '
+                    "two, the first speaker first."
+                )
+            object.__setattr__(self, "merge_params", TurnRule.of(self.merge_params).to_params())
+            return
         method = TwoModelMethod.named(self.merge_method)
         # Without alpha, the parameters must say what alpha would.
         needs_alpha = bool(method.set_by_alpha) and not given & set(method.set_by_alpha)
@@ -116,10 +129,30 @@ class MergeRecipe:
         Raises:
             RecipeError: as for the recipe itself.
         """
-        other = dataclasses.replace(self, alpha=alpha)  # type: ignore[arg-type]
+        return self._with(alpha=alpha)
+
+    def _with(self, **changes: object) -> MergeRecipe:
+        other = dataclasses.replace(self, **changes)  # type: ignore[arg-type]
         for side in ("base_checkpoint", "instruct_checkpoint"):
             other.__dict__[side] = getattr(self, side)
         return other
+
+    @property
+    def turn_rule(self) -> TurnRule | None:
+        """Who speaks when, where two models take turns, else None."""
+        return TurnRule.of(self.merge_params) if self.merge_method == SWITCH else None
+
+    def speakers(self, rule: TurnRule) -> list[MergeRecipe]:
+        """The two models that take turns, each as a recipe of its own, the first speaker first."""
+        return [
+            self._with(merge_method="linear", merge_params={}, alpha=alpha) for alpha in rule.alphas
+        ]
+
+    @property
+    def needs_same_rows(self) -> bool:
+        """Whether the base itself runs beside another model, so that tokens must sit in its rows."""
+        rule = self.turn_rule
+        return self.merge_method == MIX or (rule is not None and 0.0 in rule.alphas)
 
     @property
     def end(self) -> Checkpoint | None:
@@ -138,7 +171,7 @@ class MergeRecipe:
     @property
     def alpha_is_idle(self) -> bool:
         """Whether the method has no way between the two models, so that alpha changes nothing."""
-        if self.merge_method == MIX or self.alpha is None:
+        if self.merge_method in SIDE_BY_SIDE or self.alpha is None:
             return False
         return not TwoModelMethod(self.merge_method).set_by_alpha
 
@@ -146,11 +179,13 @@ class MergeRecipe:
         """Return a function of a tensor's name and depth that says how it is merged.
 
         Raises:
-            RecipeError: the method merges no weights (`mix`); the function raises it where
+            RecipeError: the method merges no weights (`mix`, `switch`); the function raises it where
                 parameters do not fit a tensor.
         """
-        if self.merge_method == MIX:
-            raise RecipeError("merge_method=mix merges no weights, so there are no merged tensors.")
+        if self.merge_method in SIDE_BY_SIDE:
+            raise RecipeError(
+                f"merge_method={self.merge_method} merges no weights, so there are no merged tensors."
+            )
         method = TwoModelMethod(self.merge_method)
         by_alpha = ({}, {}, {}) if self.alpha is None else method.alpha_settings(self.alpha)
         given = (self.merge_params, self.base_params, self.instruct_params)
@@ -173,7 +208,7 @@ class MergeRecipe:
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""
-        if self.merge_method != MIX and self.end is None:
+        if self.merge_method not in SIDE_BY_SIDE and self.end is None:
             arithmetic = self.arithmetic()
             for name in names:
                 arithmetic(name, 0.0)

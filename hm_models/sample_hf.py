@@ -20,9 +20,10 @@ from lm_eval.models.utils import (
 )
 from transformers import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
-from hm_models.sample_key import Job
+from hm_models.sample_key import Job, is_sampled
 from hm_models.sample_store import Answer
 from hm_models.sampling import Taker
+from hm_models.switch import SwitchedCausalLM
 
 
 def sample_hf(lm: Any, jobs: list[Job], take: Taker) -> None:
@@ -66,10 +67,12 @@ def _sample_batch(lm: Any, jobs: list[Job], take: Taker) -> None:
         take([(jobs[row], Answer(_text(lm, tokens, until), facts))])
 
     rows = Rows(start, until, _stop_tokens(lm), lm.tok_decode, hand_over)
-    if seeds[0] is None:
-        kwargs.pop("temperature", None)  # greedy has none, and transformers warns of one
-    else:
+    if is_sampled(jobs[0].gen_kwargs):
         kwargs["custom_generate"] = drawing.generate
+    else:
+        kwargs.pop("temperature", None)  # greedy has none, and transformers warns of one
+    if isinstance(lm.model, SwitchedCausalLM):
+        kwargs["turn_seeds"] = seeds
     with torch.autocast(
         device_type=lm.device.type,
         dtype=lm.mixed_precision_dtype,

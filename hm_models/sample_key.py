@@ -66,6 +66,7 @@ class ModelKey:
 
     fingerprint: str
     description: dict[str, Any]
+    is_random: bool = False  # its greedy answers differ, too: it draws who speaks
 
     @classmethod
     def of(cls, recipe: MergeRecipe, backend: str, arguments: Mapping[str, Any]) -> ModelKey:
@@ -77,6 +78,7 @@ class ModelKey:
         return cls(
             hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
             recipe.to_dict() | {"backend": backend, "arguments": parts[2]},
+            recipe.turn_rule is not None and recipe.turn_rule.is_random,
         )
 
 
@@ -96,7 +98,7 @@ class Job:
         key: where it is kept.
         request: the harness's request; `nth` of its samples.
         prompt, gen_kwargs: what is asked, the latter as the harness gave it.
-        seed: what it is drawn with; None where the answer is greedy.
+        seed: what it is drawn with; None where nothing is drawn.
     """
 
     key: SampleKey
@@ -111,7 +113,7 @@ def jobs_of(requests: Sequence[Instance], model: ModelKey, sampling_seed: int) -
     """One job for each request, in order; a request that stands there n times asks for n samples.
 
     Two documents of a task with one and the same prompt get samples of their own. Greedy answers are
-    all the same one.
+    all the same one, unless the model itself draws.
 
     Raises:
         RecipeError: a `seed` among the sampling parameters, which would make all samples equal.
@@ -121,7 +123,7 @@ def jobs_of(requests: Sequence[Instance], model: ModelKey, sampling_seed: int) -
     bodies: dict[int, tuple[str, bool, int]] = {}
     for request in sorted(asked.values(), key=lambda r: (r.task_name or "", r.doc_id or 0, r.idx)):
         prompt, gen_kwargs = request.args
-        samples = _is_sampled(gen_kwargs)
+        samples = model.is_random or is_sampled(gen_kwargs)
         if samples and "seed" in gen_kwargs:
             raise RecipeError(
                 f"seed={gen_kwargs['seed']} among the sampling parameters (--gen_kwargs) would make "
@@ -164,7 +166,8 @@ def same_again(recipe: MergeRecipe, arguments: Mapping[str, Any]) -> str:
     return "exact" if invariant or str(dtype) in ("float32", "float") else "up to rounding"
 
 
-def _is_sampled(gen_kwargs: Mapping[str, Any]) -> bool:
+def is_sampled(gen_kwargs: Mapping[str, Any]) -> bool:
+    """Whether tokens are drawn, by what the harness makes of these parameters."""
     normalised = normalize_gen_kwargs(dict(gen_kwargs))
     return bool(normalised["do_sample"]) and float(normalised.get("temperature") or 0) > 0
 

@@ -44,9 +44,9 @@ class Model:
 
     @property
     def label(self) -> str:
-        """As in figures: the two ends by their names."""
+        """As in figures: the two ends by their names, a method that takes no alpha by its own."""
         if not self.alpha:
-            return "as it is"
+            return self.method or "as it is"
         return {BASE: "base (alpha=0)", INSTRUCT: "instruct (alpha=1)"}.get(
             self.number if self.number is not None else -1.0, f"alpha={self.alpha}"
         )

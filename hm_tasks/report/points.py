@@ -142,7 +142,7 @@ def _labels(
     for model, temperature, _, folder in drafts:
         family = families[model]
         parts = [model.label]
-        if len(methods[family]) > 1 and not model.at_end:
+        if len(methods[family]) > 1 and not model.at_end and model.method not in parts:
             parts.append(model.method)
         if len(temperatures[family]) > 1 and temperature is not None:
             parts.append(f"T={temperature:g}")

@@ -10,7 +10,6 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from transformers import (
-    AutoModelForCausalLM,
     AutoTokenizer,
     DynamicCache,
     GPT2Config,
@@ -18,18 +17,12 @@ from transformers import (
 )
 
 from hm_models.mix import MixedCausalLM
+from tests.models.side_by_side import NEW, PROMPTS, STOP, encode, greedy, input_lengths, load
 from tests.models.tiny import tiny_checkpoint
 
 ALPHA = 0.7
-PROMPTS = ("w1 w2 w3", "w40 w41", "w7 w7 w7 w8 w9")
 TOKENS = torch.arange(80).reshape(2, 40)
-STOP = 1
-NEW = 12
 DRAWS = 4000
-
-
-def load(folder, dtype=torch.float32):
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
 
 
 def mix(pair, alpha=ALPHA):
@@ -49,10 +42,6 @@ def mixed(pair):
 @pytest.fixture(scope="module")
 def tokenizer(instruct):
     return AutoTokenizer.from_pretrained(instruct, padding_side="left")
-
-
-def encode(tokenizer, *prompts):
-    return dict(tokenizer(list(prompts), padding=True, return_tensors="pt"))
 
 
 def logits(model, tokens=TOKENS):
@@ -79,22 +68,6 @@ def greedy_by_hand(pair, tokens, probabilities=by_hand):
         new.append(int(probabilities(pair, tokens)[0, -1].argmax()))
         tokens = torch.cat([tokens, torch.tensor([new[-1:]])], dim=-1)
     return new
-
-
-def greedy(model, inputs, **arguments):
-    """The new tokens of each row, up to the first stop token."""
-    texts = model.generate(**inputs, max_new_tokens=NEW, do_sample=False, **arguments)
-    rows = texts[:, inputs["input_ids"].shape[1] :].tolist()
-    return [row[: row.index(STOP) + 1] if STOP in row else row for row in rows]
-
-
-def input_lengths(model):
-    """A list that fills with the number of tokens of each forward pass."""
-    lengths: list[int] = []
-    model.register_forward_pre_hook(
-        lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
-    )
-    return lengths
 
 
 # --- the distribution ----------------------------------------------------------------------------

@@ -80,3 +80,12 @@ def test_bad_input_is_refused_before_a_model_is_loaded(log, tmp_path):
     done = hm_entropy(log, "--model_args", "base=a,instruct=b,alpha=2")
     assert done.returncode == 2
     assert "alpha" in done.stderr
+
+
+def test_models_that_take_turns_are_refused_before_they_are_loaded(log, tmp_path):
+    for seed, name in enumerate(("base", "instruct")):
+        tiny_checkpoint(tmp_path / name, seed)
+    pair = f"base={tmp_path / 'base'},instruct={tmp_path / 'instruct'},merge_method=switch"
+    done = hm_entropy(log, "--model_args", f'{pair},merge_params={{"every":2}}')
+    assert done.returncode == 2
+    assert "merge_method=switch says nothing of a text that is given" in done.stderr

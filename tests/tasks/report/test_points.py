@@ -88,3 +88,16 @@ def test_gradients_and_parameters_of_methods_are_told_apart(tmp_path):
     assert len(labels) == 4
     assert "alpha=[0.2, 0.9], linear" in labels
     assert "alpha=0.7, ties (density=0.5)" in labels
+
+
+def test_models_that_take_turns_are_named_by_their_rule_once(tmp_path):
+    for every in (4, 16):
+        rule = {"alphas": [0.0, 1.0], "every": every}
+        model = merge(None, merge_method="switch", merge_params=rule)
+        write_run(tmp_path / f"{every}", model, {CODE: code(["+-"])})
+    write_run(tmp_path / "merged", merge(0.7), {CODE: code(["+-"])})
+    assert {point.label for point in points(tmp_path)} == {
+        "switch (alphas=[0.0, 1.0], every=4)",
+        "switch (alphas=[0.0, 1.0], every=16)",
+        "alpha=0.7, linear",
+    }
