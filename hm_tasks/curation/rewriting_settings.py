@@ -22,7 +22,7 @@ from hm_tasks.quoting import mark_for, quoted
 
 PROMPT = Path(__file__).with_name("rewrite_prompt.txt")
 _FIELDS = ("statement", "answer", "program", "mark")
-_FIELD = re.compile(r"\{(%s)\}" % "|".join(_FIELDS))
+_FIELD = re.compile(rf"\{{({'|'.join(_FIELDS)})\}}")
 
 # Name, type, default and meaning of each, for a command line.
 OPTIONS: dict[str, tuple[type, Any, str]] = {
@@ -89,7 +89,7 @@ class RewriteSettings:
             settings.endpoint.key()
         except EndpointError as error:
             raise ProtocolError(
-                f"The rewriter {model} cannot be asked. {error} (rewrite_base_url names another endpoint.)"
+                f"The rewriter {model} cannot be asked. {error} (rewrite_base_url names another.)"
             ) from None
         return settings
 
