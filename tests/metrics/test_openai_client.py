@@ -99,6 +99,7 @@ def test_a_bad_request_fails_alone_and_is_not_asked_again():
     assert list(failed) == [3]
     assert failed[3].refused
     assert failed[3].attempts == 1
+    assert failed[3].what == "answered 400"
     assert "too long" in failed[3].reason
     assert len(server.requests) == 8
 
