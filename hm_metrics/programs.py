@@ -53,6 +53,21 @@ def canonical(program: str, entry_point: str = "") -> str:
         return "unparsed: " + " ".join(program.split())
 
 
+def bare(program: str) -> str:
+    """The program in one layout, without comments, docstrings and type hints; its names are kept.
+
+    What does not parse stays as it is.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(program)
+        _drop_what_does_not_run(list(ast.walk(tree)))
+        return ast.unparse(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return program
+
+
 def _drop_what_does_not_run(nodes: list[ast.AST]) -> None:
     for node in nodes:
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:

@@ -34,6 +34,11 @@ def completion_prompt(problem_prompt: str) -> str:
     return problem_prompt.strip() + "\n"
 
 
+def user_turn(problem_prompt: str) -> str:
+    """What a chat model is asked."""
+    return f"{INSTRUCTION}\n```\n{problem_prompt.strip()}\n```\n"
+
+
 def chat_prompt(
     problem_prompt: str, apply_chat_template: ApplyChatTemplate, system: str | None
 ) -> str:
@@ -45,7 +50,7 @@ def chat_prompt(
     """
     messages = [{"role": "system", "content": system}] if system else []
     messages += [
-        {"role": "user", "content": f"{INSTRUCTION}\n```\n{problem_prompt.strip()}\n```\n"},
+        {"role": "user", "content": user_turn(problem_prompt)},
         {"role": "assistant", "content": f"{RESPONSE}\n```python\n{TAKEOVER}\n```\n"},
     ]
     return apply_chat_template(messages).split(TAKEOVER)[0]

@@ -1,7 +1,7 @@
 """One sample on its way into a training set: a line of each file that curation writes.
 
-    records = [Record.read(line) for line in file]
-    file.write(records[0].line())
+records = [Record.read(line) for line in file]
+file.write(records[0].line())
 """
 
 from __future__ import annotations

@@ -1,0 +1,133 @@
+"""What a training set is made of, as data and as the README.md of its folder.
+
+card = Card("mbpp-0.7", models=("org/base", "org/instruct"), alphas=(0.7,), counts={...}) text =
+card.markdown("jsonl", rows=1000)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+NOT_KNOWN = "not known"  # how a licence begins that nobody could tell
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LICENCE_ID = re.compile(r"[a-z0-9][a-z0-9.+-]*")  # as the hub writes them
+_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
+
+
+class CardError(ValueError):
+    """A card that cannot be written."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """Where a training set is from and what was done to it.
+
+    Attributes:
+        name: of the set: letters, digits, `.`, `_`, `-`.
+        models: hub names or folders of the models that were sampled, base and instruct where merged.
+        alphas: weights of the instruct model, numbers or gradients as they were given.
+        counts: step of curation -> what was counted there -> how many.
+        licences: model or benchmark -> its licence (`hm_tasks.curation.export.licences`).
+        protocol: settings of sampling and of curation, as JSON can hold them.
+    """
+
+    name: str
+    models: tuple[str, ...] = ()
+    alphas: tuple[float | str, ...] = ()
+    counts: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    licences: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    protocol: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise CardError(
+                f"{self.name!r} cannot name a training set: expected letters, digits, '.', '_' and "
+                "'-', beginning with a letter or a digit, such as `mbpp-0.7`."
+            )
+
+    def licence(self) -> str:
+        """The set's licence as the hub writes it: the one that all parts have, `other` or `unknown`."""
+        licences = set(self.licences.values())
+        if not licences or any(licence.startswith(NOT_KNOWN) for licence in licences):
+            return "unknown"
+        only = licences.pop()
+        return "other" if licences or not _LICENCE_ID.fullmatch(only) else only
+
+    def facts(self, rows: int, left_out: Mapping[str, int]) -> dict[str, Any]:
+        """The card as plain data."""
+        return {
+            "models": list(self.models),
+            "alphas": list(self.alphas),
+            "rows": rows,
+            "left_out": dict(sorted(left_out.items())),
+            "counts": {step: dict(sorted(kinds.items())) for step, kinds in self.counts.items()},
+            "licences": dict(self.licences),
+            "protocol": json.loads(json.dumps(self.protocol, sort_keys=True)),
+        }
+
+    def header(self, rows: int, left_out: Mapping[str, int], data_files: str) -> str:
+        """The YAML header that the Hugging Face hub and `datasets` read."""
+        licence = self.licence()
+        size = next((name for limit, name in _SIZES if rows < limit), "n>1M")
+        header: dict[str, Any] = {"pretty_name": self.name, "license": licence}
+        if licence == "other":
+            header |= {"license_name": "several", "license_link": "README.md"}
+        header |= {
+            "task_categories": ["text-generation"],
+            "tags": ["code", "synthetic", "hindsight-merging"],
+            "size_categories": [size],
+            "configs": [
+                {
+                    "config_name": "default",
+                    "data_files": [{"split": "train", "path": data_files}],
+                }
+            ],
+            "hindsight_merging": self.facts(rows, left_out),
+        }
+        return f"---\n{yaml.safe_dump(header, sort_keys=False, width=100)}---\n\n"
+
+    def markdown(self, form: str, rows: int, left_out: Mapping[str, int]) -> str:
+        """The card as people read it.
+
+        Args:
+            form: one paragraph that says which files there are and what a row of them holds.
+            left_out: reason -> records that were selected and could not be exported.
+        """
+        facts = self.facts(rows, left_out)
+        sections = [
+            f"# {self.name}\n\n{rows} conversations about programming problems: the user's turn "
+            "states a problem, the assistant's is a model's sample: a program, after a thought where "
+            "the sample has one. Synthetic text, written by models.\n\n"
+            f"{form}",
+            "## Models\n\n"
+            + _listed({f"`{model}`": "" for model in self.models})
+            + "\n\nalpha (weight of the instruct model): "
+            + (", ".join(str(alpha) for alpha in self.alphas) or NOT_KNOWN),
+            "## Licences\n\nOf what the set is made from. Which of them bind the set is for its user "
+            "to judge.\n\n" + _listed({f"`{of}`": text for of, text in self.licences.items()}),
+            "## Counts\n\n"
+            + "\n".join(
+                f"- {step}: " + ", ".join(f"{kind} {number}" for kind, number in kinds.items())
+                for step, kinds in (
+                    facts["counts"] | {"export": {"rows": rows} | facts["left_out"]}
+                ).items()
+            ),
+            "## Protocol\n\n```json\n"
+            + json.dumps(facts["protocol"], indent=2, sort_keys=True)
+            + "\n```",
+        ]
+        return "\n\n".join(sections) + "\n"
+
+
+def _listed(entries: Mapping[str, str]) -> str:
+    return (
+        "\n".join(f"- {name}: {text}" if text else f"- {name}" for name, text in entries.items())
+        or NOT_KNOWN
+    )

@@ -1,0 +1,57 @@
+"""A record as the two turns that a student learns from.
+
+The user's turn is the one that `hm-merged` and evalplus ask chat models
+(`hm_tasks.code_passk.prompts`), so that a student is trained on what it is measured with. The
+assistant's turn is the canonical form with its four markers where the record has a reasoning
+(`hm_tasks.curation.markers`), else the program in a code block.
+
+    for record, user, assistant in conversations(Path("5_selected.jsonl"), left_out): ...
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from hm_tasks.code_passk.prompts import user_turn
+from hm_tasks.curation.markers import join
+from hm_tasks.curation.record import Record
+
+NO_PROGRAM = "left out: no program"
+NOT_UTF8 = "left out: a lone surrogate, which no UTF-8 file can hold"
+
+
+def conversations(records_file: Path, left_out: Counter[str]) -> Iterator[tuple[Record, str, str]]:
+    """Each record of a file with its user's and its assistant's turn, in order, one at a time.
+
+    Args:
+        left_out: gets how many records are no training examples, by reason: those without a program,
+            and those with a lone surrogate: to replace it would change a program that was verified.
+    """
+    with records_file.open(encoding="utf-8") as lines:
+        for line in lines:
+            record = Record.read(line)
+            if not record.program:
+                left_out[NO_PROGRAM] += 1
+                continue
+            user, assistant = user_turn(record.statement), assistant_turn(record)
+            if _has_lone_surrogate(user + assistant):
+                left_out[NOT_UTF8] += 1
+                continue
+            yield record, user, assistant
+
+
+def assistant_turn(record: Record) -> str:
+    """The answer that the student learns."""
+    if record.reasoning:
+        return join(record.reasoning, record.program)
+    return f"```python\n{record.program}\n```"
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,101 @@
+"""A Hugging Face `datasets` folder: Parquet and a data card, as the hub keeps them.
+
+    datasets.load_dataset("export/hf")        # offline; or upload the folder as it is
+
+Each row has the conversation in `messages`, which trl and most trainers read, and beside it where
+it is from. What a source did not tell is null; `provenance` holds all that it did tell, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hm_tasks.curation.export.card import Card
+from hm_tasks.curation.export.conversation import conversations
+from hm_tasks.curation.export.folder import whole_folder
+from hm_tasks.curation.record import Record
+
+FILE = "data/train-00000-of-00001.parquet"
+ROW_GROUP = 1000  # rows that are held in memory at a time
+
+_OF_RECORD = ("id", "problem", "entry_point", "program", "reasoning", "status", "behaviour")
+_OF_PROVENANCE = ("model", "base", "instruct", "fingerprint", "prompt_sha256", "dataset", "task")
+_INT64 = range(-(2**63), 2**63)
+
+
+def export_hf(records_file: Path, folder: Path, card: Card) -> Counter[str]:
+    """Write `data/train-00000-of-00001.parquet` and the card, with its YAML header, into `folder`.
+
+    Returns:
+        How many `rows` were written and, by reason, how many records were left out.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = pa.string()
+    message = pa.struct([("role", text), ("content", text)])
+    schema = pa.schema(
+        [("messages", pa.list_(message))]
+        + [(name, text) for name in (*_OF_RECORD, *_OF_PROVENANCE)]
+        + [("alpha", pa.float64()), ("seed", pa.int64()), ("provenance", text)]
+    )
+    left_out: Counter[str] = Counter()
+    rows = 0
+    with whole_folder(folder) as partial:
+        (partial / "data").mkdir()
+        with pq.ParquetWriter(partial / FILE, schema) as writer:
+            all_rows = _rows(records_file, left_out)
+            while group := list(islice(all_rows, ROW_GROUP)):
+                writer.write_table(pa.Table.from_pylist(group, schema))
+                rows += len(group)
+        form = (
+            "`messages` is the conversation; `provenance` is what the sample's source told, as JSON, "
+            "and the columns beside it are its most wanted parts, null where it did not tell: "
+            f"{', '.join(f'`{name}`' for name in schema.names[1:-1])}. `alpha` is null as well where "
+            "it is a gradient and no number."
+        )
+        (partial / "README.md").write_text(
+            card.header(rows, left_out, FILE) + card.markdown(form, rows, left_out), "utf-8"
+        )
+    return Counter({"rows": rows}) + left_out
+
+
+def _rows(records_file: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+    for record, user, assistant in conversations(records_file, left_out):
+        messages = [
+            {"role": "user", "content": user},
+            {"role": "assistant", "content": assistant},
+        ]
+        yield {"messages": messages} | _columns(record)
+
+
+def _columns(record: Record) -> dict[str, Any]:
+    told = record.provenance
+    columns: dict[str, Any] = {name: _utf8(getattr(record, name)) for name in _OF_RECORD}
+    for name in _OF_PROVENANCE:
+        value = told.get(name)
+        columns[name] = None if value is None else _utf8(str(value))
+    return columns | {
+        "alpha": _number(told.get("alpha"), float),
+        "seed": _number(told.get("seed"), int),
+        "provenance": json.dumps(told, sort_keys=True),
+    }
+
+
+def _number(value: Any, kind: type) -> Any:
+    """The value as a number where it is one that its column can hold, else None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if kind is int:
+        return value if isinstance(value, int) and value in _INT64 else None
+    return float(value)
+
+
+def _utf8(text: str) -> str:
+    """The text with lone surrogates, which no UTF-8 can hold, written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

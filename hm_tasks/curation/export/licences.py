@@ -1,0 +1,70 @@
+"""Under which licence a model or a benchmark is, as far as it says so itself.
+
+A model's licence is the `license` of its card's YAML header: the README.md of a local checkpoint,
+or of the hub's cache. Benchmarks' licences are those of their cards on the hub: `evalplus/mbppplus`
+and `evalplus/humanevalplus` (Apache-2.0), which extend `google-research-datasets/mbpp` (CC BY 4.0)
+and `openai/openai_humaneval` (MIT). Nothing is guessed.
+
+    licence_of_model("HuggingFaceTB/SmolLM2-135M"), licence_of_problem("Mbpp/2")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hm_tasks.curation.export.card import NOT_KNOWN
+
+# By what a problem's task_id begins with.
+BENCHMARKS: Mapping[str, str] = {
+    "Mbpp": "apache-2.0 (evalplus/mbppplus), cc-by-4.0 (google-research-datasets/mbpp)",
+    "HumanEval": "apache-2.0 (evalplus/humanevalplus), mit (openai/openai_humaneval)",
+    "Demo": "apache-2.0",
+}
+
+_HEADER = re.compile(r"\A---\r?\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
+
+
+def licence_of_problem(task_id: str) -> str:
+    """The licence of the benchmark that a problem is from, by its task_id."""
+    return BENCHMARKS.get(task_id.split("/")[0], f"{NOT_KNOWN}: see where the problems are from")
+
+
+def licence_of_model(model: str) -> str:
+    """The licence that a model's card states, or that it is not known. Reads local files alone."""
+    card = _card(model)
+    header = _header(card) if card else {}
+    licence = header.get("license")
+    if isinstance(licence, list):
+        licence = ", ".join(str(one) for one in licence)
+    if not licence:
+        return f"{NOT_KNOWN}: see the model's card"
+    named = header.get("license_name")
+    return f"{licence} ({named})" if named else str(licence)
+
+
+def _card(model: str) -> Path | None:
+    if (folder := Path(model)).is_dir():
+        card = folder / "README.md"
+        return card if card.is_file() else None
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        cached = try_to_load_from_cache(model, "README.md")
+    except HFValidationError:  # a folder that is gone
+        return None
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def _header(card: Path) -> dict[str, Any]:
+    found = _HEADER.match(card.read_text("utf-8", errors="replace"))
+    try:
+        header = yaml.safe_load(found.group(1)) if found else None
+    except yaml.YAMLError:
+        return {}
+    return header if isinstance(header, dict) else {}
