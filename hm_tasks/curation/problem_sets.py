@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import functools
 from pathlib import Path
@@ -105,14 +104,3 @@ def load_set(name: str) -> ProblemSet:
 
 def has_tests(problem: Problem) -> bool:
     return bool(problem.base_input or problem.plus_input)
-
-
-def statement_of(problem: Problem) -> str:
-    """A problem as people read it: MBPP's are docstrings, whose quotes are none of it."""
-    prompt = problem.prompt.strip()
-    try:
-        (only,) = ast.parse(prompt).body
-        text = ast.literal_eval(only.value) if isinstance(only, ast.Expr) else None
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return prompt
-    return text.strip() if isinstance(text, str) else prompt

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from hm_tasks.curation.errors import CurationError
-from hm_tasks.curation.problem_sets import ProblemSet, ProblemSets, has_tests, statement_of
+from hm_tasks.curation.problem_sets import ProblemSets, has_tests
 from hm_tasks.curation.provenance import LOG, Origin, of_request, origin_of, results_beside
 from hm_tasks.curation.record import Record
 from hm_tasks.curation.steps import digest
-from hm_tasks.traces.program import program_of
+from hm_tasks.curation.program import program_of
+from hm_tasks.execution.problem import Problem
 
 # Why a sample is left out, or a line with all its samples.
 NO_JSON = "line is no JSON"
@@ -33,6 +34,7 @@ NO_TEXT = "sample is no text"
 NO_PROGRAM = "no program in the sample"
 NO_SUCH_PROBLEM = "problem that the data set lacks"
 NO_TESTS = "problem without tests"
+NO_PROBLEMS = "no problems are known for"
 OLDER = "file of an older run of its task in its folder"
 TWICE = "file that is there already, under another name"
 
@@ -49,11 +51,12 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class _Sample:
-    """One of a line's samples; `found` is what the log says of it, and `program` what is one as it stands."""
+    """One of a line's samples; `logged` is what the log's filter made of it."""
 
     text: Any
-    found: Any = None
-    program: str | None = None
+    logged: Any = None
+    is_program: bool = False
+    is_completion: bool = False
 
 
 def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
@@ -100,7 +103,7 @@ def read_files(
 ) -> Iterator[Record]:
     """The records of files, in their order, with `counts` of what is left out."""
     for source in sources:
-        filters: set[str] = set()
+        first: set[str] = set()  # the filter whose lines count: others have the same texts
         with source.path.open("rb") as lines:
             for number, raw in enumerate(lines, start=1):
                 if not raw.strip():
@@ -110,16 +113,99 @@ def read_files(
                 except (ValueError, RecursionError):
                     counts[NO_JSON] += 1
                     continue
-                if not isinstance(line, dict):
+                try:
+                    problem, samples = _read_line(line)
+                except (ValueError, KeyError, TypeError, AttributeError, IndexError):
                     counts[NO_SAMPLE] += 1
                     continue
-                filters.add(str(line.get("filter")))
-                if len(filters) > 1 and line.get("filter") != min(filters):
-                    pass
-                yield from _records(line, number, source, sets, counts)
-        
+                of = str(line.get("filter"))
+                first = first or {of}
+                if of in first:
+                    facts = source.origin.fields | of_request(line.get("arguments"))
+                    yield from _records(source, number, problem, samples, facts, sets, counts)
+
 
 def _records(
-    line: dict[str, Any], number: int, source: Source, sets: ProblemSets, counts: Counter[str]
+    source: Source,
+    number: int,
+    problem_id: Any,
+    samples: list[_Sample],
+    facts: dict[str, Any],
+    sets: ProblemSets,
+    counts: Counter[str],
 ) -> Iterator[Record]:
-    ...
+    """The records of one line."""
+    task = source.origin.task
+    problems = sets.of_task(task) if task else sets.of_id(str(problem_id))
+    problem = problems.find(problem_id) if problems else None
+    if problems is None or problem is None or not has_tests(problem):
+        kind = NO_TESTS if problem else NO_SUCH_PROBLEM
+        counts[kind if problems else f"{NO_PROBLEMS} {task or 'its samples'}"] += len(samples)
+        return
+    for index, sample in enumerate(samples):
+        if not isinstance(sample.text, str):
+            counts[NO_TEXT] += 1
+            continue
+        program, reasoning = _program(sample, problem)
+        if not program.strip():
+            counts[NO_PROGRAM] += 1
+            continue
+        place = f"{source.sha256} {number} {index}"
+        yield Record(
+            id=hashlib.sha256(place.encode()).hexdigest()[:16],
+            problem=problem.task_id,
+            statement=problem.prompt.strip(),
+            entry_point=problem.entry_point,
+            text=sample.text,
+            program=program,
+            reasoning=reasoning,
+            provenance={
+                "source": source.path.name,
+                "line": number,
+                "index": index,
+                **facts,
+                "problems": problems.name,
+                "dataset": problems.sha256,
+            },
+        )
+
+
+def _read_line(line: dict[str, Any]) -> tuple[Any, list[_Sample]]:
+    """The problem and the samples of a line.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, IndexError: it is neither form.
+    """
+    if "resps" not in line:
+        if "solution" in line:
+            return line["task_id"], [_Sample(line["solution"], is_program=True)]
+        return line["task_id"], [_Sample(line["completion"], is_completion=True)]
+    (texts,) = line["resps"]
+    if not isinstance(texts, list):
+        raise TypeError("no list of samples")
+    doc = line["doc"] if isinstance(line["doc"], dict) else {}
+    found = line["filtered_resps"][0] if line.get("filtered_resps") else []
+    found = found if isinstance(found, list) and len(found) == len(texts) else [found] * len(texts)
+    samples = [_Sample(text, logged) for text, logged in zip(texts, found, strict=True)]
+    return doc.get("task_id", line["doc_id"]), samples
+
+
+def _program(sample: _Sample, problem: Problem) -> tuple[str, str]:
+    """The program of a sample, and the thought before it where its form tells them apart."""
+    if sample.is_program:
+        return sample.text, ""
+    if sample.is_completion:  # evalplus: it goes on where the prompt ends
+        return problem.prompt + sample.text, ""
+    program, reasoning = program_of(sample.text, problem.entry_point)
+    logged = sample.logged if isinstance(sample.logged, str) else ""
+    try:
+        verdict = json.loads(logged)
+    except (ValueError, RecursionError):
+        verdict = None
+    if isinstance(verdict, dict) and isinstance(verdict.get("program"), str):
+        # As this project scored it: in a base model's log the prompt is a part of it.
+        return verdict["program"] or program, reasoning
+    if logged and f"def {problem.entry_point}" not in program:
+        # A task of the harness whose filter puts the prompt before the completion.
+        return program_of(logged, problem.entry_point)[0] or program, reasoning
+    return program, reasoning
