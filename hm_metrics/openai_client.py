@@ -49,11 +49,13 @@ class Failure:
     """Why a call gave nothing.
 
     Attributes:
+        what: the same for every failure of its sort, to count by (`answered 500`, `no answer in time`).
         reason: in words, for the user.
         attempts: how often it was asked for; 0 where others had shown that it is no use.
         refused: the endpoint will never answer this call (a bad request), whatever is tried.
     """
 
+    what: str
     reason: str
     attempts: int
     refused: bool
@@ -143,7 +145,7 @@ class _Run:
         self._stopped = False
         self._successes = 0
         self._successes_before: dict[int, int] = {}  # a call's first try
-        self._hopeless = ""  # why nothing more is asked
+        self._hopeless: Failure | None = None  # why nothing more is asked
 
     def work(self) -> None:
         """Make all calls; every result, or else the error that ended it, goes into `results`."""
@@ -180,7 +182,8 @@ class _Run:
             index, attempt = turn
             self._successes_before.setdefault(index, self._successes)
             if self._hopeless:
-                self._end(waiting, index, Failure(self._hopeless, attempt - 1, refused=False))
+                failure = dataclasses.replace(self._hopeless, attempts=attempt - 1)
+                self._end(waiting, index, failure)
                 continue
             try:
                 # The library's timeout starts anew with every byte; this one does not.
@@ -209,10 +212,11 @@ class _Run:
                 return
             if self._successes == self._successes_before[index]:
                 kind = HOPELESS  # nobody was served in all that time
+        failure = Failure(found.what, reason, attempt, refused=kind == REFUSED)
         if kind == HOPELESS:
-            self._hopeless = reason
+            self._hopeless = failure
             waiting.hurry()
-        self._end(waiting, index, Failure(reason, attempt, refused=kind == REFUSED))
+        self._end(waiting, index, failure)
 
     def _end(self, waiting: RetryQueue, index: int, outcome: object) -> None:
         self.results.put((index, outcome))

@@ -30,12 +30,14 @@ class Diagnosis:
 
     Attributes:
         kind: RETRY, REFUSED or HOPELESS.
+        what: the same for every failure of its sort, to count by.
         reason: in words, for the user, without the key.
         retry_after: seconds that the server asks to wait, where it does.
         limited: whether a rate limit was met.
     """
 
     kind: str
+    what: str
     reason: str
     retry_after: float | None = None
     limited: bool = False
@@ -50,21 +52,30 @@ def diagnose(error: Exception, key: str) -> Diagnosis | None:
     import openai
 
     if isinstance(error, (asyncio.TimeoutError, openai.APITimeoutError)):
-        return Diagnosis(RETRY, "The endpoint did not answer within the time limit.")
+        return Diagnosis(
+            RETRY, "no answer in time", "The endpoint did not answer within the time limit."
+        )
     if isinstance(error, openai.APIConnectionError):
         why = _clean(error.__cause__ or error, key)
-        return Diagnosis(RETRY, f"The endpoint cannot be reached or broke off its answer ({why}).")
+        return Diagnosis(
+            RETRY,
+            "no connection",
+            f"The endpoint cannot be reached or broke off its answer ({why}).",
+        )
     if isinstance(error, openai.APIStatusError):
         status, code = error.status_code, getattr(error, "code", None)
-        reason = f"The endpoint answered {status}: {_clean(error, key)}"
+        what = f"answered {status}"
+        reason = f"The endpoint {what}: {_clean(error, key)}"
         if status in _HOPELESS_STATUS or code in _NO_CREDIT:
-            return Diagnosis(HOPELESS, reason)
+            return Diagnosis(HOPELESS, what, reason)
         if status in _RETRIED_STATUS or status >= 500:
             wait = retry_after(error.response.headers)
-            return Diagnosis(RETRY, reason, wait, limited=status == 429)
-        return Diagnosis(REFUSED, reason)
+            return Diagnosis(RETRY, what, reason, wait, limited=status == 429)
+        return Diagnosis(REFUSED, what, reason)
     if isinstance(error, (BadAnswer, json.JSONDecodeError, openai.APIResponseValidationError)):
-        return Diagnosis(RETRY, f"The endpoint's answer cannot be used: {_clean(error, key)}")
+        return Diagnosis(
+            RETRY, "unusable answer", f"The endpoint's answer cannot be used: {_clean(error, key)}"
+        )
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -19,3 +20,23 @@ def whole_number(metadata: dict[str, Any], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ProtocolError(f"{name}={value!r}: expected a whole number above 0.")
     return value
+
+
+def number(
+    metadata: dict[str, Any],
+    name: str,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> float:
+    """A setting that must be a finite number within bounds.
+
+    Raises:
+        ProtocolError: it is not.
+    """
+    value = metadata[name]
+    right = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not right or not (above < value and least <= value <= most and math.isfinite(value)):
+        wanted = f"above {above:g}" if above > -math.inf else f"from {least:g} to {most:g}"
+        raise ProtocolError(f"{name}={value!r}: expected a number {wanted}.")
+    return float(value)

@@ -15,7 +15,8 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
+
+from hm_tasks.quoting import mark_for, quoted
 
 RUBRIC = "rubric"
 _RUBRIC_FILE = Path(__file__).with_name("rubric.txt")
@@ -25,7 +26,6 @@ _VERDICT = re.compile(
 )
 _NUMBER = re.compile(r"\s*([01])(?:\.0+)?\.?\s*")
 _FIELD = re.compile(r"\{(question|answer|mark)\}")
-_LINE_ENDS = re.compile(r"\r\n|[\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 
 
 class PromptError(ValueError):
@@ -57,8 +57,8 @@ class JudgePrompt:
         """The conversation that asks for a verdict."""
         texts = {"question": request, "answer": answer, "mark": ""}
         if self.fenced:
-            texts = {name: _quoted(text) for name, text in texts.items()}
-            texts["mark"] = _mark(request, answer)
+            texts = {name: quoted(text) for name, text in texts.items()}
+            texts["mark"] = mark_for(request, answer)
         # One pass: an answer that contains "{question}" stays as it is.
         content = _FIELD.sub(lambda match: texts[match[1]], self.template)
         system = [{"role": "system", "content": self.system}] if self.system else []
@@ -109,13 +109,3 @@ def read_score(text: str) -> int | None:
         return int(alone[1])
     found = [match for line in text.splitlines() if (match := _VERDICT.match(line.rstrip()))]
     return int(found[-1][1]) if found else None
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in _LINE_ENDS.split(text))
-
-
-def _mark(*texts: Any) -> str:
-    """A word that the texts do not contain and whoever wrote them could not foresee in full."""
-    mark = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]
-    return mark if not any(mark in text for text in texts) else _mark(*texts, mark)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from hm_metrics.openai_client import BadAnswer, Failure
 from hm_metrics.store import Store, cache_file
+from hm_tasks.chat import Chat
 from hm_tasks.sorry_bench.judge import read_score
 from hm_tasks.sorry_bench.judgment import (
     API_ERROR,
@@ -34,8 +34,8 @@ from hm_tasks.sorry_bench.judgment import (
     Judgment,
 )
 from hm_tasks.sorry_bench.keyword import UNFAITHFUL, refuses
-from hm_tasks.sorry_bench.prices import price_of
 from hm_tasks.sorry_bench.settings import JudgeSettings
+from hm_tasks.spending import CHARACTERS, Spending, estimate, tell
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -43,9 +43,7 @@ if TYPE_CHECKING:
 VERSION = 1  # of what is kept
 MAX_TOKENS = 512  # of a judge's answer: two sentences and a line
 TRIES_TO_READ = 3  # of an answer that cannot be read; at temperature 0 more would give the same
-# For the estimate: characters of English in a token, tokens of a verdict.
-CHARACTERS, VERDICT_TOKENS = 4, 60
-_FILTERED = {"content_filter", "content_policy_violation", "invalid_prompt"}
+VERDICT_TOKENS = 60  # for the estimate
 
 logger = logging.getLogger(__name__)
 
@@ -106,9 +104,14 @@ def _ask(
     questions = [_Question(settings, *pair) for pair in pairs.values()]
     keys = list(pairs)
     if not quiet:
-        _tell(_estimate(questions, settings))
+        characters = sum(question.chat.characters for question in questions)
+        expected = (characters // CHARACTERS, VERDICT_TOKENS * len(questions))
+        tell(
+            f"Asking {settings.judge} at {settings.endpoint.public_url} for {len(questions)} "
+            f"judgments: {estimate(settings.judge, *expected)}"
+        )
     found: dict[str, Judgment] = {}
-    spent = _Spent(settings.judge)
+    spent = Spending(settings.judge)
     with tqdm(total=len(questions), desc="Judging", unit=" answers", disable=quiet) as bar:
         for index, outcome in settings.endpoint.run([question.ask for question in questions]):
             key, question = keys[index], questions[index]
@@ -117,104 +120,41 @@ def _ask(
             if outcome.score is not None:
                 base.put(key, _kept(outcome))
             found[key] = outcome
-            spent.add(outcome)
+            spent.add(outcome.tokens_in, outcome.tokens_out)
             bar.set_postfix_str(str(spent), refresh=False)
             bar.update()
     if not quiet:
-        _tell(f"Judged {len(questions)} answers: {spent}.")
+        tell(f"Judged {len(questions)} answers: {spent}.")
     return found
-
-
-def _estimate(questions: Sequence[_Question], settings: JudgeSettings) -> str:
-    """What asking them all once will take."""
-    tokens_in = sum(question.characters for question in questions) // CHARACTERS
-    tokens_out = VERDICT_TOKENS * len(questions)
-    cost = "at a price that is not known"
-    if price := price_of(settings.judge):
-        dollars = price.dollars(tokens_in, tokens_out)
-        cost = f"about ${dollars:.2f} by prices of {price.as_of}"
-    return (
-        f"Asking {settings.judge} at {settings.endpoint.public_url} for {len(questions)} judgments: "
-        f"about {tokens_in} tokens in and {tokens_out} out, {cost}. (An estimate.)"
-    )
-
-
-def _tell(line: str) -> None:
-    # Beside the progress bar: what costs money must be seen, and the harness hides our log's INFO.
-    tqdm.write(line, file=sys.stderr)
 
 
 def _kept(judgment: Judgment) -> bytes:
     return json.dumps({"score": judgment.score, "words": judgment.words}).encode()
 
 
-class _Spent:
-    """The cost line."""
-
-    def __init__(self, judge: str) -> None:
-        self._price = price_of(judge)
-        self._tokens_in = self._tokens_out = 0
-
-    def add(self, judgment: Judgment) -> None:
-        self._tokens_in += judgment.tokens_in
-        self._tokens_out += judgment.tokens_out
-
-    def __str__(self) -> str:
-        text = f"{self._tokens_in} tokens in, {self._tokens_out} out"
-        if self._price is None:
-            return text
-        return f"{text}, ${self._price.dollars(self._tokens_in, self._tokens_out):.2f}"
-
-
 class _Question:
-    """One answer before its judge, with what its tries cost."""
+    """One answer before its judge."""
 
     def __init__(self, settings: JudgeSettings, request: str, answer: str) -> None:
-        self._judge = settings.judge
-        self._messages = settings.prompt.messages(request, answer)
+        self.chat = Chat(settings.judge, settings.prompt.messages(request, answer), MAX_TOKENS)
         self._unreadable = 0
-        self.characters = sum(len(message["content"]) for message in self._messages)
-        self.calls = self.tokens_in = self.tokens_out = 0
 
     async def ask(self, client: AsyncOpenAI) -> Judgment:
         """One try; raises BadAnswer where another may do better."""
-        from openai import BadRequestError
-
-        self.calls += 1
-        try:
-            answer = await client.chat.completions.create(
-                model=self._judge,
-                messages=self._messages,  # type: ignore[arg-type]
-                temperature=0.0,
-                max_tokens=MAX_TOKENS,
-            )
-        except BadRequestError as error:
-            if error.code in _FILTERED:
-                return self.judgment(None, JUDGE_REFUSED, f"The endpoint's filter: {error.code}.")
-            raise
-        except ValueError as error:  # what the library cannot read
-            raise BadAnswer(str(error)) from error
-        if usage := getattr(answer, "usage", None):
-            self.tokens_in += usage.prompt_tokens or 0
-            self.tokens_out += usage.completion_tokens or 0
-        if not getattr(answer, "choices", None):
-            raise BadAnswer("it has no choices")
-        return self._read(answer.choices[0])
-
-    def _read(self, choice) -> Judgment:
-        text = choice.message.content or ""
-        if choice.message.refusal or choice.finish_reason == "content_filter":
-            return self.judgment(None, JUDGE_REFUSED, choice.message.refusal or text)
-        if choice.finish_reason == "length":  # its last line may not have been its last word
-            return self.judgment(None, TRUNCATED, text)
-        score = read_score(text)
+        reply = await self.chat.ask(client, temperature=0.0)
+        if reply.refused:
+            return self.judgment(None, JUDGE_REFUSED, reply.text)
+        if reply.truncated:  # its last line may not have been its last word
+            return self.judgment(None, TRUNCATED, reply.text)
+        score = read_score(reply.text)
         if score is not None:
-            return self.judgment(score, "", text)
+            return self.judgment(score, "", reply.text)
         self._unreadable += 1
         if self._unreadable < TRIES_TO_READ:
             raise BadAnswer("there is no line #thescore: 0 or #thescore: 1 in it")
-        refused = bool(text.strip()) and refuses(text)
-        return self.judgment(None, JUDGE_REFUSED if refused else UNREADABLE, text)
+        refused = bool(reply.text.strip()) and refuses(reply.text)
+        return self.judgment(None, JUDGE_REFUSED if refused else UNREADABLE, reply.text)
 
     def judgment(self, score: int | None, unscored: str, words: str) -> Judgment:
-        return Judgment(score, ASKED, unscored, words, self.calls, self.tokens_in, self.tokens_out)
+        chat = self.chat
+        return Judgment(score, ASKED, unscored, words, chat.calls, chat.tokens_in, chat.tokens_out)

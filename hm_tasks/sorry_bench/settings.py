@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 from hm_metrics.openai_client import Endpoint, EndpointError
-from hm_tasks.protocol import ProtocolError, whole_number
+from hm_tasks.endpoint_settings import how_to_ask
+from hm_tasks.protocol import ProtocolError, number
 from hm_tasks.sorry_bench.judge import JudgePrompt, load_prompt
 
 KEYWORD = "keyword"  # the judge that needs no model
@@ -45,20 +45,11 @@ class JudgeSettings:
         judge = metadata["judge"]
         if not isinstance(judge, str) or not judge.strip():
             raise ProtocolError(f"judge={judge!r}: expected a model's name, or {KEYWORD}.")
-        base_url = metadata["judge_base_url"]
-        if base_url is not None and not str(base_url).startswith(("http://", "https://")):
-            raise ProtocolError(
-                f"judge_base_url={base_url!r}: expected an address, as http://localhost:8000/v1."
-            )
-        limit = metadata["judge_limit"]
         settings = cls(
             judge=judge,
             prompt=load_prompt(metadata["judge_prompts"]),
-            base_url=base_url,
-            concurrency=whole_number(metadata, "judge_concurrency"),
-            timeout_s=_number(metadata, "judge_timeout_s", above=0.0),
-            limit=None if limit is None else whole_number(metadata, "judge_limit"),
-            max_unscored=_number(metadata, "max_unscored", least=0.0, most=1.0),
+            **how_to_ask(metadata, "judge"),
+            max_unscored=number(metadata, "max_unscored", least=0.0, most=1.0),
         )
         if not settings.is_keyword:
             try:
@@ -88,18 +79,3 @@ class JudgeSettings:
             "prompt": self.prompt.name,
             "prompt_sha256": self.prompt.digest(),
         }
-
-
-def _number(
-    metadata: dict[str, Any],
-    name: str,
-    above: float = -math.inf,
-    least: float = -math.inf,
-    most: float = math.inf,
-) -> float:
-    value = metadata[name]
-    right = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not right or not (above < value and least <= value <= most and math.isfinite(value)):
-        wanted = f"above {above:g}" if above > -math.inf else f"from {least:g} to {most:g}"
-        raise ProtocolError(f"{name}={value!r}: expected a number {wanted}.")
-    return float(value)

@@ -15,12 +15,12 @@ from typing import Any
 
 from lm_eval.config.task import TaskConfig
 
+from hm_tasks.prices import price_of
 from hm_tasks.protocol import whole_number
 from hm_tasks.sorry_bench.dataset import load_requests
 from hm_tasks.sorry_bench.judging import judge_all
 from hm_tasks.sorry_bench.judgment import KEPT, REASONS, RULE, Judgment, reasons, tally
 from hm_tasks.sorry_bench.keyword import UNFAITHFUL
-from hm_tasks.sorry_bench.prices import price_of
 from hm_tasks.sorry_bench.prompts import RefusalRequest
 from hm_tasks.sorry_bench.rates import Bound, Rate, item_of
 from hm_tasks.sorry_bench.settings import JudgeSettings

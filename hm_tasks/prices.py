@@ -1,4 +1,4 @@
-"""What asking a judge costs, from the table beside this file: estimates, with their date.
+"""What asking a chat model costs, from the table beside this file: estimates, with their date.
 
 price_of("gpt-4.1-mini").dollars(1_000_000, 20_000)
 """
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-TABLE = Path(__file__).with_name("judge_prices.yaml")
+TABLE = Path(__file__).with_name("model_prices.yaml")
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 

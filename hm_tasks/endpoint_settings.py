@@ -1,0 +1,29 @@
+"""How an OpenAI-compatible endpoint is asked, as settings name it: for judges and for rewriters.
+
+how_to_ask({"judge_base_url": None, "judge_concurrency": 16, ...}, "judge")
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hm_tasks.protocol import ProtocolError, number, whole_number
+
+
+def how_to_ask(metadata: dict[str, Any], role: str) -> dict[str, Any]:
+    """`base_url`, `concurrency`, `timeout_s` and `limit`, each from the setting `ROLE_` and that name.
+
+    Raises:
+        ProtocolError: a value that cannot be.
+    """
+    base_url, limit = metadata[f"{role}_base_url"], metadata[f"{role}_limit"]
+    if base_url is not None and not str(base_url).startswith(("http://", "https://")):
+        raise ProtocolError(
+            f"{role}_base_url={base_url!r}: expected an address, as http://localhost:8000/v1."
+        )
+    return {
+        "base_url": base_url,
+        "concurrency": whole_number(metadata, f"{role}_concurrency"),
+        "timeout_s": number(metadata, f"{role}_timeout_s", above=0.0),
+        "limit": None if limit is None else whole_number(metadata, f"{role}_limit"),
+    }
