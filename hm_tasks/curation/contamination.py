@@ -8,11 +8,11 @@ such phrases are shared by chance.
 
 Here the whole record goes, not a window around the match: half a program teaches nothing.
 
-Which texts a benchmark gives is the caller's to say. Prompts are the rule. Reference solutions are
-worth it where they are long: in short ones 13 words in a row are often idiom (`for i in range len
-arr for j in range i 1 len arr`), so give them under a name of their own and look at the counts. A
-set that was sampled from a benchmark's own problems is contaminated by it as a whole: name the
-benchmarks that the student will be measured on.
+Which texts a benchmark gives is the caller's to say. Prompts are the rule. Reference solutions may be
+given as well, best under a name of their own: an idiom of many words can match an honest program.
+(None of HumanEval+'s 164 and MBPP+'s 378 solutions shares 13 words with one of the other.) A set that
+was sampled from a benchmark's own problems is contaminated by it as a whole: name the benchmarks that
+the student will be measured on.
 
     kept = list(decontaminate(records, {"humanevalplus": prompts}, ContaminationSettings(), counts))
 """

@@ -43,9 +43,10 @@ class DuplicateSettings:
 
     Attributes:
         near_threshold: least Jaccard similarity of near-duplicates, in (0, 1]; None looks for none.
-            0.85 is meant to spare variants: one changed token changes five of a program's shingles of
-            five, so that it makes a near-duplicate from 66 tokens on; at 0.7 it would from 33, which
-            is half of a short benchmark's programs.
+            0.85 spares variants of short programs, which are what diversity is made of: a changed token
+            changes five shingles of five tokens, so that two programs are near with one token apart
+            from 66 tokens on (9 % of MBPP+'s reference solutions, 34 % of HumanEval+'s are so long). At
+            0.7 they would be from 33 (36 % and 79 %).
         shingle: tokens in a shingle.
         across_problems: compare the records of all problems with one another. Off, since one program
             that solves two problems is two examples: their user turns differ.
@@ -78,7 +79,7 @@ def deduplicate(
         counts: gets how many were left out as `exact`, `normalised` and `near`.
 
     Raises:
-        DuplicateError: near-duplicates are asked for and `datasketch` is missing.
+        ImportError: near-duplicates are asked for and `datasketch` is missing.
     """
     seen: set[bytes] = set()
     near = NearIndex(settings.near_threshold) if settings.near_threshold is not None else None

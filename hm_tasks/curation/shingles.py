@@ -57,7 +57,8 @@ def rows_per_band(threshold: float) -> int:
     """Rows in each band of the signature: the most that miss a pair at the threshold with MISSED.
 
     A pair of similarity s shares no band with probability `(1 - s^r)^(PERMUTATIONS // r)`. Few rows
-    find more and make more candidates, which costs comparisons and never changes a result.
+    find more and make more candidates, which costs comparisons and never calls a pair near that is
+    not. Below 0.11 a single row misses more than MISSED, at 0.05 one in 700.
     """
     return max(
         (

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hm_tasks.code_passk.prompts import user_turn
-from hm_tasks.curation.markers import join
+from hm_tasks.curation.markers import join, markers_in
 from hm_tasks.curation.record import Record
 
 NO_PROGRAM = "left out: no program"
+MARKED = "left out: one of the form's markers within it"
 NOT_UTF8 = "left out: a lone surrogate, which no UTF-8 file can hold"
 
 
@@ -27,13 +28,17 @@ def conversations(records_file: Path, left_out: Counter[str]) -> Iterator[tuple[
 
     Args:
         left_out: gets how many records are no training examples, by reason: those without a program,
-            and those with a lone surrogate: to replace it would change a program that was verified.
+            those with a marker of the canonical form inside it, and those with a lone surrogate: to
+            replace it would change a program that was verified.
     """
     with records_file.open(encoding="utf-8") as lines:
         for line in lines:
             record = Record.read(line)
             if not record.program:
                 left_out[NO_PROGRAM] += 1
+                continue
+            if record.reasoning and markers_in(record.reasoning + record.program):
+                left_out[MARKED] += 1
                 continue
             user, assistant = user_turn(record.statement), assistant_turn(record)
             if _has_lone_surrogate(user + assistant):
