@@ -2,12 +2,12 @@
 
     rows = farthest_point(vectors, 5, classes)
 
-Both work through classes first: a row of a class is only taken when every class that still has rows has
-been taken as often. Ties go to the first row, so the order of the rows is the caller's say. Similarities
-are rounded, so that what is equal but for the order of a sum's terms is equal.
+Both work through classes first: a row of a class is only taken when every class that still has rows
+has been taken as often. Ties go to the first row, so the order of the rows is the caller's say.
+Similarities are rounded, so that what is equal but for the order of a sum's terms is equal.
 
-Sources: farthest-point clustering, Gonzalez (1985); facility location by greedy choice, Nemhauser, Wolsey and
-Fisher (1978), which reaches 1 - 1/e of the best sum.
+Sources: farthest-point clustering, Gonzalez (1985); facility location by greedy choice, Nemhauser,
+Wolsey and Fisher (1978), which reaches 1 - 1/e of the best sum.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ ROWS = 1024  # whose similarities to all others are held at once
 
 
 def farthest_point(
-    vectors: np.ndarray, count: int, classes: np.ndarray | None = None, seen: np.ndarray | None = None
+    vectors: np.ndarray,
+    count: int,
+    classes: np.ndarray | None = None,
+    seen: np.ndarray | None = None,
 ) -> list[int]:
     """Rows, each the one whose greatest similarity to those taken before is least.
 

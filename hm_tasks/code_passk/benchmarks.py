@@ -1,6 +1,6 @@
 """The benchmarks that this project has tasks for, by the names that programs take.
 
-    problems, sha256 = load_problems(source_of("mbpp"), FOLDER)
+problems, sha256 = load_problems(source_of("mbpp"), FOLDER)
 """
 
 from __future__ import annotations

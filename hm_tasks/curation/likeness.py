@@ -1,7 +1,7 @@
 """How alike the programs of a choice are, and the vectors that tell it.
 
-    vectors = ProgramVectors(make_embedder("minilm"), texts)
-    alike(index, offsets, vectors)      # {"records": ..., "local_similarity": ..., ...}
+vectors = ProgramVectors(make_embedder("minilm"), texts)
+alike(index, offsets, vectors)      # {"records": ..., "local_similarity": ..., ...}
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class ProgramVectors:
 def alike(index: Index, chosen: Collection[int], vectors: ProgramVectors | None) -> dict[str, Any]:
     """Numbers on the records at some offsets; similarities are None where no pair has vectors.
 
-    Distinct programs (names and layout apart) and behaviours are counted problem by problem, and added up.
+    Distinct programs (names and layout apart) and behaviours are counted in each problem, and added up.
     """
     problems = programs = behaviours = without = 0
     sums: list[QuestionSums] = []
@@ -114,7 +114,10 @@ def alike(index: Index, chosen: Collection[int], vectors: ProgramVectors | None)
     }
     if vectors is None:
         return found
-    measures = {"local_similarity": local_over_questions, "global_similarity": global_over_questions}
+    measures = {
+        "local_similarity": local_over_questions,
+        "global_similarity": global_over_questions,
+    }
     for name, measure in measures.items():
         value = value_of(measure, QuestionSums.joined(sums)) if sums else math.nan
         found[name] = None if math.isnan(value) else round(value, SHOWN)

@@ -1,6 +1,6 @@
 """The steps from samples to training sets, each from the file before it.
 
-    summary = Curation(settings, place).run(Path("OUT"))
+summary = Curation(settings, place).run(Path("OUT"))
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hm_tasks.curation.export import EXPORTS
 from hm_tasks.curation.likeness import ProgramVectors, alike
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.record import CORRECT, Record
+from hm_tasks.curation.rewrite import rewrite
 from hm_tasks.curation.select import (
     RANDOM,
     Index,
@@ -71,8 +72,8 @@ class Curation:
         """
         with Workplace(folder) as at:
             try:
-                if only is None and self._settings.rewrite is None:
-                    at.drop_after("rewrite") if at.output("rewrite").exists() else None
+                if only is None and self._settings.rewrite is None and at.done("rewrite"):
+                    at.drop_after("rewrite")  # what was made from it is none of this curation's
                     at.drop("rewrite")
                 for step, plan in self._plans.items():
                     wanted = step == only if only else step != "rewrite" or self._settings.rewrite
@@ -97,11 +98,17 @@ class Curation:
             if not facts[RECORDS]:
                 kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items()))
                 raise CurationError(
-                    f"No sample can be read ({kinds or 'the files are empty'}). Expected samples_*.jsonl "
-                    "of the harness, or lines with task_id and solution; --problems says what they answer."
+                    f"No sample can be read ({kinds or 'the files are empty'}). Expected "
+                    "samples_*.jsonl of the harness, or lines with task_id and solution; --problems "
+                    "says what they answer."
                 )
             facts["sources"] = [
-                {"file": s.path.name, "sha256": s.sha256, **s.origin.fields, "versions": s.origin.versions}
+                {
+                    "file": s.path.name,
+                    "sha256": s.sha256,
+                    **s.origin.fields,
+                    "versions": s.origin.versions,
+                }
                 for s in sources
             ]
 
@@ -110,7 +117,15 @@ class Curation:
         return _over([given, passed_over]), settings, write
 
     def _rewrite(self, at: Workplace) -> Plan:
-        raise NotImplementedError
+        rewriter = self._settings.rewrite
+        if rewriter is None:
+            raise CurationError("--step rewrite needs --rewrite MODEL.")
+        source, given = _before(at, "rewrite")
+
+        def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
+            facts[RECORDS] = _write(draft, rewrite(_records(source), rewriter, counts))
+
+        return given, rewriter.identity() | {"limit": rewriter.limit}, write
 
     def _verify(self, at: Workplace) -> Plan:
         assert self._place is not None
@@ -120,7 +135,7 @@ class Curation:
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             statuses: Counter[str] = Counter()
             sets = ProblemSets(self._settings.problems)
-            facts[RECORDS] = _write(draft, verify(_read(source), sets, place, statuses))
+            facts[RECORDS] = _write(draft, verify(_records(source), sets, place, statuses))
             facts["statuses"] = dict(sorted(statuses.items()))
 
         settings = {
@@ -132,13 +147,13 @@ class Curation:
 
     def _deduplicate(self, at: Workplace) -> Plan:
         source, given = _before(at, "deduplicate")
-        answered = {record.provenance["problems"] for record in _read(source)}
+        answered = {record.provenance["problems"] for record in _records(source)}
         names, not_checked = benchmarks_to_check(self._settings.decontaminate, answered)
         duplicates, contamination = self._settings.duplicates(), self._settings.contamination()
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             texts = {Path(name).name: prompts_of(name) for name in names}
-            kept = deduplicate(_correct(_read(source), counts), duplicates, counts)
+            kept = deduplicate(_correct(_records(source), counts), duplicates, counts)
             facts[RECORDS] = _write(draft, decontaminate(kept, texts, contamination, counts))
             facts["checked_against"] = {name: len(prompts) for name, prompts in texts.items()}
             facts["not_checked_against"] = not_checked
@@ -147,7 +162,8 @@ class Curation:
             "duplicates": dataclasses.asdict(duplicates),
             "contamination": dataclasses.asdict(contamination),
             "benchmarks": {
-                Path(name).name: None if name in BENCHMARKS else digest(Path(name)) for name in names
+                Path(name).name: None if name in BENCHMARKS else digest(Path(name))
+                for name in names
             },
             "not_checked": not_checked,
         }
@@ -177,7 +193,9 @@ class Curation:
             except Exception as error:  # whatever a library raises must not cost a random choice
                 facts["unscored"] = why_unusable(error)
                 if way != RANDOM:
-                    raise CurationError(f"--select {way} needs vectors. {facts['unscored']}") from error
+                    raise CurationError(
+                        f"--select {way} needs vectors. {facts['unscored']}"
+                    ) from error
             at_random = chosen = chosen_at_random(index, shares, seed)
             if way != RANDOM:
                 assert vectors is not None
@@ -193,7 +211,7 @@ class Curation:
     def _export(self, at: Workplace) -> Plan:
         source, given = _before(at, "export")
         before = {step: done for step in OUTPUTS if step != "export" and (done := at.done(step))}
-        card = card_of(_read(source), before)
+        card = card_of(_records(source), before)
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             for name in self._settings.exports:
@@ -223,7 +241,7 @@ def _before(at: Workplace, step: str) -> tuple[Path, str]:
     )
 
 
-def _read(file: Path) -> Iterator[Record]:
+def _records(file: Path) -> Iterator[Record]:
     with file.open(encoding="utf-8") as lines:
         for line in lines:
             yield Record.read(line)

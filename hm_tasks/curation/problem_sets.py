@@ -1,7 +1,7 @@
 """Which problems samples answer: a benchmark that their task or their ids name, or the user's file.
 
-    sets = ProblemSets(None)
-    problem = sets.of_task("mbppplus_passk").find("Mbpp/2")
+sets = ProblemSets(None)
+problem = sets.of_task("mbppplus_passk").find("Mbpp/2")
 """
 
 from __future__ import annotations

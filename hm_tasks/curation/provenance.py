@@ -1,7 +1,7 @@
 """Where a log's samples are from, out of the results file that the harness wrote beside it.
 
-    origin = origin_of(Path("OUT/base--instruct--alpha0.7/samples_mbppplus_passk_2026-01-01T00-00-00.jsonl"))
-    origin.fields, origin.versions
+origin = origin_of(Path("OUT/MODEL/samples_mbppplus_passk_2026-01-01T00-00-00.jsonl"))
+origin.fields, origin.versions
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from typing import Any
 
 LOG = re.compile(r"samples_(?P<task>.+)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.:-]+)\.jsonl")
 # Of a merge, what else than its two sides and alpha shapes it.
-MERGE = ("merge_method", "merge_dtype", "merge_params", "base_params", "instruct_params", "merge_seed")
+MERGE = (
+    "merge_method",
+    "merge_dtype",
+    "merge_params",
+    "base_params",
+    "instruct_params",
+    "merge_seed",
+)
 SAMPLING = ("do_sample", "temperature", "top_p", "top_k", "min_p", "max_gen_toks")
 
 
@@ -26,8 +33,8 @@ class Origin:
     Attributes:
         task: its task's name; empty for a file that is named otherwise.
         stamp: of the run, as in the file's name.
-        fields: `task`, `model`, and for a merge `base`, `instruct`, `alpha`, `fingerprint`, `merge`; `seed`;
-            `sampling` as the task asks it. What the results do not say is not there.
+        fields: `task`, `model`, and for a merge `base`, `instruct`, `alpha`, `fingerprint`, `merge`;
+            `seed`; `sampling` as the task asks it. What the results do not say is not there.
         versions: of the software, as the results have them.
     """
 

@@ -4,13 +4,13 @@
     shares = balanced({p: len(places) for p, places in index.problems.items()}, 500, seed=0)
     rows = chosen_at_random(index, shares, seed=0)
 
-Nobody gets an m+1st record before every problem that has m+1 got its m-th: shares are dealt out in rounds, and
-which problems get one in a last round that does not go all round is drawn by the seed. Whatever the way,
-the shares are the same, so that two choices compare.
+Shares are dealt out in rounds: no problem gets its m+1st record before every problem that has m of them
+got its m-th. Which problems get one in the last round, where it does not go all the way, is drawn by
+the seed. The shares are the same for all ways of choosing, so that two choices compare.
 
-`random` is what the paper's authors do. `diverse` goes through classes of behaviour first (programs that
-pass mostly share one) and takes within a problem what is least like what it has, by embeddings of programs;
-`representative` takes what stands best for all of the problem's.
+`random` is what the paper's authors do. `diverse` goes through classes of behaviour first (programs
+that pass mostly share one) and takes within a problem what is least like what it has, by embeddings of
+programs; `representative` takes what stands best for all of the problem's.
 """
 
 from __future__ import annotations

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from hm_metrics.embedders import Embedder, Unusable, UnknownEmbedder, make_embedder
+from hm_metrics.embedders import Embedder, UnknownEmbedder, Unusable, make_embedder
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, is_at_hand
 from hm_tasks.curation.benchmark_texts import NONE
 from hm_tasks.curation.contamination import ContaminationSettings
 from hm_tasks.curation.duplicates import DuplicateError, DuplicateSettings
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.export import EXPORTS
+from hm_tasks.curation.rewriting_settings import RewriteSettings
 from hm_tasks.curation.select import RANDOM, WAYS
 
 
@@ -27,6 +28,7 @@ class Settings:
         way: of selecting.
         seed: of selecting.
         embedder, embedder_base_url: what makes the vectors of programs.
+        rewrite: who rewrites samples; None leaves them as they are.
         near: least similarity of near-duplicates.
         decontaminate: benchmarks and files; None for every known benchmark but those that the
             samples answer, where they are at hand.
@@ -40,7 +42,7 @@ class Settings:
     seed: int = 0
     embedder: str = "minilm"
     embedder_base_url: str | None = None
-    rewrite: object | None = None
+    rewrite: RewriteSettings | None = None
     near: float = DuplicateSettings.near_threshold or 0.85
     decontaminate: tuple[str, ...] | None = None
 

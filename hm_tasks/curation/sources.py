@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from hm_tasks.curation.errors import CurationError
+from hm_tasks.curation.markers import BEGIN_SOLUTION
 from hm_tasks.curation.problem_sets import ProblemSets, has_tests
+from hm_tasks.curation.program import program_of
 from hm_tasks.curation.provenance import LOG, Origin, of_request, origin_of, results_beside
 from hm_tasks.curation.record import Record
 from hm_tasks.curation.steps import digest
-from hm_tasks.curation.program import program_of
 from hm_tasks.execution.problem import Problem
 
+TRACES = "_traces"  # how names of tasks end whose answers are a thought and a program
 # Why a sample is left out, or a line with all its samples.
 NO_JSON = "line is no JSON"
 NO_SAMPLE = "line is no sample"
@@ -62,7 +64,7 @@ class _Sample:
 def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
     """The files of samples in files and folders of runs, each content once.
 
-    Of several runs of a task in one folder the last counts: it goes over the kept samples of the others.
+    Of several runs of a task in one folder the last counts, which has the others' kept samples, too.
 
     Raises:
         CurationError: a path that leads to no samples.
@@ -77,12 +79,15 @@ def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
                     "--output_path and --log_samples, or a file of samples."
                 )
             last = {(file.parent, origin_of(file).task or file.name): file for file in inside}
-            counts[OLDER] += len(inside) - len(last)
+            if older := len(inside) - len(last):
+                counts[OLDER] += older
             files |= dict.fromkeys(last.values())
         elif path.is_file():
             files[path] = None
         else:
-            raise CurationError(f"{path} does not exist. Name files of samples, or folders of runs.")
+            raise CurationError(
+                f"{path} does not exist. Name files of samples, or folders of runs."
+            )
     sources: dict[str, Source] = {}
     for file in files:
         try:
@@ -146,7 +151,7 @@ def _records(
         if not isinstance(sample.text, str):
             counts[NO_TEXT] += 1
             continue
-        program, reasoning = _program(sample, problem)
+        program, reasoning = _program(sample, problem, task)
         if not program.strip():
             counts[NO_PROGRAM] += 1
             continue
@@ -190,22 +195,30 @@ def _read_line(line: dict[str, Any]) -> tuple[Any, list[_Sample]]:
     return doc.get("task_id", line["doc_id"]), samples
 
 
-def _program(sample: _Sample, problem: Problem) -> tuple[str, str]:
-    """The program of a sample, and the thought before it where its form tells them apart."""
+def _program(sample: _Sample, problem: Problem, task: str) -> tuple[str, str]:
+    """The program of a sample, and the thought before it where it is a trace."""
     if sample.is_program:
         return sample.text, ""
     if sample.is_completion:  # evalplus: it goes on where the prompt ends
         return problem.prompt + sample.text, ""
-    program, reasoning = program_of(sample.text, problem.entry_point)
     logged = sample.logged if isinstance(sample.logged, str) else ""
+    is_trace = task.endswith(TRACES) or BEGIN_SOLUTION in sample.text
+    program = _scored(logged)
+    if program and not is_trace:
+        # As this project extracted it: in a base model's log the prompt is a part of it.
+        return program, ""
+    found, thought = program_of(sample.text, problem.entry_point)
+    if program is None and logged and f"def {problem.entry_point}" not in found:
+        # A task of the harness whose filter puts the prompt before the completion.
+        found = program_of(logged, problem.entry_point)[0] or found
+    return program or found, thought if is_trace else ""
+
+
+def _scored(logged: str) -> str | None:
+    """The program in a verdict as this project logs it; None for what is none."""
     try:
         verdict = json.loads(logged)
     except (ValueError, RecursionError):
-        verdict = None
-    if isinstance(verdict, dict) and isinstance(verdict.get("program"), str):
-        # As this project scored it: in a base model's log the prompt is a part of it.
-        return verdict["program"] or program, reasoning
-    if logged and f"def {problem.entry_point}" not in program:
-        # A task of the harness whose filter puts the prompt before the completion.
-        return program_of(logged, problem.entry_point)[0] or program, reasoning
-    return program, reasoning
+        return None
+    program = verdict.get("program") if isinstance(verdict, dict) else None
+    return program if isinstance(program, str) else None

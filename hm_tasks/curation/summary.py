@@ -44,14 +44,18 @@ def card_of(records: Iterable[Record], done: dict[str, Done]) -> Card:
         names = (told["base"], told["instruct"]) if "base" in told else (told.get("model"),)
         models |= dict.fromkeys(str(name) for name in names if name)
         if "alpha" in told:
-            alphas[told["alpha"] if isinstance(told["alpha"], (int, float)) else str(told["alpha"])] = None
+            alphas[
+                told["alpha"] if isinstance(told["alpha"], (int, float)) else str(told["alpha"])
+            ] = None
         samplings[json.dumps(told.get("sampling"), sort_keys=True)] = None
     name = "-".join([*sets, *(f"alpha{alpha}" for alpha in alphas)])
     return Card(
         name=re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-") or "samples",
         models=tuple(models),
         alphas=tuple(alphas),
-        counts={step: {RECORDS: found.facts[RECORDS]} | found.counts for step, found in done.items()},
+        counts={
+            step: {RECORDS: found.facts[RECORDS]} | found.counts for step, found in done.items()
+        },
         licences={model: licence_of_model(model) for model in models}
         | {name: licence_of_problem(problem) for name, problem in sets.items()},
         protocol={
@@ -66,8 +70,8 @@ def table(summary: dict[str, Any]) -> str:
     lines = []
     for step, found in summary["steps"].items():
         lines.append(f"{step:<12}{found.get(RECORDS, ''):>8}  {found['output']}")
-        for kind, count in (found.get("statuses", {}) | found["left_out"]).items():
-            lines.append(f"{'':12}{count:>8}  {'' if kind in found.get('statuses', {}) else '- '}{kind}")
+        kinds = found.get("statuses", {}) | {f"- {k}": n for k, n in found["left_out"].items()}
+        lines += [f"{'':12}{count:>8}  {kind}" for kind, count in kinds.items()]
         for choice in ("chosen", "random"):
             if choice in found:
                 shown = ", ".join(f"{name} {value}" for name, value in found[choice].items())

@@ -2,8 +2,8 @@
 
     for record in verify(records, ProblemSets(None), place): ...
 
-Correct is what passes the base tests and the extra ones (evalplus's convention). Verdicts are kept under
-HM_CACHE, so that a second run of the same programs costs seconds.
+Correct is what passes the base tests and the extra ones (evalplus's convention). Verdicts are kept
+under HM_CACHE, so that a second run of the same programs costs seconds.
 """
 
 from __future__ import annotations
