@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from hm_tasks.execution.problem import Problem
 
 FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "base_input", "plus_input")
@@ -76,7 +78,12 @@ def load_problems(source: Source, yaml_folder: Path) -> tuple[list[Problem], str
     problems = []
     for number, line in enumerate(text.decode().splitlines(), start=1):
         if line.strip():
-            problems.append(_problem(line, f"{path}, line {number}", source.oracle, digest))
+            where = f"{path}, line {number}"
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise DatasetError(f"{where}: no valid JSON ({error}).") from None
+            problems.append(problem_of(record, where, source.oracle, digest))
     if not problems:
         raise DatasetError(f"{path} holds no problems.")
     return problems, digest
@@ -109,11 +116,31 @@ def _find(source: Source, yaml_folder: Path) -> Path:
     return Path(cached)
 
 
-def _problem(line: str, where: str, oracle: str, digest: str) -> Problem:
-    try:
-        record: dict[str, Any] = json.loads(line)
-    except ValueError as error:
-        raise DatasetError(f"{where}: no valid JSON ({error}).") from None
+def released_oracle(digest: str) -> str:
+    """The oracle of the release that has this SHA-256, by the tasks beside this file; else `none`."""
+    for file in sorted(Path(__file__).parent.glob("*.yaml")):
+        source = Source(**yaml.safe_load(file.read_text())["dataset_kwargs"])
+        if source.sha256 == digest:
+            return source.oracle
+    return "none"
+
+
+def problem_of(record: dict[str, Any], where: str, oracle: str, digest: str) -> Problem:
+    """A problem from a record in evalplus's format.
+
+    Args:
+        where: file and line, for the message.
+        oracle: the file's; a record's own field `oracle` wins, as in a part of a release.
+        digest: the file's.
+
+    Raises:
+        DatasetError: a field is missing, or the oracle is not known.
+    """
+    oracle = record.get("oracle", oracle)
+    if oracle not in ORACLES:
+        raise DatasetError(
+            f"{where}: the field 'oracle' is {oracle!r}. Known: {', '.join(ORACLES)}."
+        )
     if missing := [field for field in FIELDS if field not in record]:
         raise DatasetError(f"{where}: the field {missing[0]!r} is missing.")
     inputs = {kind: record[kind] for kind in ("base_input", "plus_input")}

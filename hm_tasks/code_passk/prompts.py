@@ -95,15 +95,20 @@ class CodeRequest(Instance):
 
     def use_prompt_style(self, style: str, apply_chat_template: ApplyChatTemplate | None) -> None:
         """Write prompt and stop strings of `style` (`chat` or `completion`) into the arguments."""
-        problem_prompt = self.doc["prompt"]
         if style == "chat":
             assert apply_chat_template is not None, "chat style needs the model's chat template"
-            prompt = chat_prompt(problem_prompt, apply_chat_template, self.system)
+            prompt = self.chat_prompt(apply_chat_template)
         else:
-            prompt = completion_prompt(problem_prompt)
+            prompt = self.completion_prompt()
         self.style = style
         shared = self.generation_kwargs["until"]
         self.arguments = (
             prompt,
             self.generation_kwargs | {"until": [*shared, *self.until[style]]},
         )
+
+    def chat_prompt(self, apply_chat_template: ApplyChatTemplate) -> str:
+        return chat_prompt(self.doc["prompt"], apply_chat_template, self.system)
+
+    def completion_prompt(self) -> str:
+        return completion_prompt(self.doc["prompt"])

@@ -10,6 +10,7 @@ beside this file says which problems and which sampling; `--metadata '{"n_sample
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 FILTER = "scored"
 # Which samples count as correct, by the prefix of the metric: both sets of tests (evalplus's
 # convention), the base tests, or the extra tests alone (what the paper's figure 5 counts).
-CORRECT = {
+CORRECT: dict[str, Callable[[Verdict], bool]] = {
     "pass": lambda verdict: verdict.base_status == verdict.plus_status == PASS,
     "base_pass": lambda verdict: verdict.base_status == PASS,
     "plus_only_pass": lambda verdict: verdict.plus_status == PASS,
@@ -43,6 +44,11 @@ COUNTS = ("generated", "reused", "unscored", "timeouts", "empty_programs")
 
 class CodePassK(ZeroShotTask):
     """A pass@k task; everything that differs between benchmarks is in its YAML."""
+
+    # By the prefix of the metric.
+    correct: Mapping[str, Callable[[Verdict], bool]] = CORRECT
+    # Whether what `_solution` gives is a text, out of which evalplus's sanitizer takes the program.
+    sanitize = True
 
     def __init__(self, config: dict[str, Any]) -> None:
         settings = {key: value for key, value in config.items() if key != "class"}
@@ -55,12 +61,11 @@ class CodePassK(ZeroShotTask):
         metadata["isolation"] = self._place.level
         self.UNSAFE_CODE = self._place.level == RLIMIT
         self._diversity = Diversity(metadata)
-        source = Source(**self.config.dataset_kwargs)
         self._until = {
             "chat": list(metadata["chat_until"]),
-            "completion": list(source.completion_until),
+            "completion": self._completion_until(metadata),
         }
-        problems, digest = load_problems(source, Path(metadata["config_source"]).parent)
+        problems, digest = self._load_problems(metadata)
         metadata["dataset_sha256"] = digest
         self._problems: dict[str, Problem] = {problem.task_id: problem for problem in problems}
         # What the harness logs for each problem: no tests and no solution, which are megabytes.
@@ -72,6 +77,14 @@ class CodePassK(ZeroShotTask):
         self._scorer: Scorer | None = None
         self._reused: dict[str, int] = {}
         self._tokens: dict[str, list[TokenSums]] = {}
+
+    def _completion_until(self, metadata: dict[str, Any]) -> list[str]:
+        return list(Source(**self.config.dataset_kwargs).completion_until)
+
+    def _load_problems(self, metadata: dict[str, Any]) -> tuple[list[Problem], str]:
+        """The problems, and the hash of their file."""
+        source = Source(**self.config.dataset_kwargs)
+        return load_problems(source, Path(metadata["config_source"]).parent)
 
     # --- documents ----------------------------------------------------------------------------
 
@@ -106,7 +119,7 @@ class CodePassK(ZeroShotTask):
             logger.warning("A sample is not scored yet (%s: %s).", type(error).__name__, error)
 
     def _new_scorer(self, generating: bool) -> Scorer:
-        return Scorer(self._place.open(), generating=generating)
+        return Scorer(self._place.open(), sanitize=self.sanitize, generating=generating)
 
     def apply_filters(self) -> list[CodeRequest]:
         """Wait for the verdicts of all samples, of those that came early and of those that did not."""
@@ -140,13 +153,16 @@ class CodePassK(ZeroShotTask):
         return text if request.style == "chat" else completion_prompt(request.doc["prompt"]) + text
 
     def numbers(self) -> list[str]:
-        return [f"{prefix}@{k}" for prefix in CORRECT for k in self.ks] + ["n_samples", *COUNTS]
+        return [f"{prefix}@{k}" for prefix in self.correct for k in self.ks] + [
+            "n_samples",
+            *COUNTS,
+        ]
 
     def process_results(self, doc: dict[str, str], results: list[list[dict]]) -> dict[str, Any]:
         verdicts = [Verdict(**verdict) for verdict in results[0]]
         scored = [v for v in verdicts if UNSCORED not in (v.base_status, v.plus_status)]
         metrics: dict[str, Any] = {}
-        for prefix, is_correct in CORRECT.items():
+        for prefix, is_correct in self.correct.items():
             c = sum(map(is_correct, scored))
             for k in self.ks:
                 if k <= len(scored):  # else there is no estimate, which is not a zero
@@ -164,12 +180,12 @@ class CodePassK(ZeroShotTask):
         }
 
     def aggregation(self) -> dict[str, Any]:
-        rates = {f"{prefix}@{k}": mean for prefix in CORRECT for k in self.ks}
+        rates = {f"{prefix}@{k}": mean for prefix in self.correct for k in self.ks}
         counts = {"n_samples": min} | dict.fromkeys(COUNTS, sum)
         return rates | self._diversity.aggregation() | counts
 
     def higher_is_better(self) -> dict[str, bool]:
-        rates = {f"{prefix}@{k}": True for prefix in CORRECT for k in self.ks}
+        rates = {f"{prefix}@{k}": True for prefix in self.correct for k in self.ks}
         counts = dict.fromkeys(("unscored", "timeouts", "empty_programs"), False)
         return rates | self._diversity.higher_is_better() | counts
 

@@ -113,7 +113,10 @@ class Judge:
             problem,
             {kind: [decode(data) for data in expected[kind].outputs] for kind in KINDS},
             {
-                kind: [max(MIN_SECONDS, TIME_FACTOR * t) for t in expected[kind].seconds]
+                kind: [
+                    max(MIN_SECONDS, problem.time_limit, TIME_FACTOR * t)
+                    for t in expected[kind].seconds
+                ]
                 for kind in KINDS
             },
             Fingerprints(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from hm_tasks.execution.plain_build import crowded
+from hm_tasks.execution.stated import APPS, JSON, STDOUT, as_json, close_text
 
 ROOT_PROBLEM = "find_zero"
 MOST_COMPARED = 50_000_000  # numpy would need gigabytes, evalplus's children have four
@@ -20,7 +21,8 @@ class Oracle:
     """Judges one program's outputs for one list of tests, in the order of the tests.
 
     Args:
-        oracle: whose special rules apply: `mbpp`, `humaneval` or `none`.
+        oracle: whose special rules apply: `mbpp`, `humaneval`, `none`, or, for outputs that a file
+            states, `json`, `apps` or `stdout` (`hm_tasks.execution.stated`).
         entry_point: name of the function under test.
         atol: absolute tolerance of the problem.
     """
@@ -39,9 +41,11 @@ class Oracle:
             return False
 
     def _matches(self, inputs: list, out: Any, expected: Any) -> bool:
-        from evalplus.eval import is_floats
-
         exact = out == expected
+        if self._oracle == STDOUT:
+            return bool(exact) or close_text(out, expected, self._atol)
+        if self._oracle in (JSON, APPS):
+            return self._stated(as_json(out), as_json(expected))
         if self._oracle == "mbpp":
             exact = self._mbpp(exact, inputs, out, expected)
         if self._oracle == "humaneval" and self._entry_point == ROOT_PROBLEM:
@@ -49,11 +53,23 @@ class Oracle:
 
             # evalplus 0.3.1 has this rule but forgets to note that the test passed.
             return bool(abs(_poly(*inputs, out)) <= self._atol)
+        return self._tolerant(exact, out, expected)
+
+    def _tolerant(self, exact: Any, out: Any, expected: Any) -> bool:
+        from evalplus.eval import is_floats
+
         if self._atol == 0 and is_floats(expected):
             self._atol = 1e-6
         if not exact and self._atol != 0:
             return self._close(out, expected)
         return bool(exact)
+
+    def _stated(self, out: Any, expected: Any) -> bool:
+        if self._tolerant(out == expected, out, expected):
+            return True
+        if self._oracle != APPS or not isinstance(expected, list) or len(expected) != 1:
+            return False
+        return self._tolerant(out == expected[0], out, expected[0])
 
     def _mbpp(self, exact: Any, inputs: list, out: Any, expected: Any) -> Any:
         from evalplus.eval import _special_oracle as special

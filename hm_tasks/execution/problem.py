@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 PASS, FAIL, TIMEOUT, UNSCORED = "pass", "fail", "timeout", "unscored"
@@ -12,10 +13,18 @@ KINDS = ("base_input", "plus_input")  # of tests, by the field of Problem with t
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One problem of a benchmark, with its inputs as Python values and its reference solution.
+    """One problem, with its inputs as Python values, and what says which outputs are right.
 
-    `oracle` names whose special rules apply (`mbpp`, `humaneval` or `none`), `dataset` is the hash of
+    `oracle` names whose special rules apply (`hm_tasks.execution.oracle`), `dataset` is the hash of
     the file that it is from.
+
+    `entry_point` is the function that is called with each input's arguments. Where it is empty, a
+    program is run as a whole, with the only argument of each input as its standard input and what it
+    prints as its output (`hm_tasks.execution.whole_program`).
+
+    The right outputs are those of `canonical_solution`, or, where the problem's file states them,
+    `expected`: by kind of tests, one for each input. `time_limit` is the least number of seconds that a
+    test may compute, for problems without a reference solution whose time would say it.
     """
 
     task_id: str
@@ -27,6 +36,8 @@ class Problem:
     atol: float
     oracle: str = "none"
     dataset: str = ""
+    expected: Mapping[str, list[Any]] | None = None
+    time_limit: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 from hm_tasks.execution.frames import LATE, LOADED, OUTPUT, RAISED, write_frame
 from hm_tasks.execution.plain import encode
+from hm_tasks.execution.whole_program import StandardStreams, WholeProgram
 
 # A program that waits instead of computing meets this multiple of its limit.
 WALL_FACTOR = 4.0
@@ -32,7 +33,7 @@ class Run:
 
     Attributes:
         program: source text.
-        entry_point: the function to call.
+        entry_point: the function to call; empty where the program is run as a whole.
         kind: which of the problem's inputs: `base_input` or `plus_input`.
         time_limits: seconds for each input.
         budget: seconds for all of them.
@@ -70,12 +71,16 @@ def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory
     signal.signal(signal.SIGALRM, out_of_time)
     seconds = int(run.budget) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    streams = None if run.entry_point else StandardStreams()
     guards.reliability_guard(maximum_memory_bytes=memory)
     try:
         with guards.swallow_io():
-            names: dict[str, Any] = {}
-            exec(run.program, names)
-            function = names[run.entry_point]
+            if streams is not None:
+                function: Any = WholeProgram(run.program, streams)
+            else:
+                names: dict[str, Any] = {}
+                exec(run.program, names)
+                function = names[run.entry_point]
         write(results, LOADED)
         for arguments, limit in zip(inputs, run.time_limits, strict=True):
             timer(signal.ITIMER_PROF, limit)

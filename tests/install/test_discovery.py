@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-TASKS = ("mbppplus_passk", "humanevalplus_passk", "demo_passk", "sorry_bench", "sorry_bench_morse")
+TASKS = (
+    *("mbppplus_passk", "humanevalplus_passk", "demo_passk", "sorry_bench", "sorry_bench_morse"),
+    *("mbppplus_traces", "problem_traces"),
+)
 LM_EVAL = Path(sys.executable).with_name("lm_eval")
 
 

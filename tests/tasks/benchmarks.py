@@ -8,7 +8,11 @@ from lm_eval.tasks import TaskManager
 
 import hm_tasks
 
-FILES = {"mbppplus_passk": "MBPP_OVERRIDE_PATH", "humanevalplus_passk": "HUMANEVAL_OVERRIDE_PATH"}
+FILES = {
+    "mbppplus_passk": "MBPP_OVERRIDE_PATH",
+    "mbppplus_traces": "MBPP_OVERRIDE_PATH",
+    "humanevalplus_passk": "HUMANEVAL_OVERRIDE_PATH",
+}
 
 
 def load(task: str, **metadata):

@@ -1,0 +1,82 @@
+"""Asking for a thought and then a program, in both styles.
+
+Chat models are told the form of the answer. A base model is shown it, by a solved example, and
+continues where the thought begins. The form is that of a training text (`hm_tasks.curation.markers`);
+answers that do not keep to it are read as well (`hm_tasks.traces.program`).
+"""
+
+from __future__ import annotations
+
+from hm_tasks.code_passk.prompts import ApplyChatTemplate, CodeRequest
+from hm_tasks.curation.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, END_THOUGHT, join
+
+INSTRUCTION = f"""\
+Solve the following programming problem in Python. Think first: work through the problem step by step, \
+consider cases that are easy to miss, and only then write the program.
+
+{{problem}}
+
+{{wanted}} Answer in this form, with the whole program in one code block:
+
+{BEGIN_THOUGHT}
+your reasoning
+{END_THOUGHT}
+{BEGIN_SOLUTION}
+```python
+the program
+```
+{END_SOLUTION}"""
+FUNCTION = "The program must define the function `{}`; it reads and prints nothing."
+STDIN = (
+    "The program must read its input from standard input and print its answer to standard output."
+)
+
+HEAD = "Problem:\n"
+EXAMPLE_FUNCTION = (
+    "Return the second largest of the different numbers in a list, or None if there is none.",
+    "second_largest",
+    "Equal numbers count once, so the list becomes a set first. After sorting, the second largest is "
+    "the item before the last. With fewer than two different numbers there is no such item, and the "
+    "answer is None.",
+    "def second_largest(numbers):\n"
+    "    different = sorted(set(numbers))\n"
+    "    return different[-2] if len(different) > 1 else None",
+)
+EXAMPLE_STDIN = (
+    "The first line holds a number n, the second line n numbers. Print the second largest of the "
+    "different ones among them, or `none` if there is none.",
+    "",
+    "Only the second line is needed. Equal numbers count once, so the numbers become a set first. "
+    "After sorting, the second largest is the item before the last. With fewer than two different "
+    "numbers there is no such item, and the answer is `none`.",
+    "input()\n"
+    "different = sorted(set(map(int, input().split())))\n"
+    'print(different[-2] if len(different) > 1 else "none")',
+)
+
+
+def wanted(entry_point: str) -> str:
+    """What kind of program is asked for, in a sentence."""
+    return FUNCTION.format(entry_point) if entry_point else STDIN
+
+
+def completion_prompt(problem: str, entry_point: str) -> str:
+    """A solved example, and the problem up to where its thought begins."""
+    text, name, thought, program = EXAMPLE_FUNCTION if entry_point else EXAMPLE_STDIN
+    example = f"{HEAD}{text}\n{wanted(name)}\n\n{join(thought, program)}"
+    return f"{example}\n\n{HEAD}{problem.strip()}\n{wanted(entry_point)}\n\n{BEGIN_THOUGHT}\n"
+
+
+class TraceRequest(CodeRequest):
+    """A request for a trace, in the style that the model takes."""
+
+    def chat_prompt(self, apply_chat_template: ApplyChatTemplate) -> str:
+        messages = [{"role": "system", "content": self.system}] if self.system else []
+        entry_point = self.doc["entry_point"]
+        # Not by `format`: problems have braces.
+        user = INSTRUCTION.replace("{wanted}", wanted(entry_point), 1)
+        user = user.replace("{problem}", self.doc["prompt"].strip(), 1)
+        return apply_chat_template([*messages, {"role": "user", "content": user}])
+
+    def completion_prompt(self) -> str:
+        return completion_prompt(self.doc["prompt"], self.doc["entry_point"])

@@ -1,0 +1,244 @@
+"""A user's own problems: every form that is taken, and the sentence for every line that is none."""
+
+import gzip
+import hashlib
+import json
+
+import pytest
+
+from hm_tasks.code_passk.dataset import DatasetError
+from hm_tasks.execution.pool import check_all
+from hm_tasks.execution.problem import FAIL, PASS
+from hm_tasks.traces.problem_file import load_problem_file
+from tests.tasks.benchmarks import FILES
+
+PLAIN = {"task_id": "a", "prompt": "Add.", "entry_point": "add"}
+VALUES = PLAIN | {"inputs": [[1, 2], [[1], [2]]], "outputs": [3, [1, 2]]}
+ASSERTED = PLAIN | {
+    "task_id": 2,
+    "tests": ["assert add(1, 2) == 3", "assert add((1,), (2,)) == (1, 2)"],
+}
+STDIN = {
+    "question": "Print the sum.",
+    "input_output": json.dumps({"inputs": ["1 2\n", ["3", "4"]], "outputs": ["3 \n\n", ["7", ""]]}),
+    "time_limit": "2.0 seconds",
+    "starter_code": "",
+}
+CALLED = {
+    "question": "Add.",
+    "input_output": {"fn_name": "add", "inputs": [[1, 2]], "outputs": [[3]]},
+}
+EVALPLUS = PLAIN | {
+    "task_id": "plus",
+    "canonical_solution": "def add(a, b):\n    return a + b\n",
+    "prompt": '"""\nAdd.\n"""\n',
+    "base_input": [[1, 2]],
+    "plus_input": [[5, 6]],
+}
+ADD = "def add(a, b):\n    return a + b\n"
+WRONG = "def add(a, b):\n    return a\n"
+SUM = "import sys\nprint(sum(map(int, sys.stdin.read().split())))"
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(*lines):
+        file = tmp_path / "problems.jsonl"
+        file.write_text(
+            "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+        )
+        return file
+
+    return write
+
+
+def test_every_form_is_scored_right_and_wrong(written):
+    file = written(VALUES, ASSERTED, STDIN, CALLED, EVALPLUS)
+    problems = load_problem_file(file)
+    assert [p.task_id for p in problems] == ["a", "2", "problem/3", "problem/4", "plus"]
+    assert {p.dataset for p in problems} == {hashlib.sha256(file.read_bytes()).hexdigest()}
+    right, wrong = [ADD, ADD, SUM, ADD, ADD], [WRONG, WRONG, "print(3)", WRONG, WRONG]
+    found = check_all(
+        [(p, list(programs)) for p, *programs in zip(problems, right, wrong, strict=True)],
+        sanitize=False,
+    )
+    assert [v.base_status for v, _ in found] == [PASS] * 5
+    assert [v.plus_status for v, _ in found] == [PASS] * 5
+    assert [v.base_status for _, v in found] == [FAIL] * 5
+
+
+def test_standard_input_has_no_entry_point_and_limits_are_read(written):
+    stdin, plain = load_problem_file(written(STDIN, VALUES | {"atol": 0.5}))
+    assert stdin.entry_point == ""
+    assert stdin.base_input == [["1 2\n"], ["3\n4"]]
+    assert stdin.expected == {"base_input": ["3", "7"], "plus_input": []}
+    assert (stdin.time_limit, stdin.atol) == (2.0, 0.0)
+    assert (plain.time_limit, plain.atol) == (4.0, 0.5)
+
+
+def test_what_json_cannot_say_is_not_held_against_a_program(written):
+    lines = [
+        VALUES | {"inputs": [[1, 2]], "outputs": [[3, {"4": [5]}]]},
+        CALLED | {"input_output": {"fn_name": "add", "inputs": [[1, 2]], "outputs": [[[3]]]}},
+    ]
+    values, called = load_problem_file(written(*lines))
+    tuples = "def add(a, b):\n    return (3, {4: (5,)})\n"
+    ((one,), verdicts) = check_all(
+        [
+            (values, [tuples]),
+            (called, [f"def add(a, b): return {value}\n" for value in ("[[3]]", "(3,)", "3")]),
+        ],
+        sanitize=False,
+    )
+    assert one.base_status == PASS
+    assert [v.base_status for v in verdicts] == [PASS, PASS, FAIL]
+
+
+def test_floats_have_evalpluss_tolerance_or_the_problems_own(written):
+    exact = {"inputs": [[1, 2]], "outputs": [0.3]}
+    usual, own = load_problem_file(
+        written(VALUES | exact, VALUES | exact | {"task_id": "b", "atol": 0.1})
+    )
+    near, far = "def add(a, b): return 0.1 + 0.2\n", "def add(a, b): return 0.35\n"
+    found = check_all([(usual, [near, far]), (own, [near, far])], sanitize=False)
+    assert [[v.base_status for v in of] for of in found] == [[PASS, FAIL], [PASS, PASS]]
+
+
+def test_a_packed_file_has_the_hash_of_what_is_in_it(written, tmp_path):
+    file = written(VALUES)
+    packed = tmp_path / "problems.jsonl.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    assert load_problem_file(packed)[0] == load_problem_file(file)[0]
+
+
+def test_mbppplus_itself_has_its_own_oracle_and_a_part_of_it_may_name_it(tmp_path):
+    import os
+
+    official = os.environ.get(FILES["mbppplus_passk"])
+    if not official:
+        pytest.skip("MBPP_OVERRIDE_PATH names no benchmark file")
+    problems = load_problem_file(official)
+    assert len(problems) == 378
+    assert {p.oracle for p in problems} == {"mbpp"}
+    with gzip.open(official, "rt") as file:
+        records = [json.loads(next(file)) for _ in range(3)]
+    part = tmp_path / "part.jsonl"
+    part.write_text("\n".join(json.dumps(record | {"oracle": "mbpp"}) for record in records))
+    assert [p.base_input for p in load_problem_file(part)] == [p.base_input for p in problems[:3]]
+
+
+def case(**fields):
+    return STDIN | {"input_output": {"inputs": ["1"], "outputs": ["1"]} | fields}
+
+
+BAD = [
+    ("{", "no valid JSON"),
+    ("[1]", "no record"),
+    ('{"a": ' + "[" * 100_000, "no valid JSON"),
+    (PLAIN, "the problem has no tests. Give one of inputs, tests, input_output, or base_input."),
+    (VALUES | {"tests": ["assert add(1, 2) == 3"]}, "has tests in inputs and tests"),
+    (VALUES | {"prompt": " "}, "field `prompt` is missing"),
+    (VALUES | {"task_id": [1]}, "field `task_id` is [1]"),
+    (VALUES | {"entry_point": "a b"}, "field `entry_point` is 'a b'. Name the function"),
+    ({**VALUES, "entry_point": None}, "field `entry_point` is missing"),
+    (VALUES | {"outputs": [3]}, "`inputs` has 2 items and `outputs` 1"),
+    (VALUES | {"inputs": [1, 2]}, "field `inputs`, item 1 is 1. Give the list of the function's"),
+    (VALUES | {"inputs": [], "outputs": []}, "the problem has no tests: `inputs` is empty"),
+    (VALUES | {"outputs": None}, "field `outputs` is missing"),
+    (VALUES | {"atol": "much"}, "field `atol` is 'much'. Give a number"),
+    (STDIN | {"time_limit": "soon"}, "field `time_limit` is 'soon'"),
+    (STDIN | {"time_limit": -1}, "field `time_limit` is -1"),
+    (ASSERTED | {"tests": "assert"}, "field `tests` is 'assert'. Give a list"),
+    (STDIN | {"input_output": "{"}, "field `input_output` is no valid JSON"),
+    (STDIN | {"input_output": "[]"}, "field `input_output` is []. Give `inputs` and `outputs`."),
+    (case(inputs=[1]), "field `inputs` of `input_output`, item 1 is 1. Give text"),
+    (case(outputs=[["1", 2]]), "field `outputs` of `input_output`, item 1 is ['1', 2]"),
+    (case(inputs=["\ud800"]), "half of a surrogate pair"),
+    (case(inputs=["x" * (17 << 20)]), "at most 16777216 are run"),
+    (case(fn_name="not this"), "field `fn_name` is 'not this'"),
+    ({k: v for k, v in EVALPLUS.items() if k != "plus_input"}, "'plus_input' is missing"),
+    (EVALPLUS | {"oracle": "me"}, "the field 'oracle' is 'me'. Known: none, mbpp, humaneval."),
+]
+NO_ASSERTIONS = [
+    "add(1, 2) == 3",
+    "assert add(1, 2)",
+    "assert not add(1, 2)",
+    "assert add(1, 2) != 3",
+    "assert 3 == add(1, 2)",
+    "assert add(1, 2) == 3 == 3",
+    "assert add(a=1) == 3",
+    "assert add(*[1, 2]) == 3",
+    "assert sub(1, 2) == 3",
+    "assert add(1, 2) == __import__('os').getpid()",
+    "assert add(x, 2) == 3",
+    "assert add(1, 2) == 3; import os",
+    "assert add(1, 2) ==",
+    "assert add(" + "(" * 5000 + ")" * 5000 + ") == 3",
+    7,
+    None,
+]
+
+
+@pytest.mark.parametrize(("line", "sentence"), BAD)
+def test_a_bad_line_is_a_sentence_and_leaves_the_others(written, line, sentence):
+    file = written(VALUES | {"task_id": "first"}, line)
+    with pytest.raises(DatasetError) as refused:
+        load_problem_file(file)
+    assert str(refused.value).startswith(f"{file}, line 2: ")
+    assert sentence in str(refused.value)
+    assert len(str(refused.value)) < 400
+    bad = []
+    assert [p.task_id for p in load_problem_file(file, bad)] == ["first"]
+    assert bad == [str(refused.value)]
+
+
+@pytest.mark.parametrize("test", NO_ASSERTIONS)
+def test_what_is_no_such_assertion_is_refused_by_its_item(written, test):
+    file = written(PLAIN | {"tests": ["assert add(1, 1) == 2, 'why'", test]})
+    with pytest.raises(DatasetError, match=r"line 1: field `tests`, item 2 .* Write `assert add\("):
+        load_problem_file(file)
+
+
+def test_two_problems_of_one_name_are_not_mixed_up(written):
+    bad = []
+    assert len(load_problem_file(written(VALUES, VALUES | {"prompt": "Other."}), bad)) == 1
+    assert "line 2: the task_id 'a' is that of an earlier line" in bad[0]
+
+
+def test_no_file_and_no_problems_are_sentences(written, tmp_path):
+    with pytest.raises(DatasetError, match=r"none\.jsonl cannot be read .* Name a \.jsonl"):
+        load_problem_file(tmp_path / "none.jsonl")
+    with pytest.raises(DatasetError, match="holds no problems"):
+        load_problem_file(written(""))
+    with pytest.raises(DatasetError, match="holds no problems.*no valid JSON"):
+        load_problem_file(written("{"), [])
+    broken = tmp_path / "broken.jsonl.gz"
+    broken.write_bytes(gzip.compress(b"x" * 9999)[:40])
+    with pytest.raises(DatasetError, match="cannot be read"):
+        load_problem_file(broken)
+
+
+def test_expected_values_are_in_no_message_to_the_runner(monkeypatch, tmp_path, written):
+    """All bytes that go to the process that runs programs."""
+    from hm_tasks.execution import isolated
+    from hm_tasks.execution.isolation import Limits
+    from hm_tasks.execution.judge import Judge
+
+    sent = []
+    plain = isolated.write_frame
+    monkeypatch.setattr(
+        isolated,
+        "write_frame",
+        lambda to, kind, content: sent.append(content) or plain(to, kind, content),
+    )
+    line = case(inputs=["a question"], outputs=["a hidden answer"])
+    (problem,) = load_problem_file(written(line))
+    judge = Judge("rlimit", Limits(), [], str(tmp_path))
+    try:
+        judge.take(problem)
+        (verdict,) = judge.judge(["print('a hidden', 'answer')"])
+    finally:
+        judge.close()
+    assert verdict.base_status == PASS
+    assert any(b"a question" in content for content in sent)
+    assert not any(b"a hidden answer" in content for content in sent)
