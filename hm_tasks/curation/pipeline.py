@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,8 +25,8 @@ from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.export import EXPORTS
 from hm_tasks.curation.likeness import ProgramVectors, alike
 from hm_tasks.curation.problem_sets import ProblemSets
-from hm_tasks.curation.record import CORRECT, Record
-from hm_tasks.curation.rewrite import rewrite
+from hm_tasks.curation.record import CORRECT, UNSCORED, Record
+from hm_tasks.curation.rewrite import REWRITTEN, estimate_of, rewrite, unfinished
 from hm_tasks.curation.select import (
     RANDOM,
     Index,
@@ -35,12 +36,14 @@ from hm_tasks.curation.select import (
 )
 from hm_tasks.curation.settings import Settings
 from hm_tasks.curation.sources import find_files, read_files
-from hm_tasks.curation.steps import OUTPUTS, SUMMARY, Workplace, Write, digest
+from hm_tasks.curation.steps import OUTPUTS, SUMMARY, UNFINISHED, Workplace, Write, digest
 from hm_tasks.curation.summary import RECORDS, card_of, summary_of
 from hm_tasks.curation.verify import verify
 from hm_tasks.execution.executors import Place
 
 NOT_CORRECT = "not correct"
+logger = logging.getLogger(__name__)
+
 Facts = dict[str, Any]
 # What a step is: digest of its input, everything else that shapes its output, and how it is written.
 Plan = tuple[str, dict[str, Any], Write]
@@ -51,10 +54,11 @@ class Curation:
 
     Args:
         place: where programs run; only `verify` needs it.
+        quiet: no progress of rewriting, and not what it costs.
     """
 
-    def __init__(self, settings: Settings, place: Place | None) -> None:
-        self._settings, self._place = settings, place
+    def __init__(self, settings: Settings, place: Place | None, quiet: bool = False) -> None:
+        self._settings, self._place, self._quiet = settings, place, quiet
         self._plans = {
             "read": self._read,
             "rewrite": self._rewrite,
@@ -102,6 +106,8 @@ class Curation:
                     "samples_*.jsonl of the harness, or lines with task_id and solution; --problems "
                     "says what they answer."
                 )
+            if named and named.bad:
+                facts["problems_left_out"] = {"lines": len(named.bad), "first": named.bad[0]}
             facts["sources"] = [
                 {
                     "file": s.path.name,
@@ -123,7 +129,13 @@ class Curation:
         source, given = _before(at, "rewrite")
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
-            facts[RECORDS] = _write(draft, rewrite(_records(source), rewriter, counts))
+            logger.info(estimate_of(_records(source), rewriter))
+            facts[RECORDS] = _write(
+                draft, rewrite(_records(source), rewriter, counts, quiet=self._quiet)
+            )
+            counts.pop(REWRITTEN, None)
+            if missing := unfinished(counts):
+                facts[UNFINISHED] = missing
 
         return given, rewriter.identity() | {"limit": rewriter.limit}, write
 
@@ -137,6 +149,8 @@ class Curation:
             sets = ProblemSets(self._settings.problems)
             facts[RECORDS] = _write(draft, verify(_records(source), sets, place, statuses))
             facts["statuses"] = dict(sorted(statuses.items()))
+            if statuses[UNSCORED]:
+                facts[UNFINISHED] = statuses[UNSCORED]
 
         settings = {
             "isolation": place.level,

@@ -16,6 +16,7 @@ from hm_tasks.code_passk.dataset import DatasetError, load_problems
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.record import Record
 from hm_tasks.execution.problem import Problem
+from hm_tasks.traces.problem_file import load_problem_file
 
 # What the names of a benchmark's tasks begin with, here and in the harness, and its problems' ids.
 TASKS = {"mbppplus": "mbpp", "mbpp_plus": "mbpp", "humaneval": "humaneval", "demo_": "demo"}
@@ -94,12 +95,17 @@ def load_set(name: str) -> ProblemSet:
     Raises:
         CurationError: it is not to be had, or no line of it is a problem.
     """
+    bad: list[str] = []
     try:
-        problems, sha256 = load_problems(source_of(name), FOLDER)
+        if name in BENCHMARKS:
+            problems, _ = load_problems(source_of(name), FOLDER)
+        else:
+            problems = load_problem_file(name, bad)
     except (DatasetError, OSError) as error:
         raise CurationError(str(error)) from None
     shown = name if name in BENCHMARKS else Path(name).name
-    return ProblemSet(shown, sha256, {problem.task_id: problem for problem in problems})
+    known = {problem.task_id: problem for problem in problems}
+    return ProblemSet(shown, problems[0].dataset, known, tuple(bad))
 
 
 def has_tests(problem: Problem) -> bool:

@@ -1,7 +1,9 @@
 """Where a log's samples are from, out of the results file that the harness wrote beside it.
 
-origin = origin_of(Path("OUT/MODEL/samples_mbppplus_passk_2026-01-01T00-00-00.jsonl"))
-origin.fields, origin.versions
+    origin = origin_of(Path("OUT/MODEL/samples_mbppplus_passk_2026-01-01T00-00-00.jsonl"))
+    origin.fields, origin.versions
+
+Runs of the plain harness have no merge, and so no alpha.
 """
 
 from __future__ import annotations

@@ -22,11 +22,11 @@ from typing import Any
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.markers import BEGIN_SOLUTION
 from hm_tasks.curation.problem_sets import ProblemSets, has_tests
-from hm_tasks.curation.program import program_of
 from hm_tasks.curation.provenance import LOG, Origin, of_request, origin_of, results_beside
 from hm_tasks.curation.record import Record
 from hm_tasks.curation.steps import digest
 from hm_tasks.execution.problem import Problem
+from hm_tasks.traces.program import program_of
 
 TRACES = "_traces"  # how names of tasks end whose answers are a thought and a program
 # Why a sample is left out, or a line with all its samples.

@@ -35,6 +35,8 @@ OUTPUTS = {
 }
 SUMMARY = "summary.json"
 NOTES, LOCK = ".steps", ".lock"
+# Among a step's facts: how many records the same command may yet bring, so that it is done again.
+UNFINISHED = "unfinished"
 VERSION = 1  # a part of each key; it changes with what a step does
 BLOCK = 1 << 20
 
@@ -118,7 +120,7 @@ class Workplace:
         """
         key = hashlib.sha256(json.dumps([VERSION, step, given, settings]).encode()).hexdigest()
         known = self.done(step)
-        if known and known.key == key and not again:
+        if known and known.key == key and not again and not known.facts.get(UNFINISHED):
             logger.info("%s: as it is", step)
             return known
         logger.info("%s ...", step)
