@@ -5,8 +5,8 @@
 
 Each step's output (a file, or for the last one a folder) appears whole or not at all: it is written
 beside its place, synced, and renamed. What it was made from and how stands in `.steps/NAME.json`, with
-a digest of its bytes. A step whose output is there, unchanged, for the same input and settings is not done
-again; where a step's output changes, everything after it is removed first. So a process that is killed
+a digest of its bytes. A step whose output is there, unchanged, for the same input and settings is not
+done again; where an output changes, everything after it is removed first. So a process that is killed
 at any time leaves a folder that the same command completes, to the same bytes.
 """
 
