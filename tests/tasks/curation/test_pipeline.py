@@ -1,4 +1,4 @@
-"""The pipeline on real demo problems and programs in the real sandbox: killed, changed, taken step by step."""
+"""The pipeline on demo problems and programs in the real sandbox: killed, changed, taken step by step."""
 
 import json
 import os
@@ -343,7 +343,7 @@ def test_input_of_which_nothing_can_be_read_leaves_the_folder_as_it_was(tmp_path
     before = tree(out)
     bad = tmp_path / "bad.jsonl"
     bad.write_text("{\n")
-    with pytest.raises(CurationError, match="No sample can be read .line is no JSON: 1"):
+    with pytest.raises(CurationError, match=r"No sample can be read \(line is no JSON: 1\)"):
         curate(out, samples=(bad,))
     assert tree(out) == before
     assert {LOCK, NOTES} <= {path.name for path in out.iterdir()}
