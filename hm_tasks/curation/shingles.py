@@ -63,7 +63,7 @@ def rows_per_band(threshold: float) -> int:
     return max(
         (
             rows
-            for rows in range(1, PERMUTATIONS + 1)
+            for rows in range(1, PERMUTATIONS // 2 + 1)  # datasketch asks for two bands
             if (1 - threshold**rows) ** (PERMUTATIONS // rows) <= MISSED
         ),
         default=1,

@@ -1,0 +1,54 @@
+"""The texts that no training set may hold: prompts of benchmarks, by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from hm_tasks.code_passk.benchmarks import BENCHMARKS, is_at_hand
+from hm_tasks.curation.errors import CurationError
+from hm_tasks.curation.problem_sets import load_set
+
+NONE = "none"  # in place of a list of them
+
+
+def benchmarks_to_check(
+    asked: Iterable[str] | None, answered: set[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Which benchmarks and files are compared with, and why which known benchmark is not.
+
+    Args:
+        asked: None for every known benchmark but those that the samples answer, where its file is at
+            hand: nothing is downloaded for it.
+        answered: names of those that the samples answer.
+    """
+    if asked is not None:
+        names = [name for name in asked if name != NONE]
+        return names, {name: "not asked for" for name in BENCHMARKS if name not in names}
+    left_out = {
+        name: "the samples answer it" if name in answered else "not at hand"
+        for name in BENCHMARKS
+        if name in answered or not is_at_hand(name)
+    }
+    return [name for name in BENCHMARKS if name not in left_out], left_out
+
+
+def prompts_of(name: str) -> list[str]:
+    """The prompts of a benchmark, or of a file of JSON lines with a `prompt`.
+
+    Raises:
+        CurationError: a file that is none.
+    """
+    if name in BENCHMARKS:
+        return [problem.prompt for problem in load_set(name).problems.values()]
+    prompts = []
+    with Path(name).open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                prompts.append(str(json.loads(line)["prompt"]))
+            except (ValueError, KeyError, TypeError):
+                raise CurationError(
+                    f"{name}, line {number}: expected JSON with a `prompt`, the text of a problem."
+                ) from None
+    return prompts

@@ -1,0 +1,284 @@
+"""The steps from samples to training sets, each from the file before it.
+
+summary = Curation(settings, place).run(Path("OUT"))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import platform
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hm_metrics.embedders import Unusable, why_unusable
+from hm_tasks.code_passk.benchmarks import BENCHMARKS
+from hm_tasks.curation.benchmark_texts import benchmarks_to_check, prompts_of
+from hm_tasks.curation.contamination import decontaminate
+from hm_tasks.curation.duplicates import deduplicate
+from hm_tasks.curation.errors import CurationError
+from hm_tasks.curation.export import EXPORTS
+from hm_tasks.curation.likeness import ProgramVectors, alike
+from hm_tasks.curation.problem_sets import ProblemSets
+from hm_tasks.curation.record import CORRECT, UNSCORED, Record
+from hm_tasks.curation.rewrite import REWRITTEN, estimate_of, rewrite, unfinished
+from hm_tasks.curation.select import (
+    RANDOM,
+    Index,
+    balanced,
+    chosen_at_random,
+    chosen_by_vectors,
+)
+from hm_tasks.curation.settings import Settings
+from hm_tasks.curation.sources import find_files, read_files
+from hm_tasks.curation.steps import OUTPUTS, SUMMARY, UNFINISHED, Workplace, Write, digest
+from hm_tasks.curation.summary import RECORDS, card_of, summary_of
+from hm_tasks.curation.verify import verify
+from hm_tasks.execution.executors import Place
+
+NOT_CORRECT = "not correct"
+logger = logging.getLogger(__name__)
+
+Facts = dict[str, Any]
+# What a step is: digest of its input, everything else that shapes its output, and how it is written.
+Plan = tuple[str, dict[str, Any], Write]
+
+
+class Curation:
+    """One run over a folder.
+
+    Args:
+        place: where programs run; only `verify` needs it.
+        quiet: no progress of rewriting, and not what it costs.
+    """
+
+    def __init__(self, settings: Settings, place: Place | None, quiet: bool = False) -> None:
+        self._settings, self._place, self._quiet = settings, place, quiet
+        self._plans = {
+            "read": self._read,
+            "rewrite": self._rewrite,
+            "verify": self._verify,
+            "deduplicate": self._deduplicate,
+            "select": self._select,
+            "export": self._export,
+        }
+
+    def run(self, folder: Path, only: str | None = None) -> dict[str, Any]:
+        """Do all steps that are not done, or a single one in any case; returns the summary.
+
+        Raises:
+            CurationError: input, settings or a folder that cannot be used, or no record is left.
+        """
+        with Workplace(folder) as at:
+            try:
+                if only is None and self._settings.rewrite is None and at.done("rewrite"):
+                    at.drop_after("rewrite")  # what was made from it is none of this curation's
+                    at.drop("rewrite")
+                for step, plan in self._plans.items():
+                    wanted = step == only if only else step != "rewrite" or self._settings.rewrite
+                    if wanted:
+                        at.run(step, *plan(at), again=only is not None)
+            finally:
+                summary = summary_of(at)
+                at.write(at.folder / SUMMARY, json.dumps(summary, indent=1))
+            return summary
+
+    def _read(self, at: Workplace) -> Plan:
+        if not self._settings.samples:
+            raise CurationError("Name files of samples, or folders of runs.")
+        passed_over: Counter[str] = Counter()
+        sources = find_files(self._settings.samples, passed_over)
+        sets = ProblemSets(self._settings.problems)
+        named = sets.named
+
+        def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
+            counts.update(passed_over)
+            facts[RECORDS] = _write(draft, read_files(sources, sets, counts))
+            if not facts[RECORDS]:
+                kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items()))
+                raise CurationError(
+                    f"No sample can be read ({kinds or 'the files are empty'}). Expected "
+                    "samples_*.jsonl of the harness, or lines with task_id and solution; --problems "
+                    "says what they answer."
+                )
+            if named and named.bad:
+                facts["problems_left_out"] = {"lines": len(named.bad), "first": named.bad[0]}
+            facts["sources"] = [
+                {
+                    "file": s.path.name,
+                    "sha256": s.sha256,
+                    **s.origin.fields,
+                    "versions": s.origin.versions,
+                }
+                for s in sources
+            ]
+
+        given = [[source.path.name, source.sha256, source.results] for source in sources]
+        settings = {"problems": named and named.name, "problems_sha256": named and named.sha256}
+        return _over([given, passed_over]), settings, write
+
+    def _rewrite(self, at: Workplace) -> Plan:
+        rewriter = self._settings.rewrite
+        if rewriter is None:
+            raise CurationError("--step rewrite needs --rewrite MODEL.")
+        source, given = _before(at, "rewrite")
+
+        def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
+            logger.info(estimate_of(_records(source), rewriter))
+            facts[RECORDS] = _write(
+                draft, rewrite(_records(source), rewriter, counts, quiet=self._quiet)
+            )
+            counts.pop(REWRITTEN, None)
+            if missing := unfinished(counts):
+                facts[UNFINISHED] = missing
+
+        return given, rewriter.identity() | {"limit": rewriter.limit}, write
+
+    def _verify(self, at: Workplace) -> Plan:
+        assert self._place is not None
+        place = self._place
+        source, given = _before(at, "verify")
+
+        def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
+            statuses: Counter[str] = Counter()
+            sets = ProblemSets(self._settings.problems)
+            facts[RECORDS] = _write(draft, verify(_records(source), sets, place, statuses))
+            facts["statuses"] = dict(sorted(statuses.items()))
+            if statuses[UNSCORED]:
+                facts[UNFINISHED] = statuses[UNSCORED]
+
+        settings = {
+            "isolation": place.level,
+            "python": platform.python_version(),
+            "evalplus": version("evalplus"),
+        }
+        return given, settings, write
+
+    def _deduplicate(self, at: Workplace) -> Plan:
+        source, given = _before(at, "deduplicate")
+        answered = {record.provenance["problems"] for record in _records(source)}
+        names, not_checked = benchmarks_to_check(self._settings.decontaminate, answered)
+        duplicates, contamination = self._settings.duplicates(), self._settings.contamination()
+
+        def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
+            texts = {Path(name).name: prompts_of(name) for name in names}
+            kept = deduplicate(_correct(_records(source), counts), duplicates, counts)
+            facts[RECORDS] = _write(draft, decontaminate(kept, texts, contamination, counts))
+            facts["checked_against"] = {name: len(prompts) for name, prompts in texts.items()}
+            facts["not_checked_against"] = not_checked
+
+        settings = {
+            "duplicates": dataclasses.asdict(duplicates),
+            "contamination": dataclasses.asdict(contamination),
+            "benchmarks": {
+                Path(name).name: None if name in BENCHMARKS else digest(Path(name))
+                for name in names
+            },
+            "not_checked": not_checked,
+        }
+        return given, settings, write
+
+    def _select(self, at: Workplace) -> Plan:
+        source, given = _before(at, "select")
+        embedder = self._settings.make_embedder()
+        most, way, seed = self._settings.most, self._settings.way, self._settings.seed
+        try:
+            identity = embedder.identity()
+        except Unusable:
+            identity = "unusable"
+
+        def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
+            index = Index.of(source)
+            available = {problem: len(places) for problem, places in index.problems.items()}
+            if not available:
+                raise CurationError(
+                    "No correct sample is left to select from; summary.json says where they went."
+                )
+            shares = balanced(available, most, seed)
+            vectors = None
+            try:
+                programs = (r.program for _, _, records in index.by_problem() for r in records)
+                vectors = ProgramVectors(embedder, programs)
+            except Exception as error:  # whatever a library raises must not cost a random choice
+                facts["unscored"] = why_unusable(error)
+                if way != RANDOM:
+                    raise CurationError(
+                        f"--select {way} needs vectors. {facts['unscored']}"
+                    ) from error
+            at_random = chosen = chosen_at_random(index, shares, seed)
+            if way != RANDOM:
+                assert vectors is not None
+                chosen = chosen_by_vectors(index, shares, seed, vectors, way)
+                facts["random"] = alike(index, at_random, vectors)
+            facts["chosen"] = alike(index, chosen, vectors)
+            facts[RECORDS] = _write(draft, index.each(sorted(chosen)))
+            counts["not chosen"] = sum(available.values()) - facts[RECORDS]
+
+        settings = {"max_samples": most, "select": way, "seed": seed, "embedder": embedder.name}
+        return given, settings | {"embedder_identity": identity}, write
+
+    def _export(self, at: Workplace) -> Plan:
+        source, given = _before(at, "export")
+        before = {step: done for step in OUTPUTS if step != "export" and (done := at.done(step))}
+        card = card_of(_records(source), before)
+
+        def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
+            for name in self._settings.exports:
+                found = EXPORTS[name](source, draft / name, card)
+                facts[name] = {"rows": found.pop("rows", 0)}
+                counts.update({f"{name}, {kind}": count for kind, count in found.items()})
+            facts[RECORDS] = min(facts[name]["rows"] for name in self._settings.exports)
+
+        settings = {"export": list(self._settings.exports), "card": _over(dataclasses.asdict(card))}
+        return given, settings, write
+
+
+def _before(at: Workplace, step: str) -> tuple[Path, str]:
+    """The file that a step works on, with its digest.
+
+    Raises:
+        CurationError: it is not there.
+    """
+    earlier = list(OUTPUTS)[: list(OUTPUTS).index(step)]
+    candidates = earlier[-1:] if earlier[-1] != "rewrite" else ["rewrite", "read"]
+    for name in candidates:
+        if done := at.done(name):
+            return at.output(name), done.sha256
+    raise CurationError(
+        f"{at.output(candidates[-1])} is not there, or not as it was written. Run --step "
+        f"{candidates[-1]} first, or all steps, without --step."
+    )
+
+
+def _records(file: Path) -> Iterator[Record]:
+    with file.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield Record.read(line)
+
+
+def _write(file: Path, records: Iterable[Record]) -> int:
+    """Write records line by line; returns how many."""
+    count = 0
+    with file.open("w", encoding="ascii") as lines:
+        for record in records:
+            lines.write(record.line() + "\n")
+            count += 1
+    return count
+
+
+def _correct(records: Iterable[Record], counts: Counter[str]) -> Iterator[Record]:
+    for record in records:
+        if record.status == CORRECT:
+            yield record
+        else:
+            counts[f"{NOT_CORRECT}: {record.status}"] += 1
+
+
+def _over(value: Any) -> str:
+    """A digest of plain JSON values."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

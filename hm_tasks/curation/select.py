@@ -1,0 +1,126 @@
+"""Choose up to N records, balanced over problems: at random, or those that differ most.
+
+    index = Index.of(Path("4_deduplicated.jsonl"))
+    shares = balanced({p: len(places) for p, places in index.problems.items()}, 500, seed=0)
+    rows = chosen_at_random(index, shares, seed=0)
+
+Shares are dealt out in rounds: no problem gets its m+1st record before every problem that has m of them
+got its m-th. Which problems get one in the last round, where it does not go all the way, is drawn by
+the seed. The shares are the same for all ways of choosing, so that two choices compare.
+
+`random` is what the paper's authors do. `diverse` goes through classes of behaviour first (programs
+that pass mostly share one) and takes within a problem what is least like what it has, by embeddings of
+programs; `representative` takes what stands best for all of the problem's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from hm_metrics.subset import facility_location, farthest_point
+from hm_tasks.curation.record import Record
+
+RANDOM, DIVERSE, REPRESENTATIVE = WAYS = ("random", "diverse", "representative")
+# Programs of a problem to their vectors [n, d] and, in order, which of them have one.
+Vectors = Callable[[list[str]], tuple[np.ndarray, list[int]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """Where the records of a file are, by problem.
+
+    Attributes:
+        problems: of each problem (and data set) the offsets of its lines.
+    """
+
+    file: Path
+    problems: dict[str, list[int]]
+
+    @classmethod
+    def of(cls, file: Path) -> Index:
+        problems: dict[str, list[int]] = defaultdict(list)
+        offset = 0
+        with file.open("rb") as lines:
+            for line in lines:
+                record = Record.read(line.decode())
+                problems[f"{record.provenance['dataset']} {record.problem}"].append(offset)
+                offset += len(line)
+        return cls(file, dict(problems))
+
+    def read(self, offsets: list[int]) -> list[Record]:
+        """The records that begin at offsets."""
+        return list(self.each(offsets))
+
+    def each(self, offsets: list[int]) -> Iterator[Record]:
+        """The same, one in memory at a time."""
+        with self.file.open("rb") as file:
+            for offset in offsets:
+                file.seek(offset)
+                yield Record.read(file.readline().decode())
+
+    def by_problem(self) -> Iterator[tuple[str, list[int], list[Record]]]:
+        """Each problem with its offsets and records, one problem in memory at a time."""
+        for problem, offsets in self.problems.items():
+            yield problem, offsets, self.read(offsets)
+
+
+def balanced(available: Mapping[str, int], most: int | None, seed: int) -> dict[str, int]:
+    """How many of each problem are taken: in rounds, up to `most` together."""
+    total = sum(available.values())
+    left = total if most is None else min(most, total)
+    shares = dict.fromkeys(available, 0)
+    while left:
+        able = [problem for problem in available if shares[problem] < available[problem]]
+        if len(able) > left:
+            able = sorted(able, key=lambda problem: _draw(seed, problem))[:left]
+        for problem in able:
+            shares[problem] += 1
+        left -= len(able)
+    return shares
+
+
+def chosen_at_random(index: Index, shares: Mapping[str, int], seed: int) -> set[int]:
+    """Offsets of records, drawn by the seed. A larger share holds a smaller one's."""
+    chosen: set[int] = set()
+    for problem, offsets, records in index.by_problem():
+        drawn = sorted(zip(offsets, records, strict=True), key=lambda one: _draw(seed, one[1].id))
+        chosen |= {offset for offset, _ in drawn[: shares[problem]]}
+    return chosen
+
+
+def chosen_by_vectors(
+    index: Index, shares: Mapping[str, int], seed: int, vectors: Vectors, way: str
+) -> set[int]:
+    """Offsets of the records that differ most (DIVERSE) or stand for most (REPRESENTATIVE).
+
+    What has no vector comes last. Ties go to whom the seed draws first.
+    """
+    chosen: set[int] = set()
+    seen: np.ndarray | None = None  # the sum of what was taken for other problems
+    for problem, offsets, records in index.by_problem():
+        drawn = sorted(zip(offsets, records, strict=True), key=lambda one: _draw(seed, one[1].id))
+        rows, known = vectors([record.program for _, record in drawn])
+        classes = np.unique([drawn[n][1].behaviour for n in known], return_inverse=True)[1]
+        share = shares[problem]
+        if way == DIVERSE:
+            picks = farthest_point(rows, share, classes, seen)
+        else:
+            picks = facility_location(rows, share, classes)
+        if picks:
+            sum_of_picks = rows[picks].astype(np.float64).sum(axis=0)
+            seen = sum_of_picks if seen is None else seen + sum_of_picks
+        without = sorted(set(range(len(drawn))) - set(known))
+        order = [known[row] for row in picks] + without
+        chosen |= {drawn[n][0] for n in order[:share]}
+    return chosen
+
+
+def _draw(seed: int, name: str) -> bytes:
+    """A random place in a line, the same in every run and for every order of the records."""
+    return hashlib.sha256(f"{seed} {name}".encode()).digest()

@@ -1,0 +1,82 @@
+"""What a curation is asked for, checked before anything is read."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from hm_metrics.embedders import Embedder, UnknownEmbedder, Unusable, make_embedder
+from hm_tasks.code_passk.benchmarks import BENCHMARKS, is_at_hand
+from hm_tasks.curation.benchmark_texts import NONE
+from hm_tasks.curation.contamination import ContaminationSettings
+from hm_tasks.curation.duplicates import DuplicateError, DuplicateSettings
+from hm_tasks.curation.errors import CurationError
+from hm_tasks.curation.export import EXPORTS
+from hm_tasks.curation.rewriting_settings import RewriteSettings
+from hm_tasks.curation.select import RANDOM, WAYS
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings of all steps.
+
+    Attributes:
+        samples: files and folders of samples.
+        problems: a benchmark or a file that they answer; None leaves it to the samples.
+        most: records to select; None for all.
+        exports: the forms of training sets to write.
+        way: of selecting.
+        seed: of selecting.
+        embedder, embedder_base_url: what makes the vectors of programs.
+        rewrite: who rewrites samples; None leaves them as they are.
+        near: least similarity of near-duplicates.
+        decontaminate: benchmarks and files; None for every known benchmark but those that the
+            samples answer, where they are at hand.
+    """
+
+    samples: tuple[Path, ...] = ()
+    problems: str | None = None
+    most: int | None = None
+    exports: tuple[str, ...] = tuple(EXPORTS)
+    way: str = RANDOM
+    seed: int = 0
+    embedder: str = "minilm"
+    embedder_base_url: str | None = None
+    rewrite: RewriteSettings | None = None
+    near: float = DuplicateSettings.near_threshold or 0.85
+    decontaminate: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.most is not None and self.most < 1:
+            raise CurationError(f"--max_samples {self.most}: expected a whole number above 0.")
+        if self.way not in WAYS:
+            raise CurationError(f"--select {self.way}: expected one of {', '.join(WAYS)}.")
+        if not self.exports or set(self.exports) - set(EXPORTS):
+            raise CurationError(
+                f"--export {','.join(self.exports)}: expected a list out of {', '.join(EXPORTS)}."
+            )
+        for name in self.decontaminate or ():
+            if name not in (*BENCHMARKS, NONE) and not Path(name).is_file():
+                raise CurationError(
+                    f"--decontaminate {name}: neither {', '.join(BENCHMARKS)} nor a file."
+                )
+            if name in BENCHMARKS and not is_at_hand(name):
+                raise CurationError(f"--decontaminate {name}: its file is not at hand.")
+        try:
+            self.duplicates()
+            embedder = self.make_embedder()
+            if self.way != RANDOM:
+                embedder.identity()
+        except (DuplicateError, UnknownEmbedder) as error:
+            raise CurationError(str(error)) from None
+        except Unusable as error:
+            raise CurationError(f"--select {self.way} needs vectors. {error}") from None
+
+    def duplicates(self) -> DuplicateSettings:
+        return DuplicateSettings(near_threshold=self.near)
+
+    def contamination(self) -> ContaminationSettings:
+        return ContaminationSettings()
+
+    def make_embedder(self) -> Embedder:
+        return make_embedder(self.embedder, self.embedder_base_url)

@@ -1,0 +1,224 @@
+"""Samples in the forms in which they lie about, as Records; what cannot be read is counted by kind.
+
+    files = find_files([Path("OUT"), Path("samples.jsonl")], counts)
+    for record in read_files(files, ProblemSets(None), counts): ...
+
+    samples_TASK_*.jsonl    one problem a line, as the harness logs any generating task
+    samples.jsonl           one program a line: task_id, and solution or completion (evalplus's form)
+
+Verdicts in a log are not taken over, only the programs that they name. Lines are read one at a time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hm_tasks.curation.errors import CurationError
+from hm_tasks.curation.markers import BEGIN_SOLUTION
+from hm_tasks.curation.problem_sets import ProblemSets, has_tests
+from hm_tasks.curation.provenance import LOG, Origin, of_request, origin_of, results_beside
+from hm_tasks.curation.record import Record
+from hm_tasks.curation.steps import digest
+from hm_tasks.execution.problem import Problem
+from hm_tasks.traces.program import program_of
+
+TRACES = "_traces"  # how names of tasks end whose answers are a thought and a program
+# Why a sample is left out, or a line with all its samples.
+NO_JSON = "line is no JSON"
+NO_SAMPLE = "line is no sample"
+NO_TEXT = "sample is no text"
+NO_PROGRAM = "no program in the sample"
+NO_SUCH_PROBLEM = "problem that the data set lacks"
+NO_TESTS = "problem without tests"
+NO_PROBLEMS = "no problems are known for"
+OLDER = "file of an older run of its task in its folder"
+TWICE = "file that is there already, under another name"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A file of samples; `sha256` is over its bytes, `results` over those of the results beside it."""
+
+    path: Path
+    sha256: str
+    results: str
+    origin: Origin
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sample:
+    """One of a line's samples; `logged` is what the log's filter made of it."""
+
+    text: Any
+    logged: Any = None
+    is_program: bool = False
+    is_completion: bool = False
+
+
+def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
+    """The files of samples in files and folders of runs, each content once.
+
+    Of several runs of a task in one folder the last counts, which has the others' kept samples, too.
+
+    Raises:
+        CurationError: a path that leads to no samples.
+    """
+    files: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.rglob("samples_*.jsonl"))
+            if not inside:
+                raise CurationError(
+                    f"{path} holds no samples_*.jsonl. Name a folder that lm_eval wrote to with "
+                    "--output_path and --log_samples, or a file of samples."
+                )
+            last = {(file.parent, origin_of(file).task or file.name): file for file in inside}
+            if older := len(inside) - len(last):
+                counts[OLDER] += older
+            files |= dict.fromkeys(last.values())
+        elif path.is_file():
+            files[path] = None
+        else:
+            raise CurationError(
+                f"{path} does not exist. Name files of samples, or folders of runs."
+            )
+    sources: dict[str, Source] = {}
+    for file in files:
+        try:
+            sha256 = digest(file)
+        except OSError as error:
+            raise CurationError(f"{file} cannot be read: {error}.") from None
+        if sha256 in sources:
+            counts[TWICE] += 1
+            continue
+        beside = results_beside(file)
+        results = digest(beside) if LOG.fullmatch(file.name) and beside.is_file() else ""
+        sources[sha256] = Source(file, sha256, results, origin_of(file))
+    return list(sources.values())
+
+
+def read_files(
+    sources: Iterable[Source], sets: ProblemSets, counts: Counter[str]
+) -> Iterator[Record]:
+    """The records of files, in their order, with `counts` of what is left out."""
+    for source in sources:
+        first: set[str] = set()  # the filter whose lines count: others have the same texts
+        with source.path.open("rb") as lines:
+            for number, raw in enumerate(lines, start=1):
+                if not raw.strip():
+                    continue
+                try:
+                    line = json.loads(raw)
+                except (ValueError, RecursionError):
+                    counts[NO_JSON] += 1
+                    continue
+                try:
+                    problem, samples = _read_line(line)
+                except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+                    counts[NO_SAMPLE] += 1
+                    continue
+                of = str(line.get("filter"))
+                first = first or {of}
+                if of in first:
+                    facts = source.origin.fields | of_request(line.get("arguments"))
+                    yield from _records(source, number, problem, samples, facts, sets, counts)
+
+
+def _records(
+    source: Source,
+    number: int,
+    problem_id: Any,
+    samples: list[_Sample],
+    facts: dict[str, Any],
+    sets: ProblemSets,
+    counts: Counter[str],
+) -> Iterator[Record]:
+    """The records of one line."""
+    task = source.origin.task
+    problems = sets.of_task(task) if task else sets.of_id(str(problem_id))
+    problem = problems.find(problem_id) if problems else None
+    if problems is None or problem is None or not has_tests(problem):
+        kind = NO_TESTS if problem else NO_SUCH_PROBLEM
+        counts[kind if problems else f"{NO_PROBLEMS} {task or 'its samples'}"] += len(samples)
+        return
+    for index, sample in enumerate(samples):
+        if not isinstance(sample.text, str):
+            counts[NO_TEXT] += 1
+            continue
+        program, reasoning = _program(sample, problem, task)
+        if not program.strip():
+            counts[NO_PROGRAM] += 1
+            continue
+        place = f"{source.sha256} {number} {index}"
+        yield Record(
+            id=hashlib.sha256(place.encode()).hexdigest()[:16],
+            problem=problem.task_id,
+            statement=problem.prompt.strip(),
+            entry_point=problem.entry_point,
+            text=sample.text,
+            program=program,
+            reasoning=reasoning,
+            provenance={
+                "source": source.path.name,
+                "line": number,
+                "index": index,
+                **facts,
+                "problems": problems.name,
+                "dataset": problems.sha256,
+            },
+        )
+
+
+def _read_line(line: dict[str, Any]) -> tuple[Any, list[_Sample]]:
+    """The problem and the samples of a line.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, IndexError: it is neither form.
+    """
+    if "resps" not in line:
+        if "solution" in line:
+            return line["task_id"], [_Sample(line["solution"], is_program=True)]
+        return line["task_id"], [_Sample(line["completion"], is_completion=True)]
+    (texts,) = line["resps"]
+    if not isinstance(texts, list):
+        raise TypeError("no list of samples")
+    doc = line["doc"] if isinstance(line["doc"], dict) else {}
+    found = line["filtered_resps"][0] if line.get("filtered_resps") else []
+    found = found if isinstance(found, list) and len(found) == len(texts) else [found] * len(texts)
+    samples = [_Sample(text, logged) for text, logged in zip(texts, found, strict=True)]
+    return doc.get("task_id", line["doc_id"]), samples
+
+
+def _program(sample: _Sample, problem: Problem, task: str) -> tuple[str, str]:
+    """The program of a sample, and the thought before it where it is a trace."""
+    if sample.is_program:
+        return sample.text, ""
+    if sample.is_completion:  # evalplus: it goes on where the prompt ends
+        return problem.prompt + sample.text, ""
+    logged = sample.logged if isinstance(sample.logged, str) else ""
+    is_trace = task.endswith(TRACES) or BEGIN_SOLUTION in sample.text
+    program = _scored(logged)
+    if program and not is_trace:
+        # As this project extracted it: in a base model's log the prompt is a part of it.
+        return program, ""
+    found, thought = program_of(sample.text, problem.entry_point)
+    if program is None and logged and f"def {problem.entry_point}" not in found:
+        # A task of the harness whose filter puts the prompt before the completion.
+        found = program_of(logged, problem.entry_point)[0] or found
+    return program or found, thought if is_trace else ""
+
+
+def _scored(logged: str) -> str | None:
+    """The program in a verdict as this project logs it; None for what is none."""
+    try:
+        verdict = json.loads(logged)
+    except (ValueError, RecursionError):
+        return None
+    program = verdict.get("program") if isinstance(verdict, dict) else None
+    return program if isinstance(program, str) else None

@@ -1,0 +1,221 @@
+"""A folder that steps write into, one after the other, so that nothing in it is ever mixed up.
+
+    with Workplace(Path("OUT")) as place:
+        done = place.run("read", digest_of_inputs, {"problems": "mbpp"}, write)
+
+Each step's output (a file, or for the last one a folder) appears whole or not at all: it is written
+beside its place, synced, and renamed. What it was made from and how stands in `.steps/NAME.json`, with
+a digest of its bytes. A step whose output is there, unchanged, for the same input and settings is not
+done again; where an output changes, everything after it is removed first. So a process that is killed
+at any time leaves a folder that the same command completes, to the same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hm_tasks.curation.errors import CurationError
+
+OUTPUTS = {
+    "read": "1_samples.jsonl",
+    "rewrite": "2_rewritten.jsonl",
+    "verify": "3_verified.jsonl",
+    "deduplicate": "4_deduplicated.jsonl",
+    "select": "5_selected.jsonl",
+    "export": "export",
+}
+SUMMARY = "summary.json"
+NOTES, LOCK = ".steps", ".lock"
+# Among a step's facts: how many records the same command may yet bring, so that it is done again.
+UNFINISHED = "unfinished"
+VERSION = 1  # a part of each key; it changes with what a step does
+BLOCK = 1 << 20
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What is noted of a step's output.
+
+    Attributes:
+        key: over its input and settings.
+        sha256: of its bytes.
+        settings: as the step was asked.
+        counts: of what it left out, by kind.
+        facts: whatever else it found.
+    """
+
+    key: str
+    sha256: str
+    settings: dict[str, Any]
+    counts: dict[str, int]
+    facts: dict[str, Any]
+
+
+# Writes a step's output to a path; counts what it leaves out, and notes facts.
+Write = Callable[[Path, Counter[str], dict[str, Any]], None]
+
+
+class Workplace:
+    """The folder, for one process at a time.
+
+    Raises:
+        CurationError: another process works in it, or it is somebody else's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Workplace:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            others = {path.name for path in self.folder.iterdir()} - {LOCK}
+        except OSError as error:
+            raise CurationError(f"--output_path {self.folder} cannot be used: {error}.") from None
+        if others and NOTES not in others:
+            raise CurationError(
+                f"{self.folder} holds files of others ({min(others)}). Name a new folder with "
+                "--output_path: whole parts of it are replaced."
+            )
+        self._lock = _take(self.folder / LOCK)
+        (self.folder / NOTES).mkdir(exist_ok=True)
+        for folder in (self.folder, self.folder / NOTES):
+            for draft in folder.glob(".*.draft"):  # of a process that was killed
+                _remove(draft)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)
+
+    def output(self, step: str) -> Path:
+        return self.folder / OUTPUTS[step]
+
+    def done(self, step: str) -> Done | None:
+        """What is noted of a step; None unless its output is there as it was written."""
+        try:
+            found = Done(**json.loads(self._note(step).read_text()))
+            return found if found.sha256 == digest(self.output(step)) else None
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def run(
+        self, step: str, given: str, settings: dict[str, Any], write: Write, again: bool = False
+    ) -> Done:
+        """Do a step, unless it is done.
+
+        Args:
+            given: digest of its input.
+            settings: everything else that shapes its output, as plain JSON values.
+            again: do it in any case.
+        """
+        key = hashlib.sha256(json.dumps([VERSION, step, given, settings]).encode()).hexdigest()
+        known = self.done(step)
+        if known and known.key == key and not again and not known.facts.get(UNFINISHED):
+            logger.info("%s: as it is", step)
+            return known
+        logger.info("%s ...", step)
+        output = self.output(step)
+        draft = output.with_name(f".{output.name}.draft")
+        counts: Counter[str] = Counter()
+        facts: dict[str, Any] = {}
+        write(draft, counts, facts)
+        done = Done(key, digest(draft), settings, dict(sorted(counts.items())), facts)
+        self._drop(SUMMARY)
+        if known is None or known.sha256 != done.sha256:
+            self.drop_after(step)
+            self._note(step).unlink(missing_ok=True)
+            if output.is_dir():
+                shutil.rmtree(output)
+            _replace(draft, output)
+        else:
+            _remove(draft)
+        self.write(self._note(step), json.dumps(dataclasses.asdict(done), indent=1))
+        return done
+
+    def drop_after(self, step: str) -> None:
+        """Remove what was made from a step's output, the last first."""
+        steps = list(OUTPUTS)
+        for later in reversed(steps[steps.index(step) + 1 :]):
+            self.drop(later)
+
+    def drop(self, step: str) -> None:
+        """Remove a step's output."""
+        self._drop(SUMMARY)
+        self._note(step).unlink(missing_ok=True)
+        _remove(self.output(step))
+
+    def write(self, file: Path, content: str) -> None:
+        """Write a small file, whole or not at all."""
+        draft = file.with_name(f".{file.name}.draft")
+        draft.write_text(content + "\n")
+        _replace(draft, file)
+
+    def _note(self, step: str) -> Path:
+        return self.folder / NOTES / f"{step}.json"
+
+    def _drop(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files with their names.
+
+    Raises:
+        OSError: it is not there.
+    """
+    found = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            found.update(f"{file.relative_to(path).as_posix()} {digest(file)}\n".encode())
+    else:
+        with path.open("rb") as content:
+            while block := content.read(BLOCK):
+                found.update(block)
+    return found.hexdigest()
+
+
+def _replace(draft: Path, path: Path) -> None:
+    """Rename, with the bytes on the disk before the name."""
+    for file in [draft, *draft.rglob("*")] if draft.is_dir() else [draft]:
+        _sync(file)
+    draft.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _take(file: Path) -> int:
+    import fcntl
+
+    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise CurationError(
+            f"Another hm-curate works in {file.parent}. Wait for it, or take another --output_path."
+        ) from None
+    return lock

@@ -1,0 +1,86 @@
+"""What a curation says of itself: summary.json, and the card of its training sets."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from hm_tasks.curation.export.card import Card
+from hm_tasks.curation.export.licences import licence_of_model, licence_of_problem
+from hm_tasks.curation.record import Record
+from hm_tasks.curation.steps import OUTPUTS, Done, Workplace
+
+PACKAGES = ("hindsight-merging", "lm_eval", "evalplus", "datasketch", "datasets", "numpy")
+RECORDS = "records"  # among a step's facts: how many it wrote
+
+
+def summary_of(place: Workplace) -> dict[str, Any]:
+    """The steps that are done, in order, each with its settings and counts."""
+    done = {step: found for step in OUTPUTS if (found := place.done(step))}
+    return {
+        "steps": {
+            step: {"output": OUTPUTS[step], **found.facts, "left_out": found.counts}
+            | {"settings": found.settings, "sha256": found.sha256}
+            for step, found in done.items()
+        },
+        "versions": {"python": platform.python_version()}
+        | {name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def card_of(records: Iterable[Record], done: dict[str, Done]) -> Card:
+    """What the sets that are made of these records are made of."""
+    sets: dict[str, str] = {}  # of problems, with a problem of each
+    models: dict[str, None] = {}
+    alphas: dict[float | str, None] = {}
+    samplings: dict[str, None] = {}
+    for record in records:
+        told = record.provenance
+        sets.setdefault(told["problems"].removesuffix(".jsonl"), record.problem)
+        names = (told["base"], told["instruct"]) if "base" in told else (told.get("model"),)
+        models |= dict.fromkeys(str(name) for name in names if name)
+        if "alpha" in told:
+            alphas[
+                told["alpha"] if isinstance(told["alpha"], (int, float)) else str(told["alpha"])
+            ] = None
+        samplings[json.dumps(told.get("sampling"), sort_keys=True)] = None
+    name = "-".join([*sets, *(f"alpha{alpha}" for alpha in alphas)])
+    return Card(
+        name=re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-") or "samples",
+        models=tuple(models),
+        alphas=tuple(alphas),
+        counts={
+            step: {RECORDS: found.facts[RECORDS]} | found.counts for step, found in done.items()
+        },
+        licences={model: licence_of_model(model) for model in models}
+        | {name: licence_of_problem(problem) for name, problem in sets.items()},
+        protocol={
+            "sampling": [json.loads(sampling) for sampling in samplings],
+            **{step: found.settings for step, found in done.items()},
+        },
+    )
+
+
+def table(summary: dict[str, Any]) -> str:
+    """The summary as people read it."""
+    lines = []
+    for step, found in summary["steps"].items():
+        lines.append(f"{step:<12}{found.get(RECORDS, ''):>8}  {found['output']}")
+        kinds = found.get("statuses", {}) | {f"- {k}": n for k, n in found["left_out"].items()}
+        lines += [f"{'':12}{count:>8}  {kind}" for kind, count in kinds.items()]
+        for choice in ("chosen", "random"):
+            if choice in found:
+                shown = ", ".join(f"{name} {value}" for name, value in found[choice].items())
+                lines.append(f"{'':12}{choice:>8}: {shown}")
+    return "\n".join(lines)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
