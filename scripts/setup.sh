@@ -48,7 +48,7 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check install --quiet "$
 step "environment in $venv"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 
-extra=demo,plots,embeddings
+extra=demo,plots,embeddings,curate
 requirements=()
 case $vllm in
     vllm)
