@@ -24,14 +24,16 @@ class Record:
         entry_point: the function that is asked for; empty where programs read stdin.
         text: the model's raw answer.
         program: the program in it; empty where there is none.
-        reasoning: the thought before the program, where rewriting or the trace's own form tells it apart.
+        reasoning: the thought before the program, where rewriting or the trace's own form tells it
+            apart.
         status: one of CORRECT, WRONG, TIMEOUT, UNSCORED; empty before verification.
         reason: why it is not correct, in words.
         behaviour: digest of its outputs (`hm_tasks.execution.problem.Verdict`).
-        provenance: what made it, as far as the source tells: `source` (file name), `line`, `index` (which of
-            the problem's samples), `task`, `model`, `base`, `instruct`, `alpha`, `fingerprint` (of the model),
-            `merge` (method and arithmetic), `seed`, `sampling` (temperature, top_p, ...),
-            `prompt_sha256` (of the prompt as sent), `dataset` (hash of the problems' file).
+        provenance: what made it, as far as the source tells: `source` (file name), `line`, `index`
+            (which of the problem's samples), `task`, `model`, `base`, `instruct`, `alpha`,
+            `fingerprint` (of the model), `merge` (method and arithmetic), `seed`, `sampling`
+            (temperature, top_p, ...), `prompt_sha256` (of the prompt as sent), `dataset` (hash of the
+            problems' file).
     """
 
     id: str

@@ -93,7 +93,9 @@ def _what(rows: Sequence[Row]) -> str:
         facts = [row.facts[task] for row in rows if task in row.facts]
         questions = sorted({f["questions"] for f in facts if "questions" in f}, key=len)
         samples = sorted({f.get("samples a question", "1") for f in facts}, key=len)
-        parts.append(f"{task} ({_counted(questions, 'question')}, {_counted(samples, 'sample')} each)")
+        parts.append(
+            f"{task} ({_counted(questions, 'question')}, {_counted(samples, 'sample')} each)"
+        )
     number = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
     return f"{number} of {', '.join(families)}, on {' and '.join(parts)}."
 
