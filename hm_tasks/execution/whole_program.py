@@ -49,8 +49,6 @@ class StandardStreams:
     def begin(self, given: str) -> Any:
         """Make `given` the standard input, and the standard output empty; returns `sys.stdout`."""
         vars(builtins).update(self._builtins)
-        # What is left of an earlier run may hold descriptors 0 and 1 by `open`, and close them.
-        gc.collect()
         for number, (descriptor, content) in enumerate(
             zip(self._descriptors, (given.encode(), b""), strict=True)
         ):
@@ -102,6 +100,9 @@ class WholeProgram:
                 stream.flush()
         sys.stdin = sys.stdout = None  # type: ignore[assignment]
         vars(main).clear()
+        # A file that the program has opened on descriptor 0 or 1 writes what it holds and closes it
+        # when it is collected: now, and not in the next run.
+        gc.collect()
         return normalised(self._streams.written())
 
 

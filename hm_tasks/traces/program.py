@@ -41,7 +41,7 @@ def program_of(text: str, entry_point: str) -> tuple[str, str]:
     if block := _block(text, entry_point):
         code, start = block
         return _trimmed(code), _thought(text[:start])
-    program = _unmarked(text, entry_point)
+    program = _trimmed(_unmarked(text, entry_point))
     first = program.split("\n", 1)[0]
     return program, _thought(text[: text.find(first)] if program else text)
 

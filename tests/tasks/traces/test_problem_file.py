@@ -210,7 +210,7 @@ def test_no_file_and_no_problems_are_sentences(written, tmp_path):
         load_problem_file(tmp_path / "none.jsonl")
     with pytest.raises(DatasetError, match="holds no problems"):
         load_problem_file(written(""))
-    with pytest.raises(DatasetError, match="holds no problems.*no valid JSON"):
+    with pytest.raises(DatasetError, match=r"holds no problems.*no valid JSON"):
         load_problem_file(written("{"), [])
     broken = tmp_path / "broken.jsonl.gz"
     broken.write_bytes(gzip.compress(b"x" * 9999)[:40])

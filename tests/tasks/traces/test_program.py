@@ -27,10 +27,11 @@ def test_a_solution_without_a_fence_and_words_after_the_thought():
 
 
 def test_the_last_block_that_defines_the_function_is_taken_not_the_example_after_it():
-    text = f"First\n```python\ndef f(x): pass\n```\nBetter:\n```Python\n{F}\n```\nUse:\n```py\nf(1)\n```\n"
+    first, last = "```python\ndef f(x): pass\n```", "```py\nf(1)\n```"
+    text = f"First\n{first}\nBetter:\n```Python\n{F}\n```\nUse:\n{last}\n"
     program, reasoning = program_of(text, "f")
     assert program == F
-    assert reasoning.startswith("First") and reasoning.endswith("Better:")
+    assert reasoning == f"First\n{first}\nBetter:"
 
 
 def test_the_last_block_is_taken_where_programs_read_standard_input():

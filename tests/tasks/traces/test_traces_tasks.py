@@ -178,6 +178,7 @@ def test_any_model_of_the_harness_takes_part_in_both_styles(problems, tiny):
         "model_args": {"pretrained": str(tiny)},
         "tasks": ["problem_traces"],
         "metadata": {"problems": str(problems), "n_samples": 2, "k": [1]},
+        "device": "cpu",
         **{"gen_kwargs": "max_gen_toks=4", "bootstrap_iters": 0, "confirm_run_unsafe_code": True},
     }
     for as_chat in (False, True):

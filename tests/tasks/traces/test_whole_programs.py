@@ -50,7 +50,9 @@ READERS = {
     "sys.stdin.readline": "import sys\nprint(sum(map(int, sys.stdin.readline().split())))",
     "sys.stdin.buffer": "import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))",
     "open(0)": "print(sum(map(int, open(0).read().split())))",
-    "open(0), kept in a cycle": "read = open(0).readline\ndef f(): pass\nprint(sum(map(int, read().split())))",
+    "open(0), kept in a cycle": (
+        "read = open(0).readline\ndef f(): pass\nprint(sum(map(int, read().split())))"
+    ),
     "fileinput": "import fileinput\nfor line in fileinput.input(): print(sum(map(int, line.split())))",
     "os.read": "import os\nprint(sum(map(int, os.read(0, os.fstat(0).st_size).split())))",
     "os.write": "import os\nos.write(1, b'%d' % sum(map(int, input().split())))",
@@ -66,6 +68,9 @@ READERS = {
         print(sum(map(int, input().split())))
         """,
     "open(1)": "out = open(1, 'w')\nprint(sum(map(int, input().split())), file=out)\nout.close()",
+    "open(1), never flushed and kept in a cycle": (
+        "out = open(1, 'w')\ndef f(): pass\nprint(sum(map(int, input().split())), file=out)"
+    ),
     "a fast input and output class": """
         import io, os, sys
         class Fast(io.IOBase):
@@ -75,6 +80,7 @@ READERS = {
                 return os.read(self._fd, max(os.fstat(self._fd).st_size, 8192))
             def flush(self):
                 os.write(self._fd, self.buffer.getvalue())
+                self.buffer.seek(0), self.buffer.truncate()
         stdin, sys.stdout = Fast(sys.stdin), Fast(sys.stdout)
         sys.stdout.buffer.write(b"%d\\n" % sum(map(int, stdin.read().split())))
         """,
@@ -158,8 +164,9 @@ def test_a_broken_program_fails_for_its_own_reason_and_the_next_one_passes(score
 
 
 def test_a_time_limit_is_the_problems_own(scorer):
-    busy = "import time\nend = time.process_time() + 1.5\nwhile time.process_time() < end: pass\nprint(3)"
-    assert judged(scorer, busy, problem(CASES[:1], time_limit=4.0)).base_status == PASS
+    clock = "from time import process_time as now\n"
+    busy = f"{clock}end = now() + 1.5\nwhile now() < end: pass\nprint(3)"
+    assert judged(scorer, busy, problem(CASES[:1], time_limit=20.0)).base_status == PASS
     assert judged(scorer, busy, problem(CASES[:1], time_limit=0.0)).reason == (
         "base test 1: out of time"
     )
@@ -188,14 +195,14 @@ def test_a_tolerance_is_for_numbers_word_by_word(scorer):
 # What would have to be found is a text that no program can guess.
 SECRET = "the answer 7305629184"
 HUNTERS = {
-    "its memory": f"""
-        import gc, sys
-        found = []
+    "its memory": r"""
+        import gc, re
+        wanted = re.compile("the answer [0-9]{10}")  # which this text does not match
         for thing in gc.get_objects():
             try:
-                if {SECRET[:8]!r} + {SECRET[8:]!r} in repr(thing)[:100000]: found.append(thing)
+                if found := wanted.search(repr(thing)[:100_000]): break
             except BaseException: pass
-        print({SECRET[:8]!r} + {SECRET[8:]!r} if found else "nothing")
+        print(found[0] if found else "nothing")
         """,
     "frames": """
         import sys
@@ -233,10 +240,7 @@ HUNTERS = {
 def test_no_program_finds_what_is_expected_or_decides_what_is_equal(scorer, way):
     of = problem([("", SECRET)])
     assert judged(scorer, f"print({SECRET!r})", of).base_status == PASS
-    program = HUNTERS[way]
-    if way == "its memory":  # it may hold the text itself only in pieces, or it would find itself
-        program = program.replace(SECRET, "")
-    assert judged(scorer, program, of).base_status != PASS
+    assert judged(scorer, HUNTERS[way], of).reason == "base test 1 of 1 failed"
 
 
 @pytest.mark.parametrize("level", ["landlock", "rlimit"])
