@@ -1,4 +1,4 @@
-"""The pipeline on demo problems and programs in the real sandbox: killed, changed, taken step by step."""
+"""The pipeline on demo problems and programs in the real sandbox: killed, changed, step by step."""
 
 import json
 import os
