@@ -1,9 +1,9 @@
-"""How long curation takes and how much memory all its processes hold, with verdicts kept from a first run.
+"""Time of a curation and memory of all its processes, with verdicts kept from a first run.
 
     python scripts/bench_curate.py --samples OUT/MODEL/samples_mbppplus_passk_*.jsonl [--select diverse]
 
-Runs `hm-curate` twice into new folders; the first fills the cache of verdicts and vectors under HM_CACHE and
-the second counts. Exits with 1 above --seconds or --megabytes.
+Runs `hm-curate` twice into new folders; the first fills the cache of verdicts and vectors under
+HM_CACHE, and the second counts. Exits with 1 above --seconds or --megabytes.
 """
 
 from __future__ import annotations

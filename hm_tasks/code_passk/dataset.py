@@ -75,6 +75,8 @@ def load_problems(source: Source, yaml_folder: Path) -> tuple[list[Problem], str
             f"release's {source.sha256}. Name the release's own file"
             f"{f' by {source.override}' if source.override else ''}, .jsonl or .jsonl.gz."
         )
+    # A release is a release under any name: its problems' verdicts are kept by its hash.
+    oracle = released_oracle(digest) if source.oracle == "none" else source.oracle
     problems = []
     for number, line in enumerate(text.decode().splitlines(), start=1):
         if line.strip():
@@ -83,7 +85,7 @@ def load_problems(source: Source, yaml_folder: Path) -> tuple[list[Problem], str
                 record = json.loads(line)
             except ValueError as error:
                 raise DatasetError(f"{where}: no valid JSON ({error}).") from None
-            problems.append(problem_of(record, where, source.oracle, digest))
+            problems.append(problem_of(record, where, oracle, digest))
     if not problems:
         raise DatasetError(f"{path} holds no problems.")
     return problems, digest

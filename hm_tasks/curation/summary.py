@@ -21,14 +21,14 @@ RECORDS = "records"  # among a step's facts: how many it wrote
 def summary_of(place: Workplace) -> dict[str, Any]:
     """The steps that are done, in order, each with its settings and counts."""
     done = {step: found for step in OUTPUTS if (found := place.done(step))}
+    versions = {name: known for name in PACKAGES if (known := _version(name))}
     return {
         "steps": {
             step: {"output": OUTPUTS[step], **found.facts, "left_out": found.counts}
             | {"settings": found.settings, "sha256": found.sha256}
             for step, found in done.items()
         },
-        "versions": {"python": platform.python_version()}
-        | {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": {"python": platform.python_version()} | versions,
     }
 
 

@@ -16,6 +16,7 @@ from itertools import islice
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.record import CORRECT, TIMEOUT, UNSCORED, WRONG, Record
 from hm_tasks.execution import problem as tests
+from hm_tasks.execution.behaviour import OUT_OF_TIME
 from hm_tasks.execution.executors import Place
 from hm_tasks.execution.pool import Scorer
 from hm_tasks.execution.problem import Problem, Verdict
@@ -58,10 +59,14 @@ def verify(
 
 
 def status_of(verdict: Verdict) -> str:
-    """A verdict on two kinds of tests as one word."""
+    """A verdict on two kinds of tests as one word.
+
+    A test's own time limit is a failure in evalplus's words, and only the reason tells it apart.
+    """
     both = (verdict.base_status, verdict.plus_status)
     if tests.UNSCORED in both:
         return UNSCORED
     if both == (tests.PASS, tests.PASS):
         return CORRECT
-    return TIMEOUT if tests.TIMEOUT in both else WRONG
+    late = tests.TIMEOUT in both or OUT_OF_TIME in verdict.reason
+    return TIMEOUT if late else WRONG
