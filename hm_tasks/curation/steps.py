@@ -128,7 +128,11 @@ class Workplace:
         draft = output.with_name(f".{output.name}.draft")
         counts: Counter[str] = Counter()
         facts: dict[str, Any] = {}
-        write(draft, counts, facts)
+        try:
+            write(draft, counts, facts)
+        except BaseException:
+            _remove(draft)
+            raise
         done = Done(key, digest(draft), settings, dict(sorted(counts.items())), facts)
         self._drop(SUMMARY)
         if known is None or known.sha256 != done.sha256:

@@ -225,7 +225,7 @@ HUNTERS = {
         while frame:
             if "text" in frame.f_locals or "given" in frame.f_locals:
                 import hm_tasks.execution.whole_program as running
-                running.normalised = lambda text: Always("anything")
+                running.normalised = lambda text, made=Always: made("anything")
             frame = frame.f_back
         """,
     "what judges": """
@@ -240,7 +240,10 @@ HUNTERS = {
 def test_no_program_finds_what_is_expected_or_decides_what_is_equal(scorer, way):
     of = problem([("", SECRET)])
     assert judged(scorer, f"print({SECRET!r})", of).base_status == PASS
-    assert judged(scorer, HUNTERS[way], of).reason == "base test 1 of 1 failed"
+    verdict = judged(scorer, HUNTERS[way], of)
+    assert verdict.base_status == FAIL
+    # The sandbox may not have this project's own modules at all.
+    assert verdict.reason in ("base test 1 of 1 failed", "base test 1 raised ModuleNotFoundError")
 
 
 @pytest.mark.parametrize("level", ["landlock", "rlimit"])
