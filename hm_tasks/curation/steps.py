@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hm_tasks.curation.disk import to_disk
 from hm_tasks.curation.errors import CurationError
 
 OUTPUTS = {
@@ -191,17 +192,9 @@ def digest(path: Path) -> str:
 def _replace(draft: Path, path: Path) -> None:
     """Rename, with the bytes on the disk before the name."""
     for file in [draft, *draft.rglob("*")] if draft.is_dir() else [draft]:
-        _sync(file)
+        to_disk(file)
     draft.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    to_disk(path.parent)
 
 
 def _remove(path: Path) -> None:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hm_tasks.curation.disk import to_disk
+
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
@@ -32,14 +34,14 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     try:
         yield partial
         for path in [*partial.rglob("*"), partial]:
-            _to_disk(path)
+            to_disk(path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     if folder.exists():
         os.replace(folder, earlier)
     os.replace(partial, folder)
-    _to_disk(folder.parent)
+    to_disk(folder.parent)
     shutil.rmtree(earlier, ignore_errors=True)
 
 
@@ -54,11 +56,3 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
             stream.write(json.dumps(row) + "\n")
             number += 1
     return number
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
