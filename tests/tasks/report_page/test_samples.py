@@ -147,6 +147,7 @@ def test_a_report_without_samples_offers_none(browser, folder):
     assert browser.value("document.querySelector('#nav-samples').hidden")
 
 
+@pytest.mark.campaign  # a claim about seconds, which a busy machine breaks
 def test_thousands_of_questions_stay_quick(browser, folder):
     answer = {LLAMAS[0]: [Sample("answer", "answer", "pass", "fail")]}
     many = (Question(CODE, f"q/{n}", "?", answer) for n in range(3000))
