@@ -45,5 +45,6 @@ def export_openai(records_file: Path, folder: Path, card: Card) -> Counter[str]:
         form = f"`{FILE}` holds one conversation a line, in OpenAI's chat format."
         (partial / "README.md").write_text(card.markdown(form, rows, left_out), "utf-8")
     if rows < LEAST:
-        log.warning("%s has %d examples; OpenAI takes files from %d on.", folder, rows, LEAST)
+        # By its name alone: it may lie in a draft as yet.
+        log.warning("%s has %d examples; OpenAI takes files from %d on.", folder.name, rows, LEAST)
     return Counter({"rows": rows, **left_out})
