@@ -1,0 +1,197 @@
+"""Every text file that this project reads or writes: UTF-8, lines that end at `\\n` and nowhere else.
+
+    for line in json_lines(Path("samples.jsonl.gz")):
+        line.number, line.value
+    write_text(Path("results.json"), text)          # whole or not at all
+
+A locale changes nothing. U+2028, U+0085 and a form feed are text, as JSON has them (RFC 8259), and so
+no line ends there. What a reader cannot use is a `TextFileError`, which names the file and the line: a
+byte-order mark, bytes that are no UTF-8, a last line that is cut off, JSON that is nested too deeply,
+numbers with more digits than Python reads, half of a surrogate pair.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import os
+import re
+import secrets
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+GZIP = b"\x1f\x8b"  # RFC 1952
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class TextFileError(ValueError):
+    """A file that cannot be read as what it should be; the message names it, and the line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One line of JSON.
+
+    Attributes:
+        number: from 1, as editors count.
+        offset: bytes before it, in the file as it is unpacked.
+        value: what it holds.
+    """
+
+    number: int
+    offset: int
+    value: Any
+
+
+def open_bytes(file: Path) -> BinaryIO:
+    """A file's content, unpacked where it is gzip's, whatever its name."""
+    opened = file.open("rb")
+    try:
+        packed = opened.read(len(GZIP)) == GZIP
+        opened.seek(0)
+    except BaseException:
+        opened.close()
+        raise
+    if not packed:
+        return opened
+    opened.close()
+    return cast(BinaryIO, gzip.open(file, "rb"))
+
+
+def read_text(file: Path) -> str:
+    """A whole file, with its line ends as they are.
+
+    Raises:
+        TextFileError: it begins with a byte-order mark, or is no UTF-8.
+        OSError: it cannot be read.
+    """
+    with open_bytes(file) as opened:
+        content = _unpacked(file, opened.read)
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        _decoded(line, file, number)
+    return content.decode("utf-8")
+
+
+def lines_of(file: Path) -> Iterator[tuple[int, int, str]]:
+    """(number, offset in bytes, text without its end) of each line that is not blank.
+
+    Raises:
+        TextFileError: as for `read_text`, at the line where it is met.
+        OSError: it cannot be read.
+    """
+    with open_bytes(file) as opened:
+        number = offset = 0
+        while line := _unpacked(file, opened.readline):
+            number += 1
+            if line.strip():
+                yield number, offset, _decoded(line.removesuffix(b"\n"), file, number)
+            offset += len(line)
+
+
+def json_lines(file: Path) -> Iterator[Line]:
+    """The lines of a JSON lines file, plain or packed by gzip.
+
+    Raises:
+        TextFileError: a line is no JSON; a last line that is cut off is called so.
+        OSError: it cannot be read.
+    """
+    waiting: tuple[int, int, str] | None = None
+    for following in lines_of(file):
+        if waiting:
+            yield _line(file, *waiting, is_last=False)
+        waiting = following
+    if waiting:
+        yield _line(file, *waiting, is_last=True)
+
+
+def _line(file: Path, number: int, offset: int, text: str, is_last: bool) -> Line:
+    try:
+        return Line(number, offset, parse_json(text))
+    except ValueError as error:
+        cut = is_last and isinstance(error, json.JSONDecodeError) and _ends_early(error)
+        what = "is cut off, as by a run that was killed: remove it" if cut else f"no JSON: {error}"
+        raise TextFileError(f"{file}, line {number}: {what}.") from None
+
+
+def _ends_early(error: json.JSONDecodeError) -> bool:
+    return error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip())
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a text of JSON holds.
+
+    Raises:
+        ValueError: it is no JSON, or holds what cannot be kept or written again; says which.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
+    try:
+        value = json.loads(text)
+        if _HALF.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a surrogate pair, which is no text") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # sys.get_int_max_str_digits
+        raise ValueError("it holds a number with more digits than Python reads") from None
+    return value
+
+
+def read_json(file: Path) -> Any:
+    """What a file of JSON holds.
+
+    Raises:
+        TextFileError: it is none.
+        OSError: it cannot be read.
+    """
+    try:
+        return parse_json(read_text(file))
+    except TextFileError:
+        raise
+    except ValueError as error:
+        raise TextFileError(f"{file}: no JSON: {error}.") from None
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file whole or not at all; line ends are written as they are given."""
+    write_bytes(file, text.encode("utf-8"))
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """The same for bytes: into a file beside it, which then takes its name."""
+    draft = file.with_name(f".{file.name[:80]}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("xb") as opened:
+            opened.write(content)
+        os.replace(draft, file)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _unpacked(file: Path, read: Any) -> bytes:
+    try:
+        return read()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise TextFileError(f"{file}: its gzip is damaged or cut off ({error}).") from None
+
+
+def _decoded(line: bytes, file: Path, number: int) -> str:
+    if number == 1 and line.startswith(BYTE_ORDER_MARK):
+        raise TextFileError(
+            f"{file}, line 1: begins with a byte-order mark. Save it as UTF-8 without one."
+        )
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TextFileError(
+            f"{file}, line {number}: byte {error.start + 1} is no UTF-8. Save the file as UTF-8."
+        ) from None
