@@ -28,7 +28,7 @@ from hm_tasks.execution.frames import (
 )
 from hm_tasks.execution.isolation import Limits, clean_environment
 from hm_tasks.execution.plain import MAX_BYTES
-from hm_tasks.execution.program import WITH_NUMPY, Run
+from hm_tasks.execution.program import Run
 
 
 class RunnerGone(RuntimeError):
@@ -73,7 +73,7 @@ class Runner:
             TimeoutError: it was stopped at the deadline.
             RunnerGone: the runner died.
         """
-        self._send(RUN, WITH_NUMPY if "numpy" in run.program else b"")
+        self._send(RUN, b"")
         self._send(PROGRAM, pickle.dumps(run))
         stream = Stream(2 * MAX_BYTES)
         ended = False

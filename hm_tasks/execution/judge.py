@@ -142,7 +142,15 @@ class Judge:
             limits = held.limits[kind]
             budget = min(MAX_SECONDS, sum(limits)) + START_SECONDS
             problem = held.problem
-            run = Run(program, problem.entry_point, kind, limits, budget, wants_set(problem))
+            run = Run(
+                program,
+                problem.entry_point,
+                kind,
+                limits,
+                budget,
+                wants_set(problem),
+                problem.oracle,
+            )
             try:
                 ran = self._confirmed(held, run)
             except RunnerGone as error:

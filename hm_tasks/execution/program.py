@@ -9,10 +9,8 @@ outputs leave as plain data, to be compared where no program runs.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import resource
 import signal
-from pathlib import Path
 from typing import Any
 
 from hm_tasks.execution.frames import LATE, LOADED, OUTPUT, RAISED, write_frame
@@ -23,7 +21,6 @@ from hm_tasks.execution.whole_program import StandardStreams, WholeProgram
 WALL_FACTOR = 4.0
 # Bytes of an output beyond which its digest is compared, where its kind allows that.
 DIGEST_ABOVE = 1 << 20
-WITH_NUMPY = b"numpy"  # of a run whose program mentions it
 MAX_REASON = 200  # characters of an exception's name
 
 
@@ -38,6 +35,7 @@ class Run:
         time_limits: seconds for each input.
         budget: seconds for all of them.
         as_set: whether only the set of an output's elements counts.
+        oracle: the problem's; evalplus calls it the data set.
     """
 
     program: str
@@ -46,16 +44,7 @@ class Run:
     time_limits: list[float]
     budget: float
     as_set: bool
-
-
-def evalplus_guards() -> Any:
-    """evalplus's `eval/utils.py`, without the rest of `evalplus.eval`, which imports numpy."""
-    package: Any = importlib.util.find_spec("evalplus")
-    file = Path(package.submodule_search_locations[0], "eval", "utils.py")
-    spec: Any = importlib.util.spec_from_file_location("evalplus_eval_utils", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    oracle: str = "none"
 
 
 def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory: int) -> None:
@@ -79,7 +68,8 @@ def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory
                 function: Any = WholeProgram(run.program, streams)
             else:
                 names: dict[str, Any] = {}
-                exec(run.program, names)
+                # Without this module's own `from __future__` lines.
+                exec(compile(run.program, "<string>", "exec", dont_inherit=True), names)
                 function = names[run.entry_point]
         write(results, LOADED)
         for arguments, limit in zip(inputs, run.time_limits, strict=True):
