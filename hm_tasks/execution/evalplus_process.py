@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import multiprocessing
+import multiprocessing.util
 import os
 import sys
 import tempfile
 import types
 from collections.abc import Callable
 from typing import Any
+
+from hm_tasks.execution import semaphore
 
 # The frame, counted from the bottom, that calls a program under the command `evalplus.evaluate`, and what
 # that command imports, or loads on its way to a program, beside `evalplus.evaluate`.
@@ -46,6 +48,7 @@ def load(own_folder: str) -> Any:
     importlib.import_module("evalplus.evaluate")
     for name in LOADED:
         importlib.import_module(name)
+    semaphore.use_own()
     tempfile.gettempdir()  # found before the guards, without which it is not
     return importlib.import_module("evalplus.eval.utils")
 
@@ -58,11 +61,14 @@ def look_alike(dataset: str) -> None:
     main.__file__, main.sys = script, sys
     main.main = importlib.import_module("evalplus.evaluate").main
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
+    for name in [name for name in sys.modules if name.partition(".")[0] == "hm_tasks"]:
+        del sys.modules[name]
     # A worker of the pool, and the process that it has started.
     worker = multiprocessing.get_context("fork").Process()
     known: Any = multiprocessing.process
     known._current_process, known._process_counter = worker, itertools.count(1)
     known._current_process = multiprocessing.Process()
+    multiprocessing.util._close_stdin()  # type: ignore[attr-defined]
     known._parent_process = known._ParentProcess(worker.name, os.getppid(), None)
 
 
