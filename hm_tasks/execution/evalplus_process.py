@@ -53,6 +53,12 @@ def load(own_folder: str) -> Any:
     return importlib.import_module("evalplus.eval.utils")
 
 
+def hide_own_modules() -> None:
+    """Take this project's modules from the list of what is loaded: a program's imports are its own."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "hm_tasks"]:
+        del sys.modules[name]
+
+
 def look_alike(dataset: str) -> None:
     """Let this process, a fork that is to run a program, look like evalplus's."""
     script = os.path.join(os.path.dirname(sys.executable), COMMAND)
@@ -61,8 +67,6 @@ def look_alike(dataset: str) -> None:
     main.__file__, main.sys = script, sys
     main.main = importlib.import_module("evalplus.evaluate").main
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
-    for name in [name for name in sys.modules if name.partition(".")[0] == "hm_tasks"]:
-        del sys.modules[name]
     # A worker of the pool, and the process that it has started.
     worker = multiprocessing.get_context("fork").Process()
     known: Any = multiprocessing.process

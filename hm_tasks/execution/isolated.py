@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hm_tasks.execution.frames import (
     END,
+    OUTPUT,
     PIECE,
     PROBLEM,
     PROGRAM,
@@ -73,6 +74,14 @@ class Runner:
             TimeoutError: it was stopped at the deadline.
             RunnerGone: the runner died.
         """
+        for part in run.parts():
+            said = b""
+            for said, content in self._run(part, deadline):  # noqa: B007
+                yield said, content
+            if said != OUTPUT:
+                return
+
+    def _run(self, run: Run, deadline: float) -> Generator[tuple[bytes, bytes], None, None]:
         self._send(RUN, b"")
         self._send(PROGRAM, pickle.dumps(run))
         stream = Stream(2 * MAX_BYTES)

@@ -8,14 +8,15 @@ outputs leave as plain data, to be compared where no program runs.
 
 from __future__ import annotations
 
-import dataclasses
+import os
 import resource
 import signal
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hm_tasks.execution.frames import LATE, LOADED, OUTPUT, RAISED, write_frame
 from hm_tasks.execution.plain import encode
-from hm_tasks.execution.whole_program import StandardStreams, WholeProgram
+from hm_tasks.execution.whole_program import WholeProgram
 
 # A program that waits instead of computing meets this multiple of its limit.
 WALL_FACTOR = 4.0
@@ -24,7 +25,7 @@ DIGEST_ABOVE = 1 << 20
 MAX_REASON = 200  # characters of an exception's name
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Run:
     """One program and one kind of tests.
 
@@ -36,6 +37,7 @@ class Run:
         budget: seconds for all of them.
         as_set: whether only the set of an output's elements counts.
         oracle: the problem's; evalplus calls it the data set.
+        first: the number of the input that the first time limit is for; those before it are not run.
     """
 
     program: str
@@ -45,10 +47,24 @@ class Run:
     budget: float
     as_set: bool
     oracle: str = "none"
+    first: int = 0
+
+    def parts(self) -> list[Run]:
+        """The runs that it consists of, each in a process of its own: whole programs have one a test."""
+        if self.entry_point or not self.time_limits:
+            return [self]
+        limits = enumerate(self.time_limits)
+        return [replace(self, first=number, time_limits=[limit]) for number, limit in limits]
 
 
-def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory: int) -> None:
-    """Run the program; write what it gives to the descriptor `results`. Returns when it is done."""
+def execute(
+    run: Run, inputs: list[list[Any]], results: int, guards: Any, memory: int, guarded: bool
+) -> None:
+    """Run the program; write what it gives to the descriptor `results`. Returns when it is done.
+
+    Args:
+        guarded: whether evalplus's guards take functions away from it.
+    """
     # Captured now: the program may replace whatever it can reach.
     write, make_plain, timer = write_frame, encode, signal.setitimer
 
@@ -60,12 +76,18 @@ def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory
     signal.signal(signal.SIGALRM, out_of_time)
     seconds = int(run.budget) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    streams = None if run.entry_point else StandardStreams()
-    guards.reliability_guard(maximum_memory_bytes=memory)
+
+    def give(output: Any) -> None:
+        write(results, OUTPUT, make_plain(output, as_set=run.as_set, digest_above=DIGEST_ABOVE))
+
+    whole = None if run.entry_point else WholeProgram(run.program, os.getcwd(), give)
+    if guarded:
+        guards.reliability_guard(maximum_memory_bytes=memory)
     try:
         with guards.swallow_io():
-            if streams is not None:
-                function: Any = WholeProgram(run.program, streams)
+            if whole is not None:
+                whole.load()
+                function: Any = whole
             else:
                 names: dict[str, Any] = {}
                 # Without this module's own `from __future__` lines.
@@ -81,7 +103,7 @@ def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory
             finally:
                 timer(signal.ITIMER_PROF, 0)
                 timer(signal.ITIMER_REAL, 0)
-            write(results, OUTPUT, make_plain(output, as_set=run.as_set, digest_above=DIGEST_ABOVE))
+            give(output)
     except BaseException as error:
         name = type.__dict__["__name__"].__get__(type(error))
         write(results, RAISED, name.encode("utf8", "replace")[:MAX_REASON])

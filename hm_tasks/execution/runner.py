@@ -16,7 +16,13 @@ import select
 from pathlib import Path
 from typing import Any
 
-from hm_tasks.execution.evalplus_process import FRAMES, at_depth, load, look_alike
+from hm_tasks.execution.evalplus_process import (
+    FRAMES,
+    at_depth,
+    hide_own_modules,
+    load,
+    look_alike,
+)
 from hm_tasks.execution.frames import (
     END,
     HEAD,
@@ -31,7 +37,8 @@ from hm_tasks.execution.frames import (
     write_frame,
 )
 from hm_tasks.execution.isolation import clean_up, confine_program, enter
-from hm_tasks.execution.program import execute
+from hm_tasks.execution.isolation.levels import RLIMIT
+from hm_tasks.execution.program import Run, execute
 
 PIECE_BYTES = 1 << 16
 POLL_MS = 100  # how often a program is looked at that neither writes nor ends
@@ -44,8 +51,8 @@ class Runner:
         self._requests, self._answers = requests, answers
         kind, content = read_frame(requests)
         assert kind == SETTINGS, kind
-        level, scratch, self._limits, hidden = pickle.loads(content)
-        enter(level, scratch, self._limits, hidden=hidden)
+        self._level, scratch, self._limits, hidden = pickle.loads(content)
+        enter(self._level, scratch, self._limits, hidden=hidden)
         # Isolated before, as some of these packages start threads, which isolating forbids.
         self._guards = load(own_folder=str(Path(__file__).parents[2]))
         self._inputs: dict[str, list[list[Any]]] = {}
@@ -76,13 +83,8 @@ class Runner:
                 run = pickle.loads(content)
                 os.close(has_read)
                 confine_program(self._limits, keep=(writing,))
-                inputs = self._inputs[run.kind]
-                where = (run, inputs, writing, self._guards, self._limits.memory)
-                if run.entry_point:
-                    look_alike(run.oracle)
-                    at_depth(FRAMES, execute, *where)
-                else:
-                    execute(*where)
+                inputs = self._inputs[run.kind][run.first :][: len(run.time_limits)]
+                self._execute(run, inputs, writing)
             finally:
                 os._exit(0)
         os.close(writing)
@@ -96,6 +98,18 @@ class Runner:
         os.close(reading)
         self._piece[:] = bytes(PIECE_BYTES)
         write_frame(self._answers, END, pickle.dumps(status))
+
+    def _execute(self, run: Run, inputs: list[list[Any]], writing: int) -> None:
+        """What the program's own process does."""
+        hide_own_modules()
+        # As at a shell, nothing is taken away from whole programs where the kernel confines them.
+        guarded = bool(run.entry_point) or self._level == RLIMIT
+        arguments = (run, inputs, writing, self._guards, self._limits.memory, guarded)
+        if run.entry_point:
+            look_alike(run.oracle)
+            at_depth(FRAMES, execute, *arguments)
+        else:
+            execute(*arguments)
 
     def _pass_piece(self, reading: int) -> bool:
         """Pass on one piece of what the program wrote; False at its end."""

@@ -19,7 +19,7 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from hm_tasks.execution.isolation import kernel
-from hm_tasks.execution.isolation.limits import IsolationError, Limits
+from hm_tasks.execution.isolation.limits import STREAMS, IsolationError, Limits
 from hm_tasks.execution.isolation.readable import DEVICES, outermost
 
 _NEW_MOUNTS, _NEW_CGROUPS, _NEW_HOST, _NEW_IPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
@@ -111,6 +111,10 @@ def _fill(root: str, readable: Sequence[str], hidden: Iterable[str]) -> None:
         if not bound and not os.path.lexists(root + path):
             os.makedirs(os.path.dirname(root + path), exist_ok=True)
             os.symlink(os.path.realpath(path), root + path)
+    for number, (name, file) in enumerate(zip(("stdin", "stdout"), STREAMS, strict=True)):
+        os.makedirs(f"{root}/dev/fd", exist_ok=True)
+        for link in (name, f"fd/{number}"):
+            os.symlink(f"{root}/{file}", f"{root}/dev/{link}")  # the scratch folder has this path inside
     nothing = os.path.join(root, ".nothing")
     os.close(os.open(nothing, os.O_CREAT, 0o444))
     for path in hidden:
