@@ -13,6 +13,8 @@ from typing import Any
 
 from lm_eval.api.model import TemplateLM
 
+from hm_models.thinking import Thinking
+
 
 class Front:
     """Tokenizer and chat template of a checkpoint, as the harness's backend would use them.
@@ -27,6 +29,7 @@ class Front:
     def __init__(self, folder: Path, backend: str, arguments: Mapping[str, Any]) -> None:
         self._source = str(arguments.get("tokenizer") or folder)
         self._remote = arguments.get("trust_remote_code", False)
+        self._think_end_token = arguments.get("think_end_token")
         self.chat_template_args = dict(arguments.get("chat_template_args") or {})
         thinking = arguments.get("enable_thinking")
         if backend == "vllm":  # a template's own arguments win, and None is passed on too
@@ -39,6 +42,11 @@ class Front:
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(self._source, trust_remote_code=self._remote)
+
+    @cached_property
+    def thinking(self) -> Thinking:
+        """How the model marks its thoughts."""
+        return Thinking.of(self.tokenizer, self._think_end_token)
 
     @property
     def name(self) -> str:

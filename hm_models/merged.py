@@ -8,6 +8,7 @@ generating. Nothing of the merge is written to disk unless `materialize=true`.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from functools import cached_property
@@ -223,6 +224,7 @@ class HindsightMerged(LM):
         """How answers are drawn and kept, at the present alpha."""
         self.engine.refuse_if_broken()
         key = ModelKey.of(self.recipe, self.backend_name, self.engine.arguments)
+        key = dataclasses.replace(key, thinking=self.front.thinking)
         return Sampling(self._store, key, self.sampling_seed)
 
     @cached_property

@@ -7,6 +7,7 @@ from typing import Any
 
 from lm_eval.api.task import Task
 
+from hm_models.generation import checked
 from hm_tasks.protocol import ProtocolError
 
 
@@ -57,7 +58,7 @@ class ZeroShotTask(Task):
             idx=0,
             metadata=kwargs["metadata"],
             system=self._system,
-            generation_kwargs=self.config.generation_kwargs,
+            generation_kwargs=checked(self.config.generation_kwargs or {}),
         )
         style = "chat" if kwargs.get("apply_chat_template") else "completion"
         request.use_prompt_style(style, kwargs.get("chat_template"))
