@@ -10,7 +10,7 @@ from hm_models.mergekit_yaml import read_recipe
 from hm_models.recipe import MergeRecipe
 
 # Fields of a recipe that only a mergekit YAML fills.
-NOT_ARGUMENTS = {"base_params", "instruct_params", "out_dtype"}
+NOT_ARGUMENTS = {"base_params", "instruct_params", "out_dtype", "notes"}
 
 
 def take_recipe(file: str | None, arguments: dict[str, Any]) -> MergeRecipe:

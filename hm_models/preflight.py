@@ -61,7 +61,7 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
         CheckpointError: a checkpoint cannot be used, or the vocabularies are different ones.
     """
     base, instruct = recipe.base_checkpoint, recipe.instruct_checkpoint
-    remarks = _compare_configs(base, instruct)
+    remarks = [*recipe.notes, *_compare_configs(base, instruct)]
     base_names, instruct_names = _effective_names(base), _effective_names(instruct)
 
     overrides: dict[str, object] = {}
