@@ -7,7 +7,7 @@
 A locale changes nothing. U+2028, U+0085 and a form feed are text, as JSON has them (RFC 8259), and so
 no line ends there. What a reader cannot use is a `TextFileError`, which names the file and the line: a
 byte-order mark, bytes that are no UTF-8, a last line that is cut off, JSON that is nested too deeply,
-numbers with more digits than Python reads, half of a surrogate pair.
+numbers with more digits than Python reads, half of a surrogate pair, lines beyond LONGEST.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ import os
 import re
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 GZIP = b"\x1f\x8b"  # RFC 1952
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# Bytes of a line, and of a file that is read whole: more is no text of ours, and would fill the memory.
+# A question with 1,000 samples of 32,000 tokens has some 256 MB.
+LONGEST = 1 << 29
+# What code raises that reads JSON of somebody else's and finds it otherwise than it should be.
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -66,11 +71,13 @@ def read_text(file: Path) -> str:
     """A whole file, with its line ends as they are.
 
     Raises:
-        TextFileError: it begins with a byte-order mark, or is no UTF-8.
+        TextFileError: it begins with a byte-order mark, is no UTF-8, or longer than LONGEST.
         OSError: it cannot be read.
     """
     with open_bytes(file) as opened:
         content = _unpacked(file, opened.read)
+    if len(content) > LONGEST:
+        raise TextFileError(f"{file}: is longer than {LONGEST >> 20} MB.")
     lines = content.split(b"\n")
     for number, line in enumerate(lines, start=1):
         _decoded(line, file, number)
@@ -84,29 +91,69 @@ def lines_of(file: Path) -> Iterator[tuple[int, int, str]]:
         TextFileError: as for `read_text`, at the line where it is met.
         OSError: it cannot be read.
     """
+    for number, offset, line in _raw_lines(file):
+        yield number, offset, _decoded(line, file, number)
+
+
+def _raw_lines(file: Path) -> Iterator[tuple[int, int, bytes]]:
     with open_bytes(file) as opened:
         number = offset = 0
         while line := _unpacked(file, opened.readline):
             number += 1
+            if len(line) > LONGEST:
+                raise TextFileError(f"{file}, line {number}: is longer than {LONGEST >> 20} MB.")
             if line.strip():
-                yield number, offset, _decoded(line.removesuffix(b"\n"), file, number)
+                yield number, offset, line.removesuffix(b"\n")
             offset += len(line)
 
 
-def json_lines(file: Path) -> Iterator[Line]:
+def json_lines(file: Path, bad: list[str] | None = None) -> Iterator[Line]:
     """The lines of a JSON lines file, plain or packed by gzip.
 
+    Args:
+        bad: gets a sentence for each line that is no JSON, which is left out then.
+
     Raises:
-        TextFileError: a line is no JSON; a last line that is cut off is called so.
+        TextFileError: a line is no JSON, without `bad`; a last line that is cut off is called so. A
+            damaged gzip or an endless line, in any case.
         OSError: it cannot be read.
     """
-    waiting: tuple[int, int, str] | None = None
-    for following in lines_of(file):
+    for (number, offset, raw), is_last in _with_last(_raw_lines(file)):
+        try:
+            line = _line(file, number, offset, _decoded(raw, file, number), is_last)
+        except TextFileError as error:
+            if bad is None:
+                raise
+            bad.append(str(error))
+        else:
+            yield line
+
+
+def json_at(file: Path, offsets: Sequence[int]) -> list[Any]:
+    """What the lines hold that begin at these offsets (`Line.offset`).
+
+    Raises:
+        TextFileError, ValueError: the file has changed since.
+        OSError: it cannot be read.
+    """
+    with open_bytes(file) as opened:
+        found = []
+        for offset in offsets:
+            opened.seek(offset)
+            found.append(parse_json(_unpacked(file, opened.readline)))
+        return found
+
+
+def _with_last(
+    lines: Iterator[tuple[int, int, bytes]],
+) -> Iterator[tuple[tuple[int, int, bytes], bool]]:
+    waiting: tuple[int, int, bytes] | None = None
+    for following in lines:
         if waiting:
-            yield _line(file, *waiting, is_last=False)
+            yield waiting, False
         waiting = following
     if waiting:
-        yield _line(file, *waiting, is_last=True)
+        yield waiting, True
 
 
 def _line(file: Path, number: int, offset: int, text: str, is_last: bool) -> Line:
@@ -179,7 +226,7 @@ def write_bytes(file: Path, content: bytes) -> None:
 
 def _unpacked(file: Path, read: Any) -> bytes:
     try:
-        return read()
+        return read(LONGEST + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise TextFileError(f"{file}: its gzip is damaged or cut off ({error}).") from None
 

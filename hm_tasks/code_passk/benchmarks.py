@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from hm_models.text_files import read_text
 from hm_tasks.code_passk.dataset import Source
 
 FOLDER = Path(__file__).parent
@@ -20,7 +21,7 @@ def source_of(name: str) -> Source:
     """A benchmark's own YAML says where its problems are; anything else is a file of problems."""
     if name not in BENCHMARKS:
         return Source(file=str(Path(name).expanduser().resolve()))
-    text = (FOLDER / f"{BENCHMARKS[name]}.yaml").read_text()
+    text = read_text(FOLDER / f"{BENCHMARKS[name]}.yaml")
     return Source(**yaml.safe_load(text)["dataset_kwargs"])
 
 

@@ -8,9 +8,7 @@ known must have them.
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from hm_models.text_files import TextFileError, json_lines, read_text
 from hm_tasks.execution.problem import Problem
 
 FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "base_input", "plus_input")
@@ -64,11 +63,11 @@ def load_problems(source: Source, yaml_folder: Path) -> tuple[list[Problem], str
     """
     path = _find(source, yaml_folder)
     try:
-        raw = path.read_bytes()
-        text = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError) as error:
+        digest = hashlib.sha256(read_text(path).encode()).hexdigest()
+    except TextFileError as error:
+        raise DatasetError(str(error)) from None
+    except OSError as error:
         raise DatasetError(f"{path} cannot be read as a benchmark file: {error}.") from None
-    digest = hashlib.sha256(text).hexdigest()
     if source.sha256 is not None and digest != source.sha256:
         raise DatasetError(
             f"{path} is not {source.release} {source.release_version}: its SHA-256 is {digest}, the "
@@ -78,14 +77,11 @@ def load_problems(source: Source, yaml_folder: Path) -> tuple[list[Problem], str
     # A release is a release under any name: its problems' verdicts are kept by its hash.
     oracle = released_oracle(digest) if source.oracle == "none" else source.oracle
     problems = []
-    for number, line in enumerate(text.decode().splitlines(), start=1):
-        if line.strip():
-            where = f"{path}, line {number}"
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise DatasetError(f"{where}: no valid JSON ({error}).") from None
-            problems.append(problem_of(record, where, oracle, digest))
+    try:
+        for line in json_lines(path):
+            problems.append(problem_of(line.value, f"{path}, line {line.number}", oracle, digest))
+    except TextFileError as error:
+        raise DatasetError(str(error)) from None
     if not problems:
         raise DatasetError(f"{path} holds no problems.")
     return problems, digest
@@ -121,7 +117,7 @@ def _find(source: Source, yaml_folder: Path) -> Path:
 def released_oracle(digest: str) -> str:
     """The oracle of the release that has this SHA-256, by the tasks beside this file; else `none`."""
     for file in sorted(Path(__file__).parent.glob("*.yaml")):
-        source = Source(**yaml.safe_load(file.read_text())["dataset_kwargs"])
+        source = Source(**yaml.safe_load(read_text(file))["dataset_kwargs"])
         if source.sha256 == digest:
             return source.oracle
     return "none"
@@ -138,6 +134,8 @@ def problem_of(record: dict[str, Any], where: str, oracle: str, digest: str) -> 
     Raises:
         DatasetError: a field is missing, or the oracle is not known.
     """
+    if not isinstance(record, dict):
+        raise DatasetError(f"{where}: expected an object with {', '.join(FIELDS)}.")
     oracle = record.get("oracle", oracle)
     if oracle not in ORACLES:
         raise DatasetError(
