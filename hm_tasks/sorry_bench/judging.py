@@ -38,12 +38,13 @@ from hm_tasks.sorry_bench.settings import JudgeSettings
 from hm_tasks.spending import CHARACTERS, Spending, estimate, tell
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from hm_metrics.openai_http import Client
 
 VERSION = 1  # of what is kept
 MAX_TOKENS = 512  # of a judge's answer: two sentences and a line
 TRIES_TO_READ = 3  # of an answer that cannot be read; at temperature 0 more would give the same
 VERDICT_TOKENS = 60  # for the estimate
+MOST_WORDS = 20_000  # characters of an answer that are kept; MAX_TOKENS have a tenth of it
 
 logger = logging.getLogger(__name__)
 
@@ -111,20 +112,24 @@ def _ask(
             f"judgments: {estimate(settings.judge, *expected)}"
         )
     found: dict[str, Judgment] = {}
+    failures: dict[str, list[str]] = {}
     spent = Spending(settings.judge)
     with tqdm(total=len(questions), desc="Judging", unit=" answers", disable=quiet) as bar:
         for index, outcome in settings.endpoint.run([question.ask for question in questions]):
             key, question = keys[index], questions[index]
             if isinstance(outcome, Failure):
+                failures.setdefault(outcome.what, []).append(outcome.reason)
                 outcome = question.judgment(None, API_ERROR, outcome.reason)
             if outcome.score is not None:
                 base.put(key, _kept(outcome))
             found[key] = outcome
-            spent.add(outcome.tokens_in, outcome.tokens_out)
+            spent.add(question.chat)
             bar.set_postfix_str(str(spent), refresh=False)
             bar.update()
     if not quiet:
         tell(f"Judged {len(questions)} answers: {spent}.")
+    for what, reasons in failures.items():
+        logger.warning("%d answers have no verdict (%s). %s", len(reasons), what, reasons[0])
     return found
 
 
@@ -136,10 +141,11 @@ class _Question:
     """One answer before its judge."""
 
     def __init__(self, settings: JudgeSettings, request: str, answer: str) -> None:
-        self.chat = Chat(settings.judge, settings.prompt.messages(request, answer), MAX_TOKENS)
+        messages = settings.prompt.messages(request, answer)
+        self.chat = Chat(settings.judge, messages, MAX_TOKENS, settings.endpoint.secrets)
         self._unreadable = 0
 
-    async def ask(self, client: AsyncOpenAI) -> Judgment:
+    async def ask(self, client: Client) -> Judgment:
         """One try; raises BadAnswer where another may do better."""
         reply = await self.chat.ask(client, temperature=0.0)
         if reply.refused:
@@ -157,4 +163,5 @@ class _Question:
 
     def judgment(self, score: int | None, unscored: str, words: str) -> Judgment:
         chat = self.chat
+        words = words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]} ..."
         return Judgment(score, ASKED, unscored, words, chat.calls, chat.tokens_in, chat.tokens_out)
