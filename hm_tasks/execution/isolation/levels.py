@@ -86,7 +86,7 @@ def enter(
         if threading.active_count() > 1:
             raise IsolationError("A process is isolated before it starts threads.")
         paths = readable_paths(readable)
-        covered = sorted(os.path.realpath(path) for path in hidden)
+        covered = sorted(_inside(paths, hidden))
         try:
             strong = level == STRONG
             last_number = namespaces.open_last_number() if strong else None
@@ -100,6 +100,12 @@ def enter(
     folder = leftovers.identity(scratch)
     _entered = _Entered(level, scratch, other_tasks, folder, last_number, capabilities)
     leftovers.empty(scratch)  # so that the first program sees what the others see
+
+
+def _inside(readable: list[str], hidden: Iterable[str]) -> set[str]:
+    """What of the hidden paths could be read; a folder around a readable one is none of them."""
+    above = [path.rstrip("/") + "/" for path in outermost(readable)]
+    return {path for path in map(os.path.realpath, hidden) if any(map(path.startswith, above))}
 
 
 def _enter_rlimit() -> int | None:
