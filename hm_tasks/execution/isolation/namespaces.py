@@ -167,6 +167,17 @@ def _mount(
     kernel.checked(result, f"mount on {target}")
 
 
+def open_last_number() -> int | None:
+    """The file by which the first process of a PID namespace says which number was given last.
+
+    None where there is no such file to write to, as in containers whose /proc/sys is read-only.
+    """
+    try:
+        return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
 def become_first() -> int:
     """Go on as the first process of the new PID namespace; the old one only waits for its end.
 
