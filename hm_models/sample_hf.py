@@ -24,6 +24,7 @@ from hm_models.sample_key import Job, is_sampled
 from hm_models.sample_store import Answer
 from hm_models.sampling import Taker
 from hm_models.switch import SwitchedCausalLM
+from hm_models.truncation import cut_of
 
 
 def sample_hf(lm: Any, jobs: list[Job], take: Taker) -> None:
@@ -52,9 +53,12 @@ def _sample_batch(lm: Any, jobs: list[Job], take: Taker) -> None:
             f"max_gen_toks={max_tokens} leaves no room for a prompt in a context of {lm.max_length} "
             "tokens: ask for fewer tokens, or give max_length."
         )
+    room = lm.max_length - max_tokens
+    seen = min(room, lm.tokenizer.model_max_length) if lm.truncation else room
+    cuts = [cut_of(len(lm.tok_encode(job.prompt)), seen) for job in jobs]
     prompts, mask = lm.tok_batch_encode(
         [job.prompt for job in jobs],
-        left_truncate_len=lm.max_length - max_tokens,
+        left_truncate_len=room,
         truncation=lm.truncation,
     )
     start = prompts.shape[1]
@@ -63,7 +67,7 @@ def _sample_batch(lm: Any, jobs: list[Job], take: Taker) -> None:
     drawing = Drawing(seeds, getattr(jobs[0].request, "measure_tokens", None))
 
     def hand_over(row: int, tokens: list[int]) -> None:
-        facts = {"tokens": len(tokens)} | drawing.facts(row, len(tokens))
+        facts = {"tokens": len(tokens)} | cuts[row] | drawing.facts(row, len(tokens))
         take([(jobs[row], Answer(_text(lm, tokens, until), facts))])
 
     rows = Rows(start, until, _stop_tokens(lm), lm.tok_decode, hand_over)

@@ -13,11 +13,16 @@ from typing import Any
 
 import numpy as np
 from lm_eval.api.model import TemplateLM
-from lm_eval.models.utils import maybe_truncate, postprocess_generated_text
+from lm_eval.models.utils import (
+    maybe_truncate,
+    normalize_gen_kwargs,
+    postprocess_generated_text,
+)
 
 from hm_models.sample_key import Job
 from hm_models.sample_store import Answer
 from hm_models.sampling import Taker
+from hm_models.truncation import cut_of
 
 TOP = 20  # log-probabilities beside the drawn token's; what vLLM's `max_logprobs` allows
 
@@ -49,7 +54,11 @@ def sample_vllm(lm: Any, jobs: list[Job], take: Taker) -> None:
             for output in engine.step():
                 if output.finished:
                     job, until = flying.pop(output.request_id)
-                    finished.append((job, _answer(lm, job, output.outputs[0], until)))
+                    answer = _answer(lm, job, output.outputs[0], until)
+                    answer.facts.update(
+                        cut_of(len(tokens[job.prompt]), len(output.prompt_token_ids))
+                    )
+                    finished.append((job, answer))
             if finished:
                 take(finished)
     finally:
@@ -117,4 +126,9 @@ def sample_replicas(lm: TemplateLM, jobs: list[Job], take: Taker) -> None:
         arguments = (job.prompt, copy.deepcopy(job.gen_kwargs) | seed)
         requests.append(Instance("generate_until", {}, arguments, 0))
     texts = lm.generate_until(requests)
-    take([(job, Answer(text)) for job, text in zip(jobs, texts, strict=True)])
+    found: list[tuple[Job, Answer]] = []
+    for job, text in zip(jobs, texts, strict=True):
+        wanted = normalize_gen_kwargs(job.gen_kwargs, lm.max_gen_toks)["max_gen_toks"]
+        cut = cut_of(len(lm.tok_encode(job.prompt)), lm.max_length - wanted)
+        found.append((job, Answer(text, cut)))
+    take(found)
