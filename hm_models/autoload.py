@@ -19,7 +19,9 @@ EXTENSIONS = {
     "lm_eval.tasks.manager": "add_task_folder",
     "lm_eval.api.metrics": "add_metrics",
     "lm_eval.api.model": "keep_answers_apart",
-    "lm_eval.api.task": "keep_requests_apart",
+    "lm_eval.evaluator": "introduce_models",
+    "lm_eval.models.api_models": "give_seeds",
+    "lm_eval.api.task": "shape_requests",
     "lm_eval.loggers.evaluation_tracker": "name_result_folders",
 }
 

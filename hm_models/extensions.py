@@ -100,8 +100,8 @@ def keep_answers_apart(module):
     module.CachingLM = CachingLM
 
 
-def keep_requests_apart(module):
-    """`--cache_requests` by all that shapes a request."""
+def shape_requests(module):
+    """`--cache_requests` by all that shapes a request; and what of a prompt belongs to which turn."""
     task = module.Task
     plain_build = task.build_all_requests
 
@@ -114,5 +114,39 @@ def keep_requests_apart(module):
             shaped = (self.config.generation_kwargs, self.config.repeats, rest.get("samples"))
             tokenizer_name = f"{tokenizer_name}-{hash_string(repr(shaped))[:16]}"
         plain_build(self, cache_requests=cache_requests, tokenizer_name=tokenizer_name, **rest)
+        if not rest.get("apply_chat_template"):
+            from hm_models.conversation import note_parts
+
+            note_parts(self, rest.get("system_instruction"))
 
     task.build_all_requests = build_all_requests
+
+
+def introduce_models(module):
+    """Tasks of this plugin know the model that they are about to ask."""
+    plain = module.evaluate
+
+    @functools.wraps(plain)
+    def evaluate(lm, task_dict, *args, **kwargs):
+        from lm_eval.api.model import CachingLM
+
+        model = lm.lm if isinstance(lm, CachingLM) else lm
+        for task in _values(task_dict):
+            if hasattr(type(task), "meet"):
+                task.meet(model)
+        return plain(lm, task_dict, *args, **kwargs)
+
+    module.evaluate = evaluate
+
+
+def _values(found):
+    # Tasks by name, in groups of groups or in the harness's `{"tasks": ..., "groups": ...}`.
+    for value in found.values():
+        yield from _values(value) if isinstance(value, dict) else (value,)
+
+
+def give_seeds(module):
+    """Samples of one request from an endpoint have seeds of their own."""
+    from hm_models.own_seeds import give_own_seeds
+
+    give_own_seeds(module.TemplateAPI)

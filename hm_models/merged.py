@@ -21,6 +21,8 @@ from lm_eval.api.model import LM, CacheHook, TemplateLM
 
 from hm_models.arguments import backend_side_by_side, take_recipe
 from hm_models.backends import choose_backend
+from hm_models.calendar_day import day_told, parse_day
+from hm_models.conversation import turns_of
 from hm_models.engine import Engine
 from hm_models.errors import RecipeError
 from hm_models.front import Front
@@ -53,6 +55,8 @@ class HindsightMerged(LM):
         prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
+        chat_date: YYYY-MM-DD, what chat templates are told that ask for the date
+            (`hm_models.calendar_day`).
         arguments: everything else goes to the harness's backend class as it is.
 
     Raises:
@@ -67,6 +71,7 @@ class HindsightMerged(LM):
         backend: str = "auto",
         prompt_style: str = "auto",
         sampling_seed: int = 0,
+        chat_date: str | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__()
@@ -81,6 +86,7 @@ class HindsightMerged(LM):
                 raise RecipeError(f"{name}={value!r}: expected true or false.")
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
+        day = parse_day(chat_date)
         merge = take_recipe(recipe, arguments)
         method = merge.merge_method
         if method in SIDE_BY_SIDE:
@@ -91,6 +97,7 @@ class HindsightMerged(LM):
         for remark in self.plan.remarks:
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
+        self._chat_date = day
         self._samples_file = samples_file()
         self._asked_style = prompt_style
         # Set when the harness applies the template itself (--apply_chat_template).
@@ -172,9 +179,12 @@ class HindsightMerged(LM):
     def front(self) -> Front:
         """Tokenizer and chat template at the present alpha."""
         folder = self.recipe.front.folder
-        return self._fronts.setdefault(
-            folder, Front(folder, self.backend_name, self.engine.arguments)
-        )
+        if folder not in self._fronts:
+            self._fronts[folder] = Front(
+                *(folder, self.backend_name, self.engine.arguments),
+                day_of=lambda template: day_told(self._chat_date, self._store, template),
+            )
+        return self._fronts[folder]
 
     @cached_property
     def _fronts(self) -> dict[Path, Front]:
@@ -203,8 +213,8 @@ class HindsightMerged(LM):
     def _style_prompts(self, requests: list[Instance]) -> None:
         """Bring requests into the model's prompt style, in place, so that logs show what was sent.
 
-        A request that knows both styles has `use_prompt_style`; any other prompt becomes one user
-        turn in chat style.
+        A request that knows both styles has `use_prompt_style`; any other prompt becomes, in chat
+        style, the turns of `hm_models.conversation`.
         """
         if self._harness_applies_template:
             return
@@ -214,7 +224,9 @@ class HindsightMerged(LM):
             elif self.prompt_style == "chat":
                 # Kept, so that a request which is asked again is not wrapped again.
                 prompt, *rest = request.__dict__.setdefault("plain_args", request.args)
-                chat = self.apply_chat_template([{"role": "user", "content": prompt}])
+                turns = turns_of(request, prompt)
+                goes_on = turns[-1]["role"] == "assistant"
+                chat = self.apply_chat_template(turns, add_generation_prompt=not goes_on)
                 request.arguments = (chat, *rest)
 
     # --- the three requests of the harness ----------------------------------------------------
@@ -234,7 +246,8 @@ class HindsightMerged(LM):
     def keep_samples_in(self, file: Path) -> None:
         """Keep answers in this file: what the harness's `--use_cache` means for this model."""
         self._samples_file = file
-        self.__dict__.pop("_store", None)
+        for made_of_it in ("_store", "_fronts"):
+            self.__dict__.pop(made_of_it, None)
 
     def set_cache_hook(self, cache_hook: CacheHook) -> None:
         if cache_hook.dbdict is not None:
@@ -267,6 +280,11 @@ class HindsightMerged(LM):
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
         return self._scores("loglikelihood_rolling", requests)
 
+    @property
+    def draws_when_greedy(self) -> bool:
+        """Whether greedy answers to one prompt differ, as the model itself draws who speaks."""
+        return self.recipe.turn_rule is not None and self.recipe.turn_rule.is_random
+
     def refuse_scores(self) -> None:
         """Raise RecipeError where the model gives no probability to a text that is there already."""
         if self.recipe.turn_rule is not None:
@@ -294,6 +312,7 @@ class HindsightMerged(LM):
             },
             "backend": self.backend_name,
             "prompt_style": "harness" if self._harness_applies_template else self.prompt_style,
+            "chat_date": str(self.front.day) if self.front.day else None,
             "sampling": {
                 "seed": self.sampling_seed,
                 "same_again": same_again(recipe, self.engine.arguments),

@@ -29,9 +29,12 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE UNIQUE INDEX IF NOT EXISTS answers_by_key ON answers (question, nth);
 CREATE INDEX IF NOT EXISTS answers_by_model ON answers (model, task);
 """
+# Made when it is first needed: files of this layout may lack it.
+DAYS = "CREATE TABLE IF NOT EXISTS days (template TEXT PRIMARY KEY, day TEXT NOT NULL)"
 COLUMNS = {
     "models": "number, fingerprint, description",
     "answers": "question, nth, model, task, text, facts, made",
+    "days": "template, day",
 }
 
 logger = logging.getLogger(__name__)
@@ -138,6 +141,7 @@ def insert(base: sqlite3.Connection, table: str, rows: Iterable[tuple]) -> int:
 
 def _salvage(damaged: Path, base: sqlite3.Connection) -> int:
     """Copy the answers that can still be read, from both ends up to a damaged page; count them."""
+    base.execute(DAYS)
     for table, columns in COLUMNS.items():
         for order in ("ASC", "DESC"):
             # A reading that met damage reads nothing more.

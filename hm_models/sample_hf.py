@@ -26,6 +26,7 @@ from hm_models.sample_store import Answer
 from hm_models.sampling import Taker
 from hm_models.switch import SwitchedCausalLM
 from hm_models.thinking import NO_THOUGHTS, Thinking
+from hm_models.truncation import cut_of
 
 
 def sample_hf(lm: Any, jobs: list[Job], take: Taker) -> None:
@@ -56,9 +57,12 @@ def _sample_batch(lm: Any, thinking: Thinking, jobs: list[Job], take: Taker) -> 
             f"max_gen_toks={max_tokens} leaves no room for a prompt in a context of {lm.max_length} "
             "tokens: ask for fewer tokens, or give max_length."
         )
+    room = lm.max_length - max_tokens
+    seen = min(room, lm.tokenizer.model_max_length) if lm.truncation else room
+    cuts = [cut_of(len(lm.tok_encode(job.prompt)), seen) for job in jobs]
     prompts, mask = lm.tok_batch_encode(
         [job.prompt for job in jobs],
-        left_truncate_len=lm.max_length - max_tokens,
+        left_truncate_len=room,
         truncation=lm.truncation,
     )
     start = prompts.shape[1]
@@ -77,7 +81,7 @@ def _sample_batch(lm: Any, thinking: Thinking, jobs: list[Job], take: Taker) -> 
     ]
 
     def hand_over(row: int, tokens: list[int]) -> None:
-        facts = {"tokens": len(tokens)} | drawing.facts(row, len(tokens))
+        facts = {"tokens": len(tokens)} | cuts[row] | drawing.facts(row, len(tokens))
         said = watches[row].answer(last=int(tokens[-1] in stop_tokens))
         answer = said or Answer(_text(lm, tokens, until))
         take([(jobs[row], Answer(answer.text, facts | answer.facts))])

@@ -14,7 +14,11 @@ from typing import Any
 
 import numpy as np
 from lm_eval.api.model import TemplateLM
-from lm_eval.models.utils import maybe_truncate, postprocess_generated_text
+from lm_eval.models.utils import (
+    maybe_truncate,
+    normalize_gen_kwargs,
+    postprocess_generated_text,
+)
 
 from hm_models.answer_watch import Watch
 from hm_models.generation import stop_strings
@@ -22,6 +26,7 @@ from hm_models.sample_key import Job
 from hm_models.sample_store import Answer
 from hm_models.sampling import Taker
 from hm_models.thinking import Thinking
+from hm_models.truncation import cut_of
 
 TOP = 20  # log-probabilities beside the drawn token's; what vLLM's `max_logprobs` allows
 
@@ -84,7 +89,10 @@ def sample_vllm(lm: Any, jobs: list[Job], take: Taker) -> None:
                     stopped.append(name)
                 if stops or output.finished:
                     flight = flying.pop(name)
-                    finished.append((flight.job, _answer(lm, thinking, flight, said, stops)))
+                    answer = _answer(lm, thinking, flight, said, stops)
+                    asked, given = len(tokens[flight.job.prompt]), len(output.prompt_token_ids)
+                    answer.facts.update(cut_of(asked, given))
+                    finished.append((flight.job, answer))
             if stopped:
                 engine.abort_request(stopped)
             if finished:
@@ -182,7 +190,13 @@ def sample_replicas(lm: TemplateLM, jobs: list[Job], take: Taker) -> None:
         texts = lm.generate_until(requests)
     finally:
         model.think_end_token = given
-    take([(job, _cut(model, thinking, job, text)) for job, text in zip(jobs, texts, strict=True)])
+    found: list[tuple[Job, Answer]] = []
+    for job, text in zip(jobs, texts, strict=True):
+        wanted = normalize_gen_kwargs(job.gen_kwargs, lm.max_gen_toks)["max_gen_toks"]
+        answer = _cut(model, thinking, job, text)
+        answer.facts.update(cut_of(len(lm.tok_encode(job.prompt)), lm.max_length - wanted))
+        found.append((job, answer))
+    take(found)
 
 
 def _cut(lm: Any, thinking: Thinking, job: Job, text: str) -> Answer:

@@ -19,6 +19,7 @@ from lm_eval.config.task import TaskConfig
 
 from hm_metrics.entropy import TokenSums
 from hm_metrics.pass_at_k import pass_at_k
+from hm_tasks import copies
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.diversity import Diversity
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
@@ -39,7 +40,10 @@ CORRECT: dict[str, Callable[[Verdict], bool]] = {
     "base_pass": lambda verdict: verdict.base_status == PASS,
     "plus_only_pass": lambda verdict: verdict.plus_status == PASS,
 }
-COUNTS = ("generated", "reused", "unscored", "timeouts", "empty_programs")
+COUNTS = (
+    *("generated", "reused", "unscored", "timeouts", "empty_programs"),
+    *("truncated_prompts", "equal_samples"),
+)
 
 
 class CodePassK(ZeroShotTask):
@@ -76,6 +80,8 @@ class CodePassK(ZeroShotTask):
         self._instances: list[CodeRequest] | None = None
         self._scorer: Scorer | None = None
         self._reused: dict[str, int] = {}
+        self._cut: dict[str, int] = {}
+        self._equal: dict[str, int] = {}
         self._tokens: dict[str, list[TokenSums]] = {}
 
     def _completion_until(self, metadata: dict[str, Any]) -> list[str]:
@@ -135,6 +141,9 @@ class CodePassK(ZeroShotTask):
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[FILTER] = [verdict.record() for verdict in found]
         self._reused = {r.doc["task_id"]: r.reused for r in requests}
+        self._cut = {r.doc["task_id"]: r.cut_prompts for r in requests}
+        self._equal = {r.doc["task_id"]: copies.count(r.resps) for r in requests}
+        self.note_samples(requests)
         self._measure_diversity(requests)
         return requests
 
@@ -177,6 +186,8 @@ class CodePassK(ZeroShotTask):
             "unscored": len(verdicts) - len(scored),
             "timeouts": sum(TIMEOUT in (v.base_status, v.plus_status) for v in scored),
             "empty_programs": sum(not v.program.strip() for v in scored),
+            "truncated_prompts": self._cut.get(task_id, 0),
+            "equal_samples": self._equal.get(task_id, 0),
         }
 
     def aggregation(self) -> dict[str, Any]:
@@ -186,7 +197,7 @@ class CodePassK(ZeroShotTask):
 
     def higher_is_better(self) -> dict[str, bool]:
         rates = {f"{prefix}@{k}": True for prefix in self.correct for k in self.ks}
-        counts = dict.fromkeys(("unscored", "timeouts", "empty_programs"), False)
+        counts = dict.fromkeys(COUNTS[2:], False)
         return rates | self._diversity.higher_is_better() | counts
 
 
