@@ -241,8 +241,9 @@ class _Run:
             index, attempt = turn
             self._successes_before.setdefault(index, self._successes)
             if self._hopeless:
-                # What a call met itself says more than what others met.
-                failure = self._last.get(index, self._hopeless)
+                # Where the endpoint did not say so, what a call met itself says more.
+                known = {} if self._hopeless.hopeless else self._last
+                failure = known.get(index, self._hopeless)
                 failure = dataclasses.replace(failure, attempts=attempt - 1, hopeless=True)
                 self._end(waiting, index, failure)
                 continue

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from hm_models.places import cache_folder
+from hm_models.places import cache_folder, kept_in
 
 INDEX_FILE = "model.safetensors.index.json"
 SINGLE_FILE = "model.safetensors"
@@ -287,6 +287,7 @@ def _content_hash(file: Path) -> str:
             digest.update(block)
     # Written aside and renamed: another process never reads half a digest.
     draft = memo.with_suffix(f".{os.getpid()}")
-    draft.write_text(digest.hexdigest())
-    draft.replace(memo)
+    with kept_in(memo):
+        draft.write_text(digest.hexdigest())
+        draft.replace(memo)
     return digest.hexdigest()

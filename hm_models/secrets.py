@@ -198,7 +198,9 @@ def _of_url(url: str) -> Iterator[str]:
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
     except ValueError:
         return
-    found = [user, password, f"{user}:{password}" if user and password else "", parts.fragment]
+    found = [user, password, parts.fragment]
+    if user and password:
+        found += [f"{user}:{password}", base64.b64encode(f"{user}:{password}".encode()).decode()]
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     # A query of one word has no name.
     found += [value or name for name, value in pairs if not value or _is_secret(name, value)]

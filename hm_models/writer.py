@@ -6,6 +6,7 @@ whose manifest carries the recipe's fingerprint is taken as it is.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
@@ -15,19 +16,27 @@ from pathlib import Path
 import torch
 
 from hm_models.checkpoint import INDEX_FILE, MANIFEST, SINGLE_FILE
-from hm_models.places import cache_folder
+from hm_models.places import cache_folder, cannot_keep
 from hm_models.preflight import MergePlan
 from hm_models.recipe import MergeRecipe
 from hm_models.stream import merged_tensors
 
 SHARD_BYTES = 5 * 10**9  # the shard size of transformers' save_pretrained
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+
 logger = logging.getLogger(__name__)
 
 
 def materialise(recipe: MergeRecipe, plan: MergePlan) -> Path:
     """Return the merged checkpoint's folder in the cache, writing it where it is not there yet."""
-    return write_checkpoint(recipe, plan, cache_folder("merged") / recipe.fingerprint()[:32])
+    folder = cache_folder("merged") / recipe.fingerprint()[:32]
+    try:
+        return write_checkpoint(recipe, plan, folder)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise cannot_keep(folder, error) from error
+        raise
 
 
 def write_checkpoint(recipe: MergeRecipe, plan: MergePlan, folder: Path) -> Path:

@@ -16,6 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
+from hm_models.places import CacheError
+
 FORMS = (
     "minilm",
     "openai:MODEL[@DIMENSIONS]",
@@ -34,7 +36,7 @@ class Unusable(Exception):
 
 def why_unusable(error: Exception) -> str:
     """Why an embedder failed, in a sentence; errors of libraries by their type."""
-    if isinstance(error, Unusable):
+    if isinstance(error, (Unusable, CacheError)):
         return str(error)
     return f"The embedder broke down ({type(error).__name__}: {error})."
 
