@@ -3,15 +3,22 @@
 evalplus 0.3.1 runs programs in forks of a process that has imported all of `evalplus.evaluate`, and takes
 functions away in the fork alone. So what that process had loaded works (`import pandas`), and what has to
 be loaded without those functions may not. It has called its way to a certain depth, which counts against
-a program's recursion. Both are the same here, for every program. What differs: docs/scoring.md.
+a program's recursion. Both are the same here, for every program. evalplus itself holds answers (its oracles,
+its generators' examples), so that its files are hidden from programs, and nothing of it stays loaded but
+its guards. What differs: docs/scoring.md.
 
-    guards = load(own_folder)                       # once, in the runner
+    sources = Sources.of("evalplus")                # once, in the runner, before it isolates itself
+    guards = load(own_folder, sources)              # once, isolated
     at_depth(FRAMES, execute, run)                  # in each fork of it
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
 import itertools
 import multiprocessing.util
 import os
@@ -19,6 +26,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hm_tasks.execution import semaphore
@@ -37,12 +45,45 @@ LOADED = (
 COMMAND = "evalplus.evaluate"
 
 
-def load(own_folder: str) -> Any:
+class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """A package's modules as they are read from disk now, to be imported when it is hidden."""
+
+    def __init__(self, files: dict[str, Path]) -> None:
+        self._files = files
+        self._content = {name: file.read_bytes() for name, file in files.items()}
+
+    @classmethod
+    def of(cls, package: str) -> Sources:
+        """All modules of an installed package, which is not imported for it."""
+        spec: Any = importlib.util.find_spec(package)
+        root = Path(spec.submodule_search_locations[0])
+        files = {}
+        for file in root.rglob("*.py"):
+            parts = file.relative_to(root.parent).with_suffix("").parts
+            files[".".join(parts[:-1] if file.name == "__init__.py" else parts)] = file
+        return cls(files)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name not in self._files:
+            return None
+        is_package = self._files[name].name == "__init__.py"
+        return importlib.machinery.ModuleSpec(name, self, is_package=is_package)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        name = module.__name__
+        exec(
+            compile(self._content[name], self._files[name], "exec", dont_inherit=True), vars(module)
+        )
+
+
+def load(own_folder: str, sources: Sources) -> Any:
     """Import what that process has imported; returns evalplus's guards (its `eval/utils.py`).
 
     Args:
         own_folder: the entry of `sys.path` that was made for this project's own packages.
+        sources: of evalplus.
     """
+    sys.meta_path.insert(0, sources)
     sys.path[0] = os.path.dirname(sys.executable)  # the working folder's modules are nobody's
     sys.path.remove(own_folder)
     importlib.import_module("evalplus.evaluate")
@@ -50,12 +91,21 @@ def load(own_folder: str) -> Any:
         importlib.import_module(name)
     semaphore.use_own()
     tempfile.gettempdir()  # found before the guards, without which it is not
-    return importlib.import_module("evalplus.eval.utils")
+    guards = importlib.import_module("evalplus.eval.utils")
+    sys.meta_path.remove(sources)
+    _forget("evalplus")
+    gc.collect()
+    return guards
 
 
 def hide_own_modules() -> None:
     """Take this project's modules from the list of what is loaded: a program's imports are its own."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "hm_tasks"]:
+    for package in ("hm_tasks", "hm_models"):
+        _forget(package)
+
+
+def _forget(package: str) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
 
 
@@ -65,7 +115,6 @@ def look_alike(dataset: str) -> None:
     sys.argv = [script, "--dataset", dataset, "--samples", "samples.jsonl"]
     main: Any = types.ModuleType("__main__")
     main.__file__, main.sys = script, sys
-    main.main = importlib.import_module("evalplus.evaluate").main
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
     # A worker of the pool, and the process that it has started.
     worker = multiprocessing.get_context("fork").Process()

@@ -105,7 +105,7 @@ class Runner:
             said = b""
             tests = Tests(part.kind, part.first, len(part.time_limits))
             with contextlib.closing(self._follow(RUN, part, tests)) as messages:
-                for said, content in messages:  # noqa: B007
+                for said, content in messages:
                     yield said, content
             if said != OUTPUT:
                 return

@@ -20,6 +20,7 @@ from typing import Any
 
 from hm_tasks.execution.evalplus_process import (
     FRAMES,
+    Sources,
     at_depth,
     hide_own_modules,
     load,
@@ -59,9 +60,10 @@ class Runner:
         kind, content = read_frame(requests)
         assert kind == SETTINGS, kind
         self._level, scratch, self._limits, hidden = pickle.loads(content)
+        sources = Sources.of("evalplus")
         enter(self._level, scratch, self._limits, hidden=hidden)
         # Isolated before, as some of these packages start threads, which isolating forbids.
-        self._guards = load(own_folder=str(Path(__file__).parents[2]))
+        self._guards = load(str(Path(__file__).parents[2]), sources)
         self._inputs: dict[str, list[list[Any]]] = {}
         self._allowed: dict[str, Allowed] = {}
         self._piece = bytearray(PIECE_BYTES)

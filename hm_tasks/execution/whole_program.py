@@ -140,7 +140,9 @@ def _stream(descriptor: int, mode: str, errors: str) -> Any:
     raw: Any = io.FileIO(descriptor, mode, closefd=False)
     raw.name = f"<{('stdin', 'stdout', 'stderr')[descriptor]}>"
     buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
-    stream: Any = io.TextIOWrapper(buffer, "utf-8", errors, newline="\n", line_buffering=descriptor == 2)
+    stream: Any = io.TextIOWrapper(
+        buffer, "utf-8", errors, newline="\n", line_buffering=descriptor == 2
+    )
     stream.mode = mode
     return stream
 

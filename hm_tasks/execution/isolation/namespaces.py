@@ -114,7 +114,9 @@ def _fill(root: str, readable: Sequence[str], hidden: Iterable[str]) -> None:
     for number, (name, file) in enumerate(zip(("stdin", "stdout"), STREAMS, strict=True)):
         os.makedirs(f"{root}/dev/fd", exist_ok=True)
         for link in (name, f"fd/{number}"):
-            os.symlink(f"{root}/{file}", f"{root}/dev/{link}")  # the scratch folder has this path inside
+            os.symlink(
+                f"{root}/{file}", f"{root}/dev/{link}"
+            )  # the scratch folder has this path inside
     nothing = os.path.join(root, ".nothing")
     os.close(os.open(nothing, os.O_CREAT, 0o444))
     for path in hidden:
