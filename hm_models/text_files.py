@@ -93,20 +93,26 @@ def lines_of(file: Path) -> Iterator[tuple[int, int, str]]:
             offset += len(line)
 
 
-def json_lines(file: Path) -> Iterator[Line]:
+def json_lines(file: Path, bad: list[str] | None = None) -> Iterator[Line]:
     """The lines of a JSON lines file, plain or packed by gzip.
 
+    Args:
+        bad: takes a sentence for each line that is no JSON, which is then left out.
+
     Raises:
-        TextFileError: a line is no JSON; a last line that is cut off is called so.
+        TextFileError: without `bad`, a line is no JSON; a last line that is cut off is called so.
         OSError: it cannot be read.
     """
-    waiting: tuple[int, int, str] | None = None
-    for following in lines_of(file):
-        if waiting:
-            yield _line(file, *waiting, is_last=False)
-        waiting = following
-    if waiting:
-        yield _line(file, *waiting, is_last=True)
+    lines = lines_of(file)
+    following = next(lines, None)
+    while following:
+        line, following = following, next(lines, None)
+        try:
+            yield _line(file, *line, is_last=following is None)
+        except TextFileError as error:
+            if bad is None:
+                raise
+            bad.append(str(error))
 
 
 def _line(file: Path, number: int, offset: int, text: str, is_last: bool) -> Line:

@@ -21,7 +21,7 @@ from hm_tasks.execution.frames import END, Closed, read_frame, write_frame
 from hm_tasks.execution.isolation import end_with_parent, offer_to_oom_killer
 from hm_tasks.execution.plain import encode
 from hm_tasks.execution.problem import KINDS, Problem
-from hm_tasks.execution.program import DIGEST_ABOVE
+from hm_tasks.execution.stated import DIGEST_ABOVE, digest_above
 from hm_tasks.execution.store import Store, key_of
 
 
@@ -53,7 +53,8 @@ def expected_of(problem: Problem, store: Store) -> dict[str, Expected]:
         BrokenReference: the reference solution raises or ends the process.
     """
     if problem.expected is not None:
-        return {kind: _stated(problem.expected[kind]) for kind in KINDS}
+        above = digest_above(problem.oracle, problem.atol)
+        return {kind: _stated(problem.expected[kind], above) for kind in KINDS}
     key = key_of("expected", problem.dataset, problem.task_id, platform.python_version())
     if (kept := store.get(key)) is not None:
         return pickle.loads(kept)
@@ -63,9 +64,9 @@ def expected_of(problem: Problem, store: Store) -> dict[str, Expected]:
     return pickle.loads(found)
 
 
-def _stated(outputs: list[Any]) -> Expected:
+def _stated(outputs: list[Any], above: int) -> Expected:
     # In the form that a program's outputs have, so that large ones are digests on both sides.
-    return Expected([encode(o, digest_above=DIGEST_ABOVE) for o in outputs], [0.0] * len(outputs))
+    return Expected([encode(o, digest_above=above) for o in outputs], [0.0] * len(outputs))
 
 
 def _in_a_fork(problem: Problem) -> bytes:
@@ -103,7 +104,9 @@ def _compute(problem: Problem) -> dict[str, Expected]:
     from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
 
     names: dict = {}
-    exec(problem.prompt + problem.canonical_solution, names)
+    # Without this module's own `from __future__` lines, as programs are.
+    text = problem.prompt + problem.canonical_solution
+    exec(compile(text, "<string>", "exec", dont_inherit=True), names)
     function = names[problem.entry_point]
     not_none = problem.oracle == "mbpp" and problem.entry_point in MBPP_OUTPUT_NOT_NONE_TASKS
     as_set = wants_set(problem)

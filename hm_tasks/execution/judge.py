@@ -43,6 +43,7 @@ from hm_tasks.execution.oracle import Oracle
 from hm_tasks.execution.plain import Opaque, PlainError, decode
 from hm_tasks.execution.problem import FAIL, KINDS, PASS, TIMEOUT, UNSCORED, Problem, Verdict
 from hm_tasks.execution.program import WALL_FACTOR, Run
+from hm_tasks.execution.stated import digest_above
 from hm_tasks.execution.store import Store
 
 # evalplus 0.3.1, config.py and eval/__init__.py: a test may take this multiple of the reference's time,
@@ -150,6 +151,8 @@ class Judge:
                 budget,
                 wants_set(problem),
                 problem.oracle,
+                digest_above(problem.oracle, problem.atol),
+                problem.common_imports,
             )
             try:
                 ran = self._confirmed(held, run)
