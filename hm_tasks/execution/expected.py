@@ -20,8 +20,9 @@ from hm_tasks.execution.isolated import NotCleaned, Runner, RunnerGone
 from hm_tasks.execution.limited import BeyondLimits, LimitedFork
 from hm_tasks.execution.plain import PlainError, decode, encode
 from hm_tasks.execution.problem import KINDS, Problem
-from hm_tasks.execution.program import DIGEST_ABOVE, WALL_FACTOR
+from hm_tasks.execution.program import WALL_FACTOR
 from hm_tasks.execution.reference import SECONDS, TIMES, Reference
+from hm_tasks.execution.stated import digest_above
 from hm_tasks.execution.store import Store, key_of
 
 
@@ -95,7 +96,8 @@ def expected_of(
         RunnerGone: the runner has ended, and not by the reference solution.
     """
     if problem.expected is not None:
-        return {kind: _with_values(_stated(problem.expected[kind])) for kind in KINDS}
+        above = digest_above(problem.oracle, problem.atol)
+        return {kind: _with_values(_stated(problem.expected[kind], above)) for kind in KINDS}
     key = key_of("expected as plain data", problem.dataset, problem.task_id, _PYTHON)
     if (kept := store.get(key)) is not None:
         with contextlib.suppress(PlainError, BeyondLimits):  # somebody else's: computed again
@@ -119,10 +121,10 @@ def _with_values(expected: Expected) -> tuple[Expected, list[Any]]:
     return expected, expected.values()
 
 
-def _stated(outputs: list[Any]) -> Expected:
+def _stated(outputs: list[Any], above: int) -> Expected:
     # In the form that a program's outputs have, so that large ones are digests on both sides.
     none = [0.0] * len(outputs)
-    return Expected([encode(o, digest_above=DIGEST_ABOVE) for o in outputs], none, none)
+    return Expected([encode(o, digest_above=above) for o in outputs], none, none)
 
 
 def _computed(problem: Problem, kind: str, runner: Runner) -> Expected:

@@ -44,6 +44,7 @@ from hm_tasks.execution.limited import BeyondLimits
 from hm_tasks.execution.oracle import Oracle
 from hm_tasks.execution.problem import FAIL, KINDS, PASS, TIMEOUT, UNSCORED, Problem, Verdict
 from hm_tasks.execution.program import WALL_FACTOR, Run
+from hm_tasks.execution.stated import digest_above
 from hm_tasks.execution.store import Store
 from hm_tasks.execution.watch import Allowed
 
@@ -95,6 +96,8 @@ class Held:
                 self.budgets[kind],
                 as_set,
                 problem.oracle,
+                digest_above(problem.oracle, problem.atol),
+                problem.common_imports,
             )
             for kind in KINDS
         ]

@@ -17,7 +17,7 @@ from typing import Any
 from hm_tasks.execution.frames import LOADED, OUTPUT, RAISED, write_frame
 from hm_tasks.execution.isolation.limits import GIB, Limits
 from hm_tasks.execution.plain import encode
-from hm_tasks.execution.program import DIGEST_ABOVE
+from hm_tasks.execution.stated import DIGEST_ABOVE
 from hm_tasks.execution.watch import Allowed
 
 SECONDS = 600.0  # for all inputs of one kind

@@ -3,6 +3,7 @@
 For problems without an entry point, inside the sandbox, in place of calling a function:
 
     run = WholeProgram(program, folder, write_output)
+    run.load()
     run("3 4\\n")        # what it printed, `normalised`
 
 Each test is a process of its own, whose working folder holds the program's file. Descriptors 0 and 1 are
@@ -27,6 +28,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from hm_tasks.execution.common_imports import CODE as COMMON_IMPORTS
 from hm_tasks.execution.isolation.limits import STREAMS
 
 PROGRAM = "program.py"
@@ -50,19 +52,28 @@ class WholeProgram:
     Args:
         folder: the scratch folder.
         at_exit: called with what was printed where the program ends its process by `os._exit(0)`.
-
-    Raises:
-        SyntaxError: when it is called, if it is no program.
+        common_imports: whether the program finds what `hm_tasks.execution.common_imports` imports.
     """
 
-    def __init__(self, program: str, folder: str, at_exit: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        program: str,
+        folder: str,
+        at_exit: Callable[[str], None],
+        common_imports: bool = False,
+    ) -> None:
+        self._common_imports = common_imports
         self._program, self._folder, self._at_exit = program, folder, at_exit
         self._builtins = {name: vars(builtins).get(name) for name in GIVEN_BACK}
         self._exit = os._exit
         atexit._clear()  # what the runner has registered is not for here
 
     def load(self) -> None:
-        """Write the program's file and read it as Python does, a byte-order mark included."""
+        """Write the program's file and read it as Python does, a byte-order mark included.
+
+        Raises:
+            SyntaxError: it is no program.
+        """
         source = self._program.encode("utf-8", "surrogatepass")
         self._file = os.path.join(self._folder, PROGRAM)
         with io.open(self._file, "wb") as file:  # noqa: UP020
@@ -83,6 +94,8 @@ class WholeProgram:
         os._exit = self._leave  # type: ignore[assignment]
         try:
             try:
+                if self._common_imports:
+                    exec(COMMON_IMPORTS, vars(main))
                 exec(self._code, vars(main))
             except SystemExit as end:
                 if end.code not in (None, 0):
