@@ -1,8 +1,8 @@
 """When too much has no score, a rate over the rest is not the rate that was asked for.
 
-    >>> in_place_of_rate(unscored=1, total=100)
-    >>> in_place_of_rate(unscored=27, total=36)
-    'unscored: 27 of 36'
+>>> in_place_of_rate(unscored=1, total=100)
+>>> in_place_of_rate(unscored=27, total=36)
+'unscored: 27 of 36'
 """
 
 from __future__ import annotations

@@ -192,7 +192,9 @@ class CodePassK(ZeroShotTask):
     def _rate(self) -> Callable[[list], Any]:
         """The mean over problems; where more than `max_unscored` has no verdict, words that say so."""
         counts = self._unscored.values()
-        unscored, total = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+        unscored, total = (
+            (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+        )
         words = in_place_of_rate(unscored, total, self._max_unscored)
         return mean if words is None else lambda _: words
 

@@ -200,7 +200,9 @@ class _Stretches:
         source = self.text[self._offsets[first] : self._offsets[last + 1] - 1]
         self._work_left -= len(source) + _PARSE
         if self._work_left < 0:
-            raise TooMuchWork(f"looking for a program in {len(self.text)} characters takes too long")
+            raise TooMuchWork(
+                f"looking for a program in {len(self.text)} characters takes too long"
+            )
         return source
 
     def _is_dead_alone(self, line: str) -> bool:

@@ -15,6 +15,7 @@ from hm_tasks.execution.isolated import LEFTOVER_SECONDS
 from hm_tasks.execution.isolation.answers import paths_with_answers
 from hm_tasks.execution.isolation.leftovers import remove
 from hm_tasks.execution.isolation.limits import HASH_SEED, Limits
+
 # numpy's threads would only get in each other's way: one process a core. Reference solutions see sets
 # in the order in which programs see them.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": HASH_SEED}

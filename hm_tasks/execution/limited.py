@@ -76,7 +76,10 @@ class LimitedFork:
             kind, content = read_frame(self._answers)
         except (Closed, OSError):
             status = self._wait()
-            late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU)
+            late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (
+                signal.SIGPROF,
+                signal.SIGXCPU,
+            )
             raise BeyondLimits("time" if late else "memory") from None
         if kind == _MEMORY:
             raise BeyondLimits("memory")

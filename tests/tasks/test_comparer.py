@@ -62,7 +62,9 @@ def limits(monkeypatch):
 @pytest.mark.parametrize("expected", [[1.0] * 20, {1, 2}], ids=["list", "set"])
 def test_a_bomb_of_plain_data_is_not_right_and_the_judge_goes_on(limits, name, expected):
     content = encode(BOMBS[name](), digest_above=DIGEST_ABOVE)
-    entry_point, oracle = ("f", "none") if isinstance(expected, list) else ("similar_elements", "mbpp")
+    entry_point, oracle = (
+        ("f", "none") if isinstance(expected, list) else ("similar_elements", "mbpp")
+    )
     before = resource.getrusage(resource.RUSAGE_SELF)
     with Comparer(Oracle(oracle, entry_point, 0), [[1]], [expected], Fingerprints()) as comparing:
         try:
@@ -85,7 +87,9 @@ VALUES = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
-def test_compared_in_a_fork_or_not_an_output_has_one_verdict_and_one_fingerprint(value, monkeypatch):
+def test_compared_in_a_fork_or_not_an_output_has_one_verdict_and_one_fingerprint(
+    value, monkeypatch
+):
     """Each beside expected values that it equals and that it does not."""
     found = []
     for direct in (1 << 30, 0):

@@ -28,13 +28,14 @@ def compute(seconds):
 """
 LATE = {
     "turns timers and signals off": OFF + "def f(x):\n    compute(3); return x + 1\n",
-    "turns them off in the test": "def f(x):\n    exec(" + repr(OFF) + ", globals())\n    compute(3); return x + 1\n",
+    "turns them off in the test": "def f(x):\n    exec("
+    + repr(OFF)
+    + ", globals())\n    compute(3); return x + 1\n",
     "blocks the signals": "import signal\n"
     "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))\n"
     + OFF
     + "def f(x):\n    compute(3); return x + 1\n",
-    "computes in threads": OFF
-    + "import threading\ndef f(x):\n"
+    "computes in threads": OFF + "import threading\ndef f(x):\n"
     "    all = [threading.Thread(target=sum, args=(range(1 << 27),)) for _ in range(4)]\n"
     "    for one in all: one.start()\n    for one in all: one.join()\n    return x + 1\n",
     "swallows what its timer raises": "import time\ndef f(x):\n    began = time.process_time()\n"
@@ -148,4 +149,3 @@ def test_a_runner_that_is_stopped_is_replaced():
     ((stopped, right),) = check_all([(PROBLEM, [stops, REFERENCE])], 1, "rlimit", sanitize=False)
     assert stopped.base_status in (FAIL, TIMEOUT)
     assert right.base_status == PASS
-
