@@ -19,6 +19,7 @@ from lm_eval.config.task import TaskConfig
 
 from hm_metrics.entropy import TokenSums
 from hm_metrics.pass_at_k import pass_at_k
+from hm_metrics.unscored import MOST_UNSCORED, in_place_of_rate
 from hm_tasks import copies
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.diversity import Diversity
@@ -27,7 +28,7 @@ from hm_tasks.execution.executors import choose_place
 from hm_tasks.execution.isolation.levels import RLIMIT
 from hm_tasks.execution.pool import Scorer
 from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
-from hm_tasks.protocol import ProtocolError, whole_number
+from hm_tasks.protocol import ProtocolError, number, whole_number
 from hm_tasks.zero_shot import ZeroShotTask
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,9 @@ class CodePassK(ZeroShotTask):
         settings = {key: value for key, value in config.items() if key != "class"}
         metadata = settings["metadata"]
         n_samples, self.ks = _protocol(metadata)
+        metadata.setdefault("max_unscored", MOST_UNSCORED)
+        self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
+        self._unscored: dict[str, tuple[int, int]] = {}  # of how many samples, by problem
         self._config = TaskConfig(**settings, repeats=n_samples)
         self.VERSION = metadata["version"]
         # Proven here and now, so that results say what held, and users are asked where little does.
@@ -179,6 +183,7 @@ class CodePassK(ZeroShotTask):
         task_id = doc.get("task_id", "")
         tokens, entry_point = self._tokens.get(task_id, ()), doc.get("entry_point", "")
         metrics |= self._diversity.metrics(task_id, verdicts, tokens, entry_point)
+        self._unscored[task_id] = len(verdicts) - len(scored), len(verdicts)
         return metrics | {
             "n_samples": len(verdicts),
             "generated": len(verdicts) - self._reused.get(task_id, 0),
@@ -191,9 +196,18 @@ class CodePassK(ZeroShotTask):
         }
 
     def aggregation(self) -> dict[str, Any]:
-        rates = {f"{prefix}@{k}": mean for prefix in self.correct for k in self.ks}
+        rates = {f"{prefix}@{k}": self._rate() for prefix in self.correct for k in self.ks}
         counts = {"n_samples": min} | dict.fromkeys(COUNTS, sum)
         return rates | self._diversity.aggregation() | counts
+
+    def _rate(self) -> Callable[[list], Any]:
+        """The mean over problems; where more than `max_unscored` has no verdict, words that say so."""
+        counts = self._unscored.values()
+        unscored, total = (
+            (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+        )
+        words = in_place_of_rate(unscored, total, self._max_unscored)
+        return mean if words is None else lambda _: words
 
     def higher_is_better(self) -> dict[str, bool]:
         rates = {f"{prefix}@{k}": True for prefix in self.correct for k in self.ks}

@@ -12,6 +12,8 @@ import dataclasses
 import fcntl
 import os
 import pickle
+import signal
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,8 +40,9 @@ from hm_tasks.execution.frames import (
     read_frame,
     write_frame,
 )
-from hm_tasks.execution.isolated import NotCleaned, Runner, RunnerGone
+from hm_tasks.execution.isolated import LEFTOVER_SECONDS, NotCleaned, Runner, RunnerGone
 from hm_tasks.execution.isolation import IsolationError, Limits, end_with_parent
+from hm_tasks.execution.isolation.leftovers import remove
 from hm_tasks.execution.limited import BeyondLimits
 from hm_tasks.execution.oracle import Oracle
 from hm_tasks.execution.problem import FAIL, KINDS, PASS, TIMEOUT, UNSCORED, Problem, Verdict
@@ -311,15 +314,23 @@ def main() -> None:
     for descriptor in (0, 1):
         os.dup2(quiet, descriptor)
     level, limits, hidden, folder, behind, caller = pickle.loads(read_frame(jobs)[1])
-    end_with_parent(caller)
+    # Not by force, so that nothing of the run is left on disk when the caller is killed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    end_with_parent(caller, signal.SIGTERM)
     if behind:
         os.nice(LOWEST_PRIORITY)
     judge = Judge(level, limits, hidden, folder, behind)
-    with contextlib.suppress(Closed, BrokenPipeError):
-        while True:
-            kind, content = read_frame(jobs)
-            write_frame(answers, kind, pickle.dumps(_answer(judge, kind, pickle.loads(content))))
-    judge.close()
+    try:
+        with contextlib.suppress(Closed, BrokenPipeError):
+            while True:
+                kind, content = read_frame(jobs)
+                answer = _answer(judge, kind, pickle.loads(content))
+                write_frame(answers, kind, pickle.dumps(answer))
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        judge.close()
+        if os.getppid() != caller:
+            remove(folder, LEFTOVER_SECONDS)
 
 
 def _answer(judge: Judge, kind: bytes, question: Any) -> Any:

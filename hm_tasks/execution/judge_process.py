@@ -11,11 +11,11 @@ import threading
 from typing import Any
 
 from hm_tasks.execution.frames import SETTINGS, Closed, read_frame, write_frame
+from hm_tasks.execution.isolated import LEFTOVER_SECONDS
 from hm_tasks.execution.isolation.answers import paths_with_answers
 from hm_tasks.execution.isolation.leftovers import remove
 from hm_tasks.execution.isolation.limits import HASH_SEED, Limits
 
-LEFTOVER_SECONDS = 5.0  # that programs may take to end with their judges
 # numpy's threads would only get in each other's way: one process a core. Reference solutions see sets
 # in the order in which programs see them.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": HASH_SEED}
