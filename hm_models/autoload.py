@@ -21,6 +21,7 @@ EXTENSIONS = {
     "lm_eval.api.model": "keep_answers_apart",
     "lm_eval.evaluator": "introduce_models",
     "lm_eval.models.api_models": "give_seeds",
+    "lm_eval.models.vllm_causallms": "give_replicas_seeds",
     "lm_eval.api.task": "shape_requests",
     "lm_eval.loggers.evaluation_tracker": "name_result_folders",
 }

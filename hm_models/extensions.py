@@ -147,6 +147,13 @@ def _values(found):
 
 def give_seeds(module):
     """Samples of one request from an endpoint have seeds of their own."""
-    from hm_models.own_seeds import give_own_seeds
+    from hm_models.own_seeds import give_own_seeds, seed_of_endpoint
 
-    give_own_seeds(module.TemplateAPI)
+    give_own_seeds(module.TemplateAPI, seed_of_endpoint)
+
+
+def give_replicas_seeds(module):
+    """Samples of one request from replicas of vLLM likewise."""
+    from hm_models.own_seeds import give_own_seeds, seed_of_replicas
+
+    give_own_seeds(module.VLLM, seed_of_replicas)

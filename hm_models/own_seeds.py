@@ -1,8 +1,9 @@
-"""A seed for each sample that the harness's endpoint models (`local-completions` and its kin) ask for.
+"""A seed for each sample, where the harness's own models would draw several samples with one.
 
-The harness sends one seed with every request. An endpoint that honours it, as vLLM's does, then gives
-n copies where n samples of one request are asked for. Here the i-th sample of each request has the
-model's seed plus i: the first is asked as before, and one request alone is asked as before.
+The harness sends one seed with every request to an endpoint (`local-completions` and its kin). One
+that honours it, as vLLM's does, gives n copies where n samples of one request are asked for. The
+replicas of `vllm` with `data_parallel_size` above 1 start from one seed, too. Here the i-th sample of
+each request has the model's seed plus i: the first is asked as before, as is a request that is alone.
 
 Seeds do not differ from question to question, as the harness sends requests of one seed together.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -20,23 +21,32 @@ from lm_eval.api.instance import Instance
 logger = logging.getLogger(__name__)
 
 
-def give_own_seeds(model_class: Any) -> None:
-    """Let a class of the harness's endpoint models (`TemplateAPI`) give each sample its own seed."""
+def give_own_seeds(model_class: Any, seed_of: Callable[[Any], int | None]) -> None:
+    """Let a model class of the harness draw each sample of a request with a seed of its own.
+
+    Args:
+        seed_of: the seed that a model would draw all of them with; None where it does not.
+    """
     plain = model_class.generate_until
 
     @functools.wraps(plain)
     def generate_until(self: Any, requests: Sequence[Instance], *args: Any, **kwargs: Any) -> Any:
-        seeds = sends_seeds(self)
-        return plain(self, apart(requests, self._seed) if seeds else requests, *args, **kwargs)
+        seed = seed_of(self)
+        return plain(self, requests if seed is None else apart(requests, seed), *args, **kwargs)
 
     model_class.generate_until = generate_until
 
 
-def sends_seeds(model: Any) -> bool:
-    """Whether what the model sends has a seed in it; some endpoints know none."""
+def seed_of_endpoint(model: Any) -> int | None:
+    """The seed in what a `TemplateAPI` sends; some endpoints know none."""
     turns = [{"role": "user", "content": ""}]
     payload = model._create_payload(turns, generate=True, gen_kwargs={}, seed=model._seed)
-    return "seed" in payload
+    return model._seed if "seed" in payload else None
+
+
+def seed_of_replicas(model: Any) -> int | None:
+    """The seed that each replica of a `VLLM` begins with, where there are several."""
+    return int(model.model_args["seed"]) if model.data_parallel_size > 1 else None
 
 
 def apart(requests: Sequence[Instance], seed: int) -> list[Instance]:

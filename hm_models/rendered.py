@@ -150,7 +150,7 @@ def _loss(prompt: str, turn: Turn, whose: str) -> str:
     as_json = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
     if any(form in prompt for form in (*as_json, str(markupsafe.escape(text)), repr(text)[1:-1])):
         how = "escapes the text of"
-    elif text[:20] in prompt or text[-20:] in prompt or " ".join(text.split()) in prompt:
+    elif text[:12] in prompt or text[-12:] in prompt or " ".join(text.split()) in prompt:
         how = "changes the text of"
     else:
         how = "leaves out"

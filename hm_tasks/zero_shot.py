@@ -10,6 +10,7 @@ from typing import Any
 from lm_eval.api.task import Task
 
 from hm_models.generation import checked
+from hm_models.truncation import would_cut
 from hm_tasks import asked_prompts, copies
 from hm_tasks.protocol import ProtocolError
 
@@ -83,7 +84,10 @@ class ZeroShotTask(Task):
         return request
 
     def note_samples(self, requests: Sequence[Any]) -> None:
-        """Note how the questions were asked, for reports, and warn of samples that are copies."""
+        """Note how the questions were asked, for reports; count cut prompts, warn of copies."""
         self.config.metadata["prompts"] = asked_prompts.facts(requests)
+        for request in requests:  # of models that tell of their samples this is known by now
+            if would_cut(self._model, *request.args):
+                request.cut_prompts = len(request.resps)
         if warning := copies.warning([request.resps for request in requests]):
             logger.warning("%s: %s", self.task_name, warning)

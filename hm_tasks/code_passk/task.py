@@ -145,9 +145,9 @@ class CodePassK(ZeroShotTask):
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[FILTER] = [verdict.record() for verdict in found]
         self._reused = {r.doc["task_id"]: r.reused for r in requests}
+        self.note_samples(requests)
         self._cut = {r.doc["task_id"]: r.cut_prompts for r in requests}
         self._equal = {r.doc["task_id"]: copies.count(r.resps) for r in requests}
-        self.note_samples(requests)
         self._measure_diversity(requests)
         return requests
 

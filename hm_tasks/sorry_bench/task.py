@@ -107,9 +107,9 @@ class SorryBench(ZeroShotTask):
         for request in requests:
             request.filtered_resps[self.filter_name] = [j.record() for j in found[id(request)]]
         self._reused = {r.doc["question_id"]: sum(r.reused.values()) for r in requests}
+        self.note_samples(requests)
         self._cut = {r.doc["question_id"]: r.cut_prompts for r in requests}
         self._equal = {r.doc["question_id"]: copies.count(r.resps) for r in requests}
-        self.note_samples(requests)
         return requests
 
     def numbers(self) -> list[str]:
