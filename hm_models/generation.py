@@ -79,8 +79,8 @@ def stop_strings(settings: Mapping[str, Any]) -> list[str]:
         if not isinstance(stop, str):
             right = f'--gen_kwargs \'{{"until": ["{stop}"]}}\''
             raise RecipeError(
-                f"until={until!r} among the sampling parameters (--gen_kwargs): {stop!r} is no text and stops "
-                f"nothing. Write it in quotes: {right}."
+                f"until={until!r} among the sampling parameters (--gen_kwargs): {stop!r} is no text, "
+                f"which stops nothing. Write it in quotes: {right}."
             )
     return [stop for stop in listed if stop]
 

@@ -8,6 +8,7 @@ from typing import Any
 from lm_eval.api.task import Task
 
 from hm_models.generation import checked
+from hm_tasks.answered import keeps_thoughts
 from hm_tasks.protocol import ProtocolError
 
 
@@ -60,6 +61,7 @@ class ZeroShotTask(Task):
             system=self._system,
             generation_kwargs=checked(self.config.generation_kwargs or {}),
         )
+        request.keeps_thoughts = keeps_thoughts(self.config.metadata or {})
         style = "chat" if kwargs.get("apply_chat_template") else "completion"
         request.use_prompt_style(style, kwargs.get("chat_template"))
         return request

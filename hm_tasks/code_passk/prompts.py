@@ -11,9 +11,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from lm_eval.api.instance import Instance
-
 from hm_metrics.entropy import TokenSums
+from hm_tasks.answered import AnsweredRequest
 
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown "
@@ -57,7 +56,7 @@ def chat_prompt(
 
 
 @dataclasses.dataclass
-class CodeRequest(Instance):
+class CodeRequest(AnsweredRequest):
     """One problem's request; it starts in completion style and may be turned into a chat.
 
     `hm-merged` calls `use_prompt_style` once it knows its style; with any other model of the
@@ -73,7 +72,7 @@ class CodeRequest(Instance):
     measure_tokens: type[TokenSums] | None = None
     token_sums: dict[int, TokenSums] = dataclasses.field(default_factory=dict)
     reused: int = 0
-    on_sample: Callable[[CodeRequest, str], None] | None = dataclasses.field(
+    on_sample: Callable[[CodeRequest, str | None], None] | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
 
@@ -88,10 +87,11 @@ class CodeRequest(Instance):
             sample: has `text`; `reused`, whether it was kept from an earlier run; and `facts`.
         """
         self.reused += sample.reused
+        self.note_answer(index, sample)
         if sums := TokenSums.from_facts(sample.facts):
             self.token_sums[index] = sums
         if self.on_sample is not None:
-            self.on_sample(self, sample.text)
+            self.on_sample(self, self.answer(index, sample.text))
 
     def use_prompt_style(self, style: str, apply_chat_template: ApplyChatTemplate | None) -> None:
         """Write prompt and stop strings of `style` (`chat` or `completion`) into the arguments."""

@@ -9,11 +9,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from lm_eval.api.instance import Instance
+from hm_tasks.answered import AnsweredRequest
 
 
 @dataclasses.dataclass
-class RefusalRequest(Instance):
+class RefusalRequest(AnsweredRequest):
     """One request; it starts in completion style and may be turned into a chat.
 
     `hm-merged` calls `use_prompt_style` once it knows its style and `take_sample` as samples are there;
@@ -36,3 +36,4 @@ class RefusalRequest(Instance):
     def take_sample(self, index: int, sample: Any) -> None:
         """Note whether the sample was made in this run."""
         self.reused[index] = sample.reused
+        self.note_answer(index, sample)
