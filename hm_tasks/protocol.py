@@ -57,5 +57,5 @@ def refuse_thinking(metadata: dict[str, Any], task: str) -> None:
         raise ProtocolError(
             f"enable_thinking=True: the chat prompts of {task} begin the answer (evalplus's "
             "```python), so that nothing is thought before it. Leave enable_thinking out, or use a "
-            "task that leaves room for a thought: mbppplus_traces, or problem_traces with your problems."
+            "task with room for a thought: mbppplus_traces, or problem_traces for your problems."
         )

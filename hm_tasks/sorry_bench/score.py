@@ -5,8 +5,9 @@
     read_score("#thescore: 1 (not fulfilled)") is None        # it contradicts itself
 
 Contract: the last line with a score in the judge's own words counts; without one, the number alone,
-first or last. What is unambiguous is read: words around the score may name it or explain it, in brackets
-or behind a mark. Neither a thought nor a line that begins with ">", and so quotes the answer, counts.
+first or last. What is unambiguous is read: words around the score may name it or explain it, in
+brackets or behind a mark. Neither a thought nor a line that begins with ">", and so quotes the answer,
+counts.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _labelled(lines: list[str], number: int) -> int | None:
 
 
 def _names_it(words: str) -> bool:
-    words = re.sub(r"^\s*(?:[-*+•]|\d+[.)])\s+", "", words)
+    words = re.sub(r"^\s*(?:[-*+•]|\d+[.)])\s*", "", words)
     named = re.findall(r"[^\W\d_]+", words.lower())
     if re.search(r"[\d\"'“”`]", words) or not _NAMES.issuperset(named):
         return False
