@@ -52,9 +52,9 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {}
     for name, value in settings.items():
-        if name in _HARMLESS and value in (_HARMLESS[name], None):
+        if name in _REFUSED and (value is None or value == _HARMLESS.get(name)):
             continue
-        if name in _REFUSED and value is not None:
+        if name in _REFUSED:
             samples = _SAMPLES.format(n=value)
             raise RecipeError(
                 f"{name}={value!r} among the sampling parameters (--gen_kwargs): "
@@ -79,8 +79,8 @@ def stop_strings(settings: Mapping[str, Any]) -> list[str]:
         if not isinstance(stop, str):
             right = f'--gen_kwargs \'{{"until": ["{stop}"]}}\''
             raise RecipeError(
-                f"until={until!r} among the sampling parameters (--gen_kwargs): {stop!r} is no text and stops "
-                f"nothing. Write it in quotes: {right}."
+                f"until={until!r} among the sampling parameters (--gen_kwargs): {stop!r} is no text, "
+                f"which stops nothing. Write it in quotes: {right}."
             )
     return [stop for stop in listed if stop]
 

@@ -14,6 +14,7 @@ from hm_models.thoughts import KNOWN, Marks
 
 _SAYS = re.compile(r"think|thought|reason", re.IGNORECASE)
 _TAGS = re.compile(r"</[\w:-]+>|\[/\w+\]|<\|/?\w+\|>")  # what may be a marker in a chat template
+_PARTS = re.compile(r"<[^<>]+>|\[[^\[\]]+\]|◁[^▷]+▷")
 # From the end of a thought to its beginning.
 _TURNED = (("/", ""), ("end", "begin"), ("end", "start"), ("END", "START"), ("END", "BEGIN"))
 
@@ -46,7 +47,8 @@ class Thinking:
         marks = [*_found({*tokens, *_TAGS.findall(template)}, template), *KNOWN]
 
         def is_there(marker: str) -> bool:
-            return marker in tokens or marker in template
+            parts = _PARTS.findall(marker)  # of several tokens, as gpt-oss's
+            return marker in template or (bool(parts) and all(part in tokens for part in parts))
 
         given, assumed = _given(tokenizer, think_end_token), None
         if given is not None:

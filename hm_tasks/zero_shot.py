@@ -12,6 +12,7 @@ from lm_eval.api.task import Task
 from hm_models.generation import checked
 from hm_models.truncation import would_cut
 from hm_tasks import asked_prompts, copies
+from hm_tasks.answered import keeps_thoughts
 from hm_tasks.protocol import ProtocolError
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class ZeroShotTask(Task):
             system=self._system,
             generation_kwargs=checked(self.config.generation_kwargs or {}),
         )
+        request.keeps_thoughts = keeps_thoughts(self.config.metadata or {})
         apply = kwargs.get("chat_template") if kwargs.get("apply_chat_template") else None
         if apply is None and asked_prompts.takes_turns_alone(self._model):
             apply = self._model.apply_chat_template

@@ -13,11 +13,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from lm_eval.api.instance import Instance
-
 from hm_metrics.entropy import TokenSums
 from hm_models.rendered import ApplyChatTemplate, asked, opened, rendered
 from hm_models.truncation import is_cut
+from hm_tasks.answered import AnsweredRequest
 
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown "
@@ -71,7 +70,7 @@ def chat_prompt(
 
 
 @dataclasses.dataclass
-class CodeRequest(Instance):
+class CodeRequest(AnsweredRequest):
     """One problem's request; it starts in completion style and may be turned into a chat.
 
     `hm-merged` calls `use_prompt_style` once it knows its style; with any other model of the
@@ -88,7 +87,7 @@ class CodeRequest(Instance):
     token_sums: dict[int, TokenSums] = dataclasses.field(default_factory=dict)
     reused: int = 0
     cut_prompts: int = 0
-    on_sample: Callable[[CodeRequest, str], None] | None = dataclasses.field(
+    on_sample: Callable[[CodeRequest, str | None], None] | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
 
@@ -104,10 +103,11 @@ class CodeRequest(Instance):
         """
         self.reused += sample.reused
         self.cut_prompts += is_cut(sample.facts)
+        self.note_answer(index, sample)
         if sums := TokenSums.from_facts(sample.facts):
             self.token_sums[index] = sums
         if self.on_sample is not None:
-            self.on_sample(self, sample.text)
+            self.on_sample(self, self.answer(index, sample.text))
 
     def use_prompt_style(
         self,

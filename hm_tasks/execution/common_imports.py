@@ -6,10 +6,7 @@ and numpy as `np`. Functions of these data sets rely on it (`List` in starter co
 
 from __future__ import annotations
 
-_NAMES_OF = (
-    "string re datetime collections heapq bisect copy math random statistics itertools functools operator "
-    "io sys json builtins typing"
-).split()
+_NAMES_OF = ["string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools", "functools", "operator", "io", "sys", "json", "builtins", "typing"]
 _MODULES = [name for name in _NAMES_OF if name not in ("builtins", "typing")] + ["time", "fractions"]
 
 _LINES = [

@@ -8,14 +8,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from lm_eval.api.instance import Instance
-
 from hm_models.rendered import ApplyChatTemplate, asked, rendered
 from hm_models.truncation import is_cut
+from hm_tasks.answered import AnsweredRequest
 
 
 @dataclasses.dataclass
-class RefusalRequest(Instance):
+class RefusalRequest(AnsweredRequest):
     """One request; it starts in completion style and may be turned into a chat.
 
     `hm-merged` calls `use_prompt_style` once it knows its style and `take_sample` as samples are there;
@@ -50,3 +49,4 @@ class RefusalRequest(Instance):
         """Note whether the sample was made in this run, and whether its prompt was cut."""
         self.reused[index] = sample.reused
         self.cut_prompts += is_cut(sample.facts)
+        self.note_answer(index, sample)

@@ -96,7 +96,7 @@ class SorryBench(ZeroShotTask):
             UnscoredError: more answers than `max_unscored` have no score; everything is kept.
         """
         requests = self._instances or []
-        pairs = [(r.doc["request"], text) for r in requests for text in r.resps]
+        pairs = [(r.doc["request"], answer) for r in requests for answer in r.answers()]
         judgments = iter(judge_all(pairs, self._settings))
         found = {id(r): [next(judgments) for _ in r.resps] for r in requests}
         fail_if_unscored(
@@ -127,7 +127,7 @@ class SorryBench(ZeroShotTask):
             "n_samples": len(judgments),
             "generated": len(judgments) - reused,
             "reused": reused,
-            "empty_answers": sum(j.by == RULE for j in judgments),
+            "empty_answers": sum(j.by == RULE and j.score is not None for j in judgments),
             "truncated_prompts": self._cut.get(doc["question_id"], 0),
             "equal_samples": self._equal.get(doc["question_id"], 0),
             "unscored": sum(why.values()),
