@@ -182,6 +182,8 @@ def _parameters_in(file: Path, name: str) -> list[str]:
 
 def _check_value(backend: str, name: str, value: object) -> None:
     """Refuse values that the harness would take for others, or pass over. vLLM checks its own."""
+    if name == "dtype" and value is not None:
+        _check_dtype(name, value)
     if backend != "hf" or value is None:
         return
     if name == "attn_implementation":

@@ -18,7 +18,7 @@ from lm_eval.api.model import TemplateLM
 from hm_models.backend_arguments import TO_TRANSFORMERS
 from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
-from hm_models.preflight import MergePlan
+from hm_models.preflight import COMPUTED_BUFFERS, MergePlan
 from hm_models.recipe import MIX, SIDE_BY_SIDE, SWITCH, MergeRecipe
 from hm_models.stream import MergeStream
 
@@ -151,16 +151,47 @@ def _merged_transformer(
         setattr(config, field, value)
     dtype = arguments.pop("dtype", "auto")
     # transformers maps names and ties weights itself, which a plain load_state_dict would not.
-    model = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].from_pretrained(  # type: ignore[attr-defined]
+    model_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    model, loading = model_class.from_pretrained(  # type: ignore[attr-defined]
         None,
+        output_loading_info=True,
         config=config,
         state_dict=dict(stream.tensors(recipe)),
         dtype=(recipe.out_dtype or config.dtype) if dtype == "auto" else dtype,
         **_for_transformers(arguments),
     )
+    _check_arrival(loading, recipe)
     if (source / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(source)
     return model.to(arguments.pop("device"))
+
+
+def _check_arrival(loading: Mapping[str, Any], recipe: MergeRecipe) -> None:
+    """Refuse a model of which a part is not the merge's, but random; say what it has no place for."""
+    kinds = {
+        "transformers found no weights for": loading["missing_keys"],
+        "transformers holds in another shape": [name for name, *_ in loading["mismatched_keys"]],
+    }
+    for what, names in kinds.items():
+        if names:
+            raise RecipeError(
+                f"{recipe.front.name}: {len(names)} parameters that {what}, first "
+                f"{', '.join(sorted(names)[:3])}. They would be random numbers. Use backend=vllm, or "
+                "check that config.json belongs to these weights."
+            )
+    headers = recipe.front.tensors
+    left = [
+        name
+        for name in sorted(loading["unexpected_keys"])
+        if not name.endswith(COMPUTED_BUFFERS) and (name not in headers or headers[name].is_float)
+    ]
+    if left:
+        logger.warning(
+            "hm-merged: transformers has no place for %s tensors of this architecture, in any "
+            "checkpoint of it: %s",
+            len(left),
+            ", ".join(left[:5]),
+        )
 
 
 def _mixed_transformer(

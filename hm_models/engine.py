@@ -159,7 +159,7 @@ class Engine:
         if reason := why_restart(self.plan, self.recipe, recipe):
             return reason
         if self.backend == "vllm":
-            if self.arguments.get("quantization"):
+            if {"quantization", "quantization_config"} & self.arguments.keys():
                 return "vLLM quantises weights while an engine starts"
             return self._keeps_old_weights or why_restart_vllm(recipe)
         return why_reload_hf(self.lm, self.plan, recipe)
