@@ -71,17 +71,31 @@ def add_task_folder(module):
 
 
 def name_result_folders(module):
-    """Result folders named by base, instruct and alpha."""
+    """Result folders named by base, instruct and alpha, one for each merge."""
+    from hm_models.run_name import name_in, run_name
+
     tracker = module.GeneralConfigTracker
     plain_name = tracker._get_model_name
 
     def _get_model_name(model_args):
-        from hm_models.run_name import run_name
-
         # Without a `pretrained` the harness would invent a random folder name for each run.
         return run_name(model_args) or plain_name(model_args)
 
     tracker._get_model_name = staticmethod(_get_model_name)
+    plain_save = module.EvaluationTracker.save_results_aggregated
+
+    @functools.wraps(plain_save)
+    def save_results_aggregated(self, results, samples=None):
+        name = None
+        if self.output_path and Path(self.output_path).suffix != ".json":  # which names a file
+            arguments = results.get("config", {}).get("model_args")
+            name = name_in(Path(self.output_path), arguments)
+        if name is not None:
+            named = self.general_config_tracker  # the samples' folder goes by it, too
+            named.model_name = named.model_name_sanitized = name
+        return plain_save(self, results=results, samples=samples)
+
+    module.EvaluationTracker.save_results_aggregated = save_results_aggregated
 
 
 def keep_answers_apart(module):

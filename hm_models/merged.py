@@ -9,6 +9,7 @@ generating. Nothing of the merge is written to disk unless `materialize=true`.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import os
 from functools import cached_property
@@ -19,7 +20,8 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CacheHook, TemplateLM
 
-from hm_models.arguments import backend_side_by_side, take_recipe
+from hm_models.arguments import RECIPE_ARGUMENTS, backend_side_by_side, take_recipe
+from hm_models.backend_arguments import check_arguments, known_alone
 from hm_models.backends import choose_backend
 from hm_models.calendar_day import day_told, parse_day
 from hm_models.conversation import turns_of
@@ -57,7 +59,8 @@ class HindsightMerged(LM):
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_date: YYYY-MM-DD, what chat templates are told that ask for the date
             (`hm_models.calendar_day`).
-        arguments: everything else goes to the harness's backend class as it is.
+        arguments: everything else goes to the harness's backend class as it is, once it is known
+            there (`hm_models.backend_arguments`).
 
     Raises:
         RecipeError, CheckpointError: bad input, before any weight is loaded.
@@ -77,6 +80,13 @@ class HindsightMerged(LM):
         super().__init__()
         if "pretrained" in arguments:
             raise RecipeError("hm-merged takes base= and instruct= in place of pretrained=.")
+        if materialize is True and keep_resident is True:
+            raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
+        if (method := arguments.get("merge_method")) in SIDE_BY_SIDE:
+            backend = backend_side_by_side(method, backend, materialize, keep_resident)
+        backend = choose_backend(backend)
+        ours = {*RECIPE_ARGUMENTS, *inspect.signature(HindsightMerged.__init__).parameters}
+        check_arguments(backend, arguments, materialize is True, ours)
         if prompt_style not in PROMPT_STYLES:
             raise RecipeError(
                 f"prompt_style={prompt_style!r} is not known. Known: {', '.join(PROMPT_STYLES)}."
@@ -88,12 +98,8 @@ class HindsightMerged(LM):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
         day = parse_day(chat_date)
         merge = take_recipe(recipe, arguments)
-        method = merge.merge_method
-        if method in SIDE_BY_SIDE:
-            backend = backend_side_by_side(method, backend, materialize, keep_resident)
-        if materialize and keep_resident:
-            raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
-        self.engine = Engine(merge, choose_backend(backend), arguments, materialize, keep_resident)
+        arguments = known_alone(backend, arguments)
+        self.engine = Engine(merge, backend, arguments, materialize, keep_resident)
         for remark in self.plan.remarks:
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed

@@ -80,9 +80,10 @@ def _recipe(config: Any, file: str | Path) -> MergeRecipe:
     base = config.base_model or inputs[0].model
     (instruct,) = (model for model in given if model != base)
     notes: list[str] = []
-    scopes = (("shared", "input", "non_base"), ("input",), ("input", "non_base"))
+    own = ("input", "non_base")
+    scopes: tuple[tuple[str, ...], ...] = (("shared", *own), ("input",), own)
     if method.base_index is None:  # to such a method both models are inputs alike
-        scopes = (scopes[0], scopes[2], scopes[2])
+        scopes = (("shared", *own), own, own)
     both, ours, theirs = (
         _with_effect(method, parameters, whose, allowed, notes)
         for whose, parameters, allowed in zip(

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 
-from hm_models.checkpoint import INDEX_FILE, MANIFEST, SINGLE_FILE
+from hm_models.checkpoint import MANIFEST
+from hm_models.headers import INDEX_FILE, SINGLE_FILE
 from hm_models.places import cache_folder, cannot_keep
 from hm_models.preflight import MergePlan
 from hm_models.recipe import MergeRecipe
