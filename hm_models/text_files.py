@@ -19,7 +19,7 @@ import os
 import re
 import secrets
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -214,10 +214,19 @@ def write_text(file: Path, text: str) -> None:
 
 def write_bytes(file: Path, content: bytes) -> None:
     """The same for bytes: into a file beside it, which then takes its name."""
+    _write(file, [content])
+
+
+def write_pieces(file: Path, pieces: Iterable[str]) -> None:
+    """The same for a text that comes in pieces, of which one is in memory at a time."""
+    _write(file, (piece.encode("utf-8") for piece in pieces))
+
+
+def _write(file: Path, pieces: Iterable[bytes]) -> None:
     draft = file.with_name(f".{file.name[:80]}.{secrets.token_hex(4)}")
     try:
         with draft.open("xb") as opened:
-            opened.write(content)
+            opened.writelines(pieces)
         os.replace(draft, file)
     except BaseException:
         draft.unlink(missing_ok=True)

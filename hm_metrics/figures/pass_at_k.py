@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from hm_metrics.figures.style import (
     DASHES,
@@ -122,6 +122,8 @@ def _draw(
             )
     if numbers and numbers[-1] > LINEAR:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(ScalarFormatter())  # the usual ones write mathtext
+        axes.xaxis.set_minor_formatter(NullFormatter())
     if len(numbers) <= MOST_TICKS:
         axes.set_xticks(numbers, [f"{k:,}" for k in numbers])
         axes.minorticks_off()

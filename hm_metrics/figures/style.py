@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ STYLE: dict[str, Any] = {
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,  # letters stay letters
     "axes.unicode_minus": True,
+    "text.parse_math": False,  # a dollar sign in a model's name is one
 }
 
 
@@ -143,9 +145,9 @@ def legend_below(figure: Figure, entries: Mapping[str, Artist]) -> None:
     longest = max(map(len, entries), default=1)
     in_one_row = sum(len(label) + 7 for label in entries) <= room
     columns = len(entries) if in_one_row else max(1, int(room / (longest + 7)))
-    figure.legend(
-        list(entries.values()), list(entries), loc="outside lower center", ncols=max(1, columns)
-    )
+    # matplotlib leaves out what begins with an underscore.
+    names = [f" {label}" if label.startswith("_") else label for label in entries]
+    figure.legend(list(entries.values()), names, loc="outside lower center", ncols=max(1, columns))
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
@@ -162,7 +164,9 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
         path = folder / f"{name}.{kind}"
         partial = folder / f".{name}.{kind}.partial"
-        with styled():
+        with styled(), warnings.catch_warnings():
+            # Names in other scripts have boxes for letters, and very long ones leave little room.
+            warnings.simplefilter("ignore", UserWarning)
             figure.savefig(
                 partial,
                 format=kind,

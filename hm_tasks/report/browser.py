@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hm_models.text_files import MALFORMED
 from hm_tasks.logged_samples import logged
 from hm_tasks.report.logs import CODE, REFUSALS, Log
 from hm_tasks.report.page import Question, Sample
@@ -58,9 +59,12 @@ def _prompt(line: dict[str, Any], kind: str, with_requests: bool) -> str:
     if kind == REFUSALS:
         return str(line["doc"]["request"]) if with_requests else WITHHELD
     if kind == CODE:
-        return str(line["doc"].get("prompt", "")) or logged(line).prompt
-    arguments = line.get("arguments") or {}
-    return str((arguments.get("gen_args_0") or {}).get("arg_0", line["doc"]))
+        doc = line["doc"] if isinstance(line["doc"], dict) else {}
+        return str(doc.get("prompt", "")) or logged(line).prompt
+    try:
+        return str(line["arguments"]["gen_args_0"]["arg_0"])
+    except MALFORMED:  # other people's tasks have what they have
+        return str(line["doc"])
 
 
 def _samples(lines: list[dict[str, Any]], kind: str, with_requests: bool) -> list[Sample]:

@@ -46,7 +46,7 @@ class Settings:
     Attributes:
         paths: folders of results, searched with all below them, and results files.
         output: the folder to write into, made where missing.
-        embedder, embedder_base_url: for similarities; None: those that the results name.
+        embedder, embedder_base_url: for similarities; None: minilm, for runs that used no other.
         select: a rule, as "pass@10 subject to fulfillment_rate<=0.35".
         with_requests: whether SORRY-Bench's requests and the answers to them go into the page.
         quiet: show no progress.
@@ -91,6 +91,8 @@ def build(settings: Settings) -> Report:
     made = make_rows(
         join(found.runs), settings.embedder, settings.embedder_base_url, settings.quiet
     )
+    if not made.rows:
+        raise NothingToReport("\n".join([*found.problems, *made.problems]))
     rows, columns = made.rows, columns_of(made.rows)
     chosen = choose(settings.select, rows, columns) if settings.select else []
     notes, marks = mark(_by_task(rows))
@@ -103,7 +105,7 @@ def build(settings: Settings) -> Report:
     left_out = [*made.unscored, *found.passed_over]
     output = settings.output
     output.mkdir(parents=True, exist_ok=True)
-    figures = draw(rows, output / FIGURES)
+    figures = draw(rows, output / FIGURES, problems)
     write_csv(rows, columns, marks, output / CSV)
     write_markdown(rows, columns, notes, marks, [*summary, *problems, *left_out], output / MARKDOWN)
     several = len({row.point.family for row in rows}) > 1

@@ -26,6 +26,7 @@ from hm_metrics.comparison import (
 )
 from hm_metrics.diversity import QuestionSums, global_over_questions
 from hm_tasks.report.leaderboard import Measure
+from hm_tasks.report.metrics import at_k
 from hm_tasks.report.models import INSTRUCT
 from hm_tasks.report.protocol import same_questions
 from hm_tasks.report.rows import Row
@@ -136,13 +137,13 @@ def _what_settles(
     """How many questions, or samples of these questions, would tell with a power of 80 %."""
     questions = questions_to_settle(*pair)
     ways = [f"{questions:,} questions"] if questions else []
-    prefix, at, k = measure.metric.partition("@")
+    prefix, k = at_k(measure.metric) or ("", 0)
     counts = [_counts(other, measure.task, prefix) for other in (row, theirs)]
-    if at and all(counts):
+    if k and all(counts):
         ours, other = (count for count in counts if count is not None)
         common = [name for name in ours if name in other]
         found = np.array([[*ours[name], *other[name]] for name in common]).T
-        samples = samples_to_settle(found[0], found[2], found[[1, 3]], k=int(k))
+        samples = samples_to_settle(found[0], found[2], found[[1, 3]], k=k)
         ways += [f"{samples:,} samples a question"] if samples else []
     return " or ".join(ways) if ways else "no number of questions (too close to 0)"
 

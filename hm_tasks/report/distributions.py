@@ -14,6 +14,7 @@ import numpy as np
 from hm_metrics.figures.frontier import Point
 from hm_metrics.figures.pass_at_k import Curve
 from hm_tasks.report.leaderboard import top_k
+from hm_tasks.report.metrics import at_k
 from hm_tasks.report.models import BASE, INSTRUCT
 from hm_tasks.report.paper import FIGURE, TEXT, published, sources
 from hm_tasks.report.rows import Row
@@ -26,8 +27,8 @@ def curves(rows: Sequence[Row], task: str, prefix: str) -> dict[str, list[Curve]
     """pass@k against k by family, and the paper's beside, dotted, where it counts in this way."""
     families: dict[str, list[Curve]] = {}
     for row in rows:
-        values = {k: row.values[task][f"{prefix}@{k}"] for k in ks_of(row, task)}
-        values = {k: v for k, v in values.items() if not math.isnan(v.value)}
+        found = {k: row.values[task].get(f"{prefix}@{k}") for k in ks_of(row, task)}
+        values = {k: v for k, v in found.items() if v is not None and not math.isnan(v.value)}
         if values:
             families.setdefault(row.point.family, []).append(
                 Curve(
@@ -190,8 +191,8 @@ def _value(row: Row, axis: tuple[str, str]) -> Value | None:
 
 def ks_of(row: Row, task: str) -> list[int]:
     """The k of pass@k that a row has, in order."""
-    names = (metric.partition("@") for metric in row.values.get(task, {}))
-    return sorted(int(k) for prefix, at, k in names if prefix == "pass" and at and k.isdigit())
+    found = (at_k(metric) for metric in row.values.get(task, {}))
+    return sorted(k for prefix, k in filter(None, found) if prefix == "pass")
 
 
 def best_k(rows: Sequence[Row], task: str) -> int:

@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hm_models.text_files import read_text
 from hm_tasks.report.samples_blob import pack
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ def pieces(page: Page) -> Iterator[str]:
 
     The leaderboard comes before the samples, and is drawn while a browser still reads those.
     """
-    style = (STATIC / "report.css").read_text(encoding="utf-8")
-    parts = [(STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    style = read_text(STATIC / "report.css")
+    parts = [read_text(STATIC / name) for name in SCRIPTS]
     script = "'use strict';\n(() => {\n" + "\n".join(parts) + "})();\n"
     if not (style + script).isascii() or "</" in script:
         raise ValueError(f"{STATIC}: the page's own CSS and JS must be ASCII and free of '</'.")
-    head, foot = (STATIC / "report.html").read_text(encoding="ascii").split("{{samples}}")
+    head, foot = read_text(STATIC / "report.html").split("{{samples}}")
     values = {
         "title": html.escape(page.title).encode("ascii", "xmlcharrefreplace").decode("ascii"),
         "style hash": _hash(style),

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hm_models.text_files import write_text
 from hm_tasks.code_passk.task import CORRECT
+from hm_tasks.escaping import csv_cell, markdown_text
 from hm_tasks.report.logs import FULFILLMENT
+from hm_tasks.report.metrics import at_k
 from hm_tasks.report.page import ProtocolNote
 from hm_tasks.report.rows import COUNTS, Row
 from hm_tasks.report.values import Value
@@ -67,8 +71,9 @@ class Measure:
     @property
     def help(self) -> str:
         """What it is, in a sentence; empty for metrics of other people's tasks."""
-        prefix, at, k = self.metric.partition("@")
-        return HELP.get(prefix, "").format(k=k) if at else HELP.get(self.metric, "")
+        if found := at_k(self.metric):
+            return HELP[found[0]].format(k=found[1])
+        return HELP.get(self.metric, "")
 
     def of(self, row: Row) -> Value | None:
         """This number of a row; None where its task was not run."""
@@ -86,7 +91,8 @@ def columns_of(rows: Sequence[Row]) -> list[Measure]:
     metrics = [metric for _, metric in found]
     columns = []
     for (task, metric), better in sorted(found.items(), key=lambda item: _rank(item[0], found)):
-        ks = [int(m.partition("@")[2]) for t, m in found if t == task and m.startswith("pass@")]
+        known = [at_k(name) for of, name in found if of == task]
+        ks = [k for prefix, k in filter(None, known) if prefix == "pass"]
         columns.append(
             Measure(
                 key=metric if metrics.count(metric) == 1 else f"{task}:{metric}",
@@ -132,10 +138,9 @@ def write_csv(
                 ]
             )
         lines.append(line)
-    part = file.with_name(file.name + ".part")
-    with part.open("w", newline="", encoding="utf-8") as out:
-        csv.writer(out).writerows(lines)
-    part.replace(file)
+    out = io.StringIO()
+    csv.writer(out).writerows([csv_cell(cell) for cell in line] for line in lines)
+    write_text(file, out.getvalue())
 
 
 def write_markdown(
@@ -161,25 +166,21 @@ def write_markdown(
     )
     for note in notes:
         facts = ", ".join(
-            f"**{name} {fact}**" if name in note.differs else f"{name} {fact}"
+            f"**{markdown_text(told)}**" if name in note.differs else markdown_text(told)
             for name, fact in note.facts.items()
+            for told in (f"{name} {fact}",)
         )
-        parts.append(f"- {note.task}, protocol {note.mark}: {facts}")
-    parts += [f"- {escape(row.point.id)}: {w}" for row in rows for w in row.warnings]
-    parts += [f"- {word}" for word in words]
-    part = file.with_name(file.name + ".part")
-    part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    part.replace(file)
+        parts.append(f"- {markdown_text(note.task)}, protocol {note.mark}: {facts}")
+    warnings = (f"{row.point.id}: {warning}" for row in rows for warning in row.warnings)
+    parts += [f"- {markdown_text(word)}" for word in (*warnings, *words)]
+    write_text(file, "\n\n".join(parts) + "\n")
 
 
 def markdown(table: Sequence[Sequence[str]]) -> str:
     """Cells to a table; the second line is the ruler."""
-    return "\n".join("| " + " | ".join(escape(cell) for cell in line) + " |" for line in table)
-
-
-def escape(cell: str) -> str:
-    """Text that no table and no HTML takes for its own."""
-    return cell.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return "\n".join(
+        "| " + " | ".join(markdown_text(cell) for cell in line) + " |" for line in table
+    )
 
 
 def text(value: Value | None) -> str:
@@ -193,17 +194,16 @@ def text(value: Value | None) -> str:
 
 
 def _shown(metric: str, ks: Sequence[int]) -> bool:
-    prefix, at, k = metric.partition("@")
-    if at and prefix in CORRECT and k.isdigit():
-        ends = {min(ks, default=0), top_k(ks)}
-        return int(k) in ends | ({5} if prefix == "pass" else set())
+    if found := at_k(metric):
+        prefix, k = found
+        return k in {min(ks, default=0), top_k(ks)} | ({5} if prefix == "pass" else set())
     return not metric.endswith(("_bound", "_low", "_high"))
 
 
 def _compared(metric: str, ks: Sequence[int]) -> bool:
-    prefix, at, k = metric.partition("@")
-    if at and prefix in CORRECT:
-        return int(k) in {min(ks, default=0), top_k(ks)} and prefix != "base_pass"
+    if found := at_k(metric):
+        prefix, k = found
+        return k in {min(ks, default=0), top_k(ks)} and prefix != "base_pass"
     return metric not in COUNTS
 
 
@@ -216,9 +216,11 @@ def _rank(name: tuple[str, str], found: Mapping[tuple[str, str], object]) -> tup
     """Tasks as they come; in each pass@k first, then what the results have, counts last."""
     task, metric = name
     tasks = list(dict.fromkeys(t for t, _ in found))
-    prefix, at, k = metric.partition("@")
-    group = list(CORRECT).index(prefix) if at and prefix in CORRECT else 3 + (metric in COUNTS)
-    return tasks.index(task), group, int(k) if group < 3 else 0, list(found).index(name)
+    if known := at_k(metric):
+        group, k = list(CORRECT).index(known[0]), known[1]
+    else:
+        group, k = len(CORRECT) + (metric in COUNTS), 0
+    return tasks.index(task), group, k, list(found).index(name)
 
 
 def _plain(value: float | None) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +19,11 @@ import numpy as np
 
 from hm_metrics.fulfillment import Tally
 from hm_metrics.pass_at_k import pass_at_k
+from hm_models.text_files import MALFORMED, TextFileError, json_at, json_lines
 from hm_tasks.code_passk.task import CORRECT
 from hm_tasks.execution.problem import UNSCORED, Verdict
-from hm_tasks.logged_samples import LogError, logged
+from hm_tasks.logged_samples import LogError, logged, why_no_log
+from hm_tasks.report.metrics import at_k
 from hm_tasks.report.results import TaskRun
 from hm_tasks.sorry_bench.judgment import tally
 from hm_tasks.sorry_bench.labelled import of_log
@@ -44,7 +45,7 @@ class Log:
         counts: `correct` samples of each of CORRECT and those `scored`, [G] ints each; CODE only.
         tallies: category and tally of each question; REFUSALS only.
         n_samples: of the question with the fewest.
-        unscored: samples without a verdict, over all questions.
+        samples, unscored: over all questions, and how many of them have no verdict.
         digest: of the questions as the harness hashes them, in any order.
         offsets: of a question's lines in the file.
     """
@@ -56,25 +57,19 @@ class Log:
     counts: dict[str, np.ndarray]
     tallies: list[tuple[str, Tally]]
     n_samples: int
+    samples: int
     unscored: int
     digest: str
     offsets: dict[str, list[int]]
 
     def at(self, question: str) -> list[dict[str, Any]]:
         """A question's lines, read again: one for each filter; none for a question it has not."""
-        with self.file.open("rb") as file:
-            lines = []
-            for offset in self.offsets.get(question, []):
-                file.seek(offset)
-                lines.append(json.loads(file.readline()))
-            return lines
+        return json_at(self.file, self.offsets.get(question, []))
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The first line of each question, read again."""
-        with self.file.open("rb") as file:
-            for offsets in self.offsets.values():
-                file.seek(offsets[0])
-                yield json.loads(file.readline())
+        for offsets in self.offsets.values():
+            yield from json_at(self.file, offsets[:1])
 
 
 def read(run: TaskRun) -> Log:
@@ -86,18 +81,13 @@ def read(run: TaskRun) -> Log:
     assert run.samples is not None
     reader = _Reader(_ks(run))
     try:
-        with run.samples.open("rb") as file:
-            offset = 0
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    try:
-                        reader.add(json.loads(line), offset)
-                    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-                        raise LogError(
-                            f"{run.samples}, line {number}: not a line of the harness's "
-                            f"samples_*.jsonl ({type(error).__name__}: {error})."
-                        ) from None
-                offset += len(line)
+        for line in json_lines(run.samples):
+            try:
+                reader.add(line.value, line.offset)
+            except MALFORMED as error:
+                raise LogError(why_no_log(run.samples, line.number, error)) from None
+    except TextFileError as error:
+        raise LogError(str(error)) from None
     except OSError as error:
         raise LogError(f"{run.samples} cannot be read: {error}.") from None
     if not reader.offsets:
@@ -145,6 +135,8 @@ class _Reader:
         self.offsets[question].append(offset)
         self.hashes.add(str(line.get("doc_hash") or question))
         first = len(self.offsets[question]) == 1
+        if self.kind != OTHER and not first:
+            raise LogError(f"question {question[:80]!r} is there twice")
         if self.kind == CODE:
             self._code(question, logged(line).verdicts)
         elif self.kind == REFUSALS:
@@ -155,6 +147,8 @@ class _Reader:
         self._numbers(question, line)
 
     def _code(self, question: str, verdicts: list[Verdict]) -> None:
+        if not verdicts:
+            raise LogError("its samples have no verdicts, those of the lines before have")
         scored = [v for v in verdicts if UNSCORED not in (v.base_status, v.plus_status)]
         self.n_samples.append(len(verdicts))
         self.unscored += len(verdicts) - len(scored)
@@ -201,6 +195,7 @@ class _Reader:
             },
             tallies=[self.tallies[q] for q in questions if q in self.tallies],
             n_samples=min(self.n_samples, default=0),
+            samples=sum(self.n_samples),
             unscored=self.unscored,
             digest=hashlib.sha256("\n".join(sorted(self.hashes)).encode()).hexdigest(),
             offsets=dict(self.offsets),
@@ -209,5 +204,5 @@ class _Reader:
 
 def _ks(run: TaskRun) -> list[int]:
     """The k that the results have of pass@k."""
-    named = (key.partition(",")[0].partition("@") for key in run.values)
-    return sorted({int(k) for prefix, _, k in named if prefix == "pass" and k.isdigit()})
+    found = (at_k(key.partition(",")[0]) for key in run.values)
+    return sorted({k for prefix, k in filter(None, found) if prefix == "pass"})

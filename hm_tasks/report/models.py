@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-from pathlib import PurePath
+import math
+import re
+from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import urlsplit
+
+from hm_tasks.escaping import one_line
 
 BASE, INSTRUCT = 0.0, 1.0  # alpha at the ends
+NAME, VALUE, PATH = 80, 60, 1000  # letters of a name, an argument's value, a path that are shown
+# By which of its arguments a model of the harness goes, where no name is noted.
+NAMED_BY = ("pretrained", "model", "path", "engine")
+# Arguments that say where and how fast a model runs: with others it is the same model.
+PLACES = {
+    *("device", "device_map", "device_map_option", "parallelize", "batch_size", "max_batch_size"),
+    *("tensor_parallel_size", "data_parallel_size", "pipeline_parallel_size", "num_concurrent"),
+    *("gpu_memory_utilization", "max_memory_per_gpu", "max_cpu_memory", "offload_folder"),
+    *("swap_space", "cpu_offload_gb", "max_num_seqs", "enforce_eager", "disable_log_stats"),
+    *("cache_requests", "max_retries", "timeout", "keep_resident", "materialize"),
+    *("trust_remote_code", "use_fast_tokenizer", "download_dir", "cache_dir", "verify_certificate"),
+}
+# Of a merge's arguments: said by its record, or by facts of the protocol.
+OF_MERGES = {"recipe", "prompt_style", "sampling_seed"}
+_SECRET = re.compile(r"(?i)key|token$|secret|password|auth|header|credential")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +41,8 @@ class Model:
         identity: what tells apart pairs of the same name: content, or names with revisions.
         method: of merging, with its parameters; empty for a model that is no merge.
         alpha: as written; empty for a model that is no merge.
+        arguments: name and value of whatever else the run was told of its model, in order of names:
+            an adapter, a revision, a number format. Models that differ in one are two.
     """
 
     family: str
@@ -28,6 +51,7 @@ class Model:
     instruct: str = dataclasses.field(default="", compare=False)
     method: str = ""
     alpha: str = ""
+    arguments: tuple[tuple[str, str], ...] = ()
 
     @property
     def number(self) -> float | None:
@@ -52,35 +76,108 @@ class Model:
         )
 
 
-def model_of(data: dict[str, Any]) -> Model:
+def model_of(data: dict[str, Any], file: Path) -> Model:
     """The model of a results file's content.
 
     Raises:
-        KeyError, TypeError, AttributeError: it is no results file.
+        MALFORMED: it is no results file.
     """
     run = data.get("config") or {}
+    arguments = _arguments(run.get("model_args"))
     merge = run.get("merge")
-    if not isinstance(merge, dict):
-        name = str(data.get("model_name") or run.get("model") or "model")
-        return Model(family=name, identity=f"{run.get('model')} {name}")
-    base, instruct = str(merge["base"]), str(merge["instruct"])
+    if merge is None:
+        return _other(data, run, arguments, file)
+    base, instruct = _text(merge, "base"), _text(merge, "instruct")
     method, alpha = str(merge.get("merge_method", "linear")), merge.get("alpha")
     return Model(
         family=f"{_short(base)} → {_short(instruct)}",
         identity=" ".join(_identity(merge, side) for side in ("base", "instruct")),
-        base=base,
-        instruct=instruct,
-        method=method + _parameters(merge),
-        alpha="" if alpha is None else _plain(alpha),
+        base=one_line(base, PATH),
+        instruct=one_line(instruct, PATH),
+        method=_told(method + _parameters(merge), NAME),
+        alpha="" if alpha is None else _told(_plain(alpha), NAME),
+        arguments=_rest(arguments, {*merge, *OF_MERGES}),
     )
+
+
+def _other(
+    data: dict[str, Any], run: dict[str, Any], arguments: dict[str, Any], file: Path
+) -> Model:
+    """A model that is no merge; of one without any name the file is all that is known."""
+    key = next((key for key in NAMED_BY if arguments.get(key)), "")
+    name = arguments.get(key) or data.get("model_name")
+    kind = str(data.get("model_source") or run.get("model") or "")
+    if not name:
+        return Model(family=_name(file.parent.name or file.name), identity=f"{kind} {file}")
+    return Model(
+        family=_name(str(name)),
+        identity=f"{kind} {name}",
+        arguments=_rest(arguments, {key}),
+    )
+
+
+def _arguments(given: Any) -> dict[str, Any]:
+    """`model_args` as the harness notes them: a mapping, or `a=1,b=2` as on a command line.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(given, str):
+        pairs = [part.partition("=") for part in re.split(r",(?=\w+=)", given) if part]
+        return {name: value for name, _, value in pairs}
+    if given is None or isinstance(given, dict):
+        return given or {}
+    raise TypeError(f"model_args is a {type(given).__name__}")
+
+
+def _rest(arguments: dict[str, Any], known: set[str]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (_told(name, NAME), _words(name, arguments[name]))
+        for name in sorted(arguments)
+        if name not in known and name not in PLACES
+    )
+
+
+def _words(name: str, value: Any) -> str:
+    """An argument's value for people; never a secret, nor what an address says beside its place."""
+    if _SECRET.search(name):
+        return "(not shown)"
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    if "://" not in text:
+        return _told(text, VALUE)
+    parts = urlsplit(text)
+    return _told(f"{parts.scheme}://{parts.hostname or ''}{parts.path}", VALUE, text)
+
+
+def _told(shown: str, longest: int, whole: str | None = None) -> str:
+    """A text for people that still differs where the whole does: what was left out is in a digest."""
+    whole = shown if whole is None else whole
+    plain = one_line(shown, longest)
+    return plain if plain == whole else f"{plain} #{digest_of(whole)}"
+
+
+def digest_of(text: str) -> str:
+    """Eight hex digits that tell two texts apart."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _text(record: dict[str, Any], key: str) -> str:
+    value = record[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} is a {type(value).__name__}, not a name")
+    return value
+
+
+def _name(text: str) -> str:
+    return one_line(text, NAME) or "model"
 
 
 def _short(checkpoint: str) -> str:
     """The name that people use: hub names without their owner, cached snapshots by their model."""
     for part in PurePath(checkpoint).parts:
         if part.startswith("models--"):
-            return part.split("--")[-1]
-    return PurePath(checkpoint).name or checkpoint
+            return _name(part.split("--")[-1])
+    return _name(PurePath(checkpoint).name or checkpoint)
 
 
 def _identity(merge: dict[str, Any], side: str) -> str:
@@ -106,5 +203,7 @@ def _parameters(merge: dict[str, Any]) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, (float, int)):
-        return f"{value:g}"
+        if not math.isfinite(value):
+            raise ValueError(f"alpha or a parameter is {value}, no number")
+        return json.dumps(value) if isinstance(value, bool) else f"{value:g}"
     return value if isinstance(value, str) else json.dumps(value)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hm_models.text_files import write_pieces
 from hm_tasks.report.html_file import pieces
 from hm_tasks.report.samples_blob import Question, Sample
 
@@ -160,10 +161,4 @@ def write_page(page: Page, file: Path) -> None:
         ValueError: samples of an unknown row, or of one question twice.
         OSError: `file` cannot be written.
     """
-    part = file.with_name(file.name + ".part")
-    try:
-        with part.open("w", encoding="ascii", newline="\n") as out:
-            out.writelines(pieces(page))
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    write_pieces(file, pieces(page))

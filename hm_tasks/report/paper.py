@@ -7,12 +7,12 @@ and what counts as a pass there. Figure 5 counts the extra tests alone, the text
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
+from hm_models.text_files import read_json
 from hm_tasks.report.models import Model
 from hm_tasks.report.rows import Row
 
@@ -51,7 +51,7 @@ class Source:
 
 @lru_cache(maxsize=1)
 def _paper() -> dict[str, Any]:
-    return json.loads(FILE.read_text(encoding="utf-8"))
+    return read_json(FILE)
 
 
 def sources() -> dict[str, Source]:

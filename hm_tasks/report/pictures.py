@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from hm_metrics.figures.pass_at_k import pass_at_k_figure
 from hm_metrics.figures.refusal import refusal_figure
 from hm_metrics.figures.similarity import similarity_figure
 from hm_metrics.figures.style import save
+from hm_tasks.escaping import one_line
 from hm_tasks.report import distributions
 from hm_tasks.report.logs import FULFILLMENT
 from hm_tasks.report.page import PageFigure
@@ -25,20 +27,31 @@ COUNTINGS = {
     "pass": "base and extra tests",
     "plus_only_pass": "extra tests alone",
 }
+# Title, caption, file's name, and how it is drawn.
+Drawing = tuple[str, str, str, Callable[[], Figure]]
 SIMILAR = {LOCAL: "local", GLOBAL: "global"}
 
 
-def draw(rows: Sequence[Row], folder: Path) -> list[PageFigure]:
-    """Draw what the rows have, write it into a folder, and return it for the page."""
+def draw(rows: Sequence[Row], folder: Path, problems: list[str]) -> list[PageFigure]:
+    """Draw what the rows have, write it into a folder, and return it for the page.
+
+    Args:
+        problems: gets a sentence for each figure that cannot be drawn, which is left out then.
+    """
     found = []
-    for title, caption, name, figure in _figures(rows):
-        save(figure, folder, name)
-        png = folder / f"{name}.png"
-        found.append(PageFigure(title, caption, png.read_bytes(), f"{folder.name}/{name}.pdf"))
+    for title, caption, name, make in _figures(rows):
+        try:
+            save(make(), folder, name)
+            png = (folder / f"{name}.png").read_bytes()
+        except Exception as error:  # whatever matplotlib raises must not cost the report
+            what = one_line(f"{type(error).__name__}: {error}")
+            problems.append(f"The figure {title!r} could not be drawn ({what}).")
+            continue
+        found.append(PageFigure(title, caption, png, f"{folder.name}/{name}.pdf"))
     return found
 
 
-def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, Figure]]:
+def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
     tasks = list(dict.fromkeys(task for row in rows for task in row.values))
     code = [task for task in tasks if any(distributions.ks_of(row, task) for row in rows)]
     refusals = [task for task in tasks if any(FULFILLMENT in r.values.get(task, {}) for r in rows)]
@@ -57,7 +70,7 @@ def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, Figure]]:
                 "Share of requests fulfilled, by category (paper: figure 6); the mean over all "
                 f"answers in brackets. Grey: no scored answer.{note}",
                 f"refusals_{_file(task)}",
-                refusal_figure(columns, means, families),
+                partial(refusal_figure, columns, means, families),
             )
 
 
@@ -80,7 +93,7 @@ def _starred(rows: Sequence[Row], task: str) -> tuple[list[Row], str]:
     return starred, f" * measured otherwise: {', '.join(facts)}." if facts else ""
 
 
-def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[tuple[str, str, str, Figure]]:
+def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
     for prefix, counting in COUNTINGS.items():
         if families := distributions.curves(rows, task, prefix):
             paper = any(curve.dotted for found in families.values() for curve in found)
@@ -91,13 +104,11 @@ def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[tuple[str,
                 + (" Dotted: the paper's values, counted in the same way." if paper else "")
                 + note,
                 f"pass_at_k_{_file(task)}_{prefix}",
-                pass_at_k_figure(families, counting),
+                partial(pass_at_k_figure, families, counting),
             )
 
 
-def _similarities(
-    rows: Sequence[Row], task: str, note: str
-) -> Iterator[tuple[str, str, str, Figure]]:
+def _similarities(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
     captions = {
         LOCAL: "Mean cosine similarity of two samples of one question, over questions "
         "(paper: figure 3). Further left is more diverse.",
@@ -113,15 +124,16 @@ def _similarities(
                 + (" Different embedders do not compare." if len(how) > 1 else "")
                 + note,
                 f"{word}_similarity_{_file(task)}",
-                similarity_figure(
-                    families, "local" if metric == LOCAL else "global", distributions.alphas(rows)
+                partial(
+                    similarity_figure,
+                    families,
+                    "local" if metric == LOCAL else "global",
+                    distributions.alphas(rows),
                 ),
             )
 
 
-def _frontiers(
-    rows: Sequence[Row], task: str, refusals: Sequence[str]
-) -> Iterator[tuple[str, str, str, Figure]]:
+def _frontiers(rows: Sequence[Row], task: str, refusals: Sequence[str]) -> Iterator[Drawing]:
     k = distributions.best_k(rows, task)
     axes = [(task, LOCAL, "local similarity (lower is more diverse)", "local_similarity")]
     axes += [(task, GLOBAL, "global similarity (lower is more diverse)", "global_similarity")]
@@ -140,7 +152,7 @@ def _frontiers(
                 "to the left is better on both. Bars: one standard error."
                 + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
                 f"frontier_{_file(task)}_{name}",
-                frontier_figure(lines, label, f"pass@{k} of {task}"),
+                partial(frontier_figure, lines, label, f"pass@{k} of {task}"),
             )
 
 

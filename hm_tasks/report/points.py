@@ -2,7 +2,8 @@
 
     points = join(find_runs(paths).runs)
 
-A point is a model (family, method, alpha) at a temperature. Its tasks may lie in several files.
+A point is a model (family, method, alpha, what else it was told) at a temperature. Its tasks may lie in
+several files.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from hm_tasks.report.models import BASE, INSTRUCT, Model
+from hm_tasks.escaping import one_line
+from hm_tasks.report.models import BASE, INSTRUCT, Model, digest_of
 from hm_tasks.report.results import TaskRun
 
 
@@ -60,9 +62,9 @@ def join(runs: Sequence[TaskRun]) -> list[Point]:
 
 
 def _families(runs: Iterable[TaskRun]) -> dict[Model, str]:
-    """Each model's family; pairs of one name are told apart by folders, else by their content."""
+    """Each model's family; those of one name are told apart by folders, else by their content."""
     names: dict[Model, str] = {run.model: run.model.family for run in runs}
-    for longer in (_with_folders, lambda model: f"{model.family} ({model.identity[:8]})"):
+    for longer in (_with_folders, lambda m: f"{m.family} ({digest_of(m.identity)})"):
         identities = defaultdict(set)
         for model, name in names.items():
             identities[name].add(model.identity)
@@ -74,10 +76,12 @@ def _families(runs: Iterable[TaskRun]) -> dict[Model, str]:
 
 
 def _with_folders(model: Model) -> str:
+    """Of a model that is no merge: with the kind of model that the harness knows it by."""
     if not model.base:
-        return model.family
+        kind = model.identity.partition(" ")[0]
+        return f"{model.family} ({kind})" if kind else model.family
     shown = ["/".join(PurePath(name).parts[-2:]) for name in (model.base, model.instruct)]
-    return " → ".join(shown)
+    return " → ".join(one_line(name) for name in shown)
 
 
 def _by_temperature(runs: list[TaskRun]) -> dict[float | None, list[TaskRun]]:
@@ -124,6 +128,7 @@ def _rank(model: Model, temperature: float | None, family: int) -> tuple:
         "" if model.at_end else model.method,
         2.0 if number is None else number,
         model.alpha,
+        model.arguments,
     )
 
 
@@ -131,17 +136,21 @@ def _labels(
     drafts: Sequence[tuple[Model, float | None, dict[str, TaskRun], str]],
     families: dict[Model, str],
 ) -> list[str]:
-    """Unique within a family; method, temperature and folder are named where several are there."""
+    """Unique within a family; what differs between its models is named, and the folder at last."""
     methods, temperatures = defaultdict(set), defaultdict(set)
+    arguments: dict[str, list[dict[str, str]]] = defaultdict(list)
     for model, temperature, _, _ in drafts:
         if not model.at_end:
             methods[families[model]].add(model.method)
         temperatures[families[model]].add(temperature)
+        arguments[families[model]].append(dict(model.arguments))
     labels: list[str] = []
     taken: set[tuple[str, str]] = set()
     for model, temperature, _, folder in drafts:
         family = families[model]
-        parts = [model.label]
+        parts = [model.label, *_differing(dict(model.arguments), arguments[family])]
+        if len(parts) > 1 and not model.method:  # its arguments say more than "as it is"
+            del parts[0]
         if len(methods[family]) > 1 and not model.at_end and model.method not in parts:
             parts.append(model.method)
         if len(temperatures[family]) > 1 and temperature is not None:
@@ -154,3 +163,12 @@ def _labels(
         taken.add((family, label))
         labels.append(label)
     return labels
+
+
+def _differing(ours: dict[str, str], every: Sequence[dict[str, str]]) -> list[str]:
+    """Those arguments that are not the same in all, as `peft=adapterA`."""
+    return [
+        f"{name}={value}"
+        for name, value in ours.items()
+        if any(other.get(name) != value for other in every)
+    ]

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from hm_tasks.escaping import one_line
 from hm_tasks.report.logs import Log
 from hm_tasks.report.page import ProtocolNote
 from hm_tasks.report.results import TaskRun
@@ -38,7 +39,7 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
     style = run.run.get("prompt_style") or ("chat" if run.facts["chat template"] else "completion")
     facts: dict[str, Any] = {
         "data": _data(metadata, log),
-        "questions": len(log.questions) if log else run.facts["questions"],
+        "questions": part_of(run, log) or (len(log.questions) if log else run.facts["questions"]),
         "limit": run.run.get("limit"),
         "samples a question": metadata.get("n_samples") or (log.n_samples if log else None),
         "temperature": run.temperature,
@@ -67,6 +68,14 @@ def _some(run: TaskRun, count: str) -> str | None:
         if key.partition(",")[0] == count and value:
             return f"{value:.0f} samples"
     return None
+
+
+def part_of(run: TaskRun, log: Log | None) -> str:
+    """`3 of 164` where a run has a part of its benchmark's questions; empty where it has all."""
+    ours = len(log.questions) if log else run.facts["questions"]
+    known = [run.facts[which] for which in ("questions", "of questions") if run.facts[which]]
+    whole = max(known, default=0)
+    return f"{ours} of {whole}" if ours is not None and ours < whole else ""
 
 
 def mark(
@@ -156,4 +165,4 @@ def _cut(value: Any) -> Any:
 
 
 def _words(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else one_line(str(value))

@@ -11,11 +11,13 @@ named in `passed_over`. What cannot be read is named in `problems`, and loses no
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hm_models.text_files import MALFORMED, TextFileError, read_json
+from hm_tasks.escaping import one_line
 from hm_tasks.report.models import Model, model_of
 
 
@@ -33,8 +35,10 @@ class TaskRun:
         higher_is_better: by metric.
         config: the task's, with its metadata.
         run: the run's `config`: model arguments, prompt style, limit, versions.
-        facts: what else the file says of the run: few-shot number, chat template, number of questions.
+        facts: what else the file says of the run: few-shot number, chat template, number of questions
+            and of how many.
         date: when, in seconds.
+        temperature: of sampling, 0 for greedy decoding; None for a task that generates nothing.
     """
 
     task: str
@@ -47,23 +51,13 @@ class TaskRun:
     run: dict[str, Any]
     facts: dict[str, Any]
     date: float
+    temperature: float | None
 
     @property
     def metadata(self) -> dict[str, Any]:
         """The task's settings and what it noted."""
         found = self.config.get("metadata")
         return found if isinstance(found, dict) else {}
-
-    @property
-    def temperature(self) -> float | None:
-        """Of sampling, 0 for greedy decoding; None for a task that generates nothing."""
-        if self.config.get("output_type", "generate_until") != "generate_until":
-            return None
-        asked = self.config.get("generation_kwargs") or {}
-        if not asked.get("do_sample", "temperature" in asked):
-            return 0.0
-        value = asked.get("temperature", 1.0)
-        return float(value) if isinstance(value, (int, float)) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +75,9 @@ class Found:
     problems: list[str]
 
 
+AGAIN = "If the run was cut off, run it again; its kept samples are used."
+
+
 class ResultsError(ValueError):
     """A file that is no results file."""
 
@@ -91,14 +88,14 @@ def find_runs(paths: Sequence[Path]) -> Found:
     problems: list[str] = []
     for path in paths:
         try:
-            files = _files(path)
+            files = _files(path, problems)
         except ResultsError as error:
             problems.append(str(error))
             continue
         for file in files:
             if file not in runs:
                 try:
-                    runs[file] = read_results(file)
+                    runs[file] = read_results(file, problems)
                 except ResultsError as error:
                     runs[file] = []
                     problems.append(str(error))
@@ -121,39 +118,69 @@ def find_runs(paths: Sequence[Path]) -> Found:
     return Found(kept, passed_over, problems)
 
 
-def read_results(file: Path) -> list[TaskRun]:
+def read_results(file: Path, bad: list[str]) -> list[TaskRun]:
     """The tasks of one results file.
+
+    Args:
+        bad: gets a sentence for each task and number that cannot be used, which is left out then.
 
     Raises:
         ResultsError: it cannot be read, or is none.
     """
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        configs, results = data["configs"], data["results"]
-        run = data.get("config") or {}
-        model = model_of(data)
-        return [_task_run(task, file, data, model, run) for task in configs if task in results]
-    except (OSError, UnicodeDecodeError) as error:
+        data = read_json(file)
+        configs, results = _mapping(data, "configs"), _mapping(data, "results")
+        run = _mapping(data, "config")
+        model = model_of(data, file)
+        tasks = [task for task in configs if task in results]
+        if not tasks:
+            raise ValueError("it has no task with results")
+    except TextFileError as error:
+        raise ResultsError(f"{error} {AGAIN}") from None
+    except OSError as error:
         raise ResultsError(f"{file} cannot be read: {error}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise ResultsError(
-            f"{file} is not a results file of the harness ({type(error).__name__}: {error}). "
-            "If the run was cut off, run it again; its kept samples are used."
+            f"{file} is not a results file of the harness ({_what(error)}). {AGAIN}"
         ) from None
+    runs = []
+    for task in tasks:
+        try:
+            runs.append(_task_run(task, file, data, model, run, bad))
+        except MALFORMED as error:
+            bad.append(f"{file}: its {one_line(task)} cannot be used ({_what(error)}).")
+    return runs
 
 
-def _files(path: Path) -> list[Path]:
+def _what(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+def _files(path: Path, problems: list[str]) -> list[Path]:
     if path.is_dir():
-        if files := sorted(path.rglob("results_*.json")):
-            return [file.resolve() for file in files]
-        raise ResultsError(
-            f"{path} holds no results_*.json. Name a folder that --output_path of lm_eval wrote to."
-        )
+        files = sorted(path.rglob("results_*.json"))
+        if not files:
+            raise ResultsError(
+                f"{path} holds no results_*.json. Name a folder that --output_path of lm_eval wrote to."
+            )
+        inside = [file for file in files if is_own(file, path)]
+        problems += [
+            f"{file} is no plain file of {path}, and is left out. Name it if you mean it."
+            for file in files
+            if file not in inside
+        ]
+        return [file.resolve() for file in inside]
     if path.is_file() and path.suffix == ".json":
         return [path.resolve()]
     if path.exists():
         raise ResultsError(f"{path} is not a results_*.json; name that file, or its folder.")
     raise ResultsError(f"{path} does not exist.")
+
+
+def is_own(file: Path, folder: Path) -> bool:
+    """Whether a name in a folder is a file, and no link out of it: a folder of somebody else's may lead
+    to files of the reader's, which a report would then show."""
+    return file.is_file() and file.resolve().is_relative_to(folder.resolve())
 
 
 def _same(run: TaskRun) -> tuple:
@@ -162,40 +189,117 @@ def _same(run: TaskRun) -> tuple:
 
 
 def _task_run(
-    task: str, file: Path, data: dict[str, Any], model: Model, run: dict[str, Any]
+    task: str,
+    file: Path,
+    data: dict[str, Any],
+    model: Model,
+    run: dict[str, Any],
+    bad: list[str],
 ) -> TaskRun:
-    stamp = file.stem.removeprefix("results_")
-    samples = file.with_name(f"samples_{task}_{stamp}.jsonl")
-    counted = (data.get("n-samples") or {}).get(task) or {}
+    config = _mapping(data["configs"], task)
+    counted = _mapping(_mapping(data, "n-samples"), task)
+    better = _mapping(_mapping(data, "higher_is_better"), task)
+    if wrong := [metric for metric, value in better.items() if value not in (None, True, False)]:
+        raise TypeError(f"higher_is_better of {wrong[0]} is neither true nor false")
+    (
+        _mapping(config, "metadata"),
+        _mapping(config, "generation_kwargs"),
+    )  # whoever asks finds mappings
     return TaskRun(
         task=task,
         model=model,
         file=file,
-        samples=samples if samples.is_file() else None,
-        values=_values(data["results"][task]),
-        higher_is_better=(data.get("higher_is_better") or {}).get(task) or {},
-        config=data["configs"][task],
+        samples=_samples(task, file),
+        values=dict(_values(_mapping(data["results"], task), f"{file}: its {one_line(task)}", bad)),
+        higher_is_better={metric: value for metric, value in better.items() if value is not None},
+        config=config,
         run=run,
         facts={
-            "few-shot": (data.get("n-shot") or {}).get(task),
-            "task version": (data.get("versions") or {}).get(task),
+            "few-shot": _mapping(data, "n-shot").get(task),
+            "task version": _mapping(data, "versions").get(task),
             "chat template": data.get("chat_template_sha"),
             "system prompt": data.get("system_instruction_sha"),
-            "questions": counted.get("effective"),
+            "questions": _whole(counted, "effective"),
+            "of questions": _whole(counted, "original"),
         },
-        date=float(data.get("date") or 0.0),
+        date=_finite(data.get("date") or 0.0, "date"),
+        temperature=_temperature(config),
     )
 
 
-def _values(results: dict[str, Any]) -> dict[str, tuple[float | None, float | None]]:
-    values = {}
+def _samples(task: str, file: Path) -> Path | None:
+    """A task's log beside its results, plain or packed.
+
+    Raises:
+        ValueError: that is no task's name.
+    """
+    if one_line(task) != task or "/" in task:
+        raise ValueError("no name of a task")
+    stamp = file.stem.removeprefix("results_")
+    for end in ("jsonl", "jsonl.gz"):
+        log = file.with_name(f"samples_{task}_{stamp}.{end}")
+        if is_own(log, file.parent):
+            return log
+    return None
+
+
+def _temperature(config: dict[str, Any]) -> float | None:
+    if config.get("output_type", "generate_until") != "generate_until":
+        return None
+    asked = config.get("generation_kwargs") or {}
+    if not asked.get("do_sample", "temperature" in asked):
+        return 0.0
+    value = asked.get("temperature", 1.0)
+    return None if value is None else _finite(value, "temperature")
+
+
+def _values(
+    results: dict[str, Any], whose: str, bad: list[str]
+) -> Iterator[tuple[str, tuple[float | None, float | None]]]:
     for key, value in results.items():
         metric, comma, kind = key.partition(",")
         if comma and not metric.endswith("_stderr"):
-            values[key] = (_number(value), _number(results.get(f"{metric}_stderr,{kind}")))
-    return values
+            try:
+                error = results.get(f"{metric}_stderr,{kind}")
+                yield key, (_number(value), _number(error))
+            except MALFORMED as wrong:
+                bad.append(f"{whose} has no usable {one_line(key)} ({_what(wrong)}).")
+
+
+def _mapping(record: Any, key: str) -> dict[str, Any]:
+    """A part of a record, {} where it is missing.
+
+    Raises:
+        TypeError: it is no mapping.
+    """
+    found = record.get(key)
+    if found is not None and not isinstance(found, dict):
+        raise TypeError(f"{one_line(key)} is a {type(found).__name__}, not a mapping")
+    return found or {}
+
+
+def _whole(record: dict[str, Any], key: str) -> int | None:
+    value = record.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise TypeError(f"the {key} number of questions is a {type(value).__name__}")
+    return value
+
+
+def _finite(value: Any, what: str) -> float:
+    number = _number(value)
+    if number is None or number < 0:
+        raise TypeError(f"{what} is {one_line(str(value), 40)}, no number from 0 on")
+    return number
 
 
 def _number(value: Any) -> float | None:
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if known else None
+    """A number as it is, None for words (`unscored`, `N/A`) and for nan.
+
+    Raises:
+        OverflowError, ValueError: a number that no float holds.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if math.isinf(number := float(value)):
+        raise ValueError("it is infinite")
+    return None if math.isnan(number) else number

@@ -18,13 +18,18 @@ from tqdm import tqdm
 
 from hm_metrics.diversity import global_over_questions, standard_error, value_of
 from hm_metrics.fulfillment import bounds, rate, rate_error
+from hm_metrics.unscored import why_no_value
+from hm_models.text_files import MALFORMED
 from hm_tasks.code_passk.diversity import MEASURES
 from hm_tasks.code_passk.task import CORRECT
+from hm_tasks.code_passk.task import FILTER as SCORED
+from hm_tasks.escaping import one_line
 from hm_tasks.logged_samples import LogError
 from hm_tasks.over_questions import MAX_ITERATIONS
 from hm_tasks.report.logs import CODE, FULFILLMENT, OTHER, REFUSALS, Log, read
+from hm_tasks.report.metrics import at_k
 from hm_tasks.report.points import Point
-from hm_tasks.report.protocol import Facts, facts_of
+from hm_tasks.report.protocol import Facts, facts_of, part_of
 from hm_tasks.report.results import TaskRun
 from hm_tasks.report.values import COSINES, Value, make_value, mean_of, mean_value
 from hm_tasks.report.vectors import (
@@ -32,8 +37,8 @@ from hm_tasks.report.vectors import (
     LOCAL,
     NONE,
     Embedded,
+    as_stated,
     embed_run,
-    how_embedded,
     wants_vectors,
 )
 
@@ -67,7 +72,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """All rows, and sentences on logs that could not be read and vectors that could not be had."""
+    """All rows, and sentences on what could not be read and on vectors that could not be had."""
 
     rows: list[Row]
     problems: list[str]
@@ -106,9 +111,17 @@ def _make_rows(
                 except LogError as error:
                     problems.append(str(error))
                     row.warnings.append(f"{task}: its samples could not be read.")
-                    _add(row, task, dataclasses.replace(run, samples=None), None, None, {})
+                    without = dataclasses.replace(run, samples=None)
+                    _add(row, task, without, embedder, None, unscored)
+                except MALFORMED as error:
+                    problems.append(
+                        f"{run.file}: its {task} cannot be used ({type(error).__name__}: {error})."
+                    )
+                    for part in (row.values, row.logs, row.embedded, row.facts):
+                        part.pop(task, None)
                 bar.update()
-            rows.append(row)
+            if row.values:
+                rows.append(row)
     return Rows(rows, problems, list(unscored))
 
 
@@ -125,15 +138,14 @@ def _add(
     if log:
         row.logs[task] = log
         if wants_vectors(run, log):
-            name, what = how_embedded(run, embedder)
-            embedding = f"{name} of each {what}"
             found = embed_run(run, log, embedder, base_url)
             if isinstance(found, Embedded):
                 row.embedded[task] = found
+                embedding = found.how
             else:
-                unscored[f"Similarities with {name} could not be measured here. {found}"] = None
-    if embedding is None and (record := run.metadata.get("embedding")):
-        embedding = f"{record.get('embedder')} of each {record.get('embedded')}"
+                unscored[found] = None
+                embedding = None if embedder in (None, NONE) else embedder
+    embedding = embedding or as_stated(run)
     row.facts[task] = facts_of(run, log, embedding)
     row.values[task] = _values(row, task, run, log, embedder)
     row.warnings.extend(f"{task}: {text}" for text in _warnings(run, log, row.values[task]))
@@ -159,8 +171,14 @@ def _values(
             values[name] = mean_value(each, better, _bounds(name, each, log))
     if log and log.kind == CODE:
         for name, each in log.values.items():
-            if name.partition("@")[0] in CORRECT:
+            if at_k(name):
                 values[name] = mean_value(each, True)
+    if _why_no_value(run, log):
+        values |= {
+            name: make_value(None, None, value.questions, None, value.higher_is_better)
+            for name, value in values.items()
+            if at_k(name)
+        }
     if log and log.kind == REFUSALS:
         tallies = [tally for _, tally in log.tallies]
         each = log.values.get(FULFILLMENT, np.full(len(tallies), np.nan))
@@ -192,6 +210,17 @@ def _values(
     return values
 
 
+def _why_no_value(run: TaskRun, log: Log | None) -> str:
+    """Why pass@k has no value, for want of verdicts; empty where it has one."""
+    if log:
+        return why_no_value(log.unscored, log.samples) if log.kind == CODE else ""
+    unscored, _ = run.values.get(f"unscored,{SCORED}", (0.0, None))
+    samples, questions = run.metadata.get("n_samples"), run.facts["questions"]
+    if not (unscored and isinstance(samples, int) and questions):
+        return ""
+    return why_no_value(round(unscored), samples * questions)
+
+
 def _bounds(metric: str, of_each: np.ndarray | None, log: Log | None) -> tuple[float, float] | None:
     """What a number cannot leave: cosines, and the shares of right answers of other people's tasks."""
     if metric in (LOCAL, GLOBAL):
@@ -203,19 +232,25 @@ def _bounds(metric: str, of_each: np.ndarray | None, log: Log | None) -> tuple[f
 
 def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[str]:
     warnings = []
-    if limit := run.run.get("limit"):
-        warnings.append(f"a part of the benchmark alone (--limit {limit:g}).")
+    limit, part = run.run.get("limit"), part_of(run, log)
+    if limit or part:
+        how = f" (--limit {one_line(str(limit))})" if limit else ""
+        warnings.append(
+            f"a part of the benchmark alone{f': {part} questions' if part else ''}{how}."
+        )
     if log is None:
         warnings.append("without samples: no paired comparison.")
     elif log.unscored:
-        samples = len(log.questions) * log.n_samples
-        warnings.append(f"{log.unscored} of about {samples:,} samples are unscored.")
+        warnings.append(f"{log.unscored:,} of {log.samples:,} samples are unscored.")
+    if why := _why_no_value(run, log):
+        warnings.append(f"pass@k has no value: {why}.")
     differing = [
         name
         for name, (theirs, _) in ((key.partition(",")[0], v) for key, v in run.values.items())
         if theirs is not None
         and name in values
         and name.partition("@")[0] in (*CORRECT, FULFILLMENT)
+        and not math.isnan(values[name].value)
         and not math.isclose(values[name].value, theirs, abs_tol=TOLERANCE)
     ]
     if differing:
@@ -224,5 +259,5 @@ def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[s
         )
     judging = run.metadata.get("judging")
     if isinstance(judging, dict) and judging.get("warning"):
-        warnings.append(f"{judging['warning']}.")
+        warnings.append(f"{one_line(str(judging['warning']))}.")
     return warnings

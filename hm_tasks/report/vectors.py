@@ -1,6 +1,10 @@
 """Vectors of the samples of a run, as `hm-diversity` makes them, summed by question.
 
-    embedded = embed_run(run, log, embedder=None)       # None: the one that the results name
+    embedded = embed_run(run, log, embedder=None)       # None: minilm, where the run used no other
+
+A report does not obey the results that it reads: an embedder that they name may be an endpoint, which
+would get the samples and the reader's key, or a folder with a program in it. So only the one on the
+reader's own command line is used, or the offline one; what others gave is shown as the results say.
 
 Vectors that a run has kept are read, not made again. What is kept here of 4,158 samples is one vector a
 question.
@@ -15,6 +19,7 @@ import numpy as np
 from hm_metrics.diversity import QuestionSums, local_of_each, question_sums
 from hm_metrics.embedders import UnknownEmbedder, make_embedder, why_unusable
 from hm_metrics.embedders.vectors import embed
+from hm_tasks.escaping import one_line
 from hm_tasks.logged_samples import logged
 from hm_tasks.report.logs import CODE, Log, question_of
 from hm_tasks.report.results import TaskRun
@@ -43,11 +48,23 @@ class Embedded:
     questions: np.ndarray
 
 
-def how_embedded(run: TaskRun, embedder: str | None) -> tuple[str, str]:
-    """The embedder's name and what it is given: `program` or `text`."""
-    record = run.metadata.get("embedding") or {}
-    name = embedder or record.get("embedder") or run.metadata.get("embedder") or DEFAULT
-    return str(name), str(record.get("embedded") or run.metadata.get("embed") or "program")
+def recorded(run: TaskRun) -> tuple[str, str]:
+    """What the results say: the embedder's name, for people alone, and whether it was given each
+    `program` or each `text`."""
+    found = run.metadata.get("embedding")
+    record = found if isinstance(found, dict) else {}
+    name = record.get("embedder") or run.metadata.get("embedder") or DEFAULT
+    what = record.get("embedded") or run.metadata.get("embed")
+    return one_line(str(name)), "text" if what == "text" else "program"
+
+
+def as_stated(run: TaskRun) -> str | None:
+    """How the similarities were made that the results state; None where they say nothing of it."""
+    name, what = recorded(run)
+    has_values = any(key.partition(",")[0] in (LOCAL, GLOBAL) for key in run.values)
+    if not has_values and name == DEFAULT:
+        return None
+    return f"{name} of each {what}, as the results say"
 
 
 def wants_vectors(run: TaskRun, log: Log) -> bool:
@@ -59,12 +76,23 @@ def wants_vectors(run: TaskRun, log: Log) -> bool:
 def embed_run(
     run: TaskRun, log: Log, embedder: str | None, base_url: str | None = None
 ) -> Embedded | str:
-    """The run's vectors, summed; or why there are none, in a sentence."""
-    name, embedded = how_embedded(run, embedder)
-    if name == NONE:
-        return "They were not asked for (--embedder none)."
+    """The run's vectors, summed; or why there are none, in a sentence.
+
+    Args:
+        embedder, base_url: from the command line.
+    """
+    told, embedded = recorded(run)
+    if embedder == NONE:
+        return (
+            "Vectors were not asked for (--embedder none), so that no similarities were measured."
+        )
+    if embedder is None and told != DEFAULT:
+        return (
+            f"Similarities with {told} are those that the results state, without figures. To measure "
+            f"them anew, name an embedder that you trust: --embedder {told}."
+        )
+    name = embedder or DEFAULT
     embedded = embedded if log.kind == CODE else "text"
-    url = base_url or (run.metadata.get("embedder_base_url") if embedder is None else None)
     texts: dict[str, list[str]] = {}
     for line in log.lines():
         found = logged(line)
@@ -72,17 +100,17 @@ def embed_run(
         texts[question_of(line)] = samples
     try:
         vectors = embed(
-            [t for samples in texts.values() for t in samples], make_embedder(name, url)
+            [t for samples in texts.values() for t in samples], make_embedder(name, base_url)
         )
     except UnknownEmbedder as error:
         return str(error)
     except Exception as error:  # whatever a library raises must not cost the report
-        return why_unusable(error)
+        return f"Similarities with {name} could not be measured here. {why_unusable(error)}"
     rows = [vectors.rows(texts[question]) for question in log.questions]
     known = np.array([i for i, row in enumerate(rows) if (row >= 0).any()], dtype=int)
     local = np.full(len(rows), np.nan)
     if not len(known):
-        return "No sample could be embedded."
+        return f"Similarities with {name} could not be measured: no sample could be embedded."
     kept = [rows[i][rows[i] >= 0] for i in known]
     groups = np.repeat(np.arange(len(known)), [len(row) for row in kept])
     sums = question_sums(vectors.vectors[np.concatenate(kept)], groups)

@@ -73,7 +73,9 @@ def test_a_missing_field_is_named(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8bnot gzip"])
 def test_an_empty_or_corrupt_file_is_refused(tmp_path, content):
     (tmp_path / "problems.jsonl").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"holds no problems|is damaged or cut off|cannot be read"):
+    with pytest.raises(
+        DatasetError, match=r"holds no problems|is damaged or cut off|cannot be read"
+    ):
         load_problems(Source(file="problems.jsonl"), tmp_path)
 
 

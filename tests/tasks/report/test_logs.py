@@ -7,7 +7,9 @@ from hm_tasks.logged_samples import LogError
 from hm_tasks.report.logs import CODE as CODE_KIND
 from hm_tasks.report.logs import OTHER, Log, read
 from hm_tasks.report.logs import REFUSALS as REFUSALS_KIND
+from hm_tasks.report.points import join
 from hm_tasks.report.results import find_runs
+from hm_tasks.report.rows import make_rows
 from tests.tasks.report.made_runs import CODE, REFUSALS, code, foreign, merge, refusals, write_run
 
 
@@ -81,3 +83,54 @@ def test_an_empty_log_is_named(tmp_path):
     run.samples.write_text("\n")
     with pytest.raises(LogError, match="holds no samples"):
         read(run)
+
+
+def test_a_part_of_the_benchmark_is_named_as_such(tmp_path):
+    """Three questions of a log whose run had ten, or of a benchmark that has ten."""
+    import json
+
+    for number, key in enumerate(("effective", "original")):
+        folder = tmp_path / f"{number}"
+        file = write_run(folder, merge(0.7), {CODE: code(["++"] * 3)})
+        content = json.loads(file.read_text())
+        content["n-samples"][CODE][key] = 10
+        file.write_text(json.dumps(content))
+        (row,) = make_rows(join(find_runs([folder]).runs), "none", quiet=True).rows
+        assert f"{CODE}: a part of the benchmark alone: 3 of 10 questions." in row.warnings
+        assert row.facts[CODE]["questions"] == "3 of 10"
+
+
+def test_too_many_samples_without_a_verdict_leave_pass_at_k_without_a_value(tmp_path):
+    for words, has_value in (
+        (["+" * 9 + "-"] * 9 + ["?" * 10], True),
+        (["+-"] * 3 + ["+?"], False),
+    ):
+        folder = tmp_path / str(has_value)
+        write_run(folder, merge(0.7), {CODE: code(words, ks=(1,))})
+        (row,) = make_rows(join(find_runs([folder]).runs), "none", quiet=True).rows
+        for metric in ("pass@1", "base_pass@1", "plus_only_pass@1"):
+            assert np.isnan(row.values[CODE][metric].value) != has_value
+        assert any("pass@k has no value: 1 of 8 samples" in w for w in row.warnings) != has_value
+
+
+def test_a_log_packed_by_gzip_is_read_as_the_plain_one(tmp_path):
+    import gzip
+
+    write_run(tmp_path, merge(0.7), {CODE: code(["+-", "--"])})
+    (run,) = find_runs([tmp_path]).runs
+    plain = read(run)
+    packed = run.samples.with_name(run.samples.name + ".gz")
+    packed.write_bytes(gzip.compress(run.samples.read_bytes()))
+    run.samples.unlink()
+    (again,) = find_runs([tmp_path]).runs
+    found = read(again)
+    assert again.samples == packed
+    assert found.at("Mbpp/1") == plain_lines(packed)[1:]
+    np.testing.assert_array_equal(found.values["pass@1"], plain.values["pass@1"])
+
+
+def plain_lines(packed):
+    import gzip
+    import json
+
+    return [json.loads(line) for line in gzip.decompress(packed.read_bytes()).split(b"\n") if line]

@@ -101,3 +101,83 @@ def test_models_that_take_turns_are_named_by_their_rule_once(tmp_path):
         "switch (alphas=[0.0, 1.0], every=16)",
         "alpha=0.7, linear",
     }
+
+
+def run_of(folder: Path, model_args, name: str | None = "meta/Llama", **more) -> None:
+    """A run of another model of the harness."""
+    import json
+
+    file = write_run(folder, {"model": "hf", "model_args": model_args} | more, {CODE: code(["+-"])})
+    content = json.loads(file.read_text())
+    content["model_name"] = name
+    file.write_text(json.dumps(content))
+
+
+def test_two_adapters_of_one_base_are_two_rows_named_by_their_adapters(tmp_path):
+    for adapter in "AB":
+        run_of(tmp_path / adapter, {"pretrained": "meta/Llama", "peft": f"adapter{adapter}"})
+    run_of(tmp_path / "none", "pretrained=meta/Llama,device=cuda")
+    assert {point.id for point in points(tmp_path)} == {
+        "meta/Llama: peft=adapterA",
+        "meta/Llama: peft=adapterB",
+        "meta/Llama: as it is",
+    }
+
+
+def test_runs_in_one_folder_do_not_replace_those_of_another_model(tmp_path):
+    import json
+
+    for number, args in enumerate(("peft=a", "peft=b", "revision=a", "dtype=float16", "")):
+        stamp = f"2026-01-0{number + 1}T00"
+        config = {"model": "hf", "model_args": f"pretrained=m,{args}"}
+        file = write_run(tmp_path, config, {CODE: code(["+-"])}, number, stamp)
+        content = json.loads(file.read_text())
+        del content["model_name"]
+        file.write_text(json.dumps(content))
+    found = find_runs([tmp_path])
+    assert not found.passed_over
+    assert len({point.label for point in join(found.runs)}) == 5
+
+
+def test_results_without_any_name_are_rows_of_their_own(tmp_path):
+    for number in (1, 2):
+        run_of(tmp_path / f"{number}", None, None)
+    assert {point.family for point in points(tmp_path)} == {"1", "2"}
+
+
+def test_a_model_is_the_same_on_another_device_and_in_another_form_of_its_arguments(tmp_path):
+    run_of(tmp_path / "a", {"pretrained": "m", "peft": "p", "device": "cpu", "batch_size": 1}, "p")
+    run_of(tmp_path / "b", "pretrained=m,peft=p,device=cuda:0,tensor_parallel_size=2", "p")
+    first, second = points(tmp_path)
+    assert first.model == second.model
+
+
+def test_merges_that_ran_under_other_arguments_are_told_apart(tmp_path):
+    for number, backend in enumerate(("vllm", "hf")):
+        config = merge(0.7) | {"model_args": {"base": "B", "alpha": 0.7, "backend": backend}}
+        write_run(tmp_path / f"{number}", config, {CODE: code(["+-"])})
+    assert {point.label for point in points(tmp_path)} == {
+        "alpha=0.7, backend=vllm",
+        "alpha=0.7, backend=hf",
+    }
+
+
+def test_no_secret_among_arguments_is_shown_and_what_is_cut_still_tells_apart(tmp_path):
+    for number in (1, 2):
+        address = f"http://user:word{number}@host/v1?key=K{number}"
+        told = {"model": "m", "api_key": f"sk-{number}", "base_url": address}
+        run_of(tmp_path / f"{number}", told | {"system": "x" * 500 + str(number)}, "m")
+    labels = [point.label for point in points(tmp_path)]
+    assert len(set(labels)) == 2
+    for secret in ("user", "word", "K1", "K2", "sk-", "(not shown)"):
+        assert secret not in " ".join(labels)
+
+
+def test_pairs_with_one_base_and_two_instruct_models_of_one_name_are_two_families(tmp_path):
+    for number in (1, 2):
+        known = {"base_identity": "same", "instruct_identity": f"id{number}"}
+        pair = merge(0.7, "x/base", "x/it", **known)
+        write_run(tmp_path / f"{number}", pair, {CODE: code(["+-"])})
+    found = points(tmp_path)
+    assert len({point.family for point in found}) == 2
+    assert all("(2)" not in point.label for point in found)

@@ -8,7 +8,7 @@ import pytest
 from hm_metrics.diversity import question_sums
 from hm_tasks.report.logs import read
 from hm_tasks.report.results import find_runs
-from hm_tasks.report.vectors import Embedded, embed_run, how_embedded, pair_similarities
+from hm_tasks.report.vectors import Embedded, embed_run, pair_similarities
 from tests.metrics.endpoint import Endpoint, vector_of
 from tests.tasks.report.made_runs import CODE, code, merge, write_run
 
@@ -19,15 +19,46 @@ def run_of(folder, task):
     return run, read(run)
 
 
-def test_programs_are_embedded_with_the_embedder_that_the_results_name(tmp_path):
+def test_programs_are_embedded_with_the_embedder_of_the_command_line(tmp_path):
     with Endpoint() as server:
-        record = {"embedder": "openai:m@8", "embedder_base_url": server.url}
-        run, log = run_of(tmp_path, code(["+-", "--"], **record))
-        assert how_embedded(run, None) == ("openai:m@8", "program")
-        found = embed_run(run, log, None)
+        run, log = run_of(tmp_path, code(["+-", "--"]))
+        found = embed_run(run, log, "openai:m@8", server.url)
     assert isinstance(found, Embedded)
+    assert found.how == "openai:m@8 of each program"
     pair = [vector_of(f"def f(x):\n    return x + 1 + {i}") for i in range(2)]
     assert found.local[1] == pytest.approx(float(pair[0] @ pair[1]), abs=1e-6)
+
+
+def test_no_endpoint_that_results_name_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-SECRET")
+    with Endpoint() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        for number, record in enumerate(
+            (
+                {"embedder": "openai:m@8", "embedder_base_url": server.url},
+                {"embedder": "openai:m@8"},
+                {"embedding": {"embedder": "openai:m@8", "embedded": "text"}},
+                {"embedding": {"embedder": ["openai:m"]}, "embedder_base_url": server.url},
+            )
+        ):
+            run, log = run_of(tmp_path / f"{number}", code(["+-", "--"], **record))
+            assert "name an embedder that you trust: --embedder" in embed_run(run, log, None)
+        # The address belongs to the embedder of whoever named both.
+        run, log = run_of(tmp_path / "mini", code(["+-"], embedder_base_url=server.url))
+        assert isinstance(embed_run(run, log, None), Embedded)
+        assert not server.requests
+
+
+def test_no_folder_that_results_name_is_loaded(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "modules.json").write_text('[{"idx": 0, "path": "", "type": "evil.Module"}]')
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    for number, kind in enumerate(("sentence-transformers", "model2vec")):
+        record = {"embedder": f"{kind}:{folder}"}
+        run, log = run_of(tmp_path / f"{number}", code(["+-", "--"], **record))
+        assert "name an embedder that you trust" in embed_run(run, log, None)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_an_embedder_that_cannot_be_had_is_a_sentence(tmp_path):
