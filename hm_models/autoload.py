@@ -21,6 +21,8 @@ EXTENSIONS = {
     "lm_eval.api.model": "keep_answers_apart",
     "lm_eval.api.task": "keep_requests_apart",
     "lm_eval.loggers.evaluation_tracker": "name_result_folders",
+    "lm_eval.evaluator": "hide_secrets_in_results",
+    "lm_eval.config.evaluate_config": "hide_secrets_in_arguments",
 }
 
 

@@ -116,3 +116,34 @@ def keep_requests_apart(module):
         plain_build(self, cache_requests=cache_requests, tokenizer_name=tokenizer_name, **rest)
 
     task.build_all_requests = build_all_requests
+
+
+def hide_secrets_in_results(module):
+    """No key and no credentials in the harness's results, whoever writes them later."""
+    plain = module.simple_evaluate
+
+    @functools.wraps(plain)
+    def simple_evaluate(*arguments, **named):
+        from hm_models.secrets import hide_in_results
+
+        return hide_in_results(plain(*arguments, **named))
+
+    module.simple_evaluate = simple_evaluate
+
+
+def hide_secrets_in_arguments(module):
+    """No key and no credentials where the harness shows the arguments of its command line."""
+    config = module.EvaluatorConfig
+    plain = config.from_cli.__func__
+
+    @functools.wraps(plain)
+    def from_cli(cls, namespace):
+        from hm_models.secrets import PublicWhenShown
+
+        found = plain(cls, namespace)
+        for name in ("model_args", "metadata"):
+            if type(getattr(found, name)) is dict:
+                setattr(found, name, PublicWhenShown(getattr(found, name)))
+        return found
+
+    config.from_cli = classmethod(from_cli)
