@@ -120,15 +120,18 @@ def keep_requests_apart(module):
 
 def hide_secrets_in_results(module):
     """No key and no credentials in the harness's results, whoever writes them later."""
-    plain = module.simple_evaluate
 
-    @functools.wraps(plain)
-    def simple_evaluate(*arguments, **named):
-        from hm_models.secrets import hide_in_results
+    def hiding(plain):
+        @functools.wraps(plain)
+        def evaluate(*arguments, **named):
+            from hm_models.secrets import hide_in_results
 
-        return hide_in_results(plain(*arguments, **named))
+            return hide_in_results(plain(*arguments, **named))
 
-    module.simple_evaluate = simple_evaluate
+        return evaluate
+
+    for name in ("evaluate", "simple_evaluate"):
+        setattr(module, name, hiding(getattr(module, name)))
 
 
 def hide_secrets_in_arguments(module):
