@@ -54,13 +54,15 @@ def read_chat(answer: Any) -> Completion:
     """
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list) or not choices:
-        raise Unreadable("it has no choices")
+        raise Unreadable(f"it has no choices: {_shown(answer)}")
     choice = choices[0]
     if not isinstance(choice, dict):
-        raise Unreadable("its choice is no object")
+        raise Unreadable(f"its choice is no object: {_shown(choice)}")
     message = choice.get("message") or choice.get("delta")
-    if message is None and isinstance(choice.get("text"), str):
-        message = {"content": choice["text"]}
+    if message is None:
+        message = choice.get("text")  # of a plain completion
+    if isinstance(message, str):
+        message = {"content": message}
     if not isinstance(message, dict):
         raise Unreadable(_failure_of(choice) or "its choice has no message")
     finish = choice.get("finish_reason")
@@ -85,8 +87,9 @@ def read_embeddings(answer: Any, n: int) -> np.ndarray:
     """
     items = answer.get("data") if isinstance(answer, dict) else answer
     if not isinstance(items, list) or len(items) != n:
-        found = f"{len(items)}" if isinstance(items, list) else "no list of"
-        raise Unreadable(f"it has {found} embeddings for {n} texts")
+        if not isinstance(items, list):
+            raise Unreadable(f"it has no embeddings: {_shown(answer)}")
+        raise Unreadable(f"it has {len(items)} embeddings for {n} texts")
     indices = [item.get("index") if isinstance(item, dict) else None for item in items]
     if all(index is None for index in indices):
         order = list(range(n))
@@ -104,12 +107,20 @@ def read_embeddings(answer: Any, n: int) -> np.ndarray:
 
 def words_of(answer: Any) -> str:
     """What an error says, in any of the forms that servers have."""
-    for name in ("error", "detail", "message", "msg"):
-        while isinstance(answer, dict) and answer.get(name):
-            answer = answer[name]
     if isinstance(answer, list) and answer:
-        return "; ".join(words_of(one) for one in answer[:3])
-    return answer if isinstance(answer, str) else json.dumps(answer)
+        answer = answer[0]
+    for name in ("error", "detail", "message", "msg"):
+        if isinstance(answer, dict) and answer.get(name):
+            answer = answer[name]
+            answer = answer[0] if isinstance(answer, list) else answer
+    return answer if isinstance(answer, str) else _shown(answer)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)[:200]
+    except RecursionError:
+        return "what is nested too deeply"
 
 
 def _text_of(content: Any) -> str | None:
@@ -119,7 +130,7 @@ def _text_of(content: Any) -> str | None:
     parts = content if isinstance(content, list) else [content]
     texts = []
     for part in parts:
-        if isinstance(part, dict) and part.get("type", "text") in _TEXT_PARTS:
+        if isinstance(part, dict) and str(part.get("type", "text")) in _TEXT_PARTS:
             part = part.get("text")
             part = part.get("value") if isinstance(part, dict) else part  # OpenAI's assistants
         if isinstance(part, str):
@@ -147,7 +158,7 @@ def _what_instead(message: dict[str, Any]) -> str:
         return "its message calls tools, without an answer"
     if (content := message.get("content")) is None:
         return "its message has no content"
-    return f"its content is {json.dumps(content)[:100]}, without a text"
+    return f"its content is {_shown(content)}, without a text"
 
 
 def _failure_of(choice: dict[str, Any]) -> str:

@@ -52,7 +52,7 @@ class Refusal(Exception):
     def __init__(
         self, status: int, words: str, code: str, param: str, where: str, response: httpx.Response
     ) -> None:
-        super().__init__(words)
+        super().__init__(words or "without a word")
         self.status, self.words, self.code, self.param = status, words, code, param
         self.where, self.response = where, response
 
@@ -90,7 +90,9 @@ def diagnose(error: Exception, secrets: Secrets) -> Diagnosis | None:
             RETRY, "no answer in time", "The endpoint did not answer within the time limit."
         )
     if isinstance(error, httpx.HTTPError):
-        reason = f"The endpoint cannot be reached or broke off its answer ({words})."
+        reason = (
+            f"The endpoint cannot be reached or broke off its answer ({words.removesuffix('.')})."
+        )
         return Diagnosis(RETRY, "no connection", reason)
     if isinstance(error, BadAnswer):
         reason = f"The endpoint's answer cannot be used: {words}"
@@ -99,7 +101,7 @@ def diagnose(error: Exception, secrets: Secrets) -> Diagnosis | None:
     if not isinstance(error, Refusal):
         return None
     status, what = error.status, f"answered {error.status}"
-    reason = f"The endpoint {what} to {error.where}: {words or 'without a word'}"
+    reason = f"The endpoint {what} to {error.where}: {words}"
     if status in _HOPELESS_STATUS or 300 <= status < 400 or error.code in _NO_CREDIT:
         return Diagnosis(HOPELESS, what, reason)
     if status < 300:
@@ -131,4 +133,5 @@ def _clean(error: BaseException, secrets: Secrets) -> str:
     text = secrets.mask_words((str(error) or type(error).__name__)[: 20 * _MAX_REASON])
     text = "".join(c if c.isprintable() else " " for c in text)
     text = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
-    return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]} ..."
+    text = text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]} ..."
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -105,13 +106,12 @@ class Client:
         response = await self._http.send(request, stream=True)
         try:
             if not response.is_success:
-                raw = await _content(response, MAX_WORDS, cut=True)
-                raise _refusal(response, path, raw)
+                raise _refusal(response, path, await _words(response))
             answer = _parsed(await _content(response, MAX_BYTES))
         finally:
             await response.aclose()
         if isinstance(answer, dict) and _error_of(answer) is not None:
-            raise _refusal(response, path, json.dumps(answer).encode())
+            raise _refusal(response, path, answer)
         return answer
 
 
@@ -122,25 +122,31 @@ def _error_of(answer: dict[str, Any]) -> Any:
     return answer if answer.get("object") == "error" else answer.get("error") or None
 
 
-def _refusal(response: httpx.Response, path: str, raw: bytes) -> Refusal:
-    try:
-        answer = json.loads(raw)
-        words = words_of(answer)
-    except (ValueError, RecursionError):
-        answer, words = None, raw.decode("utf-8", "replace")
+def _refusal(response: httpx.Response, path: str, answer: Any) -> Refusal:
     error = _error_of(answer) if isinstance(answer, dict) else None
     error = error if isinstance(error, dict) else {}
-    status, code = response.status_code, error.get("code")
-    if response.is_success and isinstance(code, int) and 400 <= code < 600:
-        status = code  # gateways put the status of whom they asked there
+    status, code, words = response.status_code, str(error.get("code") or ""), words_of(answer)
+    if response.is_success and re.fullmatch("[45][0-9][0-9]", code):
+        status = int(code)  # gateways put the status of whom they asked there
     if response.is_redirect:
         words = f"it sends on to {response.headers.get('location', 'nowhere')}. {words}"
-    where = f"POST {path}"
-    return Refusal(status, words, str(code or ""), str(error.get("param") or ""), where, response)
+    return Refusal(status, words, code, str(error.get("param") or ""), f"POST {path}", response)
+
+
+async def _words(response: httpx.Response) -> Any:
+    """What came with an error: JSON where it is some, else text."""
+    try:
+        raw = await _content(response, MAX_WORDS, cut=True)
+    except Unreadable as error:
+        return str(error)
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw.decode("utf-8", "replace")
 
 
 def _is_refused(name: str, error: Refusal) -> bool:
-    if error.status not in (400, 422):
+    if error.status >= 300 and error.status not in (400, 422):
         return False
     words = error.words.lower()
     other = OTHERWISE[name]

@@ -171,3 +171,37 @@ def give_replicas_seeds(module):
     from hm_models.own_seeds import give_own_seeds, seed_of_replicas
 
     give_own_seeds(module.VLLM, seed_of_replicas)
+
+
+def hide_secrets_in_results(module):
+    """No key and no credentials in the harness's results, whoever writes them later."""
+
+    def hiding(plain):
+        @functools.wraps(plain)
+        def evaluate(*arguments, **named):
+            from hm_models.secrets import hide_in_results
+
+            return hide_in_results(plain(*arguments, **named))
+
+        return evaluate
+
+    for name in ("evaluate", "simple_evaluate"):
+        setattr(module, name, hiding(getattr(module, name)))
+
+
+def hide_secrets_in_arguments(module):
+    """No key and no credentials where the harness shows the arguments of its command line."""
+    config = module.EvaluatorConfig
+    plain = config.from_cli.__func__
+
+    @functools.wraps(plain)
+    def from_cli(cls, namespace):
+        from hm_models.secrets import PublicWhenShown
+
+        found = plain(cls, namespace)
+        for name in ("model_args", "metadata"):
+            if type(getattr(found, name)) is dict:
+                setattr(found, name, PublicWhenShown(getattr(found, name)))
+        return found
+
+    config.from_cli = classmethod(from_cli)

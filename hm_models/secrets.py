@@ -1,12 +1,15 @@
 """What must stand in no result, log, store or message: keys of the environment, credentials of URLs.
 
     public_url("http://me:password@host/v1?key=k")      # http://host/v1
-    Secrets.of("http://me:password@host/v1").mask("wrong password")      # wrong ***
     public({"judge_base_url": "http://me:password@host/v1"})             # as it may be written down
+    secrets = Secrets.of("http://me:password1@host/v1")
+    secrets.mask_words("wrong: PASSWORD1")              # wrong: ***; what an endpoint says of a failure
+    secrets.mask("password1")                           # ***; what a model wrote
 
-An endpoint knows the key that it is sent and may repeat it in its error's words, in a verdict, in any
-spelling. So a known secret is looked for in parts, in any case, with anything between its letters and
-digits, and as URLs, base64, hexadecimal digits, JSON and HTML write it.
+An endpoint knows the key that it is sent and may repeat it in its error's words, in any spelling: there
+a secret is looked for in parts, in any case, with anything between its letters and digits, and as URLs,
+base64, hexadecimal digits, JSON and HTML write it. What a model wrote is data, and `not-needed` is a
+common key: there only the very text of a secret is hidden, where it is no plain word.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 HIDDEN = "***"
 SHORTEST_OF_ENVIRONMENT = 8  # characters; `EMPTY` and `none` stand where a key is not needed
+# What people give to servers that take any key; it stands in texts for other reasons.
+PLACEHOLDERS = {"not-needed", "no-key", "no-key-required", "sk-no-key-required", "lm-studio"}
 PART = 8  # letters and digits in a row by which a part of a secret is known
 
 _ENVIRONMENT = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|AUTH)$", re.I)
@@ -33,7 +38,10 @@ _SETTING = re.compile(
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\\]+", re.I)
 _SECRET_OF_QUERY = re.compile(r"key|token|secret|pass|pwd|sig|auth|cred|code", re.I)
 # What looks like a key, whoever it belongs to: in a path of a URL, in an endpoint's words.
-_KEY = r"(?:sk|pk|rk|hf|gsk|xai|key|api|nvapi)[-_][\w-]{8,}"
+_KEY = (
+    r"(?-i:sk-(?:(?=[\w-]*[\dA-Z])[\w-]{8,}|[\w-]{16,})|(?:hf|gsk)_[A-Za-z0-9]{20,}|(?:xai|nvapi)-[\w-]{20,}|"
+    r"gh[a-z]_[A-Za-z0-9]{20,}|AIza[\w-]{30,})"
+)
 _KEY_IN_PATH = re.compile(
     rf"{_KEY}|.*(?=[a-z0-9]*\d)(?=[a-z0-9]*[a-z])[a-z0-9]{{20,}}.*|"
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.*@.*",
@@ -67,16 +75,39 @@ def public(value: Any) -> Any:
     Settings that are named like a secret, URLs' credentials, keys of the environment and what looks
     like a key are hidden.
     """
-    secrets = Secrets.of(*(url for text in _texts(value) for url in _URL.findall(text)))
-    return _public(value, secrets)
+    return _public(value, Secrets.of(*_urls_in(value)))
+
+
+def hide_in_results(results: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The harness's results with settings as `public` has them and no key in an answer."""
+    if results is None:
+        return None
+    secrets = Secrets.of(*_urls_in([results.get("config"), results.get("configs")]))
+    for name in ("config", "configs"):
+        if name in results:  # a new one: the caller's own arguments lie in it
+            results[name] = _public(results[name], secrets)
+    for samples in (results.get("samples") or {}).values():
+        for sample in samples:
+            for name in ("resps", "filtered_resps"):
+                if name in sample:
+                    sample[name] = _masked(sample[name], secrets)
+    return results
+
+
+class PublicWhenShown(dict):
+    """Arguments that work as they are, and that a log line or a table shows as `public` has them."""
+
+    def __repr__(self) -> str:
+        return repr(public(dict(self)))
 
 
 class Secrets:
     """Texts that are to be hidden, in whatever form they come back."""
 
     def __init__(self, values: Iterable[str]) -> None:
+        self._values = [v for v in sorted(values, key=len, reverse=True) if not _is_word(v)]
         exact: set[str] = set()
-        self._wholes: dict[str, int] = {}  # what is left of a secret's letters and digits -> part
+        self._wholes: dict[str, int] = {}  # a secret's letters and digits -> length of a part
         for form in {form for value in values for form in _forms(value)}:
             plain = _plain(form)
             if len(plain) >= 6:
@@ -85,13 +116,7 @@ class Secrets:
                 start, end = r"(?<!\w)" if form[0].isalnum() else "", r"(?!\w)"
                 exact.add(f"{start}{re.escape(form)}{end if form[-1].isalnum() else ''}")
         longest_first = sorted(exact, key=lambda form: (-len(form), form))
-        self._exact = re.compile("|".join(longest_first)) if exact else None
-        # Parts side by side, and the last: one of them is in every long part of the whole.
-        self._probes = {
-            whole[start : start + part]
-            for whole, part in self._wholes.items()
-            for start in {*range(0, len(whole) - part, part), len(whole) - part}
-        }
+        self._short = re.compile("|".join(longest_first)) if exact else None
 
     @classmethod
     def of(cls, *urls: str, keys: Iterable[str] = ()) -> Secrets:
@@ -102,12 +127,16 @@ class Secrets:
         return _compiled(tuple(sorted(known | set(_of_environment()))))
 
     def mask(self, text: str) -> str:
-        """The text with *** in place of each known secret."""
-        if self._exact:
-            text = self._exact.sub(HIDDEN, text)
-        plain = _plain(text)
-        if not any(probe in plain for probe in self._probes):
-            return text
+        """A model's text with *** in place of each secret that stands in it as it is."""
+        for value in self._values:
+            text = text.replace(value, HIDDEN)
+        return text
+
+    def mask_words(self, text: str) -> str:
+        """An endpoint's words without any part of a secret, and without what looks like one."""
+        text = _in_public(text)
+        if self._short:
+            text = self._short.sub(HIDDEN, text)
         letters, places = _with_places(text)
         covered: set[int] = set()
         for whole, part in self._wholes.items():
@@ -115,11 +144,7 @@ class Secrets:
             for start in range(len(letters) - part + 1):
                 if letters[start : start + part] in parts:
                     covered.update(range(places[start], places[start + part - 1] + 1))
-        return _without(text, covered)
-
-    def mask_words(self, text: str) -> str:
-        """The same for what an endpoint says of a failure: whatever looks like a key goes, too."""
-        return _LOOKS_SECRET.sub(HIDDEN, self.mask(_in_public(text)))
+        return _LOOKS_SECRET.sub(HIDDEN, _without(text, covered))
 
 
 @lru_cache(maxsize=64)
@@ -135,7 +160,9 @@ def _public(value: Any, secrets: Secrets) -> Any:
         }
     if isinstance(value, (list, tuple)):
         return [_public(inner, secrets) for inner in value]
-    return secrets.mask_words(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _LOOKS_SECRET.sub(HIDDEN, secrets.mask(_in_public(value)))
+    return value
 
 
 def _public_setting(name: Any, value: Any, secrets: Secrets) -> Any:
@@ -145,6 +172,18 @@ def _public_setting(name: Any, value: Any, secrets: Secrets) -> Any:
         if name.endswith("base_url"):
             return secrets.mask(public_url(value))
     return _public(value, secrets)
+
+
+def _masked(value: Any, secrets: Secrets) -> Any:
+    if isinstance(value, str):
+        return secrets.mask(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_masked(inner, secrets) for inner in value)
+    return value
+
+
+def _urls_in(value: Any) -> Iterator[str]:
+    return (url for text in _texts(value) for url in _URL.findall(text))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -221,6 +260,11 @@ def _forms(secret: str) -> Iterator[str]:
     for shift in range(3):  # base64 has three ways to write the same within something longer
         whole = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
         yield whole[(shift * 8 + 5) // 6 : -1] if len(raw) > 4 else whole
+
+
+def _is_word(secret: str) -> bool:
+    """Whether it may well stand in a text for another reason."""
+    return len(secret) < 6 or secret in PLACEHOLDERS or (secret.isalpha() and len(secret) < 16)
 
 
 def _plain(text: str) -> str:
