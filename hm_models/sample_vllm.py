@@ -182,10 +182,8 @@ def sample_replicas(lm: TemplateLM, jobs: list[Job], take: Taker) -> None:
         if thinking.may_think(job.prompt):
             arguments["until"] = []
         requests.append(Instance("generate_until", {}, (job.prompt, arguments), 0))
-    given, model.think_end_token = (
-        model.think_end_token,
-        None,
-    )  # it would be taken for one here, too
+    given = model.think_end_token
+    model.think_end_token = None  # thoughts are left out here, or not, as on one engine
     try:
         texts = lm.generate_until(requests)
     finally:

@@ -161,7 +161,7 @@ class CodePassK(ZeroShotTask):
 
     def _measure_diversity(self, requests: list[CodeRequest]) -> None:
         self._tokens = {r.doc["task_id"]: list(r.token_sums.values()) for r in requests}
-        texts = {r.doc["task_id"]: [answer or "" for answer in r.answers()] for r in requests}
+        texts = {r.doc["task_id"]: r.resps for r in requests}
         if self._diversity.embedded == "program":
             found = {r.doc["task_id"]: r.filtered_resps[FILTER] for r in requests}
             texts = {task_id: [v["program"] for v in records] for task_id, records in found.items()}

@@ -3,6 +3,8 @@
 import pytest
 
 from hm_models.answer_watch import Watch
+from hm_models.sample_key import Job, SampleKey
+from hm_models.sample_vllm import sample_replicas
 from hm_models.thinking import NO_THOUGHTS, Thinking
 from tests.models.scripted import CHAT, THINKING_CHAT, tokenizer
 
@@ -163,3 +165,38 @@ def test_the_form_stays_when_the_models_own_thought_is_left_out():
     script = f"It ends with <end_of_solution>.\n</think>\n{form}<end_of_solution>no"
     said, _ = listen(script, BEGUN, SOLUTION, given="</think>")
     assert said.text == form
+
+
+class Replicas:
+    """What the harness's `vllm` model is with several replicas: texts, whole and all at once."""
+
+    max_gen_toks, max_length = 64, 512
+
+    def __init__(self, text, think_end_token=None):
+        self.tokenizer, self.think_end_token = tokenizer(), think_end_token
+        self.text, self.asked = text, []
+
+    def tok_encode(self, text):
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def generate_until(self, requests):
+        assert self.think_end_token is None, "it would take thoughts out, and fail at a number"
+        self.asked += [request.args for request in requests]
+        return [self.text for _ in requests]
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [(None, "I say STOP.\n</think>\nYes "), ("</think>", "Yes "), ("60", None)],
+)
+def test_replicas_are_asked_for_whole_texts_that_are_cut_behind_the_thought(given, answer):
+    lm = Replicas("I say STOP.\n</think>\nYes STOP no", given)
+    settings = {"until": ["STOP"], "max_gen_toks": 64}
+    key = SampleKey(b"", 0)
+    jobs = [Job(key, None, 0, BEGUN, settings, None)]
+    said = []
+    sample_replicas(lm, jobs, said.extend)
+    assert lm.asked == [(BEGUN, {"until": [], "max_gen_toks": 64})]
+    assert lm.think_end_token == given
+    if answer is not None:
+        assert said[0][1].text == answer
