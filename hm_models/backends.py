@@ -18,6 +18,8 @@ from lm_eval.api.model import TemplateLM
 from hm_models.backend_arguments import TO_TRANSFORMERS
 from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
+from hm_models.owner import WORKER_EXTENSION as OWNED_WORKER
+from hm_models.owner import owned_by_this_process
 from hm_models.preflight import COMPUTED_BUFFERS, MergePlan
 from hm_models.recipe import MIX, SIDE_BY_SIDE, SWITCH, MergeRecipe
 from hm_models.stream import MergeStream
@@ -76,7 +78,9 @@ def load_vllm(
         arguments = arguments | _whole_prompts(arguments)
         if (os.cpu_count() or 1) <= FEW_CORES:
             os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+    os.environ.update(owned_by_this_process())
     if folder is not None:
+        arguments = {"worker_extension_cls": OWNED_WORKER} | arguments
         return VLLM(pretrained=str(folder), **arguments)
     from hm_models.vllm_loader import engine_arguments
 

@@ -23,6 +23,7 @@ from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 from vllm.platforms import current_platform
 
 from hm_models.arrival import NotArrivedError, Receipts, all_written, nothing_lost
+from hm_models.owner import end_with_owner
 from hm_models.recipe import MergeRecipe
 from hm_models.stream import MergeStream
 
@@ -40,6 +41,7 @@ class MergedModelLoader(DefaultModelLoader):
     """DefaultModelLoader whose primary source of weights is a merge."""
 
     def __init__(self, load_config) -> None:
+        end_with_owner()  # not as the module is imported: a forked worker has it already
         extra = dict(load_config.model_loader_extra_config)
         self.recipe = MergeRecipe(**extra.pop(RECIPE_KEY))
         self.resident = extra.pop(RESIDENT_KEY, None)

@@ -283,6 +283,7 @@ def _distinct(key: str, given: list[Any]) -> tuple[Any, ...]:
             raise SweepError(
                 f"{key}: {one.name if isinstance(one, Pair) else _plain(one)} stands there twice. "
                 "Each point has a folder of its own."
+                f"{' Give each pair a name of its own (name: ...).' if same_name else ''}"
             )
     return tuple(given)
 
