@@ -161,7 +161,7 @@ with Endpoint(latency_s=float(sys.argv[1]), faults=fault) as server:
 
 
 def endpoint(samples: list[Path]) -> str:
-    import openai as library  # its import takes a second, which is not the endpoint's
+    import httpx as library  # its import takes time, which is not the endpoint's
 
     from hm_metrics.embedders import openai
     from hm_metrics.openai_client import Endpoint
