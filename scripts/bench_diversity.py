@@ -192,7 +192,7 @@ def endpoint(samples: list[Path]) -> str:
         f"{len(rows)} of {len(texts)} vectors, {'each right' if right else 'WRONG'}, embedded "
         f"{most} time(s) each; {failures} failures of {requests} requests; {took:.2f} s / ideal "
         f"{ideal:.2f} s = {took / ideal:.2f} (as if nothing failed {plain:.2f} s: "
-        f"{took / plain:.2f}); openai {library.__version__}"
+        f"{took / plain:.2f}); httpx {library.__version__}"
     )
 
 
