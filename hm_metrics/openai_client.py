@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from hm_metrics.openai_failures import (
+    ALONE,
     HOPELESS,
     REFUSED,
     RETRY,
@@ -47,6 +48,8 @@ ENDS = ("/chat/completions", "/completions", "/embeddings")
 LONGEST_RETRY_AFTER_S = 120.0  # what a server may ask for; beyond that the run ends
 UNUSABLE_ATTEMPTS = 3  # of a call whose answers cannot be used: the same comes again
 UNUSABLE_CALLS = 64  # given up so, without one success: the endpoint serves nobody
+# Such as a wrong key, in a row, by an endpoint that has served others: then it serves nobody any more.
+HOPELESS_IN_A_ROW = 3
 T = TypeVar("T")
 Call = Callable[["Client"], Awaitable[T]]
 
@@ -203,6 +206,7 @@ class _Run:
         self._secrets = endpoint.secrets
         self._unusable: Counter[int] = Counter()  # answers of each call
         self._given_up = 0  # calls, for such answers
+        self._hopeless_in_a_row = 0
         self._last: dict[int, Failure] = {}  # of calls that are to be asked again
         self._hopeless: Failure | None = None  # why nothing more is asked
 
@@ -256,6 +260,7 @@ class _Run:
                 self._failed(waiting, index, attempt, error)
             else:
                 self._successes += 1
+                self._hopeless_in_a_row = 0
                 self._end(waiting, index, result)
 
     def _failed(self, waiting: RetryQueue, index: int, attempt: int, error: Exception) -> None:
@@ -268,6 +273,9 @@ class _Run:
             wait = backoff(attempt, endpoint.first_wait_s, endpoint.longest_wait_s)
         elif wait > LONGEST_RETRY_AFTER_S:
             kind, reason = HOPELESS, f"{reason} It asks to wait {wait:.0f} s, which is too long."
+        self._hopeless_in_a_row += kind == HOPELESS
+        if kind == HOPELESS and self._successes and self._hopeless_in_a_row < HOPELESS_IN_A_ROW:
+            kind = ALONE
         failure = Failure(
             found.what, reason, attempt, refused=kind == REFUSED, hopeless=kind == HOPELESS
         )

@@ -17,9 +17,10 @@ from hm_models.secrets import Secrets
 if TYPE_CHECKING:
     import httpx
 
-# Try again; the same, but it was asked and answered; this call is refused for good; every call would
-# fail alike.
-RETRY, UNUSABLE, REFUSED, HOPELESS = "retry", "unusable", "refused", "hopeless"
+# Try again; the same, but it was asked and answered; this call is refused for good; this call is given
+# up for now; every call would fail alike.
+RETRY, UNUSABLE, REFUSED = "retry", "unusable", "refused"
+ALONE, HOPELESS = "alone", "hopeless"
 _RETRIED_STATUS = {408, 409, 425, 429}  # and 5xx
 _HOPELESS_STATUS = {
     401,
@@ -123,9 +124,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return seconds if 0 <= seconds < float("inf") else None
     try:
         date = email.utils.parsedate_to_datetime(headers["retry-after"])
-    except (KeyError, ValueError, TypeError):
+        return max(0.0, date.timestamp() - time.time())
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, date.timestamp() - time.time())
 
 
 def _clean(error: BaseException, secrets: Secrets) -> str:
