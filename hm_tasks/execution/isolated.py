@@ -76,7 +76,7 @@ class Runner:
         """
         for part in run.parts():
             said = b""
-            for said, content in self._run(part, deadline):  # noqa: B007
+            for said, content in self._run(part, deadline):
                 yield said, content
             if said != OUTPUT:
                 return
