@@ -1,11 +1,11 @@
 """The process in which `evalplus.evaluate` runs a program, as far as a program can tell.
 
-evalplus 0.3.1 runs programs in forks of a process that has imported all of `evalplus.evaluate`, and takes
-functions away in the fork alone. So what that process had loaded works (`import pandas`), and what has to
-be loaded without those functions may not. It has called its way to a certain depth, which counts against
-a program's recursion. Both are the same here, for every program. evalplus itself holds answers (its oracles,
-its generators' examples), so that its files are hidden from programs, and nothing of it stays loaded but
-its guards. What differs: docs/scoring.md.
+evalplus 0.3.1 runs programs in forks of a process that has imported all of `evalplus.evaluate`, and
+takes functions away in the fork alone. So what that process had loaded works (`import pandas`), and
+what has to be loaded without those functions may not. It has called its way to a certain depth,
+which counts against a program's recursion. Both are the same here, for every program. evalplus itself
+holds answers (its oracles, its generators' examples), so that its files are hidden from programs, and
+nothing of it stays loaded but its guards. What differs: docs/scoring.md.
 
     sources = Sources.of("evalplus")                # once, in the runner, before it isolates itself
     guards = load(own_folder, sources)              # once, isolated
@@ -31,8 +31,8 @@ from typing import Any
 
 from hm_tasks.execution import semaphore
 
-# The frame, counted from the bottom, that calls a program under the command `evalplus.evaluate`, and what
-# that command imports, or loads on its way to a program, beside `evalplus.evaluate`.
+# The frame, counted from the bottom, that calls a program under the command `evalplus.evaluate`, and
+# what that command imports, or loads on its way to a program, beside `evalplus.evaluate`.
 FRAMES = 28
 LOADED = (
     "concurrent.futures.process",

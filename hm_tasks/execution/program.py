@@ -54,7 +54,7 @@ class Run:
     first: int = 0
 
     def parts(self) -> list[Run]:
-        """The runs that it consists of, each in a process of its own: whole programs have one a test."""
+        """The runs that it consists of, each in a process of its own: whole programs one a test."""
         if self.entry_point or not self.time_limits:
             return [self]
         limits = enumerate(self.time_limits)

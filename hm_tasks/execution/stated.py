@@ -3,10 +3,11 @@
     as_json((1, {2: 3}))                                # [1, {"2": 3}]
     same_text("0.50\\n", "0.5", TOKENS, 0.0)            # True
 
-Oracles (`hm_tasks.execution.oracle`) for values: `json` for those that came as JSON, which has no tuples and
-no keys but text; `apps` also takes the only item of a list for the list, since files in APPS's form wrap
-results or do not, and its evaluation takes both (testing_util.py of hendrycks/apps). For printed text:
-`stdout`, `stdout-tokens` and `stdout-apps`; what each accepts is in docs/traces.md.
+Oracles (`hm_tasks.execution.oracle`) for values: `json` for those that came as JSON, which has no
+tuples and no keys but text; `apps` also takes the only item of a list for the list, since files in
+APPS's form wrap results or do not, and its evaluation takes both (testing_util.py of
+hendrycks/apps). For printed text: `stdout`, `stdout-tokens` and `stdout-apps`; what each accepts is
+in docs/traces.md.
 """
 
 from __future__ import annotations
@@ -60,24 +61,18 @@ def same_text(out: Any, expected: Any, oracle: str, atol: float) -> bool:
         return True
     if oracle == APPS_TEXT and _as_apps(out, expected):
         return True
-    if oracle == STDOUT:
-        given, wanted = _BLANKS.split(out), _BLANKS.split(expected)
-        same = str.__eq__
-    else:
-        given, wanted = out.split(), expected.split()
-        same = _same_word if oracle == TOKENS else str.__eq__
-    if not atol and oracle != TOKENS:
+    if oracle != TOKENS and not atol:
         return False
+    split = _BLANKS.split if oracle == STDOUT else str.split
+    given, wanted = split(out), split(expected)
     return len(given) == len(wanted) and all(
-        same(one, other) or _close(one, other, atol)
+        one == other or (oracle == TOKENS and _one_value(one, other)) or _close(one, other, atol)
         for one, other in zip(given, wanted, strict=True)
     )
 
 
-def _same_word(one: str, other: str) -> bool:
-    """Whether two words are equal, or numbers of one value of which one has a fraction or exponent."""
-    if one == other:
-        return True
+def _one_value(one: str, other: str) -> bool:
+    """Whether two words are numbers of one value, at least one with a fraction or an exponent."""
     if _WHOLE.fullmatch(one) and _WHOLE.fullmatch(other):
         return False
     if not _NUMBER.fullmatch(one) or not _NUMBER.fullmatch(other):
@@ -102,17 +97,20 @@ def _as_apps(out: str, expected: str) -> bool:
         return True
     given, wanted = [line for line in given if line], [line for line in wanted if line]
     numbers, right = _floats(given), _floats(wanted)
-    if numbers is not None and right is not None and len(numbers) == len(right):
-        if all(
-            one == other or abs(one - other) <= ABSOLUTE + RELATIVE * abs(other)
-            for one, other in zip(numbers, right, strict=True)
-        ):
-            return True
+    if numbers is not None and right is not None and _all_close(numbers, right):
+        return True
     words = [{frozenset(line.split()) for line in lines} for lines in (given, wanted)]
     if words[0] == words[1]:
         return True
     rounded = [_rounded(lines) for lines in words]
     return rounded[0] is not None and rounded[0] == rounded[1]
+
+
+def _all_close(given: list[float], wanted: list[float]) -> bool:
+    return len(given) == len(wanted) and all(
+        one == other or abs(one - other) <= ABSOLUTE + RELATIVE * abs(other)
+        for one, other in zip(given, wanted, strict=True)
+    )
 
 
 def _lines(text: str) -> list[str]:

@@ -6,12 +6,13 @@ For problems without an entry point, inside the sandbox, in place of calling a f
     run.load()
     run("3 4\\n")        # what it printed, `normalised`
 
-Each test is a process of its own, whose working folder holds the program's file. Descriptors 0 and 1 are
-real files, so `input`, `sys.stdin` and its `buffer`, `open(0)`, `/dev/stdin`, `os.read`, `os.write` and
-whatever else a program reads and writes by are what they are at a shell; nothing is translated at the ends
-of lines. A run ends as Python ends: threads that are no daemons are waited for, functions of `atexit` are
-called, what is left is collected, buffers are flushed. `SystemExit` with 0 or nothing is a normal end, and
-so is `os._exit(0)`, without all that; any other exit code is an exception.
+Each test is a process of its own, whose working folder holds the program's file. Descriptors 0 and
+1 are real files, so `input`, `sys.stdin` and its `buffer`, `open(0)`, `/dev/stdin`, `os.read`,
+`os.write` and whatever else a program reads and writes by are what they are at a shell; nothing is
+translated at the ends of lines. A run ends as Python ends: threads that are no daemons are waited
+for, functions of `atexit` are called, what is left is collected, buffers are flushed. `SystemExit`
+with 0 or nothing is a normal end, and so is `os._exit(0)`, without all that; any other exit code is
+an exception.
 """
 
 from __future__ import annotations
@@ -153,9 +154,8 @@ def _stream(descriptor: int, mode: str, errors: str) -> Any:
     raw: Any = io.FileIO(descriptor, mode, closefd=False)
     raw.name = f"<{('stdin', 'stdout', 'stderr')[descriptor]}>"
     buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
-    stream: Any = io.TextIOWrapper(
-        buffer, "utf-8", errors, newline="\n", line_buffering=descriptor == 2
-    )
+    by_line = descriptor == 2
+    stream: Any = io.TextIOWrapper(buffer, "utf-8", errors, newline="\n", line_buffering=by_line)
     stream.mode = mode
     return stream
 

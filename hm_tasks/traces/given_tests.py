@@ -126,8 +126,8 @@ def _from_assertions(tests: Any, entry_point: str) -> tuple[list[list[Any]], lis
         except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
             if "integer string conversion" in str(error):
                 raise BadProblem(
-                    f"field `tests`, item {number} is {_shown(test)}. It holds a number with more digits "
-                    "than Python reads: write it in hexadecimal (0x...)."
+                    f"field `tests`, item {number} is {_shown(test)}. It holds a number with more "
+                    "digits than Python reads: write it in hexadecimal (0x...)."
                 ) from None
             raise BadProblem(
                 f"field `tests`, item {number} is {_shown(test)}. Write `assert {entry_point}(...) == "
@@ -181,10 +181,12 @@ def _from_input_output(record: dict[str, Any]) -> Tests:
 
 def _integer_keys(arguments: list[Any]) -> list[Any]:
     """With whole numbers for the keys of a first dict that has no others: JSON made them text."""
-    match arguments:
-        case [{**first}, *others] if all(map(_WHOLE_NUMBER.fullmatch, first)):
-            return [{int(key): value for key, value in first.items()}, *others]
-    return arguments
+    if not arguments or not isinstance(arguments[0], dict):
+        return arguments
+    first: dict[str, Any] = arguments[0]
+    if not all(_WHOLE_NUMBER.fullmatch(key) for key in first):
+        return arguments
+    return [{int(key): value for key, value in first.items()}, *arguments[1:]]
 
 
 def _counted(cases: list[Any]) -> Any:

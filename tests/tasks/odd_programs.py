@@ -1,7 +1,7 @@
 """Programs for HumanEval/53 (`add(x, y)`) that ask what process they run in, one line or more each.
 
-Each is the head of a program whose function is right, unless it defines `add` itself: so it passes where
-its head runs. `evalplus.evaluate` decides which do. None reads the clock or draws a number.
+Each is the head of a program whose function is right, unless it defines `add` itself: so it passes
+where its head runs. `evalplus.evaluate` decides which do. None reads the clock or draws a number.
 """
 
 from __future__ import annotations
@@ -540,7 +540,9 @@ def programs(load: int = 0, call: int = 0) -> list[str]:
 
 
 def _defines(head: str) -> bool:
-    return any(line.startswith(("def add(", "async def add(", "add =")) for line in head.split("\n"))
+    return any(
+        line.startswith(("def add(", "async def add(", "add =")) for line in head.split("\n")
+    )
 
 
 def importing(names: list[str]) -> list[str]:
@@ -553,5 +555,7 @@ def importing(names: list[str]) -> list[str]:
         """
     )
     return [
-        text for name in names for text in (f"import {name}\n{FUNCTION}", inside.format(name).lstrip())
+        text
+        for name in names
+        for text in (f"import {name}\n{FUNCTION}", inside.format(name).lstrip())
     ]

@@ -111,12 +111,11 @@ def _fill(root: str, readable: Sequence[str], hidden: Iterable[str]) -> None:
         if not bound and not os.path.lexists(root + path):
             os.makedirs(os.path.dirname(root + path), exist_ok=True)
             os.symlink(os.path.realpath(path), root + path)
-    for number, (name, file) in enumerate(zip(("stdin", "stdout"), STREAMS, strict=True)):
-        os.makedirs(f"{root}/dev/fd", exist_ok=True)
-        for link in (name, f"fd/{number}"):
-            os.symlink(
-                f"{root}/{file}", f"{root}/dev/{link}"
-            )  # the scratch folder has this path inside
+    os.makedirs(f"{root}/dev/fd", exist_ok=True)
+    for number, name in enumerate(STREAMS):
+        for link in (name.lstrip("."), f"fd/{number}"):
+            # Seen from inside: the scratch folder keeps its path.
+            os.symlink(f"{root}/{name}", f"{root}/dev/{link}")
     nothing = os.path.join(root, ".nothing")
     os.close(os.open(nothing, os.O_CREAT, 0o444))
     for path in hidden:

@@ -151,7 +151,11 @@ BROKEN = {
         "base test 1: out of time",
     ),
     "prints without end": ("while True: print('x' * 9999)", FAIL, "base test 1 raised OSError"),
-    "ends its process unflushed": ("import os\nprint(3)\nos._exit(0)", FAIL, "base test 1 of 3 failed"),
+    "ends its process unflushed": (
+        "import os\nprint(3)\nos._exit(0)",
+        FAIL,
+        "base test 1 of 3 failed",
+    ),
     "ends its process with 1": (
         "import os\nprint(3, flush=True)\nos._exit(1)",
         TIMEOUT,
