@@ -11,7 +11,6 @@ caches.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import os
 
