@@ -24,7 +24,7 @@ from hm_tasks.logged_samples import LogError
 from hm_tasks.over_questions import MAX_ITERATIONS
 from hm_tasks.report.logs import CODE, FULFILLMENT, OTHER, REFUSALS, Log, read
 from hm_tasks.report.points import Point
-from hm_tasks.report.protocol import Facts, facts_of
+from hm_tasks.report.protocol import Facts, asked_amiss, facts_of
 from hm_tasks.report.results import TaskRun
 from hm_tasks.report.values import COSINES, Value, make_value, mean_of, mean_value
 from hm_tasks.report.vectors import (
@@ -222,6 +222,7 @@ def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[s
         warnings.append(
             f"its samples give another {', '.join(differing[:3])} than its results; the samples count."
         )
+    warnings += asked_amiss(run)
     judging = run.metadata.get("judging")
     if isinstance(judging, dict) and judging.get("warning"):
         warnings.append(f"{judging['warning']}.")
