@@ -46,7 +46,7 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
         "prompts": _cut(prompts.get("sha256")),
         "date in the prompts": run.run.get("chat_date"),
         "truncated prompts": _count(run, "truncated_prompts") or None,
-        "system prompt": _cut(run.facts["system prompt"]),
+        "system prompt": prompts.get("system") or _cut(run.facts["system prompt"]),
         "few-shot": run.facts["few-shot"],
         "isolation": metadata.get("isolation"),
         "embedder": embedding,
@@ -66,9 +66,11 @@ def asked_amiss(run: TaskRun) -> list[str]:
     warnings = []
     if cut := _count(run, "truncated_prompts"):
         warnings.append(f"the prompts of {cut:.0f} samples were longer than the context, and cut.")
-    n_samples, questions = run.metadata.get("n_samples"), run.facts["questions"]
-    counted = isinstance(n_samples, int) and isinstance(questions, int)
-    if counted and _count(run, "equal_samples") >= (n_samples - 1) * questions > 0:
+    n_samples, questions = (
+        number if isinstance(number, int) else 0
+        for number in (run.metadata.get("n_samples"), run.facts["questions"])
+    )
+    if 0 < (n_samples - 1) * questions <= _count(run, "equal_samples"):
         warnings.append("all samples of a question are copies of one: pass@k is pass@1.")
     return warnings
 

@@ -179,3 +179,11 @@ def test_the_digest_of_prompts_is_that_of_what_all_of_them_share(task, apply):
     dated.build_all_requests(limit=1, system_instruction="Today: 28 Nov 2026", **flag)
     if apply:
         assert facts(dated.instances)["sha256"] != facts([one])["sha256"]
+
+
+def test_a_system_instruction_that_completion_prompts_have_no_place_for_is_said(caplog):
+    loaded = load("demo_passk", n_samples=1, k=[1], diversity=[])
+    loaded.build_all_requests(limit=1, system_instruction="Be brief.")
+    loaded.note_samples(loaded.instances)
+    assert loaded.dump_config()["metadata"]["prompts"]["system"] == "left out"
+    assert "--system_instruction was left out" in caplog.text
