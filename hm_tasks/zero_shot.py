@@ -88,7 +88,7 @@ class ZeroShotTask(Task):
         if self._system and prompts.get("style") == "completion":
             prompts["system"] = "left out"
             logger.warning(
-                "%s: completion prompts have no system turn, so that --system_instruction was left out.",
+                "%s: completion prompts have no system turn: --system_instruction was left out.",
                 self.task_name,
             )
         for request in requests:  # of models that tell of their samples this is known by now
