@@ -1,18 +1,23 @@
-"""How many samples may go without a verdict before a number over the others says nothing.
+"""When too much has no score, a rate over the rest is not the rate that was asked for.
 
-    why_no_value(unscored=40, samples=164)      # "40 of 164 samples have no verdict (more than 10 %)"
-
-Samples without a verdict are left out, never counted as wrong. If few are, that changes little; if many
-are, whoever made them unscored has chosen what is measured. An own choice, named once, here.
+>>> in_place_of_rate(unscored=1, total=100)
+>>> in_place_of_rate(unscored=27, total=36)
+'unscored: 27 of 36'
 """
 
 from __future__ import annotations
 
-MOST_UNSCORED = 0.1  # share of samples
+MOST_UNSCORED = 0.05  # share of samples without a score beyond which there is no headline number
 
 
-def why_no_value(unscored: int, samples: int) -> str:
-    """Why a headline number has no value, in words; empty where it has one."""
-    if unscored <= MOST_UNSCORED * samples:
-        return ""
-    return f"{unscored:,} of {samples:,} samples have no verdict (more than {MOST_UNSCORED:.0%})"
+def in_place_of_rate(unscored: int, total: int, most: float = MOST_UNSCORED) -> str | None:
+    """What stands where the number would, or None where the number may stand.
+
+    Args:
+        unscored: samples that nobody has found out about.
+        total: all samples, these among them.
+        most: the largest share that may be left out.
+    """
+    if unscored <= most * total:
+        return None
+    return f"unscored: {unscored} of {total}"
