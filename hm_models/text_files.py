@@ -52,6 +52,12 @@ class Line:
     value: Any
 
 
+def is_own(file: Path, folder: Path) -> bool:
+    """Whether a name in a folder is a file, and no link out of it: a folder of somebody else's may lead
+    to files of the reader's, which would then be shown."""
+    return file.is_file() and file.resolve().is_relative_to(folder.resolve())
+
+
 def open_bytes(file: Path) -> BinaryIO:
     """A file's content, unpacked where it is gzip's, whatever its name."""
     opened = file.open("rb")

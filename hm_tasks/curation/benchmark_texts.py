@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from hm_models.text_files import TextFileError, json_lines
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, is_at_hand
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.problem_sets import load_set
@@ -43,12 +43,13 @@ def prompts_of(name: str) -> list[str]:
     if name in BENCHMARKS:
         return [problem.prompt for problem in load_set(name).problems.values()]
     prompts = []
-    with Path(name).open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                prompts.append(str(json.loads(line)["prompt"]))
-            except (ValueError, KeyError, TypeError):
+    try:
+        for line in json_lines(Path(name)):
+            if not isinstance(line.value, dict) or not isinstance(line.value.get("prompt"), str):
                 raise CurationError(
-                    f"{name}, line {number}: expected JSON with a `prompt`, the text of a problem."
-                ) from None
+                    f"{name}, line {line.number}: expected JSON with a `prompt`, the text of a problem."
+                )
+            prompts.append(line.value["prompt"])
+    except (TextFileError, OSError) as error:
+        raise CurationError(f"{error} Expected lines of JSON with a `prompt`.") from None
     return prompts

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+
+from hm_models.text_files import write_pieces
 
 
 def to_disk(path: Path) -> None:
@@ -13,3 +16,17 @@ def to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_lines(file: Path, lines: Iterable[str]) -> int:
+    """Write lines as they come, and return how many."""
+    number = 0
+
+    def counted() -> Iterable[str]:
+        nonlocal number
+        for line in lines:
+            number += 1
+            yield line + "\n"
+
+    write_pieces(file, counted())
+    return number

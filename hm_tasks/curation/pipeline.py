@@ -20,12 +20,13 @@ from hm_metrics.embedders import Unusable, why_unusable
 from hm_tasks.code_passk.benchmarks import BENCHMARKS
 from hm_tasks.curation.benchmark_texts import benchmarks_to_check, prompts_of
 from hm_tasks.curation.contamination import decontaminate
+from hm_tasks.curation.disk import write_lines
 from hm_tasks.curation.duplicates import deduplicate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.export import EXPORTS
 from hm_tasks.curation.likeness import ProgramVectors, alike
 from hm_tasks.curation.problem_sets import ProblemSets
-from hm_tasks.curation.record import CORRECT, UNSCORED, Record
+from hm_tasks.curation.record import CORRECT, UNSCORED, Record, read_records
 from hm_tasks.curation.rewrite import REWRITTEN, estimate_of, rewrite, unfinished
 from hm_tasks.curation.select import (
     RANDOM,
@@ -129,9 +130,9 @@ class Curation:
         source, given = _before(at, "rewrite")
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
-            logger.info(estimate_of(_records(source), rewriter))
+            logger.info(estimate_of(read_records(source), rewriter))
             facts[RECORDS] = _write(
-                draft, rewrite(_records(source), rewriter, counts, quiet=self._quiet)
+                draft, rewrite(read_records(source), rewriter, counts, quiet=self._quiet)
             )
             counts.pop(REWRITTEN, None)
             if missing := unfinished(counts):
@@ -147,7 +148,7 @@ class Curation:
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             statuses: Counter[str] = Counter()
             sets = ProblemSets(self._settings.problems)
-            facts[RECORDS] = _write(draft, verify(_records(source), sets, place, statuses))
+            facts[RECORDS] = _write(draft, verify(read_records(source), sets, place, statuses))
             facts["statuses"] = dict(sorted(statuses.items()))
             if statuses[UNSCORED]:
                 facts[UNFINISHED] = statuses[UNSCORED]
@@ -161,13 +162,13 @@ class Curation:
 
     def _deduplicate(self, at: Workplace) -> Plan:
         source, given = _before(at, "deduplicate")
-        answered = {record.provenance["problems"] for record in _records(source)}
+        answered = {record.provenance["problems"] for record in read_records(source)}
         names, not_checked = benchmarks_to_check(self._settings.decontaminate, answered)
         duplicates, contamination = self._settings.duplicates(), self._settings.contamination()
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             texts = {Path(name).name: prompts_of(name) for name in names}
-            kept = deduplicate(_correct(_records(source), counts), duplicates, counts)
+            kept = deduplicate(_correct(read_records(source), counts), duplicates, counts)
             facts[RECORDS] = _write(draft, decontaminate(kept, texts, contamination, counts))
             facts["checked_against"] = {name: len(prompts) for name, prompts in texts.items()}
             facts["not_checked_against"] = not_checked
@@ -225,7 +226,7 @@ class Curation:
     def _export(self, at: Workplace) -> Plan:
         source, given = _before(at, "export")
         before = {step: done for step in OUTPUTS if step != "export" and (done := at.done(step))}
-        card = card_of(_records(source), before)
+        card = card_of(read_records(source), before)
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             for name in self._settings.exports:
@@ -255,20 +256,9 @@ def _before(at: Workplace, step: str) -> tuple[Path, str]:
     )
 
 
-def _records(file: Path) -> Iterator[Record]:
-    with file.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield Record.read(line)
-
-
 def _write(file: Path, records: Iterable[Record]) -> int:
     """Write records line by line; returns how many."""
-    count = 0
-    with file.open("w", encoding="ascii") as lines:
-        for record in records:
-            lines.write(record.line() + "\n")
-            count += 1
-    return count
+    return write_lines(file, (record.line() for record in records))
 
 
 def _correct(records: Iterable[Record], counts: Counter[str]) -> Iterator[Record]:

@@ -15,7 +15,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-LOG = re.compile(r"samples_(?P<task>.+)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.:-]+)\.jsonl")
+from hm_models.text_files import MALFORMED, is_own, read_json
+from hm_tasks.escaping import one_line
+
+LOG = re.compile(r"samples_(?P<task>.+)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.:-]+)\.jsonl(\.gz)?")
+LONGEST_NAME = 1000  # letters of a model's name or folder
+MOST, NESTED = 100_000, 200  # letters and brackets of what is known of a log
 # Of a merge, what else than its two sides and alpha shapes it.
 MERGE = (
     "merge_method",
@@ -53,21 +58,26 @@ def origin_of(file: Path) -> Origin:
         return Origin()
     task = named["task"]
     try:
-        data = json.loads(results_beside(file).read_text(encoding="utf-8"))
+        if not is_own(beside := results_beside(file), file.parent):
+            raise FileNotFoundError(beside)
+        data = read_json(beside)
         run = _mapping(data["config"])
         kwargs = _mapping(_mapping(_mapping(data["configs"]).get(task)).get("generation_kwargs"))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, *MALFORMED):
         return Origin(task, named["stamp"], {"task": task})
     merge = _mapping(run.get("merge"))
     fields = {
         "task": task,
-        "model": data.get("model_name") or run.get("model"),
-        **{name: merge.get(name) for name in ("base", "instruct", "alpha", "fingerprint")},
+        "model": _name(data.get("model_name") or run.get("model")),
+        **{name: _name(merge.get(name)) for name in ("base", "instruct", "fingerprint")},
+        "alpha": merge.get("alpha"),
         "merge": {name: merge[name] for name in MERGE if merge.get(name) not in (None, {})},
         "seed": _mapping(run.get("sampling")).get("seed"),
         "sampling": sampling(kwargs),
     }
     known = {name: value for name, value in fields.items() if value not in (None, {})}
+    if not _is_plain(known):
+        return Origin(task, named["stamp"], {"task": task})
     return Origin(task, named["stamp"], known, _mapping(run.get("versions")))
 
 
@@ -94,7 +104,21 @@ def of_request(arguments: Any) -> dict[str, Any]:
 
 def sampling(kwargs: dict[str, Any]) -> dict[str, Any]:
     """How texts were drawn, out of a request's arguments."""
-    return {name: kwargs[name] for name in SAMPLING if kwargs.get(name) is not None}
+    return {name: kwargs[name] for name in SAMPLING if isinstance(kwargs.get(name), (int, float))}
+
+
+def _is_plain(fields: dict[str, Any]) -> bool:
+    """Whether values are small enough to stand with each record: a merge's settings are a few words."""
+    try:
+        text = json.dumps(fields)
+    except RecursionError:
+        return False
+    return len(text) < MOST and text.count("[") + text.count("{") < NESTED
+
+
+def _name(value: Any) -> str | None:
+    """A name on one line; it goes into cards and their headers."""
+    return one_line(value, LONGEST_NAME) if isinstance(value, str) else None
 
 
 def _mapping(value: Any) -> dict[str, Any]:

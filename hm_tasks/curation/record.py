@@ -1,6 +1,6 @@
 """One sample on its way into a training set: a line of each file that curation writes.
 
-records = [Record.read(line) for line in file]
+records = list(read_records(Path("3_verified.jsonl")))
 file.write(records[0].line())
 """
 
@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from hm_models.text_files import lines_of
 
 CORRECT, WRONG, TIMEOUT, UNSCORED = "correct", "wrong", "timeout", "unscored"
 
@@ -57,3 +61,9 @@ class Record:
     def read(cls, line: str) -> Record:
         """What `line` wrote."""
         return cls(**json.loads(line))
+
+
+def read_records(file: Path) -> Iterator[Record]:
+    """The records of a file that `line` wrote, one in memory at a time."""
+    for _, _, line in lines_of(file):
+        yield Record.read(line)

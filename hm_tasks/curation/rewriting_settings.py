@@ -15,6 +15,7 @@ from typing import Any
 
 from hm_metrics.openai_client import Endpoint, EndpointError
 from hm_models.places import cache_folder
+from hm_models.text_files import TextFileError, read_text
 from hm_tasks.curation.markers import MARKERS
 from hm_tasks.curation.record import Record
 from hm_tasks.endpoint_settings import how_to_ask
@@ -59,7 +60,7 @@ class RewriteSettings:
     """
 
     model: str
-    template: str = dataclasses.field(default_factory=lambda: PROMPT.read_text(encoding="utf-8"))
+    template: str = dataclasses.field(default_factory=lambda: read_text(PROMPT))
     temperature: float = 0.0
     max_tokens: int = 4096
     base_url: str | None = None
@@ -131,8 +132,8 @@ class RewriteSettings:
 def _load(where: str | None) -> str:
     path = Path(where).expanduser() if where else PROMPT
     try:
-        template = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        template = read_text(path)
+    except (OSError, TextFileError) as error:
         raise ProtocolError(
             f"rewrite_prompt: {path} cannot be read as UTF-8 text ({error})."
         ) from None

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from hm_metrics.subset import facility_location, farthest_point
+from hm_models.text_files import lines_of, open_bytes
 from hm_tasks.curation.record import Record
 
 RANDOM, DIVERSE, REPRESENTATIVE = WAYS = ("random", "diverse", "representative")
@@ -45,12 +46,9 @@ class Index:
     @classmethod
     def of(cls, file: Path) -> Index:
         problems: dict[str, list[int]] = defaultdict(list)
-        offset = 0
-        with file.open("rb") as lines:
-            for line in lines:
-                record = Record.read(line.decode())
-                problems[f"{record.provenance['dataset']} {record.problem}"].append(offset)
-                offset += len(line)
+        for _, offset, line in lines_of(file):
+            record = Record.read(line)
+            problems[f"{record.provenance['dataset']} {record.problem}"].append(offset)
         return cls(file, dict(problems))
 
     def read(self, offsets: list[int]) -> list[Record]:
@@ -59,10 +57,10 @@ class Index:
 
     def each(self, offsets: list[int]) -> Iterator[Record]:
         """The same, one in memory at a time."""
-        with self.file.open("rb") as file:
+        with open_bytes(self.file) as file:
             for offset in offsets:
                 file.seek(offset)
-                yield Record.read(file.readline().decode())
+                yield Record.read(file.readline().decode("utf-8"))
 
     def by_problem(self) -> Iterator[tuple[str, list[int], list[Record]]]:
         """Each problem with its offsets and records, one problem in memory at a time."""

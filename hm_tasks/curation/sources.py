@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hm_models.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.markers import BEGIN_SOLUTION
 from hm_tasks.curation.problem_sets import ProblemSets, has_tests
@@ -28,15 +29,19 @@ from hm_tasks.curation.steps import digest
 from hm_tasks.execution.problem import Problem
 from hm_tasks.traces.program import program_of
 
+ENDS = (".jsonl", ".jsonl.gz")
 TRACES = "_traces"  # how names of tasks end whose answers are a thought and a program
+logger = logging.getLogger(__name__)
 # Why a sample is left out, or a line with all its samples.
 NO_JSON = "line is no JSON"
+NO_FILE = "file that cannot be read"
 NO_SAMPLE = "line is no sample"
 NO_TEXT = "sample is no text"
 NO_PROGRAM = "no program in the sample"
 NO_SUCH_PROBLEM = "problem that the data set lacks"
 NO_TESTS = "problem without tests"
 NO_PROBLEMS = "no problems are known for"
+LINK = "file that is a link out of its folder, or no plain file"
 OLDER = "file of an older run of its task in its folder"
 TWICE = "file that is there already, under another name"
 
@@ -72,7 +77,10 @@ def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
     files: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(path.rglob("samples_*.jsonl"))
+            inside = sorted(file for end in ENDS for file in path.rglob(f"samples_*{end}"))
+            if links := [file for file in inside if not is_own(file, path)]:
+                counts[LINK] += len(links)
+                inside = [file for file in inside if file not in links]
             if not inside:
                 raise CurationError(
                     f"{path} holds no samples_*.jsonl. Name a folder that lm_eval wrote to with "
@@ -106,28 +114,38 @@ def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
 def read_files(
     sources: Iterable[Source], sets: ProblemSets, counts: Counter[str]
 ) -> Iterator[Record]:
-    """The records of files, in their order, with `counts` of what is left out."""
+    """The records of files, in their order, with `counts` of what is left out.
+
+    What is wrong with a line that is no JSON is logged, with its file and number.
+    """
     for source in sources:
-        first: set[str] = set()  # the filter whose lines count: others have the same texts
-        with source.path.open("rb") as lines:
-            for number, raw in enumerate(lines, start=1):
-                if not raw.strip():
-                    continue
-                try:
-                    line = json.loads(raw)
-                except (ValueError, RecursionError):
-                    counts[NO_JSON] += 1
-                    continue
-                try:
-                    problem, samples = _read_line(line)
-                except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-                    counts[NO_SAMPLE] += 1
-                    continue
-                of = str(line.get("filter"))
-                first = first or {of}
-                if of in first:
-                    facts = source.origin.fields | of_request(line.get("arguments"))
-                    yield from _records(source, number, problem, samples, facts, sets, counts)
+        bad: list[str] = []
+        try:
+            yield from _of_file(source, sets, counts, bad)
+        except (TextFileError, OSError) as error:
+            counts[NO_FILE] += 1
+            logger.warning("%s", error)
+        if bad:
+            counts[NO_JSON] += len(bad)
+            more = f" ({len(bad) - 1} more such lines)" if len(bad) > 1 else ""
+            logger.warning("%s%s", bad[0], more)
+
+
+def _of_file(
+    source: Source, sets: ProblemSets, counts: Counter[str], bad: list[str]
+) -> Iterator[Record]:
+    first: set[str] = set()  # the filter whose lines count: others have the same texts
+    for line in json_lines(source.path, bad):
+        try:
+            problem, samples = _read_line(line.value)
+            of = str(line.value.get("filter"))
+            facts = source.origin.fields | of_request(line.value.get("arguments"))
+        except MALFORMED:
+            counts[NO_SAMPLE] += 1
+            continue
+        first = first or {of}
+        if of in first:
+            yield from _records(source, line.number, problem, samples, facts, sets, counts)
 
 
 def _records(
@@ -179,7 +197,7 @@ def _read_line(line: dict[str, Any]) -> tuple[Any, list[_Sample]]:
     """The problem and the samples of a line.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError, IndexError: it is neither form.
+        MALFORMED: it is neither form.
     """
     if "resps" not in line:
         if "solution" in line:
@@ -220,8 +238,8 @@ def _program(sample: _Sample, problem: Problem, task: str) -> tuple[str, str]:
 def _scored(logged: str) -> str | None:
     """The program in a verdict as this project logs it; None for what is none."""
     try:
-        verdict = json.loads(logged)
-    except (ValueError, RecursionError):
+        verdict = parse_json(logged)
+    except ValueError:
         return None
     program = verdict.get("program") if isinstance(verdict, dict) else None
     return program if isinstance(program, str) else None

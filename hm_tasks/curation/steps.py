@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hm_models.text_files import read_json, write_text
 from hm_tasks.curation.disk import to_disk
 from hm_tasks.curation.errors import CurationError
 
@@ -91,7 +92,7 @@ class Workplace:
         self._lock = _take(self.folder / LOCK)
         (self.folder / NOTES).mkdir(exist_ok=True)
         for folder in (self.folder, self.folder / NOTES):
-            for draft in folder.glob(".*.draft"):  # of a process that was killed
+            for draft in folder.glob(".*.draft*"):  # of a process that was killed
                 _remove(draft)
         return self
 
@@ -104,7 +105,7 @@ class Workplace:
     def done(self, step: str) -> Done | None:
         """What is noted of a step; None unless its output is there as it was written."""
         try:
-            found = Done(**json.loads(self._note(step).read_text()))
+            found = Done(**read_json(self._note(step)))
             return found if found.sha256 == digest(self.output(step)) else None
         except (OSError, ValueError, TypeError):
             return None
@@ -162,7 +163,7 @@ class Workplace:
     def write(self, file: Path, content: str) -> None:
         """Write a small file, whole or not at all."""
         draft = file.with_name(f".{file.name}.draft")
-        draft.write_text(content + "\n")
+        write_text(draft, content + "\n")
         _replace(draft, file)
 
     def _note(self, step: str) -> Path:

@@ -15,6 +15,7 @@ from hm_tasks.curation.record import Record
 from hm_tasks.curation.steps import OUTPUTS, Done, Workplace
 
 PACKAGES = ("hindsight-merging", "lm_eval", "evalplus", "datasketch", "datasets", "numpy")
+NAME = 100  # letters of a set's name
 RECORDS = "records"  # among a step's facts: how many it wrote
 
 
@@ -50,7 +51,7 @@ def card_of(records: Iterable[Record], done: dict[str, Done]) -> Card:
         samplings[json.dumps(told.get("sampling"), sort_keys=True)] = None
     name = "-".join([*sets, *(f"alpha{alpha}" for alpha in alphas)])
     return Card(
-        name=re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-") or "samples",
+        name=re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-")[:NAME] or "samples",
         models=tuple(models),
         alphas=tuple(alphas),
         counts={

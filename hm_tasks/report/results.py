@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_models.text_files import MALFORMED, TextFileError, read_json
+from hm_models.text_files import MALFORMED, TextFileError, is_own, read_json
 from hm_tasks.escaping import one_line
 from hm_tasks.report.models import Model, model_of
 
@@ -175,12 +175,6 @@ def _files(path: Path, problems: list[str]) -> list[Path]:
     if path.exists():
         raise ResultsError(f"{path} is not a results_*.json; name that file, or its folder.")
     raise ResultsError(f"{path} does not exist.")
-
-
-def is_own(file: Path, folder: Path) -> bool:
-    """Whether a name in a folder is a file, and no link out of it: a folder of somebody else's may lead
-    to files of the reader's, which a report would then show."""
-    return file.is_file() and file.resolve().is_relative_to(folder.resolve())
 
 
 def _same(run: TaskRun) -> tuple:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from hm_metrics.diversity import global_over_questions, standard_error, value_of
 from hm_metrics.fulfillment import bounds, rate, rate_error
-from hm_metrics.unscored import why_no_value
+from hm_metrics.unscored import in_place_of_rate
 from hm_models.text_files import MALFORMED
 from hm_tasks.code_passk.diversity import MEASURES
 from hm_tasks.code_passk.task import CORRECT
@@ -213,12 +213,12 @@ def _values(
 def _why_no_value(run: TaskRun, log: Log | None) -> str:
     """Why pass@k has no value, for want of verdicts; empty where it has one."""
     if log:
-        return why_no_value(log.unscored, log.samples) if log.kind == CODE else ""
+        return in_place_of_rate(log.unscored, log.samples) or "" if log.kind == CODE else ""
     unscored, _ = run.values.get(f"unscored,{SCORED}", (0.0, None))
     samples, questions = run.metadata.get("n_samples"), run.facts["questions"]
     if not (unscored and isinstance(samples, int) and questions):
         return ""
-    return why_no_value(round(unscored), samples * questions)
+    return in_place_of_rate(round(unscored), samples * questions) or ""
 
 
 def _bounds(metric: str, of_each: np.ndarray | None, log: Log | None) -> tuple[float, float] | None:
@@ -243,7 +243,7 @@ def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[s
     elif log.unscored:
         warnings.append(f"{log.unscored:,} of {log.samples:,} samples are unscored.")
     if why := _why_no_value(run, log):
-        warnings.append(f"pass@k has no value: {why}.")
+        warnings.append(f"pass@k has no value, since too few samples have a verdict ({why}).")
     differing = [
         name
         for name, (theirs, _) in ((key.partition(",")[0], v) for key, v in run.values.items())

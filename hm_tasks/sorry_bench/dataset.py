@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
 
+from hm_models.text_files import MALFORMED, TextFileError, json_lines, read_text
 from hm_tasks.sorry_bench.categories import BASE, MUTATIONS, RELEASES, Release
 
 PATH_VARIABLE = "SORRY_BENCH_PATH"
@@ -71,15 +71,15 @@ def load_requests(version: object, style: str) -> Requests:
         raise DatasetError(f"prompt style {style!r}: expected {BASE}, {', '.join(MUTATIONS)}.")
     path, source = _find(release, style)
     try:
-        raw = path.read_bytes()
-        lines = raw.decode("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        sha256 = hashlib.sha256(read_text(path).encode()).hexdigest()
+        found = [
+            _request(line.value, f"{path}, line {line.number}", release)
+            for line in json_lines(path)
+        ]
+    except TextFileError as error:
+        raise DatasetError(str(error)) from None
+    except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from None
-    found = [
-        _request(line, f"{path}, line {number}", release)
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
     requests = [request for request in found if request is not None and request.style == style]
     if not requests:
         styles = sorted({request.style for request in found if request is not None})
@@ -93,7 +93,7 @@ def load_requests(version: object, style: str) -> Requests:
         "categories": len({request.category for request in requests}),
         "complete": len(requests) == release.prompts,
         "without_text": sum(request is None for request in found),
-        "sha256": hashlib.sha256(raw).hexdigest(),
+        "sha256": sha256,
         "source": source,
     }
     return Requests(release, requests, facts)
@@ -141,13 +141,12 @@ def _no_access(release: Release, name: str, error: Exception) -> str:
     )
 
 
-def _request(line: str, where: str, release: Release) -> Request | None:
+def _request(record: Any, where: str, release: Release) -> Request | None:
     """A line's request; None where it has no text, as some mutated lines of the data set."""
     try:
-        record = json.loads(line)
         question_id, category = int(record["question_id"]), int(record["category"])
         turns = record["turns"]
-    except (ValueError, KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise DatasetError(
             f"{where}: not a line of SORRY-Bench's question.jsonl, which has question_id, category (a "
             f"number) and turns ({type(error).__name__})."

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_models.text_files import TextFileError, json_lines, parse_json, write_text
+from hm_models.text_files import MALFORMED, TextFileError, json_lines, parse_json, write_text
 from hm_tasks.sorry_bench.categories import BASE
 from hm_tasks.sorry_bench.dataset import load_requests
 from hm_tasks.sorry_bench.judgment import Judgment
@@ -64,14 +64,7 @@ def read_labelled(file: Path) -> list[Labelled]:
     found: list[Labelled] = []
     try:
         for line in json_lines(file):
-            try:
-                found += _labelled(line.value)
-            except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-                raise LabelError(
-                    f"{file}, line {line.number}: neither a line of samples_sorry_bench*.jsonl, nor "
-                    f"of SORRY-Bench's human judgments, nor of hm-judge ({type(error).__name__}: "
-                    f"{error})."
-                ) from None
+            found += _labelled(line.value, f"{file}, line {line.number}")
     except TextFileError as error:
         raise LabelError(str(error)) from None
     except OSError as error:
@@ -128,24 +121,37 @@ def write_labelled(items: Sequence[Labelled], judge: dict[str, Any], file: Path)
     write_text(file, "".join(f"{line}\n" for line in lines))
 
 
-def _labelled(line: dict[str, Any]) -> list[Labelled]:
-    if "resps" in line:
-        return of_log(line)
-    if "human_score" in line:
-        return [_human(line)]
-    judgment = Judgment(**line["judgment"]) if line["judgment"] else None
-    return [_item(line, line["category"], None, None, line["answer_sha256"], judgment)]
+def _labelled(line: Any, where: str) -> list[Labelled]:
+    try:
+        if "resps" in line:
+            return of_log(line)
+        if "human_score" in line:
+            return [_human(line)]
+        judgment = _judgment(line["judgment"]) if line["judgment"] else None
+        return [_item(line, line["category"], None, None, str(line["answer_sha256"]), judgment)]
+    except MALFORMED as error:
+        raise LabelError(
+            f"{where}: neither a line of samples_sorry_bench*.jsonl, nor of SORRY-Bench's human "
+            f"judgments, nor of hm-judge ({type(error).__name__}: {str(error)[:200]})."
+        ) from None
+
+
+def _judgment(record: Any) -> Judgment:
+    found = Judgment(**record)
+    if found.score not in (None, 0, 1) or not isinstance(found.unscored, str):
+        raise ValueError(f"a judgment's score is {str(found.score)[:40]}, not 0, 1 or null")
+    return found
 
 
 def of_log(line: dict[str, Any]) -> list[Labelled]:
     """The answers of one line of the harness's log, parsed.
 
     Raises:
-        ValueError, KeyError, TypeError, IndexError: it is no such line.
+        MALFORMED: it is no such line.
     """
     doc, (answers,) = line["doc"], line["resps"]
     records = line["filtered_resps"][0] if line["filtered_resps"] else []
-    found: list[Judgment | None] = [Judgment(**parse_json(record)) for record in records]
+    found: list[Judgment | None] = [_judgment(parse_json(record)) for record in records]
     judgments = found or [None] * len(answers)
     return [
         _item(doc, doc["category"], doc["request"], answer, _digest(answer), judgment)

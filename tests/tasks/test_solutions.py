@@ -344,9 +344,11 @@ def verdicts(passed, unscored):
 
 @pytest.mark.parametrize(("unscored", "cell"), [(1, "1.000"), (2, "unscored")])
 def test_too_many_samples_without_a_verdict_leave_no_value(unscored, cell):
-    found = load_command().table({"Mbpp/1": verdicts(10, unscored)}, [1], 1)
+    found = load_command().table({"Mbpp/1": verdicts(20, unscored)}, [1], 1)
     assert f"base          {cell:>10}" in found
-    assert ("no value: 2 of 12 samples have no verdict (more than 10%)" in found) == (unscored == 2)
+    assert ("no value, since too few have a verdict (unscored: 2 of 22)" in found) == (
+        unscored == 2
+    )
 
 
 @pytest.mark.parametrize(("problems", "mark"), [(1, ""), (2, "*"), (164, "*")])

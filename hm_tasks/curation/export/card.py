@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+from hm_tasks.escaping import code_span, markdown_text, one_line
+
+LONGEST = 1000  # letters of a name
 NOT_KNOWN = "not known"  # how a licence begins that nobody could tell
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -63,12 +66,17 @@ class Card:
     def facts(self, rows: int, left_out: Mapping[str, int]) -> dict[str, Any]:
         """The card as plain data."""
         return {
-            "models": list(self.models),
-            "alphas": list(self.alphas),
+            "models": [one_line(model, LONGEST) for model in self.models],
+            "alphas": [one_line(a, LONGEST) if isinstance(a, str) else a for a in self.alphas],
             "rows": rows,
             "left_out": dict(sorted(left_out.items())),
-            "counts": {step: dict(sorted(kinds.items())) for step, kinds in self.counts.items()},
-            "licences": dict(self.licences),
+            "counts": {
+                step: {one_line(kind, LONGEST): number for kind, number in sorted(kinds.items())}
+                for step, kinds in self.counts.items()
+            },
+            "licences": {
+                one_line(of, LONGEST): one_line(text, LONGEST) for of, text in self.licences.items()
+            },
             "protocol": json.loads(json.dumps(self.protocol, sort_keys=True)),
         }
 
@@ -107,14 +115,16 @@ class Card:
             "the sample has one. Synthetic text, written by models.\n\n"
             f"{form}",
             "## Models\n\n"
-            + _listed({f"`{model}`": "" for model in self.models})
+            + _listed({code_span(model): "" for model in self.models})
             + "\n\nalpha (weight of the instruct model): "
-            + (", ".join(str(alpha) for alpha in self.alphas) or NOT_KNOWN),
+            + (", ".join(markdown_text(str(alpha)) for alpha in self.alphas) or NOT_KNOWN),
             "## Licences\n\nOf what the set is made from. Which of them bind the set is for its user "
-            "to judge.\n\n" + _listed({f"`{of}`": text for of, text in self.licences.items()}),
+            "to judge.\n\n"
+            + _listed({code_span(of): markdown_text(text) for of, text in self.licences.items()}),
             "## Counts\n\n"
             + "\n".join(
-                f"- {step}: " + ", ".join(f"{kind} {number}" for kind, number in kinds.items())
+                f"- {step}: "
+                + ", ".join(f"{markdown_text(kind)} {number}" for kind, number in kinds.items())
                 for step, kinds in (
                     facts["counts"] | {"export": {"rows": rows} | facts["left_out"]}
                 ).items()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hm_tasks.code_passk.prompts import user_turn
 from hm_tasks.curation.markers import join, markers_in
-from hm_tasks.curation.record import Record
+from hm_tasks.curation.record import Record, read_records
 
 NO_PROGRAM = "left out: no program"
 MARKED = "left out: one of the form's markers within it"
@@ -31,20 +31,18 @@ def conversations(records_file: Path, left_out: Counter[str]) -> Iterator[tuple[
             those with a marker of the canonical form inside it, and those with a lone surrogate: to
             replace it would change a program that was verified.
     """
-    with records_file.open(encoding="utf-8") as lines:
-        for line in lines:
-            record = Record.read(line)
-            if not record.program.strip():
-                left_out[NO_PROGRAM] += 1
-                continue
-            if record.reasoning and markers_in(record.reasoning + record.program):
-                left_out[MARKED] += 1
-                continue
-            user, assistant = user_turn(record.statement), assistant_turn(record)
-            if _has_lone_surrogate(user + assistant):
-                left_out[NOT_UTF8] += 1
-                continue
-            yield record, user, assistant
+    for record in read_records(records_file):
+        if not record.program.strip():
+            left_out[NO_PROGRAM] += 1
+            continue
+        if record.reasoning and markers_in(record.reasoning + record.program):
+            left_out[MARKED] += 1
+            continue
+        user, assistant = user_turn(record.statement), assistant_turn(record)
+        if _has_lone_surrogate(user + assistant):
+            left_out[NOT_UTF8] += 1
+            continue
+        yield record, user, assistant
 
 
 def assistant_turn(record: Record) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hm_tasks.curation import disk
 from hm_tasks.curation.disk import to_disk
 
 
@@ -50,9 +51,4 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
     Everything but ASCII is escaped: U+2028 and its like are ends of lines to some readers.
     """
-    number = 0
-    with path.open("w", encoding="ascii", newline="\n") as stream:
-        for row in rows:
-            stream.write(json.dumps(row) + "\n")
-            number += 1
-    return number
+    return disk.write_lines(path, map(json.dumps, rows))

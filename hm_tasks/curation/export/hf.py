@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from hm_models.text_files import write_text
 from hm_tasks.curation.export.card import Card
 from hm_tasks.curation.export.conversation import conversations
 from hm_tasks.curation.export.folder import whole_folder
@@ -59,8 +60,9 @@ def export_hf(records_file: Path, folder: Path, card: Card) -> Counter[str]:
             f"{', '.join(f'`{name}`' for name in schema.names[1:-1])}. `alpha` is null as well where "
             "it is a gradient and no number."
         )
-        (partial / "README.md").write_text(
-            card.header(rows, left_out, FILE) + card.markdown(form, rows, left_out), "utf-8"
+        write_text(
+            partial / "README.md",
+            card.header(rows, left_out, FILE) + card.markdown(form, rows, left_out),
         )
     return Counter({"rows": rows, **left_out})
 
@@ -93,7 +95,10 @@ def _number(value: Any, kind: type) -> Any:
         return None
     if kind is int:
         return value if isinstance(value, int) and value in _INT64 else None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _utf8(text: str) -> str:

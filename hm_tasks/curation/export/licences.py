@@ -1,7 +1,8 @@
 """Under which licence a model or a benchmark is, as far as it says so itself.
 
-A model's licence is the `license` of its card's YAML header: the README.md of a local checkpoint,
-or of the hub's cache. Benchmarks' licences are those of their cards on the hub: `evalplus/mbppplus`
+A model's licence is the `license` of its card's YAML header in the hub's cache, by the model's name.
+Where a model is a folder, that is not known: the name is out of somebody's results, and a path in them
+is not opened. Benchmarks' licences are those of their cards on the hub: `evalplus/mbppplus`
 and `evalplus/humanevalplus` (Apache-2.0), which extend `google-research-datasets/mbpp` (CC BY 4.0)
 and `openai/openai_humaneval` (MIT). Nothing is guessed.
 
@@ -17,7 +18,9 @@ from typing import Any
 
 import yaml
 
+from hm_models.text_files import TextFileError, read_text
 from hm_tasks.curation.export.card import NOT_KNOWN
+from hm_tasks.escaping import one_line
 
 # By what a problem's task_id begins with.
 BENCHMARKS: Mapping[str, str] = {
@@ -35,36 +38,33 @@ def licence_of_problem(task_id: str) -> str:
 
 
 def licence_of_model(model: str) -> str:
-    """The licence that a model's card states, or that it is not known. Reads local files alone."""
+    """The licence that a model's card states, or that it is not known. Reads the hub's cache alone."""
     card = _card(model)
     header = _header(card) if card else {}
-    licence = header.get("license")
-    if isinstance(licence, list):
-        licence = ", ".join(str(one) for one in licence)
-    if not licence:
+    told = header.get("license")
+    # Words alone: what else YAML holds may be endless, by names that stand for one another.
+    words = [one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str)]
+    if not words:
         return f"{NOT_KNOWN}: see the model's card"
     named = header.get("license_name")
-    return f"{licence} ({named})" if named else str(licence)
+    return one_line(", ".join(words) + (f" ({named})" if isinstance(named, str) else ""))
 
 
 def _card(model: str) -> Path | None:
-    if (folder := Path(model)).is_dir():
-        card = folder / "README.md"
-        return card if card.is_file() else None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
         cached = try_to_load_from_cache(model, "README.md")
-    except HFValidationError:  # a folder that is gone
+    except HFValidationError:  # a folder, or no name at all
         return None
     return Path(cached) if isinstance(cached, str) else None
 
 
 def _header(card: Path) -> dict[str, Any]:
-    found = _HEADER.match(card.read_text("utf-8", errors="replace"))
     try:
+        found = _HEADER.match(read_text(card))
         header = yaml.safe_load(found.group(1)) if found else None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, TextFileError, OSError):
         return {}
     return header if isinstance(header, dict) else {}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hm_models.text_files import write_text
 from hm_tasks.code_passk.prompts import INSTRUCTION
 from hm_tasks.curation.export.card import Card
 from hm_tasks.curation.export.conversation import conversations
@@ -54,13 +55,13 @@ def export_llamafactory(records_file: Path, folder: Path, card: Card) -> Counter
             )
         entries = {f"{card.name}_{form}": entry for form, entry in DATASET_INFO.items()}
         info = json.dumps(entries, indent=2)
-        (partial / "dataset_info.json").write_text(info + "\n", "ascii")
+        write_text(partial / "dataset_info.json", info + "\n")
         described = (
             "`alpaca.jsonl` and `sharegpt.jsonl` hold the same conversations in LLaMA-Factory's "
             "two forms; "
             f"`dataset_info.json` calls them {' and '.join(f'`{entry}`' for entry in entries)}."
         )
-        (partial / "README.md").write_text(card.markdown(described, rows, left_out), "utf-8")
+        write_text(partial / "README.md", card.markdown(described, rows, left_out))
     return Counter({"rows": rows, **left_out})
 
 

@@ -12,6 +12,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
+from hm_models.text_files import write_text
 from hm_tasks.curation.export.card import Card
 from hm_tasks.curation.export.conversation import conversations
 from hm_tasks.curation.export.folder import whole_folder, write_lines
@@ -43,7 +44,7 @@ def export_openai(records_file: Path, folder: Path, card: Card) -> Counter[str]:
             ),
         )
         form = f"`{FILE}` holds one conversation a line, in OpenAI's chat format."
-        (partial / "README.md").write_text(card.markdown(form, rows, left_out), "utf-8")
+        write_text(partial / "README.md", card.markdown(form, rows, left_out))
     if rows < LEAST:
         # By its name alone: it may lie in a draft as yet.
         log.warning("%s has %d examples; OpenAI takes files from %d on.", folder.name, rows, LEAST)

@@ -1,7 +1,9 @@
 """Training sets that their readers' own code reads back as the conversations that went in."""
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import datasets
 import pytest
+import yaml
 from huggingface_hub import DatasetCard
 from pyarrow import parquet
 
@@ -268,14 +271,27 @@ def test_a_set_has_a_licence_only_where_all_its_parts_have_it(licences, expected
         ("---\r\nlicense: other\r\nlicense_name: llama3.1\r\n---\r\n", "other (llama3.1)"),
         ("---\nlicense: [mit, apache-2.0]\n---\n", "mit, apache-2.0"),
         ("---\nlicense: [\n---\n", "not known: see the model's card"),
+        (
+            "---\na: &a [x, x]\nb: &b [*a, *a]\nlicense: [*b, *b, mit, {a: *b}]\n---\n",
+            "mit",
+        ),
         ("license: mit", "not known: see the model's card"),
         (None, "not known: see the model's card"),
     ],
 )
-def test_a_models_licence_is_what_its_card_says_and_no_guess(readme, expected, tmp_path):
+def test_a_models_licence_is_what_its_card_says_and_no_guess(
+    readme, expected, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    snapshot = tmp_path / "models--org--model" / "snapshots" / "0123"
+    snapshot.mkdir(parents=True)
+    (tmp_path / "models--org--model" / "refs").mkdir()
+    (tmp_path / "models--org--model" / "refs" / "main").write_text("0123")
     if readme is not None:
-        (tmp_path / "README.md").write_text(readme, newline="")
-    assert licence_of_model(str(tmp_path)) == expected
+        (snapshot / "README.md").write_text(readme, newline="")
+    assert licence_of_model("org/model") == expected
+    # A folder's name is out of somebody's results: nothing in it is opened.
+    assert licence_of_model(str(snapshot)) == "not known: see the model's card"
 
 
 @pytest.mark.parametrize("name", ["org/never-downloaded", "/no/such/folder", ""])
@@ -341,3 +357,23 @@ def byte_tokenizer(folder: Path) -> Path:
     ).save_pretrained(folder)
     (folder / "config.json").write_text(json.dumps({"model_type": "qwen2"}))
     return folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "evil\n---\nlicense: mit\n---\n<script>alert(1)</script>| x |\n[a](javascript:alert(1))",
+        "a`b``c <img src=x>",
+        "../../../../etc",
+        "x" * 300_000,
+    ],
+)
+def test_no_name_of_a_model_gets_out_of_its_place_in_a_card(name):
+    card = Card("set", models=(name,), alphas=(name[:50],), licences={name: name[:50]})
+    card = dataclasses.replace(card, counts={"read": {f"no problems are known for {name}": 1}})
+    header, text = card.header(1, {}, "x.parquet"), card.markdown("Form.", 1, {})
+    assert yaml.safe_load(header.split("---\n")[1])["license"] == card.licence()
+    assert header.count("\n---") == 1
+    outside = re.sub(r"(`+) ?.*? ?\1", "", text.split("## Protocol")[0])
+    for markup in ("<script>", "<img", "](javascript", "\n---", "| x |"):
+        assert markup not in outside

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.markers import join
 from hm_tasks.curation.problem_sets import ProblemSets
+from hm_tasks.curation.provenance import origin_of
 from hm_tasks.curation.sources import (
+    LINK,
     NO_JSON,
     NO_PROBLEMS,
     NO_PROGRAM,
@@ -190,3 +193,76 @@ def test_a_path_that_leads_nowhere_is_an_error_with_a_sentence(tmp_path, kind):
         path.mkdir()
     with pytest.raises(CurationError, match="Name "):
         read(path)
+
+
+def test_a_log_packed_by_gzip_gives_the_same_programs(tmp_path):
+    import gzip
+
+    line = {"task_id": "Demo/1", "solution": "def f(): pass"}
+    plain, packed = tmp_path / "a.jsonl", tmp_path / "samples_demo_passk_x.jsonl.gz"
+    plain.write_text(json.dumps(line) + "\n")
+    packed.write_bytes(gzip.compress(plain.read_bytes() + b" \n"))
+    counts = Counter()
+    found = list(read_files(find_files([plain, tmp_path], counts), ProblemSets(None), counts))
+    assert len({record.program for record in found}) == 1
+    assert len(found) == 2
+
+
+ODD = {
+    "deep": "[" * 100_000 + "]" * 100_000,
+    "digits": '{"task_id": "Demo/1", "n": %s}' % ("9" * 5000),
+    "half a pair": '{"task_id": "Demo/1", "solution": "\\ud800"}',
+    "list": "[1]",
+    "number": "5",
+    "task_id": '{"task_id": {"a": 1}, "solution": "x"}',
+    "solution": '{"task_id": "Demo/1", "solution": 5}',
+    "arguments": '{"task_id": "Demo/1", "solution": "def f(): pass", "arguments": [1]}',
+    "resps": '{"doc_id": 0, "doc": 5, "resps": 7}',
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_line_that_cannot_be_used_costs_no_other(tmp_path, kind):
+    good = json.dumps(
+        {"task_id": "Demo/1", "solution": "def g(): pass # \u2028"}, ensure_ascii=False
+    )
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(f"{good}\n{ODD[kind]}\n{good}\n".encode() + b"\xff\n")
+    counts = Counter()
+    found = list(read_files(find_files([file], counts), ProblemSets(None), counts))
+    assert [r.line() for r in found]
+    assert sum("# \u2028" in record.program for record in found) == 2
+    assert counts[NO_JSON] >= 1
+
+
+def test_no_link_out_of_a_folder_is_followed_and_no_pipe_is_read(tmp_path):
+    secret = tmp_path / "secret.jsonl"
+    secret.write_text(json.dumps({"task_id": "Demo/1", "solution": "def f(): pass"}))
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "samples_a.jsonl").symlink_to(secret)
+    os.mkfifo(runs / "samples_b.jsonl")
+    (runs / "samples_c.jsonl").write_text(secret.read_text())
+    counts = Counter()
+    (source,) = find_files([runs], counts)
+    assert source.path.name == "samples_c.jsonl"
+    assert counts[LINK] == 2
+
+
+def test_what_results_say_of_their_model_is_kept_in_a_line_or_not_at_all(tmp_path):
+    stamp = "2026-01-01T00-00-00.000000"
+    log = tmp_path / f"samples_demo_passk_{stamp}.jsonl"
+    log.write_text("{}")
+    results = tmp_path / f"results_{stamp}.json"
+    deep = "[" * 900 + "]" * 900
+    for base, alpha, known in (
+        ('"a\\n---\\nb"', "0.7", {"base": "a --- b", "alpha": 0.7}),
+        ('["a"]', "0.7", {"alpha": 0.7}),
+        ('"a"', deep, {"task": "demo_passk"}),
+    ):
+        results.write_text(
+            f'{{"config": {{"merge": {{"base": {base}, "alpha": {alpha}}}}}, "configs": {{}}}}'
+        )
+        fields = origin_of(log).fields
+        assert known.items() <= fields.items()
+        assert "\n" not in json.dumps(fields)
