@@ -1,7 +1,12 @@
-"""Bytes kept between runs: one SQLite file under HM_CACHE, safe with several processes."""
+"""Bytes kept between runs: one SQLite file under HM_CACHE, safe with several processes.
+
+store = Store(cache_file("judgments.sqlite"))
+store.put("key", b"value")
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -9,7 +14,9 @@ import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from hm_models.places import cache_file, kept_in
+
+__all__ = ["Store", "cache_file"]
 
 WAIT_SECONDS = 60.0  # for other processes that write
 MANY = 500  # keys asked for at once; SQLite takes 999 in its oldest builds
@@ -18,13 +25,21 @@ logger = logging.getLogger(__name__)
 
 
 class Store:
-    """Bytes by key; a damaged file is set aside, and a new one begun."""
+    """Bytes by key; a damaged file is set aside, and a new one begun.
+
+    Raises:
+        hm_models.places.CacheError: it cannot be read or written: locked for too long, a full disk, ...
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         # Threads share the connection, and with it the transaction.
         self._writing = threading.Lock()
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with kept_in(file):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._open_or_begin_anew()
+
+    def _open_or_begin_anew(self) -> None:
         try:
             self._open()
         except sqlite3.OperationalError:
@@ -55,9 +70,9 @@ class Store:
         for start in range(0, len(keys), MANY):
             part = keys[start : start + MANY]
             marks = ", ".join("?" * len(part))
-            found.update(
-                self._base.execute(f"SELECT key, value FROM found WHERE key IN ({marks})", part)
-            )
+            query = f"SELECT key, value FROM found WHERE key IN ({marks})"
+            with kept_in(self._file):
+                found.update(self._base.execute(query, part))
         return found
 
     def put(self, key: str, value: bytes) -> None:
@@ -65,18 +80,12 @@ class Store:
 
     def put_many(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Keep all entries or, if the process is killed meanwhile, none."""
-        with self._writing:
+        with self._writing, kept_in(self._file):
             self._base.execute("BEGIN IMMEDIATE")
             try:
                 self._base.executemany("INSERT OR REPLACE INTO found VALUES (?, ?)", entries)
+                self._base.execute("COMMIT")
             except BaseException:
-                self._base.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.OperationalError):  # a full disk has ended it
+                    self._base.execute("ROLLBACK")
                 raise
-            self._base.execute("COMMIT")
-
-
-def cache_file(*parts: str) -> Path:
-    """A file below HM_CACHE, which is by default the platform's user cache folder."""
-    root = os.environ.get("HM_CACHE")
-    folder = Path(root).expanduser() if root else user_cache_path("hindsight-merging")
-    return folder.joinpath(*parts)

@@ -10,13 +10,14 @@ from hm_models.mergekit_yaml import read_recipe
 from hm_models.recipe import MergeRecipe
 
 # Fields of a recipe that only a mergekit YAML fills.
-NOT_ARGUMENTS = {"base_params", "instruct_params", "out_dtype"}
+NOT_ARGUMENTS = {"base_params", "instruct_params", "out_dtype", "notes"}
+
+RECIPE_ARGUMENTS = {field.name for field in dataclasses.fields(MergeRecipe)} - NOT_ARGUMENTS
 
 
 def take_recipe(file: str | None, arguments: dict[str, Any]) -> MergeRecipe:
     """Take what makes up the recipe out of `arguments`."""
-    fields = {field.name for field in dataclasses.fields(MergeRecipe)} - NOT_ARGUMENTS
-    given = {name: arguments.pop(name) for name in fields & arguments.keys()}
+    given = {name: arguments.pop(name) for name in RECIPE_ARGUMENTS & arguments.keys()}
     if file is None:
         return MergeRecipe(**{"base": None, "instruct": None} | given)
     if given:

@@ -13,14 +13,18 @@ not loaded at start-up anyway, and it must never raise.
 import os
 import sys
 
-# The harness's module -> the function of `hm_models.extensions` that is called with it.
+# The harness's module -> the functions of `hm_models.extensions` that are called with it, in order.
 EXTENSIONS = {
-    "lm_eval.models": "add_model",
-    "lm_eval.tasks.manager": "add_task_folder",
-    "lm_eval.api.metrics": "add_metrics",
-    "lm_eval.api.model": "keep_answers_apart",
-    "lm_eval.api.task": "keep_requests_apart",
-    "lm_eval.loggers.evaluation_tracker": "name_result_folders",
+    "lm_eval.models": ("add_model",),
+    "lm_eval.tasks.manager": ("add_task_folder",),
+    "lm_eval.api.metrics": ("add_metrics",),
+    "lm_eval.api.model": ("keep_answers_apart",),
+    "lm_eval.evaluator": ("introduce_models", "hide_secrets_in_results"),
+    "lm_eval.models.api_models": ("give_seeds",),
+    "lm_eval.models.vllm_causallms": ("give_replicas_seeds",),
+    "lm_eval.api.task": ("shape_requests",),
+    "lm_eval.loggers.evaluation_tracker": ("name_result_folders",),
+    "lm_eval.config.evaluate_config": ("hide_secrets_in_arguments",),
 }
 
 
@@ -28,8 +32,8 @@ class HarnessHook:
     """A meta-path finder that lets the harness's modules load as usual, then extends them."""
 
     def find_spec(self, fullname, path=None, target=None):
-        extension = EXTENSIONS.get(fullname)
-        if extension is None:
+        names = EXTENSIONS.get(fullname)
+        if names is None:
             return None
         from importlib.machinery import PathFinder
 
@@ -40,12 +44,13 @@ class HarnessHook:
 
         def exec_module(module):
             execute(module)
-            try:
-                from hm_models import extensions
+            for name in names:
+                try:
+                    from hm_models import extensions
 
-                getattr(extensions, extension)(module)
-            except Exception as error:  # a broken plugin must not break the harness
-                print(f"hm-merged could not extend {fullname}: {error!r}", file=sys.stderr)
+                    getattr(extensions, name)(module)
+                except Exception as error:  # a broken plugin must not break the harness
+                    print(f"hm-merged could not {name} in {fullname}: {error!r}", file=sys.stderr)
 
         spec.loader.exec_module = exec_module
         return spec

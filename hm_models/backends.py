@@ -15,9 +15,12 @@ from typing import Any
 
 from lm_eval.api.model import TemplateLM
 
+from hm_models.backend_arguments import TO_TRANSFORMERS
 from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
-from hm_models.preflight import MergePlan
+from hm_models.owner import WORKER_EXTENSION as OWNED_WORKER
+from hm_models.owner import owned_by_this_process
+from hm_models.preflight import COMPUTED_BUFFERS, MergePlan
 from hm_models.recipe import MIX, SIDE_BY_SIDE, SWITCH, MergeRecipe
 from hm_models.stream import MergeStream
 
@@ -75,18 +78,15 @@ def load_vllm(
         arguments = arguments | _whole_prompts(arguments)
         if (os.cpu_count() or 1) <= FEW_CORES:
             os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+    os.environ.update(owned_by_this_process())
     if folder is not None:
+        arguments = {"worker_extension_cls": OWNED_WORKER} | arguments
         return VLLM(pretrained=str(folder), **arguments)
     from hm_models.vllm_loader import engine_arguments
 
     ours = engine_arguments(recipe, resident)
     if recipe.end is None and plan.config_overrides:
         ours["hf_overrides"] = plan.config_overrides | arguments.pop("hf_overrides", {})
-    if clash := sorted(ours.keys() & arguments.keys()):
-        raise RecipeError(
-            f"{', '.join(clash)} cannot be set, as hm-merged uses it to stream the merge into vLLM. "
-            "Leave it out, or add materialize=true."
-        )
     if recipe.out_dtype:
         arguments = {"dtype": recipe.out_dtype} | arguments
     return VLLM(pretrained=str(recipe.front.folder), **ours, **arguments)
@@ -121,12 +121,12 @@ def load_hf(
     asked = str(arguments.get("device") or "cuda")
     no_cuda = asked.startswith("cuda") and not torch.cuda.is_available()
     arguments = arguments | {"device": "cpu" if no_cuda else asked}
-    if folder is None and recipe.end and recipe.merge_method not in SIDE_BY_SIDE:
-        folder = recipe.end.folder  # transformers reads a plain checkpoint in more ways than we do
+    plain = recipe.end if recipe.merge_method not in SIDE_BY_SIDE else None
+    if folder is None and plain and not plain.has_adapter:  # an adapter transformers would add
+        folder = plain.folder  # it reads a plain checkpoint in more ways than we do
     if folder is not None:
         lm = HFLM(pretrained=str(folder), **arguments)
     else:
-        _refuse(arguments, "needs a checkpoint on disk: add materialize=true, or leave it out")
         of_method = {MIX: _mixed_transformer, SWITCH: _switched_transformer}
         make = of_method.get(recipe.merge_method, _merged_transformer)
         model = make(recipe, plan, stream, arguments)
@@ -137,37 +137,65 @@ def load_hf(
     return lm
 
 
-def _refuse(arguments: dict[str, Any], why: str) -> None:
-    if clash := sorted({"parallelize", "tp_plan", "peft", "delta"} & arguments.keys()):
-        raise RecipeError(f"{', '.join(clash)} {why}.")
-
-
 def _merged_transformer(
     recipe: MergeRecipe, plan: MergePlan, stream: MergeStream, arguments: dict[str, Any]
 ):
     """Build the model from the stream, taking the arguments that concern it out of `arguments`."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
 
-    source = recipe.instruct_checkpoint.folder
-    config = AutoConfig.from_pretrained(source)
+    source = recipe.front.folder
+    remote = arguments.get("trust_remote_code") or False
+    config = AutoConfig.from_pretrained(source, trust_remote_code=remote)
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise RecipeError(
-            f"{recipe.instruct} is a {config.model_type} model, for which transformers has no causal "
+            f"{recipe.front.name} is a {config.model_type} model, for which transformers has no causal "
             "language model of its own. Add materialize=true, or use backend=vllm."
         )
-    for field, value in plan.config_overrides.items():
+    for field, value in (plan.config_overrides if recipe.end is None else {}).items():
         setattr(config, field, value)
     dtype = arguments.pop("dtype", "auto")
     # transformers maps names and ties weights itself, which a plain load_state_dict would not.
-    model = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].from_pretrained(  # type: ignore[attr-defined]
+    model_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    model, loading = model_class.from_pretrained(  # type: ignore[attr-defined]
         None,
+        output_loading_info=True,
         config=config,
         state_dict=dict(stream.tensors(recipe)),
         dtype=(recipe.out_dtype or config.dtype) if dtype == "auto" else dtype,
+        **_for_transformers(arguments),
     )
+    _check_arrival(loading, recipe)
     if (source / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(source)
     return model.to(arguments.pop("device"))
+
+
+def _check_arrival(loading: Mapping[str, Any], recipe: MergeRecipe) -> None:
+    """Refuse a model of which a part is not the merge's, but random; say what it has no place for."""
+    kinds = {
+        "transformers found no weights for": loading["missing_keys"],
+        "transformers holds in another shape": [name for name, *_ in loading["mismatched_keys"]],
+    }
+    for what, names in kinds.items():
+        if names:
+            raise RecipeError(
+                f"{recipe.front.name}: {len(names)} parameters that {what}, first "
+                f"{', '.join(sorted(names)[:3])}. They would be random numbers. Use backend=vllm, or "
+                "check that config.json belongs to these weights."
+            )
+    headers = recipe.front.tensors
+    left = [
+        name
+        for name in sorted(loading["unexpected_keys"])
+        if not name.endswith(COMPUTED_BUFFERS) and (name not in headers or headers[name].is_float)
+    ]
+    if left:
+        logger.warning(
+            "hm-merged: transformers has no place for %s tensors of this architecture, in any "
+            "checkpoint of it: %s",
+            len(left),
+            ", ".join(left[:5]),
+        )
 
 
 def _mixed_transformer(
@@ -176,9 +204,9 @@ def _mixed_transformer(
     """Both models side by side; their probabilities are mixed at every step."""
     from hm_models.mix import MixedCausalLM
 
-    dtype, device = arguments.pop("dtype", "auto"), arguments.pop("device")
+    made = _made(arguments)
     base, instruct = (
-        _own_transformer(checkpoint, dtype, device)
+        _own_transformer(checkpoint, **made)
         for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint)
     )
     assert isinstance(recipe.alpha, float), "the recipe allows mix a number alone"
@@ -195,7 +223,7 @@ def _switched_transformer(
 
     rule = recipe.turn_rule
     assert rule is not None, "only a recipe that switches comes here"
-    made = {"dtype": arguments.pop("dtype", "auto"), "device": arguments.pop("device")}
+    made = _made(arguments)
     first, second = (
         _own_transformer(side.end, **made)
         if side.end
@@ -211,8 +239,25 @@ def _switched_transformer(
     return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
 
-def _own_transformer(checkpoint: Checkpoint, dtype: Any, device: Any):
+def _for_transformers(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Take what the harness would hand on to transformers out of `arguments`."""
+    return {name: arguments.pop(name) for name in TO_TRANSFORMERS if name in arguments}
+
+
+def _made(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Take what each of two models is made with out of `arguments`."""
+    made = {"dtype": arguments.pop("dtype", "auto"), "device": arguments.pop("device")}
+    remote = {"trust_remote_code": arguments.get("trust_remote_code") or False}
+    return made | remote | _for_transformers(arguments)
+
+
+def _own_transformer(checkpoint: Checkpoint, dtype: Any, device: Any, **given: Any):
     """A checkpoint as it is."""
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype).to(device)
+    if checkpoint.has_adapter:
+        raise RecipeError(
+            f"{checkpoint.name} has an adapter_config.json beside its weights, which transformers "
+            "would add. Two models side by side read checkpoints as they are: move it elsewhere."
+        )
+    return AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype, **given).to(device)

@@ -21,6 +21,7 @@ from hm_models.live import (
     change_hf,
     change_vllm,
     shut_down_vllm,
+    tensors_left_vllm,
     why_reload_hf,
     why_restart,
     why_restart_vllm,
@@ -63,6 +64,7 @@ class Engine:
         self._materialize = materialize
         self._keep_resident = keep_resident
         self._broken: str | None = None
+        self._keeps_old_weights: str | None = None
 
     @property
     def is_loaded(self) -> bool:
@@ -80,7 +82,8 @@ class Engine:
         recipe = self.recipe
         folder = None
         if self._materialize:
-            folder = recipe.end.folder if recipe.end else materialise(recipe, self.plan)
+            as_it_is = recipe.end is not None and not recipe.end.has_adapter
+            folder = recipe.front.folder if as_it_is else materialise(recipe, self.plan)
         logger.info(
             "hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.backend
         )
@@ -88,7 +91,15 @@ class Engine:
         arguments = dict(self.arguments)
         try:
             if self.backend == "vllm":
-                return load_vllm(recipe, self.plan, folder, self._resident_paths, arguments)
+                lm = load_vllm(recipe, self.plan, folder, self._resident_paths, arguments)
+                if folder is None and (left := tensors_left_vllm(lm, recipe)):
+                    logger.warning(
+                        "hm-merged: vLLM leaves %s tensors of this architecture unread, as in any "
+                        "checkpoint of it: %s",
+                        len(left),
+                        ", ".join(left[:5]),
+                    )
+                return lm
             return load_hf(recipe, self.plan, folder, self._stream, arguments)
         except AttributeError as error:
             # Python would take it for a missing attribute of the model that holds this engine.
@@ -148,7 +159,9 @@ class Engine:
         if reason := why_restart(self.plan, self.recipe, recipe):
             return reason
         if self.backend == "vllm":
-            return why_restart_vllm(recipe)
+            if {"quantization", "quantization_config"} & self.arguments.keys():
+                return "vLLM quantises weights while an engine starts"
+            return self._keeps_old_weights or why_restart_vllm(recipe)
         return why_reload_hf(self.lm, self.plan, recipe)
 
     def _change(self, recipe: MergeRecipe) -> None:
@@ -156,7 +169,12 @@ class Engine:
             if recipe.merge_method == MIX:
                 self.lm.model.alpha = recipe.alpha
             elif self.backend == "vllm":
-                change_vllm(self.lm, recipe)
+                if reason := change_vllm(self.lm, recipe):
+                    logger.warning(
+                        "hm-merged: a new engine for alpha=%s, as %s", recipe.alpha, reason
+                    )
+                    self._keeps_old_weights = reason
+                    del self.__dict__["lm"]
             else:
                 change_hf(self.lm, self._stream, recipe)
         except BaseException as error:

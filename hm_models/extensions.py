@@ -71,17 +71,31 @@ def add_task_folder(module):
 
 
 def name_result_folders(module):
-    """Result folders named by base, instruct and alpha."""
+    """Result folders named by base, instruct and alpha, one for each merge."""
+    from hm_models.run_name import name_in, run_name
+
     tracker = module.GeneralConfigTracker
     plain_name = tracker._get_model_name
 
     def _get_model_name(model_args):
-        from hm_models.run_name import run_name
-
         # Without a `pretrained` the harness would invent a random folder name for each run.
         return run_name(model_args) or plain_name(model_args)
 
     tracker._get_model_name = staticmethod(_get_model_name)
+    plain_save = module.EvaluationTracker.save_results_aggregated
+
+    @functools.wraps(plain_save)
+    def save_results_aggregated(self, results, samples=None):
+        name = None
+        if self.output_path and Path(self.output_path).suffix != ".json":  # which names a file
+            arguments = results.get("config", {}).get("model_args")
+            name = name_in(Path(self.output_path), arguments)
+        if name is not None:
+            named = self.general_config_tracker  # the samples' folder goes by it, too
+            named.model_name = named.model_name_sanitized = name
+        return plain_save(self, results=results, samples=samples)
+
+    module.EvaluationTracker.save_results_aggregated = save_results_aggregated
 
 
 def keep_answers_apart(module):
@@ -100,8 +114,8 @@ def keep_answers_apart(module):
     module.CachingLM = CachingLM
 
 
-def keep_requests_apart(module):
-    """`--cache_requests` by all that shapes a request."""
+def shape_requests(module):
+    """`--cache_requests` by all that shapes a request; and what of a prompt belongs to which turn."""
     task = module.Task
     plain_build = task.build_all_requests
 
@@ -114,5 +128,80 @@ def keep_requests_apart(module):
             shaped = (self.config.generation_kwargs, self.config.repeats, rest.get("samples"))
             tokenizer_name = f"{tokenizer_name}-{hash_string(repr(shaped))[:16]}"
         plain_build(self, cache_requests=cache_requests, tokenizer_name=tokenizer_name, **rest)
+        if not rest.get("apply_chat_template"):
+            from hm_models.conversation import note_parts
+
+            note_parts(self, rest.get("system_instruction"))
 
     task.build_all_requests = build_all_requests
+
+
+def introduce_models(module):
+    """Tasks of this plugin know the model that they are about to ask."""
+    plain = module.evaluate
+
+    @functools.wraps(plain)
+    def evaluate(lm, task_dict, *args, **kwargs):
+        from lm_eval.api.model import CachingLM
+
+        model = lm.lm if isinstance(lm, CachingLM) else lm
+        for task in _values(task_dict):
+            if hasattr(type(task), "meet"):
+                task.meet(model)
+        return plain(lm, task_dict, *args, **kwargs)
+
+    module.evaluate = evaluate
+
+
+def _values(found):
+    # Tasks by name, in groups of groups or in the harness's `{"tasks": ..., "groups": ...}`.
+    for value in found.values():
+        yield from _values(value) if isinstance(value, dict) else (value,)
+
+
+def give_seeds(module):
+    """Samples of one request from an endpoint have seeds of their own."""
+    from hm_models.own_seeds import give_own_seeds, seed_of_endpoint
+
+    give_own_seeds(module.TemplateAPI, seed_of_endpoint)
+
+
+def give_replicas_seeds(module):
+    """Samples of one request from replicas of vLLM likewise."""
+    from hm_models.own_seeds import give_own_seeds, seed_of_replicas
+
+    give_own_seeds(module.VLLM, seed_of_replicas)
+
+
+def hide_secrets_in_results(module):
+    """No key and no credentials in the harness's results, whoever writes them later."""
+
+    def hiding(plain):
+        @functools.wraps(plain)
+        def evaluate(*arguments, **named):
+            from hm_models.secrets import hide_in_results
+
+            return hide_in_results(plain(*arguments, **named))
+
+        return evaluate
+
+    for name in ("evaluate", "simple_evaluate"):
+        setattr(module, name, hiding(getattr(module, name)))
+
+
+def hide_secrets_in_arguments(module):
+    """No key and no credentials where the harness shows the arguments of its command line."""
+    config = module.EvaluatorConfig
+    plain = config.from_cli.__func__
+
+    @functools.wraps(plain)
+    def from_cli(cls, namespace):
+        from hm_models.secrets import PublicWhenShown
+
+        found = plain(cls, namespace)
+        for name in ("model_args", "metadata"):
+            if type(getattr(found, name)) is dict:
+                setattr(found, name, PublicWhenShown(getattr(found, name)))
+        return found
+
+    config.from_cli = classmethod(from_cli)

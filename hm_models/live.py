@@ -81,20 +81,41 @@ def _layout(checkpoint: Checkpoint) -> dict[str, tuple]:
     }
 
 
-def change_vllm(lm: TemplateLM, recipe: MergeRecipe) -> None:
+def change_vllm(lm: TemplateLM, recipe: MergeRecipe) -> str | None:
     """Give a running vLLM engine the weights of `recipe`.
+
+    Returns:
+        Why it did not take all of them; it was shut down then. None if it did.
 
     Raises:
         Exception: the change failed half-way; the engine holds mixed weights and was shut down.
     """
     engine = lm.model
     try:
-        engine.collective_rpc("change_recipe", args=(recipe.to_dict(),))
-        if not engine.reset_prefix_cache():
+        reasons = engine.collective_rpc("change_recipe", args=(recipe.to_dict(),))
+        reason = next(filter(None, reasons), None)
+        if reason is None and not engine.reset_prefix_cache():
             raise RuntimeError("the prefix cache could not be reset while requests are running")
     except BaseException:
         shut_down_vllm(lm)
         raise
+    if reason is not None:
+        shut_down_vllm(lm)
+    return reason
+
+
+def tensors_left_vllm(lm: TemplateLM, recipe: MergeRecipe) -> list[str]:
+    """What the merge brought to a new engine and no worker read, by name."""
+    engine = getattr(lm, "model", None)  # none lives between calls with data_parallel_size
+    if engine is None:
+        return []
+    left = set.intersection(*map(set, engine.collective_rpc("tensors_left")))
+    ties = recipe.front.ties_embeddings
+    return sorted(
+        name
+        for name in left
+        if not name.endswith(COMPUTED_BUFFERS) and not (ties and name.endswith("lm_head.weight"))
+    )
 
 
 def shut_down_vllm(lm: TemplateLM) -> None:

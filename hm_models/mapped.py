@@ -16,8 +16,9 @@ from pathlib import Path
 
 import torch
 
-from hm_models.checkpoint import DTYPES, Checkpoint
+from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
+from hm_models.headers import DTYPES
 
 PAGE = mmap.PAGESIZE
 

@@ -8,6 +8,8 @@ generating. Nothing of the merge is written to disk unless `materialize=true`.
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import logging
 import os
 from functools import cached_property
@@ -18,8 +20,11 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CacheHook, TemplateLM
 
-from hm_models.arguments import backend_side_by_side, take_recipe
+from hm_models.arguments import RECIPE_ARGUMENTS, backend_side_by_side, take_recipe
+from hm_models.backend_arguments import check_arguments, known_alone
 from hm_models.backends import choose_backend
+from hm_models.calendar_day import day_told, parse_day
+from hm_models.conversation import turns_of
 from hm_models.engine import Engine
 from hm_models.errors import RecipeError
 from hm_models.front import Front
@@ -52,7 +57,10 @@ class HindsightMerged(LM):
         prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
-        arguments: everything else goes to the harness's backend class as it is.
+        chat_date: YYYY-MM-DD, what chat templates are told that ask for the date
+            (`hm_models.calendar_day`).
+        arguments: everything else goes to the harness's backend class as it is, once it is known
+            there (`hm_models.backend_arguments`).
 
     Raises:
         RecipeError, CheckpointError: bad input, before any weight is loaded.
@@ -66,11 +74,19 @@ class HindsightMerged(LM):
         backend: str = "auto",
         prompt_style: str = "auto",
         sampling_seed: int = 0,
+        chat_date: str | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__()
         if "pretrained" in arguments:
             raise RecipeError("hm-merged takes base= and instruct= in place of pretrained=.")
+        if materialize is True and keep_resident is True:
+            raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
+        if (method := arguments.get("merge_method")) in SIDE_BY_SIDE:
+            backend = backend_side_by_side(method, backend, materialize, keep_resident)
+        backend = choose_backend(backend)
+        ours = {*RECIPE_ARGUMENTS, *inspect.signature(HindsightMerged.__init__).parameters}
+        check_arguments(backend, arguments, materialize is True, ours)
         if prompt_style not in PROMPT_STYLES:
             raise RecipeError(
                 f"prompt_style={prompt_style!r} is not known. Known: {', '.join(PROMPT_STYLES)}."
@@ -80,16 +96,14 @@ class HindsightMerged(LM):
                 raise RecipeError(f"{name}={value!r}: expected true or false.")
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
+        day = parse_day(chat_date)
         merge = take_recipe(recipe, arguments)
-        method = merge.merge_method
-        if method in SIDE_BY_SIDE:
-            backend = backend_side_by_side(method, backend, materialize, keep_resident)
-        if materialize and keep_resident:
-            raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
-        self.engine = Engine(merge, choose_backend(backend), arguments, materialize, keep_resident)
+        arguments = known_alone(backend, arguments)
+        self.engine = Engine(merge, backend, arguments, materialize, keep_resident)
         for remark in self.plan.remarks:
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
+        self._chat_date = day
         self._samples_file = samples_file()
         self._asked_style = prompt_style
         # Set when the harness applies the template itself (--apply_chat_template).
@@ -171,9 +185,12 @@ class HindsightMerged(LM):
     def front(self) -> Front:
         """Tokenizer and chat template at the present alpha."""
         folder = self.recipe.front.folder
-        return self._fronts.setdefault(
-            folder, Front(folder, self.backend_name, self.engine.arguments)
-        )
+        if folder not in self._fronts:
+            self._fronts[folder] = Front(
+                *(folder, self.backend_name, self.engine.arguments),
+                day_of=lambda template: day_told(self._chat_date, self._store, template),
+            )
+        return self._fronts[folder]
 
     @cached_property
     def _fronts(self) -> dict[Path, Front]:
@@ -202,8 +219,8 @@ class HindsightMerged(LM):
     def _style_prompts(self, requests: list[Instance]) -> None:
         """Bring requests into the model's prompt style, in place, so that logs show what was sent.
 
-        A request that knows both styles has `use_prompt_style`; any other prompt becomes one user
-        turn in chat style.
+        A request that knows both styles has `use_prompt_style`; any other prompt becomes, in chat
+        style, the turns of `hm_models.conversation`.
         """
         if self._harness_applies_template:
             return
@@ -213,7 +230,9 @@ class HindsightMerged(LM):
             elif self.prompt_style == "chat":
                 # Kept, so that a request which is asked again is not wrapped again.
                 prompt, *rest = request.__dict__.setdefault("plain_args", request.args)
-                chat = self.apply_chat_template([{"role": "user", "content": prompt}])
+                turns = turns_of(request, prompt)
+                goes_on = turns[-1]["role"] == "assistant"
+                chat = self.apply_chat_template(turns, add_generation_prompt=not goes_on)
                 request.arguments = (chat, *rest)
 
     # --- the three requests of the harness ----------------------------------------------------
@@ -223,6 +242,7 @@ class HindsightMerged(LM):
         """How answers are drawn and kept, at the present alpha."""
         self.engine.refuse_if_broken()
         key = ModelKey.of(self.recipe, self.backend_name, self.engine.arguments)
+        key = dataclasses.replace(key, thinking=self.front.thinking)
         return Sampling(self._store, key, self.sampling_seed)
 
     @cached_property
@@ -232,7 +252,8 @@ class HindsightMerged(LM):
     def keep_samples_in(self, file: Path) -> None:
         """Keep answers in this file: what the harness's `--use_cache` means for this model."""
         self._samples_file = file
-        self.__dict__.pop("_store", None)
+        for made_of_it in ("_store", "_fronts"):
+            self.__dict__.pop(made_of_it, None)
 
     def set_cache_hook(self, cache_hook: CacheHook) -> None:
         if cache_hook.dbdict is not None:
@@ -265,6 +286,11 @@ class HindsightMerged(LM):
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
         return self._scores("loglikelihood_rolling", requests)
 
+    @property
+    def draws_when_greedy(self) -> bool:
+        """Whether greedy answers to one prompt differ, as the model itself draws who speaks."""
+        return self.recipe.turn_rule is not None and self.recipe.turn_rule.is_random
+
     def refuse_scores(self) -> None:
         """Raise RecipeError where the model gives no probability to a text that is there already."""
         if self.recipe.turn_rule is not None:
@@ -292,6 +318,7 @@ class HindsightMerged(LM):
             },
             "backend": self.backend_name,
             "prompt_style": "harness" if self._harness_applies_template else self.prompt_style,
+            "chat_date": str(self.front.day) if self.front.day else None,
             "sampling": {
                 "seed": self.sampling_seed,
                 "same_again": same_again(recipe, self.engine.arguments),

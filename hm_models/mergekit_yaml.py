@@ -15,13 +15,18 @@ of the two models; the other is the instruct model, whose tokenizer and config t
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
-from hm_models.methods import TwoModelMethod
+from hm_models.methods import TwoModelMethod, all_parameters
 from hm_models.recipe import MergeRecipe
+from hm_models.yaml_files import read_yaml
 
 # What a merge of two like models does not need, and what would change more than weights.
 NOT_READ = ("modules", "tokenizer", "tokenizer_source", "chat_template")
@@ -33,17 +38,16 @@ def read_recipe(file: str | Path) -> MergeRecipe:
     Raises:
         RecipeError: the file is missing, no merge configuration, or not a plain merge of two models.
     """
-    import yaml
     from mergekit.config import MergeConfiguration
 
     path = Path(file).expanduser()
     try:
-        content = yaml.safe_load(path.read_text())
+        content = read_yaml(path)
         config = MergeConfiguration.model_validate(content)
     except OSError as error:
         raise RecipeError(f"recipe={file} cannot be read: {error.strerror}.") from None
-    except Exception as error:  # yaml and pydantic raise kinds of their own, mergekit RuntimeError
-        reason = " ".join(str(error).split())
+    except Exception as error:  # pydantic has kinds of its own, mergekit RuntimeError
+        reason = " ".join(str(error).removeprefix(f"{path}: ").split())
         raise RecipeError(
             f"recipe={file} is no merge configuration of mergekit: {reason}"
         ) from None
@@ -66,42 +70,108 @@ def _recipe(config: Any, file: str | Path) -> MergeRecipe:
     inputs = config.models or _whole_slice(config, file)
     for reference in config.referenced_models():
         _check_plain(reference, file)
+    try:
+        method = TwoModelMethod.named(config.merge_method)
+    except RecipeError as error:
+        raise RecipeError(f"recipe={file}: {error}") from None
+    _check_models([source.model for source in inputs], config.base_model, method, file)
     # By reference, not by path: two revisions of one repository are two models.
     given = {source.model: source.parameters for source in inputs}
-    models = list(given)
-    base = config.base_model or models[0]
-    others = [model for model in models if model != base]
-    if len(others) != 1 or len(models) > 2:
+    base = config.base_model or inputs[0].model
+    (instruct,) = (model for model in given if model != base)
+    notes: list[str] = []
+    own = ("input", "non_base")
+    scopes: tuple[tuple[str, ...], ...] = (("shared", *own), ("input",), own)
+    if method.base_index is None:  # to such a method both models are inputs alike
+        scopes = (("shared", *own), own, own)
+    both, ours, theirs = (
+        _with_effect(method, parameters, whose, allowed, notes)
+        for whose, parameters, allowed in zip(
+            ("parameters", str(base), str(instruct)),
+            (config.parameters, given.get(base), given[instruct]),
+            scopes,
+            strict=True,
+        )
+    )
+    try:
+        method.check(both | ours | theirs, has_alpha=False, written="parameters: ")
+        recipe = MergeRecipe(
+            base=base.model.path,
+            instruct=instruct.model.path,
+            base_revision=base.model.revision,
+            instruct_revision=instruct.model.revision,
+            merge_method=config.merge_method,
+            merge_dtype=config.dtype,
+            merge_params=both,
+            base_params=ours,
+            instruct_params=theirs,
+            # mergekit leaves a merge in the dtype in which it was made ...
+            out_dtype=config.out_dtype or config.dtype,
+        )
+    except RecipeError as error:
+        raise RecipeError(f"recipe={file}: {error}") from None
+    # ... which, for some methods, is not the one that was asked for.
+    asked = getattr(torch, config.dtype or "bfloat16")
+    made = method.result_dtype(asked)
+    if config.out_dtype is None and made != asked:
+        name = str(made).removeprefix("torch.")
+        notes.append(
+            f"{method.name} leaves {name} as in mergekit, whatever dtype says; out_dtype changes that"
+        )
+        recipe = dataclasses.replace(recipe, out_dtype=name)
+    return dataclasses.replace(recipe, notes=tuple(notes))
+
+
+def _check_models(models: list[Any], base: Any, method: TwoModelMethod, file: str | Path) -> None:
+    """Refuse what mergekit refuses, and what is no merge of two."""
+    listed = ", ".join(map(str, models))
+    if len({*models, base} - {None}) != 2:
         raise RecipeError(
-            f"recipe={file} merges {len({*models, base})} models ({', '.join(map(str, models))}). "
+            f"recipe={file} merges {len({*models, base} - {None})} models ({listed}). "
             "Expected two: a base and an instruct model."
         )
-    method = TwoModelMethod.named(config.merge_method)
+    if len(models) != len(set(models)):
+        raise RecipeError(f"recipe={file} lists a model twice ({listed}). Name each once.")
     policy = method.spec.contract.base.value
-    if config.base_model and policy == "optional":
+    if base is None and policy == "required":
+        raise RecipeError(
+            f"recipe={file}: {method.name} needs a base_model, which says from where the other one's "
+            f"way is measured. Add `base_model: {models[0]}`, or whichever of the two it is."
+        )
+    if base and policy == "optional":
         raise RecipeError(
             f"recipe={file}: {method.name} with a base_model merges two models besides it. Leave "
             "base_model out and list the two models."
         )
-    if policy == "ignored" and models[0] != base:
+    if policy == "ignored" and base not in (None, models[0]):
         raise RecipeError(
             f"recipe={file}: {method.name} takes the models in the order of the list, whatever "
             f"base_model says. List {base} first."
         )
-    instruct = others[0]
-    return MergeRecipe(
-        base=base.model.path,
-        instruct=instruct.model.path,
-        base_revision=base.model.revision,
-        instruct_revision=instruct.model.revision,
-        merge_method=config.merge_method,
-        merge_dtype=config.dtype,
-        merge_params=_plain(config.parameters),
-        base_params=_plain(given.get(base)),
-        instruct_params=_plain(given[instruct]),
-        # mergekit leaves a merge in the dtype in which it was made.
-        out_dtype=config.out_dtype or config.dtype,
-    )
+    try:  # what its contract may say besides; a base that is not listed is added, as it does
+        method.spec.contract.validate_ids([*models, *({base} - {None, *models})], base)
+    except ValueError as error:
+        raise RecipeError(f"recipe={file}: mergekit refuses it: {error}.") from None
+
+
+def _with_effect(
+    method: TwoModelMethod,
+    parameters: Mapping[str, Any] | None,
+    whose: str,
+    scopes: tuple[str, ...],
+    notes: list[str],
+) -> dict[str, Any]:
+    """The parameters that this method reads in this place; as in mergekit, others have no effect."""
+    kept = {}
+    for name, setting in _plain(parameters).items():
+        known = method.parameters.get(name)
+        if known is not None and known.scope.value in scopes:
+            kept[name] = setting
+        elif known is None and name not in all_parameters():
+            kept[name] = setting  # a typing error, which the method's check names
+        else:
+            notes.append(f"{name} ({whose}) has no effect, as {method.name} does not read it there")
+    return kept
 
 
 def _whole_slice(config: Any, file: str | Path) -> list[Any]:
@@ -133,7 +203,7 @@ def _check_plain(reference: Any, file: str | Path) -> None:
         )
 
 
-def _plain(parameters: dict[str, Any] | None) -> dict[str, Any]:
+def _plain(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
     """Settings as plain values; mergekit's filters become dicts again."""
 
     def plain(setting: Any) -> Any:

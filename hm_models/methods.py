@@ -12,8 +12,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
+import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -82,26 +83,76 @@ class TwoModelMethod:
             return {}, {"weight": settings(alpha, -1.0, 1.0)}, {"weight": settings(alpha)}
         return dict.fromkeys(self.set_by_alpha, settings(alpha)), {}, {}
 
-    def check(self, given: Iterable[str], has_alpha: bool) -> None:
-        """Raise RecipeError for parameters that are unknown, doubled by alpha, or missing."""
+    def result_dtype(self, dtype: torch.dtype) -> torch.dtype:
+        """What mergekit leaves a merge in that is made in `dtype`, unless told otherwise."""
+        from mergekit.merge_methods import merge_tensors
+
+        made = merge_tensors(
+            [torch.ones(2, 2, dtype=dtype), torch.zeros(2, 2, dtype=dtype)],
+            self.name,
+            parameters={name: 0.5 for name, value in self.parameters.items() if value.required},
+            ids=[BASE, INSTRUCT],
+            base_index=self.base_index,
+        )
+        return made.dtype
+
+    def check(self, given: Iterable[str], has_alpha: bool, written: str = "merge_params=") -> None:
+        """Raise RecipeError for parameters that are unknown, doubled by alpha, or missing.
+
+        Args:
+            written: how somebody gives them where these came from.
+        """
         given = set(given)
         free = sorted(self.parameters.keys() - (self.set_by_alpha if has_alpha else ()))
         if doubled := sorted(given & set(self.set_by_alpha)) if has_alpha else []:
             raise RecipeError(
-                f"merge_params: alpha sets {', '.join(doubled)} of {self.name}; leave it out. "
+                f"alpha sets {', '.join(doubled)} of {self.name}; leave it out. "
                 f"What can be set: {', '.join(free) or 'nothing'}."
             )
         if unknown := sorted(given - self.parameters.keys()):
+            near = difflib.get_close_matches(unknown[0], free, n=1)
             raise RecipeError(
-                f"merge_params: {self.name} has no parameter {', '.join(map(repr, unknown))}. "
-                f"It has: {', '.join(free) or 'none'}."
+                f"{self.name} has no parameter {', '.join(map(repr, unknown))}. "
+                f"It has: {', '.join(free) or 'none'}.{f' Did you mean {near[0]}?' if near else ''}"
             )
         needed = {name for name, parameter in self.parameters.items() if parameter.required}
         if missing := sorted(needed - given - set(self.set_by_alpha if has_alpha else ())):
             raise RecipeError(
                 f"merge_method={self.name} needs {', '.join(missing)}: give "
-                f'merge_params={{"{missing[0]}": VALUE}}.'
+                f'{written}{{"{missing[0]}": VALUE}}.'
             )
+
+    def check_values(self, given: Settings) -> None:
+        """Raise RecipeError for what the method reads as an endless number, as the text "1e999"."""
+        for name in given.keys() & self.parameters.keys():
+            for value in _values(given[name]):
+                try:
+                    read = self.parameters[name].validate(value)
+                except ValueError:
+                    continue  # said when it is known for which tensors it does not fit
+                refuse_endless({name: read})
+
+
+def refuse_endless(given: Mapping[str, Any]) -> None:
+    """Raise RecipeError if a number among these settings is NaN or infinite."""
+    for name, setting in given.items():
+        for value in _values(setting):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise RecipeError(
+                    f"The parameter {name} is {value}, and a merge with it holds no numbers any more. "
+                    "Give a finite number."
+                )
+
+
+def _values(setting: object) -> Iterator[object]:
+    """The values that stand in a gradient or in filters, or the one that the setting is."""
+    if isinstance(setting, Mapping):
+        yield from _values(setting.get("value"))
+    elif isinstance(setting, (list, tuple)):
+        for part in setting:
+            yield from _values(part)
+    elif setting is not None:
+        yield setting
 
 
 @cache
@@ -118,6 +169,14 @@ def two_model_methods() -> frozenset[str]:
         return True
 
     return frozenset(m.spec.name for m in registered_methods() if accepts_two(m.spec))
+
+
+@cache
+def all_parameters() -> frozenset[str]:
+    """The parameters of all methods that mergekit has, for however many models."""
+    from mergekit.merge_methods import registered_methods
+
+    return frozenset(p.name for method in registered_methods() for p in method.spec.parameters)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +214,38 @@ class Arithmetic:
                 dtype=self.dtype,
                 out_dtype=out_dtype,
             )
+
+    def fits(self) -> None:
+        """Merge a few numbers, as mergekit checks some parameters only while it merges.
+
+        Raises:
+            RecipeError: what it says against them, or that the outcome is no number.
+        """
+        rows = torch.linspace(-1, 1, 64).reshape(8, 8)
+        dtype = self.dtype or torch.float32
+        try:
+            merged = self(rows.to(dtype), (rows.flip(0) * 0.9).to(dtype), dtype)
+        except (ValueError, RuntimeError, ArithmeticError) as error:
+            raise RecipeError(
+                f"The parameters of {self.method.name} do not fit ({self._as_text()}): "
+                f"{' '.join(str(error).split())}."
+            ) from None
+        if not torch.isfinite(merged).all():
+            raise RecipeError(
+                f"The parameters of {self.method.name} make of numbers what is none any more "
+                f"({self._as_text()}). Give smaller ones."
+            )
+
+    @property
+    def is_between(self) -> bool:
+        """Whether each result lies between its inputs, and so is as finite as they are."""
+        if self.method.name != "linear":
+            return False
+        return all(0 <= weight <= 1 for weight in self.per_input["weight"].values())
+
+    def _as_text(self) -> str:
+        own = {name: values[INSTRUCT] for name, values in self.per_input.items()}
+        return ", ".join(f"{name}={value}" for name, value in {**self.shared, **own}.items())
 
     def linear_weights(
         self, base: torch.dtype, instruct: torch.dtype, out: torch.dtype

@@ -10,8 +10,9 @@ import dataclasses
 
 import torch
 
-from hm_models.checkpoint import Checkpoint, TensorHeader
+from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
+from hm_models.headers import ADAPTER_CONFIG, TensorHeader
 from hm_models.mapped import MappedCheckpoint
 from hm_models.recipe import MergeRecipe
 from hm_models.vocabulary import RowMatch, match_rows, read_vocabulary
@@ -61,7 +62,16 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
         CheckpointError: a checkpoint cannot be used, or the vocabularies are different ones.
     """
     base, instruct = recipe.base_checkpoint, recipe.instruct_checkpoint
-    remarks = _compare_configs(base, instruct)
+    remarks = [*recipe.notes, *_compare_configs(base, instruct)]
+    remarks += [
+        f"{ADAPTER_CONFIG} is ignored at every alpha: the adapter beside the weights of {side.name}"
+        for side in (base, instruct)
+        if side.has_adapter
+    ]
+    if base.seems(instruct):
+        remarks.append(
+            f"{base.name} and {instruct.name} seem to hold the same weights, and so does every merge"
+        )
     base_names, instruct_names = _effective_names(base), _effective_names(instruct)
 
     overrides: dict[str, object] = {}

@@ -22,8 +22,14 @@ import torch
 from hm_models.alpha import Alpha, parse_alpha
 from hm_models.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
-from hm_models.methods import Arithmetic, Settings, TwoModelMethod, tensor_seed
-from hm_models.settings import as_settings, is_scalar, resolve
+from hm_models.methods import (
+    Arithmetic,
+    Settings,
+    TwoModelMethod,
+    refuse_endless,
+    tensor_seed,
+)
+from hm_models.settings import as_settings, depths, is_scalar, resolve
 from hm_models.turns import TurnRule
 
 # No merge of weights, but two models side by side: hm_models.mix, hm_models.switch.
@@ -50,6 +56,8 @@ class MergeRecipe:
         base_params, instruct_params: the same for one input alone.
         merge_seed: what methods that drop weights at random draw from.
         out_dtype: dtype of the merged tensors; None keeps the instruct model's.
+        notes: sentences on what was given and has no effect, for the remarks of the plan; they are
+            no part of the merge.
 
     Raises:
         RecipeError: a value is missing, unknown or out of range.
@@ -67,6 +75,7 @@ class MergeRecipe:
     instruct_params: Settings = dataclasses.field(default_factory=dict)
     merge_seed: int = 0
     out_dtype: str | None = None
+    notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for side in ("base", "instruct"):
@@ -78,6 +87,7 @@ class MergeRecipe:
                 )
         for name in ("merge_params", "base_params", "instruct_params"):
             object.__setattr__(self, name, _parameters(name, getattr(self, name)))
+            refuse_endless(getattr(self, name))
         for name in ("merge_dtype", "out_dtype"):
             if getattr(self, name) not in (None, *MERGE_DTYPES):
                 raise RecipeError(
@@ -111,6 +121,8 @@ class MergeRecipe:
         needs_alpha = bool(method.set_by_alpha) and not given & set(method.set_by_alpha)
         if self.alpha is not None or needs_alpha:
             object.__setattr__(self, "alpha", parse_alpha(self.alpha))
+        for source in (self.merge_params, self.base_params, self.instruct_params):
+            method.check_values(source)
         method.check(given, has_alpha=self.alpha is not None)
 
     @cached_property
@@ -208,10 +220,15 @@ class MergeRecipe:
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""
-        if self.merge_method not in SIDE_BY_SIDE and self.end is None:
-            arithmetic = self.arithmetic()
-            for name in names:
-                arithmetic(name, 0.0)
+        if self.merge_method in SIDE_BY_SIDE or self.end is not None:
+            return
+        arithmetic = self.arithmetic()
+        tried: set[str] = set()
+        for name, depth in depths(names).items():
+            how = arithmetic(name, depth)
+            if (parameters := repr((how.shared, how.per_input))) not in tried:
+                how.fits()
+                tried.add(parameters)
 
     def fingerprint(self) -> str:
         """A SHA-256 over everything that shapes the merged weights and the tokenizer.
@@ -236,7 +253,9 @@ class MergeRecipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values; `MergeRecipe(**recipe.to_dict())` gives it back."""
-        return dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
+        del fields["notes"]
+        return fields
 
 
 def _parameters(name: str, given: object) -> dict[str, Any]:

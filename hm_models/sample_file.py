@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from hm_models.places import CacheError, kept_in
+
 LAYOUT = 1  # of the tables; kept in the file
 WAIT_SECONDS = 60.0  # for other processes that write
 TABLES = """
@@ -29,16 +31,19 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE UNIQUE INDEX IF NOT EXISTS answers_by_key ON answers (question, nth);
 CREATE INDEX IF NOT EXISTS answers_by_model ON answers (model, task);
 """
+# Made when it is first needed: files of this layout may lack it.
+DAYS = "CREATE TABLE IF NOT EXISTS days (template TEXT PRIMARY KEY, day TEXT NOT NULL)"
 COLUMNS = {
     "models": "number, fingerprint, description",
     "answers": "question, nth, model, task, text, facts, made",
+    "days": "template, day",
 }
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class StoreError(RuntimeError):
+class StoreError(CacheError):
     """A store that cannot be used; the message names the file and the remedy."""
 
 
@@ -46,22 +51,21 @@ class SampleFile:
     """An open file of answers.
 
     Raises:
-        StoreError: the file is of a later version, is locked for too long, or cannot be written.
+        StoreError: the file is of a later version.
+        CacheError: it is locked for too long, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser()
         self._base: sqlite3.Connection | None = None
         self._opened: int | None = None  # which file the connection is of
-        try:
+        with kept_in(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"No samples can be kept in {path}: {error}.") from error
         self.do(lambda base: None)
 
     def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do it; where the file turns out to be damaged, save what can be read and do it again."""
-        try:
+        with kept_in(self.path):
             try:
                 return work(self._connection())
             except sqlite3.OperationalError:
@@ -69,11 +73,6 @@ class SampleFile:
             except sqlite3.DatabaseError as error:
                 self._start_anew(error)
                 return work(self._connection())
-        except sqlite3.OperationalError as error:
-            raise StoreError(
-                f"{self.path}: {error}. Samples are kept in this file; see that it can be written, "
-                "that the disk is not full, and that no other program holds it."
-            ) from error
 
     def close(self) -> None:
         if self._base is not None:
@@ -138,6 +137,7 @@ def insert(base: sqlite3.Connection, table: str, rows: Iterable[tuple]) -> int:
 
 def _salvage(damaged: Path, base: sqlite3.Connection) -> int:
     """Copy the answers that can still be read, from both ends up to a damaged page; count them."""
+    base.execute(DAYS)
     for table, columns in COLUMNS.items():
         for order in ("ASC", "DESC"):
             # A reading that met damage reads nothing more.

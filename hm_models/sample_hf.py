@@ -8,7 +8,7 @@ stay transformers' own: its warpers shape the distribution, and only the draw is
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -20,16 +20,21 @@ from lm_eval.models.utils import (
 )
 from transformers import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
+from hm_models.answer_watch import Watch
 from hm_models.sample_key import Job, is_sampled
 from hm_models.sample_store import Answer
 from hm_models.sampling import Taker
 from hm_models.switch import SwitchedCausalLM
+from hm_models.thinking import NO_THOUGHTS, Thinking
+from hm_models.truncation import cut_of
 
 
 def sample_hf(lm: Any, jobs: list[Job], take: Taker) -> None:
     """Generate the answers to `jobs` with the harness's `hf` model `lm`, in batches of its size."""
     length = {prompt: len(lm.tok_encode(prompt)) for prompt in {job.prompt for job in jobs}}
     size = lm._detect_batch_size() if lm.batch_size == "auto" else int(lm.batch_size)
+
+    thinking = Thinking.of(lm.tokenizer, lm.think_end_token)
 
     def alike(job: Job) -> str:
         measured = getattr(job.request, "measure_tokens", None) is not None
@@ -39,10 +44,10 @@ def sample_hf(lm: Any, jobs: list[Job], take: Taker) -> None:
     for _, group in groupby(ordered, key=alike):
         same = list(group)
         for start in range(0, len(same), size):
-            _sample_batch(lm, same[start : start + size], take)
+            _sample_batch(lm, thinking, same[start : start + size], take)
 
 
-def _sample_batch(lm: Any, jobs: list[Job], take: Taker) -> None:
+def _sample_batch(lm: Any, thinking: Thinking, jobs: list[Job], take: Taker) -> None:
     kwargs = normalize_gen_kwargs(jobs[0].gen_kwargs, lm.max_gen_toks)
     eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
     until = handle_stop_sequences(kwargs.pop("until", None), eos=eos)
@@ -52,9 +57,12 @@ def _sample_batch(lm: Any, jobs: list[Job], take: Taker) -> None:
             f"max_gen_toks={max_tokens} leaves no room for a prompt in a context of {lm.max_length} "
             "tokens: ask for fewer tokens, or give max_length."
         )
+    room = lm.max_length - max_tokens
+    seen = min(room, lm.tokenizer.model_max_length) if lm.truncation else room
+    cuts = [cut_of(len(lm.tok_encode(job.prompt)), seen) for job in jobs]
     prompts, mask = lm.tok_batch_encode(
         [job.prompt for job in jobs],
-        left_truncate_len=lm.max_length - max_tokens,
+        left_truncate_len=room,
         truncation=lm.truncation,
     )
     start = prompts.shape[1]
@@ -62,11 +70,24 @@ def _sample_batch(lm: Any, jobs: list[Job], take: Taker) -> None:
     seeds = [job.seed for job in jobs]
     drawing = Drawing(seeds, getattr(jobs[0].request, "measure_tokens", None))
 
-    def hand_over(row: int, tokens: list[int]) -> None:
-        facts = {"tokens": len(tokens)} | drawing.facts(row, len(tokens))
-        take([(jobs[row], Answer(_text(lm, tokens, until), facts))])
+    def decode(tokens: list[int]) -> str:
+        return lm.tok_decode(tokens, skip_special_tokens=False)
 
-    rows = Rows(start, until, _stop_tokens(lm), lm.tok_decode, hand_over)
+    watches = [
+        Watch(
+            thinking if thinking.may_think(job.prompt) else NO_THOUGHTS, job.prompt, until, decode
+        )
+        for job in jobs
+    ]
+
+    def hand_over(row: int, tokens: list[int]) -> None:
+        facts = {"tokens": len(tokens)} | cuts[row] | drawing.facts(row, len(tokens))
+        said = watches[row].answer(last=int(tokens[-1] in stop_tokens))
+        answer = said or Answer(_text(lm, tokens, until))
+        take([(jobs[row], Answer(answer.text, facts | answer.facts))])
+
+    stop_tokens = _stop_tokens(lm)
+    rows = Rows(start, watches, stop_tokens, hand_over)
     if is_sampled(jobs[0].gen_kwargs):
         kwargs["custom_generate"] = drawing.generate
     else:
@@ -92,7 +113,7 @@ def _sample_batch(lm: Any, jobs: list[Job], take: Taker) -> None:
 
 def _stop_tokens(lm: Any) -> set[int]:
     ids = lm.model.generation_config.eos_token_id
-    return set(ids) if isinstance(ids, (list, tuple)) else {ids}
+    return {*(ids if isinstance(ids, (list, tuple)) else [ids]), lm.eot_token_id}
 
 
 def _text(lm: Any, tokens: list[int], until: list[str]) -> str:
@@ -110,29 +131,25 @@ class Rows(StoppingCriteria):
 
     Args:
         start: number of prompt tokens.
-        until: stop strings.
-        stop_tokens: ids after which transformers itself ends a row.
-        decode: tokens -> text.
+        watches: one a row; they know the stop strings.
+        stop_tokens: ids that end a row.
         hand_over: called with a row's number and its new tokens.
     """
 
     def __init__(
         self,
         start: int,
-        until: Iterable[str],
+        watches: Sequence[Watch],
         stop_tokens: set[int],
-        decode: Callable[..., str],
         hand_over: Callable[[int, list[int]], None],
     ) -> None:
-        self._start, self._until, self._stop_tokens = start, list(until), stop_tokens
-        self._decode, self._hand_over = decode, hand_over
-        # A stop string of c characters ends in the last c tokens; one more for a token cut in two.
-        self._window = max(map(len, self._until), default=0) + 1
+        self._start, self._watches, self._stop_tokens = start, watches, stop_tokens
+        self._hand_over = hand_over
         self._ended: set[int] = set()
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
         for row, tokens in enumerate(input_ids[:, self._start :].tolist()):
-            if row not in self._ended and self._ends(tokens):
+            if row not in self._ended and self._ends(row, tokens):
                 self._end(row, tokens)
         done = [row in self._ended for row in range(len(input_ids))]
         return torch.tensor(done, device=input_ids.device)
@@ -143,11 +160,9 @@ class Rows(StoppingCriteria):
             if row not in self._ended:
                 self._end(row, tokens)
 
-    def _ends(self, tokens: list[int]) -> bool:
-        if tokens[-1] in self._stop_tokens:
-            return True
-        tail = self._decode(tokens[-self._window :], skip_special_tokens=False)
-        return any(text and text in tail for text in self._until)
+    def _ends(self, row: int, tokens: list[int]) -> bool:
+        watch = self._watches[row]
+        return watch.add(tokens[len(watch.tokens) :]) or tokens[-1] in self._stop_tokens
 
     def _end(self, row: int, tokens: list[int]) -> None:
         self._ended.add(row)

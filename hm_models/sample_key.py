@@ -20,7 +20,9 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from hm_models.errors import RecipeError
+from hm_models.generation import checked
 from hm_models.recipe import MergeRecipe
+from hm_models.thinking import NO_THOUGHTS, Thinking
 
 # Arguments of the backends that say where and how fast it runs. They can change the rounding, never
 # what is computed, so that answers outlive another machine; every other argument makes another model.
@@ -67,6 +69,7 @@ class ModelKey:
     fingerprint: str
     description: dict[str, Any]
     is_random: bool = False  # its greedy answers differ, too: it draws who speaks
+    thinking: Thinking = NO_THOUGHTS
 
     @classmethod
     def of(cls, recipe: MergeRecipe, backend: str, arguments: Mapping[str, Any]) -> ModelKey:
@@ -116,7 +119,8 @@ def jobs_of(requests: Sequence[Instance], model: ModelKey, sampling_seed: int) -
     all the same one, unless the model itself draws.
 
     Raises:
-        RecipeError: a `seed` among the sampling parameters, which would make all samples equal.
+        RecipeError: a sampling parameter that cannot be honoured (`hm_models.generation`), or a `seed`,
+            which would make all samples equal.
     """
     asked = {id(request): request for request in requests}
     copies: Counter[tuple] = Counter()
@@ -140,10 +144,13 @@ def jobs_of(requests: Sequence[Instance], model: ModelKey, sampling_seed: int) -
         counts[id(request)] += 1
         body, samples, copy = bodies[id(request)]
         asked_for = [sampling_seed, copy] if samples else []
-        question = _digest([model.fingerprint, "generate_until", body, *asked_for])
+        # Such answers were once cut by stop strings within a thought: those are not found again.
+        kind = "thoughtful" if model.thinking.may_think(request.args[0]) else "generate_until"
+        question = _digest([model.fingerprint, kind, body, *asked_for])
         index = nth if samples else 0
         seed = _seed([request.args[0], *asked_for, index]) if samples else None
-        jobs.append(Job(SampleKey(question, index), request, nth, *request.args, seed))  # type: ignore
+        key = SampleKey(question, index)
+        jobs.append(Job(key, request, nth, request.args[0], checked(request.args[1]), seed))
     return jobs
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_models.sample_file import SampleFile, insert, transaction
+from hm_models.sample_file import DAYS, SampleFile, insert, transaction
 from hm_models.sample_key import ModelKey, SampleKey
 
 
@@ -101,6 +101,17 @@ class SampleStore:
                 )
 
         self._file.do(write)
+
+    def first_day(self, template: str, today: str) -> str:
+        """The day of the first prompt of a chat template (its SHA-256): today, if this is the first."""
+
+        def look(base: sqlite3.Connection) -> str:
+            base.execute(DAYS)
+            insert(base, "days", [(template, today)])
+            row = "SELECT day FROM days WHERE template = ?"
+            return base.execute(row, (template,)).fetchone()[0]
+
+        return self._file.do(look)
 
     def holdings(self) -> list[Holding]:
         """What is stored, by model and task, the latest last."""

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from hm_models.sample_key import Job, ModelKey, SampleKey, jobs_of, question_of
 from hm_models.sample_store import Answer, SampleStore
+from hm_models.truncation import is_cut, sentence
 
 Taker = Callable[[list[tuple[Job, Answer]]], None]
 Sampler = Callable[[TemplateLM, list[Job], Taker], None]
@@ -79,9 +80,22 @@ class Sampling:
         for job in jobs:
             if job.key in found:
                 _tell(job, found[job.key], reused=True)
-        if not missing:
-            return [found[job.key].text for job in jobs]
-        lm = load()
+        if missing:
+            self._generate(missing, askers, found, sampler_of, load(), quiet)
+        if cut := sum(is_cut(found[job.key].facts) for job in jobs):
+            logger.warning("hm-merged: %s", sentence(cut, len(jobs)))
+        return [found[job.key].text for job in jobs]
+
+    def _generate(
+        self,
+        missing: list[Job],
+        askers: dict[SampleKey, list[Job]],
+        found: dict[SampleKey, Answer],
+        sampler_of: Callable[[TemplateLM], Sampler],
+        lm: TemplateLM,
+        quiet: bool,
+    ) -> None:
+        """Generate the missing answers into `found`, keep each at once and tell all who ask for it."""
         bar = tqdm(total=len(missing), desc="Sampling", unit=" samples", disable=quiet)
         tokens = 0
 
@@ -99,7 +113,6 @@ class Sampling:
 
         with bar:
             sampler_of(lm)(lm, missing, take)
-        return [found[job.key].text for job in jobs]
 
     def scores(
         self, kind: str, requests: Sequence[Instance], load: Callable[[], TemplateLM]

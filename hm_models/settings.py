@@ -7,6 +7,7 @@ then the method's default.
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeAlias
 
 from hm_models.errors import RecipeError
@@ -14,6 +15,23 @@ from hm_models.methods import BASE, INSTRUCT, Settings, TwoModelMethod
 
 # Settings for both inputs, for the base alone, for the instruct model alone.
 Sources: TypeAlias = tuple[Settings, Settings, Settings]
+
+LAYER = re.compile(r"^(.*?)\.(\d+)\.")
+
+
+def depths(names: list[str]) -> dict[str, float]:
+    """Where each tensor lies between the first layer (0) and the last (1), by its name.
+
+    As in mergekit, tensors outside the layers are at 0, and a single layer is at 1.
+    """
+    layers = {name: LAYER.match(name) for name in names}
+    last: dict[str, int] = {}
+    for match in filter(None, layers.values()):
+        last[match[1]] = max(last.get(match[1], 0), int(match[2]))
+    return {
+        name: (int(match[2]) / last[match[1]] if last[match[1]] else 1.0) if match else 0.0
+        for name, match in layers.items()
+    }
 
 
 def is_scalar(setting: object) -> bool:

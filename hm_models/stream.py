@@ -9,7 +9,6 @@ merges straight into its parameters, at one alpha after another.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -23,9 +22,8 @@ from hm_models.methods import Arithmetic
 from hm_models.preflight import MergePlan, PlannedTensor, plan_merge
 from hm_models.read_ahead import Lease, ReadAhead, Source
 from hm_models.recipe import MergeRecipe
+from hm_models.settings import depths
 from hm_models.vocabulary import NO_ROW, RowMatch
-
-LAYER = re.compile(r"^(.*?)\.(\d+)\.")
 
 
 def merged_tensors(
@@ -110,21 +108,6 @@ class MergeStream:
         return self._mapped[key]
 
 
-def depths(names: list[str]) -> dict[str, float]:
-    """Where each tensor lies between the first layer (0) and the last (1), by its name.
-
-    As in mergekit, tensors outside the layers are at 0, and a single layer is at 1.
-    """
-    layers = {name: LAYER.match(name) for name in names}
-    last: dict[str, int] = {}
-    for match in filter(None, layers.values()):
-        last[match[1]] = max(last.get(match[1], 0), int(match[2]))
-    return {
-        name: (int(match[2]) / last[match[1]] if last[match[1]] else 1.0) if match else 0.0
-        for name, match in layers.items()
-    }
-
-
 def _lazy(
     planned: PlannedTensor,
     pair: tuple[torch.Tensor, torch.Tensor],
@@ -147,6 +130,8 @@ def _lazy(
         write = partial(_linear, weights, arithmetic.shared["normalize"])
     else:
         write = partial(_by_mergekit, arithmetic)
+    if not arithmetic.is_between:
+        write = partial(_in_numbers, planned.name, write)
     if planned.rows is None:
         return LazyMerge(pair, dtype, write, weights is not None, lease)
     # A wrapper's shape is that of its last input: the instruct model's rows.
@@ -176,6 +161,18 @@ def _by_mergekit(
 ) -> None:
     base, instruct = inputs
     out.copy_(arithmetic(base, instruct, out.dtype))
+
+
+def _in_numbers(
+    name: str, write: Write, inputs: tuple[torch.Tensor, ...], out: torch.Tensor
+) -> None:
+    """Refuse a merge that leaves the numbers of `out`'s dtype, where its inputs did not."""
+    write(inputs, out)
+    if not torch.isfinite(out).all() and all(torch.isfinite(tensor).all() for tensor in inputs):
+        raise RecipeError(
+            f"The merge of {name} holds values that {out.dtype} has no numbers for, although both "
+            "checkpoints are finite there. The method's parameters are too large, or do not fit."
+        )
 
 
 def _by_rows(

@@ -15,12 +15,15 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from vllm.model_executor.model_loader import register_model_loader
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 from vllm.platforms import current_platform
 
+from hm_models.arrival import NotArrivedError, Receipts, all_written, nothing_lost
+from hm_models.owner import end_with_owner
 from hm_models.recipe import MergeRecipe
 from hm_models.stream import MergeStream
 
@@ -28,6 +31,9 @@ LOAD_FORMAT = "hm-merged"
 RECIPE_KEY = "hm_recipe"
 RESIDENT_KEY = "hm_resident"
 WORKER_EXTENSION = f"{__name__}.MergingWorker"
+# Of each model the parameters that came from the checkpoint, the load that brought them, and the last.
+FROM_CHECKPOINT: WeakKeyDictionary[torch.nn.Module, frozenset[str]] = WeakKeyDictionary()
+LOADS: WeakKeyDictionary[torch.nn.Module, list[Receipts]] = WeakKeyDictionary()
 
 
 @register_model_loader(LOAD_FORMAT)
@@ -35,9 +41,11 @@ class MergedModelLoader(DefaultModelLoader):
     """DefaultModelLoader whose primary source of weights is a merge."""
 
     def __init__(self, load_config) -> None:
+        end_with_owner()  # not as the module is imported: a forked worker has it already
         extra = dict(load_config.model_loader_extra_config)
         self.recipe = MergeRecipe(**extra.pop(RECIPE_KEY))
         self.resident = extra.pop(RESIDENT_KEY, None)
+        self.receipts = Receipts()
         # The parent refuses keys and formats that it does not know.
         super().__init__(
             dataclasses.replace(
@@ -51,25 +59,52 @@ class MergedModelLoader(DefaultModelLoader):
             return super()._get_weights_iterator(source)
         self.counter_before_loading_weights = time.perf_counter()  # for the parent's log line
         stream = _open_stream(_pair_of(self.recipe), _as_key(self.resident))
-        return (pair for pair in stream.tensors(self.recipe))
+        return (pair for pair in self.receipts.noting(stream.tensors(self.recipe)))
+
+    def get_all_weights(
+        self, model_config: Any, model: torch.nn.Module
+    ) -> Generator[tuple[str, torch.Tensor], None, None]:
+        loads = LOADS.setdefault(model, [])
+        del loads[1:]
+        loads.append(self.receipts)
+        yield from super().get_all_weights(model_config, model)
+
+    def track_weights_loading(
+        self, model: torch.nn.Module, loaded_weights: set[str] | None, quantized: bool = False
+    ) -> None:
+        FROM_CHECKPOINT[model] = frozenset(loaded_weights or ())
+        super().track_weights_loading(model, loaded_weights, quantized)
 
 
 class MergingWorker:
     """Mixed into vLLM's worker class; importing it is what registers the loader there."""
 
-    def change_recipe(self, recipe: dict) -> None:
+    def change_recipe(self, recipe: dict) -> str | None:
         """Load the weights of another recipe for the same pair into the running engine.
 
-        An exception leaves parameters of two recipes beside each other: the engine must not be used
-        any more.
+        Returns:
+            Why the engine did not take all of them, else None. With a reason, and after an exception,
+            parameters of two recipes lie beside each other: the engine must not be used any more.
         """
         load_config = self.vllm_config.load_config  # type: ignore[attr-defined]
         load_config.model_loader_extra_config = {
             **load_config.model_loader_extra_config,
             RECIPE_KEY: recipe,
         }
-        with repacking(self.get_model()):  # type: ignore[attr-defined]
-            self.reload_weights()  # type: ignore[attr-defined]
+        model = self.get_model()  # type: ignore[attr-defined]
+        try:
+            written = all_written(model, FROM_CHECKPOINT.get(model, ()))
+            with written, repacking(model), nothing_lost():
+                self.reload_weights()  # type: ignore[attr-defined]
+            LOADS[model][-1].check_against(LOADS[model][0])
+        except NotArrivedError as error:
+            return str(error)
+        return None
+
+    def tensors_left(self) -> list[str]:
+        """The names of what the stream brought as the model was made, and this worker did not read."""
+        made = LOADS[self.get_model()][0]  # type: ignore[attr-defined]
+        return sorted(made.brought - made.taken)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ whose manifest carries the recipe's fingerprint is taken as it is.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
@@ -14,20 +15,29 @@ from pathlib import Path
 
 import torch
 
-from hm_models.checkpoint import INDEX_FILE, MANIFEST, SINGLE_FILE
-from hm_models.places import cache_folder
+from hm_models.checkpoint import MANIFEST
+from hm_models.headers import INDEX_FILE, SINGLE_FILE
+from hm_models.places import cache_folder, cannot_keep
 from hm_models.preflight import MergePlan
 from hm_models.recipe import MergeRecipe
 from hm_models.stream import merged_tensors
 
 SHARD_BYTES = 5 * 10**9  # the shard size of transformers' save_pretrained
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+
 logger = logging.getLogger(__name__)
 
 
 def materialise(recipe: MergeRecipe, plan: MergePlan) -> Path:
     """Return the merged checkpoint's folder in the cache, writing it where it is not there yet."""
-    return write_checkpoint(recipe, plan, cache_folder("merged") / recipe.fingerprint()[:32])
+    folder = cache_folder("merged") / recipe.fingerprint()[:32]
+    try:
+        return write_checkpoint(recipe, plan, folder)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise cannot_keep(folder, error) from error
+        raise
 
 
 def write_checkpoint(recipe: MergeRecipe, plan: MergePlan, folder: Path) -> Path:
@@ -112,4 +122,8 @@ def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None
         shutil.copyfile(file, draft / file.name)
     # At alpha 0 and 1 the checkpoint is that one side, whose config is right as it is.
     config = recipe.front.config | (plan.config_overrides if recipe.end is None else {})
+    if recipe.end is None and recipe.out_dtype:
+        # By whichever of its two names the config says it: engines load in the dtype that stands there.
+        names = {"dtype", "torch_dtype"} & config.keys() or {"torch_dtype"}
+        config |= dict.fromkeys(names, recipe.out_dtype)
     (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -1,6 +1,6 @@
 """One question to a chat model: tries over an OpenAI-compatible endpoint, and what they cost.
 
-chat = Chat("gpt-4.1-mini", [{"role": "user", "content": "Why?"}], max_tokens=100)
+chat = Chat("gpt-4.1-mini", [{"role": "user", "content": "Why?"}], 100, endpoint.secrets)
 reply = await chat.ask(client, temperature=0.0)     # within a call of `openai_client.Endpoint`
 """
 
@@ -10,10 +10,12 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hm_metrics.openai_client import BadAnswer
+from hm_metrics.openai_answers import counts_of, read_chat
+from hm_metrics.openai_failures import Refusal
+from hm_models.secrets import Secrets
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from hm_metrics.openai_http import Client
 
 _FILTERED = {"content_filter", "content_policy_violation", "invalid_prompt"}
 
@@ -34,46 +36,43 @@ class Reply:
 
 
 class Chat:
-    """One question, with its `calls`, `tokens_in` and `tokens_out` so far, failed tries included."""
+    """One question, with its `calls`, `tokens_in` and `tokens_out` so far, failed tries included.
 
-    def __init__(self, model: str, messages: Sequence[dict[str, str]], max_tokens: int) -> None:
-        self._model, self._max_tokens = model, max_tokens
+    Args:
+        secrets: what the endpoint is sent beside the question, and must not bring into an answer.
+    """
+
+    def __init__(
+        self, model: str, messages: Sequence[dict[str, str]], max_tokens: int, secrets: Secrets
+    ) -> None:
+        self._model, self._max_tokens, self._secrets = model, max_tokens, secrets
         self._messages = [{key: encodable(text) for key, text in m.items()} for m in messages]
         self.characters = sum(len(message["content"]) for message in self._messages)
         self.calls = self.tokens_in = self.tokens_out = 0
+        self.uncounted = 0  # answers whose tokens the endpoint does not count, or not in numbers
 
-    async def ask(self, client: AsyncOpenAI, temperature: float) -> Reply:
+    async def ask(self, client: Client, temperature: float) -> Reply:
         """One try.
 
         Raises:
             BadAnswer: no answer that can be read; another try may bring one.
         """
-        from openai import BadRequestError
-
         self.calls += 1
+        body = {"model": self._model, "messages": self._messages}
+        limits = {"temperature": temperature, "max_tokens": self._max_tokens}
         try:
-            answer = await client.chat.completions.create(
-                model=self._model,
-                messages=self._messages,  # type: ignore[arg-type]
-                temperature=temperature,
-                max_tokens=self._max_tokens,
-            )
-        except BadRequestError as error:
+            answer = await client.post("/chat/completions", body | limits)
+        except Refusal as error:
             if error.code in _FILTERED:
                 return Reply(f"The endpoint's filter: {error.code}.", refused=True)
             raise
-        except ValueError as error:  # what the library cannot read
-            raise BadAnswer(str(error)) from error
-        if usage := getattr(answer, "usage", None):
-            self.tokens_in += usage.prompt_tokens or 0
-            self.tokens_out += usage.completion_tokens or 0
-        if not getattr(answer, "choices", None):
-            raise BadAnswer("it has no choices")
-        choice = answer.choices[0]
-        text, refusal = choice.message.content or "", choice.message.refusal
-        if refusal or choice.finish_reason == "content_filter":
-            return Reply(encodable(refusal or text), refused=True)
-        return Reply(encodable(text), truncated=choice.finish_reason == "length")
+        tokens_in, tokens_out = counts_of(answer)
+        self.tokens_in += tokens_in or 0
+        self.tokens_out += tokens_out or 0
+        self.uncounted += tokens_in is None or tokens_out is None
+        found = read_chat(answer)
+        text = self._secrets.mask(encodable(found.text))
+        return Reply(text, refused=found.refused, truncated=found.cut)
 
 
 def encodable(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hm_metrics.openai_client import Endpoint, EndpointError
 from hm_tasks.protocol import ProtocolError, number, whole_number
 
 
@@ -17,10 +18,11 @@ def how_to_ask(metadata: dict[str, Any], role: str) -> dict[str, Any]:
         ProtocolError: a value that cannot be.
     """
     base_url, limit = metadata[f"{role}_base_url"], metadata[f"{role}_limit"]
-    if base_url is not None and not str(base_url).startswith(("http://", "https://")):
-        raise ProtocolError(
-            f"{role}_base_url={base_url!r}: expected an address, as http://localhost:8000/v1."
-        )
+    if base_url is not None:
+        try:
+            Endpoint(base_url).check_address()
+        except EndpointError as error:
+            raise ProtocolError(f"{role}_base_url={error}") from None
     return {
         "base_url": base_url,
         "concurrency": whole_number(metadata, f"{role}_concurrency"),

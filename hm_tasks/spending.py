@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 
+from hm_tasks.chat import Chat
 from hm_tasks.prices import price_of
 
 CHARACTERS = 4  # of English in a token, for estimates
@@ -24,20 +25,27 @@ def estimate(model: str, tokens_in: int, tokens_out: int) -> str:
 
 @dataclasses.dataclass
 class Spending:
-    """The cost line: tokens of one run, failed tries included."""
+    """The cost line: tokens of one run, failed tries included.
+
+    Attributes:
+        uncounted: answers whose tokens the endpoint did not count; the others' are all there is.
+    """
 
     model: str
     tokens_in: int = 0
     tokens_out: int = 0
+    uncounted: int = 0
 
-    def add(self, tokens_in: int, tokens_out: int) -> None:
-        self.tokens_in += tokens_in
-        self.tokens_out += tokens_out
+    def add(self, chat: Chat) -> None:
+        self.tokens_in += chat.tokens_in
+        self.tokens_out += chat.tokens_out
+        self.uncounted += chat.uncounted
 
     def __str__(self) -> str:
         text = f"{self.tokens_in} tokens in, {self.tokens_out} out"
-        price = price_of(self.model)
-        return f"{text}, ${price.dollars(self.tokens_in, self.tokens_out):.2f}" if price else text
+        if price := price_of(self.model):
+            text += f", ${price.dollars(self.tokens_in, self.tokens_out):.2f}"
+        return f"{text}, and {self.uncounted} answers without counts" if self.uncounted else text
 
 
 def tell(line: str) -> None:

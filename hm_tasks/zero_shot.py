@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import abc
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from lm_eval.api.task import Task
 
+from hm_models.generation import checked
+from hm_models.truncation import would_cut
+from hm_tasks import asked_prompts, copies
+from hm_tasks.answered import keeps_thoughts
 from hm_tasks.protocol import ProtocolError
+
+logger = logging.getLogger(__name__)
 
 
 class ZeroShotTask(Task):
@@ -16,6 +24,11 @@ class ZeroShotTask(Task):
     OUTPUT_TYPE = "generate_until"
     _docs: list[dict[str, Any]]
     _system: str | None = None
+    _model: Any = None
+
+    def meet(self, model: Any) -> None:
+        """Know the harness's model that is asked next; `hm_models.extensions` calls it."""
+        self._model = model
 
     def has_training_docs(self) -> bool:
         return False
@@ -50,6 +63,9 @@ class ZeroShotTask(Task):
         """An Instance of the task's own kind, which has `use_prompt_style`."""
 
     def construct_requests(self, doc: dict[str, Any], ctx: str, **kwargs: Any) -> Any:
+        copies.refuse(
+            str(self.task_name), self.config.repeats, self.config.generation_kwargs, self._model
+        )
         request = self.new_request(
             request_type="generate_until",
             doc=doc,
@@ -57,8 +73,23 @@ class ZeroShotTask(Task):
             idx=0,
             metadata=kwargs["metadata"],
             system=self._system,
-            generation_kwargs=self.config.generation_kwargs,
+            generation_kwargs=checked(self.config.generation_kwargs or {}),
         )
-        style = "chat" if kwargs.get("apply_chat_template") else "completion"
-        request.use_prompt_style(style, kwargs.get("chat_template"))
+        request.keeps_thoughts = keeps_thoughts(self.config.metadata or {})
+        apply = kwargs.get("chat_template") if kwargs.get("apply_chat_template") else None
+        if apply is None and asked_prompts.takes_turns_alone(self._model):
+            apply = self._model.apply_chat_template
+        if apply is None:
+            request.use_prompt_style("completion", None)
+        else:
+            request.use_prompt_style("chat", apply, asked_prompts.whose_template(self._model))
         return request
+
+    def note_samples(self, requests: Sequence[Any]) -> None:
+        """Note how the questions were asked, for reports; count cut prompts, warn of copies."""
+        self.config.metadata["prompts"] = asked_prompts.facts(requests)
+        for request in requests:  # of models that tell of their samples this is known by now
+            if would_cut(self._model, *request.args):
+                request.cut_prompts = len(request.resps)
+        if warning := copies.warning([request.resps for request in requests]):
+            logger.warning("%s: %s", self.task_name, warning)

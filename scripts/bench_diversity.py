@@ -161,7 +161,7 @@ with Endpoint(latency_s=float(sys.argv[1]), faults=fault) as server:
 
 
 def endpoint(samples: list[Path]) -> str:
-    import openai as library  # its import takes a second, which is not the endpoint's
+    import httpx as library  # its import takes time, which is not the endpoint's
 
     from hm_metrics.embedders import openai
     from hm_metrics.openai_client import Endpoint
@@ -192,7 +192,7 @@ def endpoint(samples: list[Path]) -> str:
         f"{len(rows)} of {len(texts)} vectors, {'each right' if right else 'WRONG'}, embedded "
         f"{most} time(s) each; {failures} failures of {requests} requests; {took:.2f} s / ideal "
         f"{ideal:.2f} s = {took / ideal:.2f} (as if nothing failed {plain:.2f} s: "
-        f"{took / plain:.2f}); openai {library.__version__}"
+        f"{took / plain:.2f}); httpx {library.__version__}"
     )
 
 

@@ -16,6 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
+from hm_models.places import CacheError
+
 FORMS = (
     "minilm",
     "openai:MODEL[@DIMENSIONS]",
@@ -34,7 +36,7 @@ class Unusable(Exception):
 
 def why_unusable(error: Exception) -> str:
     """Why an embedder failed, in a sentence; errors of libraries by their type."""
-    if isinstance(error, Unusable):
+    if isinstance(error, (Unusable, CacheError)):
         return str(error)
     return f"The embedder broke down ({type(error).__name__}: {error})."
 
@@ -79,7 +81,7 @@ def make_embedder(name: str, base_url: str | None = None) -> Embedder:
         base_url: for `openai:`; by default OPENAI_BASE_URL, else OpenAI's own.
 
     Raises:
-        UnknownEmbedder: the name has none of the known forms.
+        UnknownEmbedder: the name has none of the known forms, or the base URL is none.
     """
     found = re.fullmatch(r"(?P<kind>[^:]+?)(:(?P<model>.+?))?(@(?P<dimensions>\d+))?", str(name))
     kind, model, cut = found.group("kind", "model", "dimensions") if found else (None, None, None)
@@ -98,7 +100,13 @@ def make_embedder(name: str, base_url: str | None = None) -> Embedder:
         return MiniLM()
     if kind == "openai" and model:
         from hm_metrics.embedders.openai import OpenAIEmbedder
+        from hm_metrics.openai_client import Endpoint, EndpointError
 
+        if base_url is not None:
+            try:
+                Endpoint(base_url).check_address()
+            except EndpointError as error:
+                raise UnknownEmbedder(f"embedder_base_url={error}") from None
         return OpenAIEmbedder(name, model, dimensions, base_url)
     if kind == "sentence-transformers" and model:
         from hm_metrics.embedders.libraries import SentenceTransformersEmbedder

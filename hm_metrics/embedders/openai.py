@@ -6,8 +6,8 @@ Source of the protocol: the paper embeds by text-embedding-3-small with 150 dime
 
 from __future__ import annotations
 
-import base64
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hm_metrics.embedders import Unusable, unit_rows
-from hm_metrics.openai_client import BadAnswer, Call, Endpoint, EndpointError, Failure
+from hm_metrics.openai_answers import read_embeddings
+from hm_metrics.openai_client import Call, Endpoint, EndpointError, Failure, Unreadable
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from hm_metrics.openai_http import Client
 
 MAX_TOKENS = 8000
 ENCODING = "cl100k_base"  # of OpenAI's embedding models
@@ -36,6 +37,7 @@ class OpenAIEmbedder:
     ) -> None:
         self.name, self._model, self._dimensions = name, model, dimensions
         self.endpoint = Endpoint(base_url)
+        self._width: int | None = dimensions  # of the vectors; else that of the first
 
     def identity(self) -> str:
         return f"openai {self.endpoint.public_url} {self._model} {self._dimensions}"
@@ -57,6 +59,7 @@ class OpenAIEmbedder:
         self, texts: Sequence[str], batches: list[list[int]]
     ) -> Iterator[tuple[Sequence[int], np.ndarray]]:
         failures: list[Failure] = []
+        refusals: Counter[str] = Counter()
         alone: list[list[int]] = []  # to find out which text of a batch is refused
         left = 0
         try:
@@ -71,9 +74,11 @@ class OpenAIEmbedder:
                 elif len(batches[index]) > 1:
                     alone += [[position] for position in batches[index]]
                 else:
-                    logger.warning("A text has no vector. %s", outcome.reason)
+                    refusals[outcome.reason] += 1
         except EndpointError as error:
             raise Unusable(str(error)) from None
+        for reason, count in refusals.items():
+            logger.warning("%d texts have no vector. %s", count, reason)
         if failures:
             # The most tried one says most.
             reason = max(failures, key=lambda failure: failure.attempts).reason
@@ -82,41 +87,31 @@ class OpenAIEmbedder:
             yield from self._ask(texts, alone)
 
     def _call(self, texts: list[str]) -> Call[np.ndarray]:
-        # As the library asks too: a third of the bytes.
+        # base64 has a third of the bytes of decimals.
         body: dict[str, Any] = {"model": self._model, "input": texts, "encoding_format": "base64"}
         if self._dimensions:
             body["dimensions"] = self._dimensions
 
-        async def call(client: AsyncOpenAI) -> np.ndarray:
-            # Not `embeddings.create`, which spends more time on checking types than on the network.
-            answer = await client.post("/embeddings", body=body, cast_to=object)
-            return self._vectors(answer, len(texts))
+        async def call(client: Client) -> np.ndarray:
+            return self._vectors(await client.post("/embeddings", body), len(texts))
 
         return call
 
     def _vectors(self, answer: Any, n: int) -> np.ndarray:
-        """[n, d] in the order of the texts, which need not be that of the answer."""
-        try:
-            found = {item["index"]: _numbers(item["embedding"]) for item in answer["data"]}
-            rows = np.stack([found[index] for index in range(n)])
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadAnswer(f"not {n} embeddings of one length ({error!r})") from None
-        if self._dimensions and rows.shape[1] != self._dimensions:
-            raise Unusable(
-                f"{self.name}: the endpoint gave {rows.shape[1]} dimensions. Ask for a number that the "
-                "model offers, or leave the @ out."
+        """[n, d] of unit length, in the order of the texts."""
+        rows = read_embeddings(answer, n)
+        width = rows.shape[1]
+        if width != (self._width or width):
+            asked = f"asked for {self._dimensions}" if self._dimensions else f"{self._width} before"
+            raise Unreadable(
+                f"it gave {width} dimensions ({asked}). Ask for a number that the model offers."
             )
         try:
-            return unit_rows(rows)
+            found = unit_rows(rows)
         except Unusable as error:
-            raise BadAnswer(str(error)) from None
-
-
-def _numbers(embedding: str | list[float]) -> np.ndarray:
-    """[d] from base64, or from a list where the server does not know that format."""
-    if isinstance(embedding, str):
-        return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
-    return np.array(embedding, dtype=np.float64)
+            raise Unreadable(str(error)) from None
+        self._width = width
+        return found
 
 
 def _batches(texts: Sequence[str]) -> list[list[int]]:

@@ -12,12 +12,12 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from tqdm import tqdm
 
-from hm_metrics.embedders import Embedder
+from hm_metrics.embedders import Embedder, Unusable
 from hm_metrics.store import Store, cache_file
 
 VERSION = 1  # a part of each key; it changes with what is kept
@@ -64,6 +64,7 @@ def embed(texts: Sequence[str], embedder: Embedder, store: Store | None = None) 
         with tqdm(total=len(missing), desc=f"Embedding ({embedder.name})") as bar:
             for positions, vectors in embedder.encode(missing):
                 made = {missing[p]: vector for p, vector in zip(positions, vectors, strict=True)}
+                _check_widths(embedder.name, found, made)
                 store.put_many((key_of[part], vector.tobytes()) for part, vector in made.items())
                 found |= made
                 bar.update(len(made))
@@ -77,6 +78,15 @@ def embed(texts: Sequence[str], embedder: Embedder, store: Store | None = None) 
     for row, text in enumerate(usable):
         vectors[row] = found[read[text]]
     return Embedded(vectors, {text: row for row, text in enumerate(usable)})
+
+
+def _check_widths(name: str, *vectors: Mapping[str, np.ndarray]) -> None:
+    widths = sorted({len(vector) for some in vectors for vector in some.values()})
+    if len(widths) > 1:
+        raise Unusable(
+            f"{name} gave vectors of {widths[0]} and of {widths[-1]} dimensions, now or in an earlier "
+            "run. NAME@DIMENSIONS says which are meant, and keeps them apart."
+        )
 
 
 def _key(identity: str, text: str) -> str:

@@ -18,6 +18,8 @@ from typing import Any
 
 from hm_models.alpha import Alpha, parse_alpha
 from hm_models.errors import RecipeError
+from hm_models.text_files import TextFileError
+from hm_models.yaml_files import read_yaml
 
 DEFAULT_ALPHAS = (0, 0.7, 0.9, 1)
 # What goes to `lm_eval run` as it is, by the harness's names (lm_eval/config/evaluate_config.py).
@@ -102,22 +104,21 @@ class SweepConfig:
     harness: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
+def read_settings(file: Path) -> dict[str, Any]:
     """The settings of a YAML file, unchecked.
 
     Raises:
         SweepError: no such file, no YAML, no mapping.
     """
-    import yaml
-
-    if not file.is_file():
-        raise SweepError(
-            f"{file}: there is no such file. Give a sweep's YAML, as those in configs/."
-        )
     try:
-        settings = yaml.safe_load(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SweepError(f"{file} is no YAML: {error}") from None
+        settings = read_yaml(file)
+    except OSError as error:
+        raise SweepError(
+            f"{file}: there is no such file ({error.strerror}). Give a sweep's YAML, as those in "
+            "configs/."
+        ) from None
+    except TextFileError as error:
+        raise SweepError(f"{error} Expected a sweep's YAML, as those in configs/.") from None
     if not isinstance(settings, dict):
         raise SweepError(f"{file}: expected `key: value` lines, as in configs/demo.yaml.")
     return settings
@@ -282,6 +283,7 @@ def _distinct(key: str, given: list[Any]) -> tuple[Any, ...]:
             raise SweepError(
                 f"{key}: {one.name if isinstance(one, Pair) else _plain(one)} stands there twice. "
                 "Each point has a folder of its own."
+                f"{' Give each pair a name of its own (name: ...).' if same_name else ''}"
             )
     return tuple(given)
 

@@ -19,7 +19,7 @@ from hm_models.sweep.config import (
     HARNESS_MAPPINGS,
     MAPPINGS,
     PAIR_KEYS,
-    read_yaml,
+    read_settings,
 )
 
 HELP = {
@@ -86,7 +86,7 @@ def merged_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     Raises:
         SweepError: the file cannot be read.
     """
-    settings = read_yaml(arguments.config) if arguments.config else {}
+    settings = read_settings(arguments.config) if arguments.config else {}
     keys = (*PAIR_KEYS, "name", "pairs", "alphas", "methods", "temperatures", "tasks")
     given = {
         key: value

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from hm_models.secrets import public
 from hm_models.sweep.config import SweepError
 from hm_models.sweep.run import Outcome
 
@@ -83,7 +84,7 @@ class Manifest:
         file = self.folder / MANIFEST_FILE
         temporary = file.with_suffix(".json.new")
         with open(temporary, "w") as stream:
-            json.dump(content, stream, indent=1)
+            json.dump(public(content), stream, indent=1)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)

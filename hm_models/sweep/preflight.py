@@ -20,6 +20,7 @@ from typing import Any
 
 from hm_models.checkpoint import CheckpointError
 from hm_models.errors import RecipeError
+from hm_models.generation import checked
 from hm_models.recipe import MergeRecipe
 from hm_models.sweep.config import SweepConfig, SweepError
 from hm_models.sweep.live import LiveMerged, LiveModel
@@ -144,7 +145,7 @@ def _size(name: str, task: Any, given: Mapping[str, Any], harness: Mapping[str, 
     if isinstance(chosen := harness.get("samples"), Mapping):
         questions = len(chosen.get(name, range(questions)))
     metadata = settings.metadata or {}
-    generation = {**(settings.generation_kwargs or {}), **given}
+    generation = checked({**(settings.generation_kwargs or {}), **given})
     identity = {
         "version": str(task.VERSION),
         "generation_kwargs": generation,

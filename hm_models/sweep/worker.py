@@ -21,6 +21,7 @@ def main() -> None:
     """Run what is asked for until nothing more is."""
     from lm_eval.utils import setup_logging
 
+    from hm_models.sweep.ending import kill_soon
     from hm_models.sweep.live import LiveModel
     from hm_models.sweep.once import once_for_all
     from hm_models.sweep.run import run_point
@@ -36,6 +37,7 @@ def main() -> None:
         asked.put(None)
         if busy.is_set():
             os.kill(os.getpid(), signal.SIGINT)
+            kill_soon()
 
     with os.fdopen(int(sys.argv[1]), "w") as answers, once_for_all(), LiveModel() as live:
         os.set_inheritable(

@@ -19,6 +19,8 @@ from lm_eval.config.task import TaskConfig
 
 from hm_metrics.entropy import TokenSums
 from hm_metrics.pass_at_k import pass_at_k
+from hm_metrics.unscored import MOST_UNSCORED, in_place_of_rate
+from hm_tasks import copies
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.diversity import Diversity
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
@@ -26,7 +28,7 @@ from hm_tasks.execution.executors import choose_place
 from hm_tasks.execution.isolation.levels import RLIMIT
 from hm_tasks.execution.pool import Scorer
 from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
-from hm_tasks.protocol import ProtocolError, whole_number
+from hm_tasks.protocol import ProtocolError, number, refuse_thinking, whole_number
 from hm_tasks.zero_shot import ZeroShotTask
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,12 @@ CORRECT: dict[str, Callable[[Verdict], bool]] = {
     "base_pass": lambda verdict: verdict.base_status == PASS,
     "plus_only_pass": lambda verdict: verdict.plus_status == PASS,
 }
-COUNTS = ("generated", "reused", "unscored", "timeouts", "empty_programs")
+COUNTS = (
+    *("generated", "reused", "unscored", "timeouts", "empty_programs"),
+    *("truncated_prompts", "equal_samples"),
+)
+# Samples that end within a thought; counted where there are any.
+UNFINISHED = "unfinished_thoughts"
 
 
 class CodePassK(ZeroShotTask):
@@ -47,6 +54,8 @@ class CodePassK(ZeroShotTask):
 
     # By the prefix of the metric.
     correct: Mapping[str, Callable[[Verdict], bool]] = CORRECT
+    # Whether chat prompts begin the answer, as evalplus's do, so that a model cannot think first.
+    begins_answers = True
     # Whether what `_solution` gives is a text, out of which evalplus's sanitizer takes the program.
     sanitize = True
 
@@ -54,6 +63,11 @@ class CodePassK(ZeroShotTask):
         settings = {key: value for key, value in config.items() if key != "class"}
         metadata = settings["metadata"]
         n_samples, self.ks = _protocol(metadata)
+        metadata.setdefault("max_unscored", MOST_UNSCORED)
+        self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
+        self._unscored: dict[str, tuple[int, int]] = {}  # of how many samples, by problem
+        if self.begins_answers:
+            refuse_thinking(metadata, str(settings.get("task")))
         self._config = TaskConfig(**settings, repeats=n_samples)
         self.VERSION = metadata["version"]
         # Proven here and now, so that results say what held, and users are asked where little does.
@@ -76,6 +90,9 @@ class CodePassK(ZeroShotTask):
         self._instances: list[CodeRequest] | None = None
         self._scorer: Scorer | None = None
         self._reused: dict[str, int] = {}
+        self._cut: dict[str, int] = {}
+        self._equal: dict[str, int] = {}
+        self._unfinished: dict[str, int] = {}
         self._tokens: dict[str, list[TokenSums]] = {}
 
     def _completion_until(self, metadata: dict[str, Any]) -> list[str]:
@@ -108,13 +125,13 @@ class CodePassK(ZeroShotTask):
             request.on_sample = self._score
             request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
 
-    def _score(self, request: CodeRequest, text: str) -> None:
+    def _score(self, request: CodeRequest, answer: str | None) -> None:
         """Begin to score a sample while the model goes on."""
         try:
             if self._scorer is None:
                 self._scorer = self._new_scorer(generating=True)
             problem = self._problems[request.doc["task_id"]]
-            self._scorer.add(problem, self._solution(request, text))
+            self._scorer.add(problem, self._solution(request, answer))
         except Exception as error:  # it must not end the generation, and is scored at the end
             logger.warning("A sample is not scored yet (%s: %s).", type(error).__name__, error)
 
@@ -128,13 +145,17 @@ class CodePassK(ZeroShotTask):
             self._scorer = None
             verdicts = scorer.verdicts(
                 [
-                    (self._problems[r.doc["task_id"]], [self._solution(r, t) for t in r.resps])
+                    (self._problems[r.doc["task_id"]], [self._solution(r, a) for a in r.answers()])
                     for r in requests
                 ]
             )
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[FILTER] = [verdict.record() for verdict in found]
         self._reused = {r.doc["task_id"]: r.reused for r in requests}
+        self.note_samples(requests)
+        self._cut = {r.doc["task_id"]: r.cut_prompts for r in requests}
+        self._equal = {r.doc["task_id"]: copies.count(r.resps) for r in requests}
+        self._unfinished = {r.doc["task_id"]: r.answers().count(None) for r in requests}
         self._measure_diversity(requests)
         return requests
 
@@ -147,10 +168,14 @@ class CodePassK(ZeroShotTask):
         self._diversity.measure(texts)
 
     @staticmethod
-    def _solution(request: CodeRequest, text: str) -> str:
+    def _solution(request: CodeRequest, answer: str | None) -> str:
+        if answer is None:  # a thought that does not end: what it drafts is no program
+            return ""
         # evalplus: tabs to four spaces; a completion is part of the program that its prompt began.
-        text = text.replace("\t", "    ")
-        return text if request.style == "chat" else completion_prompt(request.doc["prompt"]) + text
+        answer = answer.replace("\t", "    ")
+        if request.style == "chat":
+            return answer
+        return completion_prompt(request.doc["prompt"]) + answer
 
     def numbers(self) -> list[str]:
         return [f"{prefix}@{k}" for prefix in self.correct for k in self.ks] + [
@@ -170,6 +195,9 @@ class CodePassK(ZeroShotTask):
         task_id = doc.get("task_id", "")
         tokens, entry_point = self._tokens.get(task_id, ()), doc.get("entry_point", "")
         metrics |= self._diversity.metrics(task_id, verdicts, tokens, entry_point)
+        self._unscored[task_id] = len(verdicts) - len(scored), len(verdicts)
+        if unfinished := self._unfinished.get(task_id):
+            metrics[UNFINISHED] = unfinished
         return metrics | {
             "n_samples": len(verdicts),
             "generated": len(verdicts) - self._reused.get(task_id, 0),
@@ -177,16 +205,27 @@ class CodePassK(ZeroShotTask):
             "unscored": len(verdicts) - len(scored),
             "timeouts": sum(TIMEOUT in (v.base_status, v.plus_status) for v in scored),
             "empty_programs": sum(not v.program.strip() for v in scored),
+            "truncated_prompts": self._cut.get(task_id, 0),
+            "equal_samples": self._equal.get(task_id, 0),
         }
 
     def aggregation(self) -> dict[str, Any]:
-        rates = {f"{prefix}@{k}": mean for prefix in self.correct for k in self.ks}
-        counts = {"n_samples": min} | dict.fromkeys(COUNTS, sum)
+        rates = {f"{prefix}@{k}": self._rate() for prefix in self.correct for k in self.ks}
+        counts = {"n_samples": min} | dict.fromkeys((*COUNTS, UNFINISHED), sum)
         return rates | self._diversity.aggregation() | counts
+
+    def _rate(self) -> Callable[[list], Any]:
+        """The mean over problems; where more than `max_unscored` has no verdict, words that say so."""
+        counts = self._unscored.values()
+        unscored, total = (
+            (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+        )
+        words = in_place_of_rate(unscored, total, self._max_unscored)
+        return mean if words is None else lambda _: words
 
     def higher_is_better(self) -> dict[str, bool]:
         rates = {f"{prefix}@{k}": True for prefix in self.correct for k in self.ks}
-        counts = dict.fromkeys(("unscored", "timeouts", "empty_programs"), False)
+        counts = dict.fromkeys((*COUNTS[2:], UNFINISHED), False)
         return rates | self._diversity.higher_is_better() | counts
 
 

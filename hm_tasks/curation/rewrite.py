@@ -34,7 +34,7 @@ from hm_tasks.curation.rewriting_settings import RewriteSettings
 from hm_tasks.spending import CHARACTERS, Spending, estimate, tell
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from hm_metrics.openai_http import Client
 
 VERSION = 1  # of what is kept
 WINDOW = 512  # samples in memory at once
@@ -182,26 +182,24 @@ class _Run:
         questions = [_Question(self._settings, record) for record in missing.values()]
         self.sent += len(questions)
         found: dict[str, Rewriting] = {}
-        failures, answers = [], 0
+        hopeless: list[Failure] = []
         calls = [question.ask for question in questions]
         for index, outcome in self._settings.endpoint.run(calls):
             key, chat = keys[index], questions[index].chat
-            self.spending.add(chat.tokens_in, chat.tokens_out)
+            self.spending.add(chat)
             if isinstance(outcome, Failure):
-                failures.append(outcome)
+                hopeless += [outcome] if outcome.hopeless else []
                 outcome = Rewriting(f"{ENDPOINT}{outcome.what}", words=outcome.reason)
                 self.reasons.setdefault(outcome.kind, outcome.words)
             else:
-                answers += 1
                 self._base.put(key, json.dumps(dataclasses.asdict(outcome)).encode())
                 self._tell_of_the_first(outcome, missing[key])
             found[key] = outcome
             bar.set_postfix_str(str(self.spending), refresh=False)
             bar.update()
         # The client ends its own run; without this each window would find out anew.
-        given_up = [failure for failure in failures if not failure.refused]
-        if given_up and (not answers or any(failure.attempts == 0 for failure in given_up)):
-            last = given_up[-1]
+        if hopeless:
+            last = hopeless[-1]
             self._hopeless = Rewriting(f"{ENDPOINT}{last.what}", words=last.reason)
         return found
 
@@ -216,11 +214,12 @@ class _Question:
     """One sample before its rewriter."""
 
     def __init__(self, settings: RewriteSettings, record: Record) -> None:
-        self.chat = Chat(settings.model, settings.messages(record), settings.max_tokens)
+        messages, secrets = settings.messages(record), settings.endpoint.secrets
+        self.chat = Chat(settings.model, messages, settings.max_tokens, secrets)
         self._temperature, self._program = settings.temperature, record.program
         self._tries, self._calls = 0, settings.attempts
 
-    async def ask(self, client: AsyncOpenAI) -> Rewriting:
+    async def ask(self, client: Client) -> Rewriting:
         """One try; raises BadAnswer where another may do better."""
         temperature = (
             max(self._temperature, RETRY_TEMPERATURE) if self._tries else self._temperature

@@ -13,6 +13,7 @@ import dataclasses
 import re
 import warnings
 
+from hm_models.thoughts import NATIVE_ENDS
 from hm_tasks.curation.markers import BEGIN_THOUGHT, MARKERS, markers_in, split
 
 REWRITTEN = "rewritten"
@@ -35,7 +36,7 @@ FAULTS = (
     "program altered",
 )
 # Reasoning models that are served without a parser put their own thinking first.
-_OWN_THINKING = re.compile(rf"(?s:.*?)</think>\s*(?={BEGIN_THOUGHT})")
+_OWN_THINKING = re.compile(rf"(?s:.*?)(?:{NATIVE_ENDS})\s*(?={BEGIN_THOUGHT})")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hm_metrics.openai_client import Endpoint, EndpointError
+from hm_models.places import cache_folder
 from hm_models.text_files import TextFileError, read_text
 from hm_tasks.curation.markers import MARKERS
 from hm_tasks.curation.record import Record
@@ -74,7 +75,9 @@ class RewriteSettings:
 
         Raises:
             ProtocolError: a value that cannot be, or an endpoint that cannot be asked.
+            CacheError: rewrites cannot be kept.
         """
+        cache_folder()
         model = metadata["rewrite"]
         if not isinstance(model, str) or not model.strip():
             raise ProtocolError(f"rewrite={model!r}: expected a model's name.")

@@ -226,6 +226,9 @@ def _program(sample: _Sample, problem: Problem, task: str) -> tuple[str, str]:
         # As this project extracted it: in a base model's log the prompt is a part of it.
         return program, ""
     found, thought = program_of(sample.text, problem.entry_point)
+    if program == "" and task.endswith(TRACES):
+        # The task knew more than the text: a draft of a thought that was cut off is no program.
+        return "", thought
     if program is None and logged and f"def {problem.entry_point}" not in found:
         # A task of the harness whose filter puts the prompt before the completion.
         found = program_of(logged, problem.entry_point)[0] or found

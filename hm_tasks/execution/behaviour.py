@@ -26,6 +26,7 @@ from hm_tasks.execution.plain_kinds import NotCanonical
 
 # Words for how one kind of tests ended, beside "raised NAME" and "does not load NAME".
 RETURNED, WRONG, OUT_OF_TIME, FORGED = "returned", "wrong", "out of time", "forged"
+BROKE_RUNNER = "broke the runner"
 HEX_DIGITS = 16
 MOST_KNOWN = 100_000  # fingerprints that are kept for a problem
 LONGEST_TAKEN_APART = 1 << 16  # bytes of an output without canonical form that is looked into
@@ -41,10 +42,17 @@ class Fingerprints:
         """The fingerprint, 32 bytes, of an output: its encoding, and the value decoded from it."""
         key = sha256(content).digest()
         if key not in self._known:
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[key] = _fingerprint(value, key, len(content))
+            self._add(key, _fingerprint(value, key, len(content)))
         return self._known[key]
+
+    def keep(self, content: bytes, fingerprint: bytes) -> None:
+        """Know the fingerprint that a fork of this process has found."""
+        self._add(sha256(content).digest(), fingerprint)
+
+    def _add(self, key: bytes, fingerprint: bytes) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = fingerprint
 
 
 def digest_of(runs: Iterable[tuple[list[bytes], str]]) -> str:

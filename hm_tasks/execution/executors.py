@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from hm_models.places import cache_folder
 from hm_tasks.execution.isolation.prove import choose
 from hm_tasks.execution.judge_process import LocalExecutor
 from hm_tasks.execution.pool import Executor
@@ -39,7 +40,9 @@ def choose_place(executor: str, isolation: str) -> Place:
     Raises:
         ExecutorError: no such executor, or it is not to be had here.
         IsolationError: that isolation is not to be had there.
+        CacheError: verdicts cannot be kept, which is better known before a model is loaded.
     """
+    cache_folder("scoring")
     if executor not in EXECUTORS:
         raise ExecutorError(f"executor={executor} is none of {', '.join(EXECUTORS)}.")
     level = weakest_level(isolation) if executor == RAY else choose(isolation)

@@ -1,27 +1,28 @@
 """What is right: what a file states, or what reference solutions give, and how long they take.
 
-Reference solutions are computed once, apart from model code.
-
-Kept by the data set's hash as plain data, with digests in place of huge values: one problem of MBPP+
-would be hundreds of megabytes.
+Reference solutions are computed once, in the sandbox (`hm_tasks.execution.reference`), apart from
+model code. What they gave is kept by the data set's hash as plain data, with digests in place of huge
+values: one problem of MBPP+ would be hundreds of megabytes. What is kept is read as plain data, too,
+and within limits: a row that somebody else has put into the store is at worst a wrong answer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import os
-import pickle
+import json
 import platform
-import time
-import traceback
-from copy import deepcopy
 from typing import Any
 
-from hm_tasks.execution.frames import END, Closed, read_frame, write_frame
-from hm_tasks.execution.isolation import end_with_parent, offer_to_oom_killer
-from hm_tasks.execution.plain import encode
+from hm_tasks.execution.comparer import limits_for, read_direct
+from hm_tasks.execution.frames import LOADED, OUTPUT, RAISED
+from hm_tasks.execution.isolated import NotCleaned, Runner, RunnerGone
+from hm_tasks.execution.limited import BeyondLimits, LimitedFork
+from hm_tasks.execution.plain import PlainError, decode, encode
 from hm_tasks.execution.problem import KINDS, Problem
-from hm_tasks.execution.program import DIGEST_ABOVE
+from hm_tasks.execution.program import WALL_FACTOR
+from hm_tasks.execution.reference import SECONDS, TIMES, Reference
+from hm_tasks.execution.stated import digest_above
 from hm_tasks.execution.store import Store, key_of
 
 
@@ -31,10 +32,45 @@ class BrokenReference(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """For each input of one kind: the output as plain data, and the seconds that computing took."""
+    """For each input of one kind, what is right.
+
+    Attributes:
+        outputs: as plain data.
+        seconds: that computing it took.
+        writing: seconds that writing it as plain data took.
+    """
 
     outputs: list[bytes]
     seconds: list[float]
+    writing: list[float]
+
+    def values(self) -> list[Any]:
+        """The outputs as values.
+
+        Raises:
+            PlainError: they are no plain data.
+            BeyondLimits: reading them takes too much time or memory.
+        """
+        found = [read_direct(data) for data in self.outputs]
+        large = [data for data, read in zip(self.outputs, found, strict=True) if read is None]
+        if large:
+            # Tried where it may fail, then done.
+            with LimitedFork(_can_be_read) as fork:
+                for data in large:
+                    if not fork.ask(data, *limits_for(len(data))):
+                        raise PlainError("no plain data")
+        return [
+            decode(data) if read is None else read[0]
+            for data, read in zip(self.outputs, found, strict=True)
+        ]
+
+
+def _can_be_read(data: bytes) -> bool:
+    try:
+        decode(data)
+    except PlainError:
+        return False
+    return True
 
 
 def wants_set(problem: Problem) -> bool:
@@ -44,79 +80,129 @@ def wants_set(problem: Problem) -> bool:
     return problem.oracle == "mbpp" and problem.entry_point in MBPP_OUTPUT_SET_EQ_TASKS
 
 
-def expected_of(problem: Problem, store: Store) -> dict[str, Expected]:
-    """What is right for each kind of inputs: as the problem states it, else as its reference gives it.
+def expected_of(
+    problem: Problem, store: Store, runner: Runner
+) -> dict[str, tuple[Expected, list[Any]]]:
+    """What is right for each kind of inputs, and its values: as the problem states it, else as its
+    reference gives it.
 
     What a reference solution gives is taken from the store, or computed now.
 
+    Args:
+        runner: holds the problem's inputs.
+
     Raises:
-        BrokenReference: the reference solution raises or ends the process.
+        BrokenReference: the reference solution raises, ends its process, or gives too much.
+        RunnerGone: the runner has ended, and not by the reference solution.
     """
     if problem.expected is not None:
-        return {kind: _stated(problem.expected[kind]) for kind in KINDS}
-    key = key_of("expected", problem.dataset, problem.task_id, platform.python_version())
+        above = digest_above(problem.oracle, problem.atol)
+        return {kind: _with_values(_stated(problem.expected[kind], above)) for kind in KINDS}
+    key = key_of("expected as plain data", problem.dataset, problem.task_id, _PYTHON)
     if (kept := store.get(key)) is not None:
-        return pickle.loads(kept)
-    found = _in_a_fork(problem)
-    if problem.dataset:
-        store.put(key, found)
-    return pickle.loads(found)
-
-
-def _stated(outputs: list[Any]) -> Expected:
-    # In the form that a program's outputs have, so that large ones are digests on both sides.
-    return Expected([encode(o, digest_above=DIGEST_ABOVE) for o in outputs], [0.0] * len(outputs))
-
-
-def _in_a_fork(problem: Problem) -> bytes:
-    # Its memory, which may be gigabytes for a moment, is gone with it.
-    reading, writing = os.pipe()
-    judge = os.getpid()
-    child = os.fork()
-    if child == 0:
-        try:
-            end_with_parent(judge)
-            offer_to_oom_killer()
-            # It must not keep the judge's pipes open after the judge is gone.
-            os.closerange(3, writing)
-            os.closerange(writing + 1, os.sysconf("SC_OPEN_MAX"))
-            write_frame(writing, END, pickle.dumps(_compute(problem)))
-        except BaseException:
-            write_frame(writing, b"!", traceback.format_exc(limit=3).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
+        with contextlib.suppress(PlainError, BeyondLimits):  # somebody else's: computed again
+            found = unpack(kept)
+            if all(len(found[kind].outputs) == len(getattr(problem, kind)) for kind in KINDS):
+                return {kind: _with_values(found[kind]) for kind in KINDS}
+    found = {kind: _computed(problem, kind, runner) for kind in KINDS}
     try:
-        kind, content = read_frame(reading)
-    except Closed:
-        kind, content = b"!", b"the process ended"
-    finally:
-        os.close(reading)
-        os.waitpid(child, 0)
-    if kind != END:
-        reason = content.decode(errors="replace")
-        raise BrokenReference(f"the reference solution of {problem.task_id} fails: {reason}")
-    return content
+        values = {kind: _with_values(found[kind]) for kind in KINDS}
+    except (PlainError, BeyondLimits) as error:
+        raise _broken(problem, f"its outputs cannot be compared ({error})") from error
+    if problem.dataset:
+        store.put(key, pack(found))
+    return values
 
 
-def _compute(problem: Problem) -> dict[str, Expected]:
+_PYTHON = platform.python_version()
+
+
+def _with_values(expected: Expected) -> tuple[Expected, list[Any]]:
+    return expected, expected.values()
+
+
+def _stated(outputs: list[Any], above: int) -> Expected:
+    # In the form that a program's outputs have, so that large ones are digests on both sides.
+    none = [0.0] * len(outputs)
+    return Expected([encode(o, digest_above=above) for o in outputs], none, none)
+
+
+def _computed(problem: Problem, kind: str, runner: Runner) -> Expected:
     from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
 
-    names: dict = {}
-    exec(problem.prompt + problem.canonical_solution, names)
-    function = names[problem.entry_point]
     not_none = problem.oracle == "mbpp" and problem.entry_point in MBPP_OUTPUT_NOT_NONE_TASKS
-    as_set = wants_set(problem)
-    found = {}
-    for kind in KINDS:
-        outputs, seconds = [], []
-        for inputs in getattr(problem, kind):
-            arguments = deepcopy(inputs)
-            began = time.process_time()
-            output = function(*arguments)
-            seconds.append(time.process_time() - began)
-            if not_none:
-                output = output is not None
-            outputs.append(encode(output, as_set=as_set, digest_above=DIGEST_ABOVE))
-        found[kind] = Expected(outputs, seconds)
+    program = problem.prompt + problem.canonical_solution
+    reference = Reference(program, problem.entry_point, kind, wants_set(problem), not_none)
+    expected = Expected([], [], [])
+    loaded = False
+    try:
+        with contextlib.closing(runner.run(reference, WALL_FACTOR * SECONDS)) as messages:
+            for message, content in messages:
+                if message == RAISED:
+                    raise _broken(problem, content.decode(errors="replace"))
+                if message == LOADED:
+                    loaded = True
+                elif message == OUTPUT:
+                    seconds, writing = TIMES.unpack_from(content)
+                    expected.outputs.append(content[TIMES.size :])
+                    expected.seconds.append(seconds)
+                    expected.writing.append(writing)
+    except TimeoutError:
+        raise _broken(problem, f"it takes more than {SECONDS:g} s") from None
+    except NotCleaned:
+        raise RunnerGone("a reference solution left files that cannot be removed") from None
+    if not loaded or len(expected.outputs) != len(getattr(problem, kind)):
+        raise _broken(problem, "the process ended")
+    return expected
+
+
+def _broken(problem: Problem, reason: str) -> BrokenReference:
+    return BrokenReference(f"the reference solution of {problem.task_id} fails: {reason}")
+
+
+def pack(found: dict[str, Expected]) -> bytes:
+    """One line of JSON that says what follows, then all outputs one after another."""
+    head = {
+        kind: {
+            "sizes": [len(data) for data in expected.outputs],
+            "seconds": expected.seconds,
+            "writing": expected.writing,
+        }
+        for kind, expected in found.items()
+    }
+    outputs = (data for expected in found.values() for data in expected.outputs)
+    return b"\n".join((json.dumps(head).encode(), b"".join(outputs)))
+
+
+def unpack(kept: bytes) -> dict[str, Expected]:
+    """What `pack` packed.
+
+    Raises:
+        PlainError: these are other bytes.
+    """
+    head, _, rest = kept.partition(b"\n")
+    found, at = {}, 0
+    try:
+        said = json.loads(head)
+        for kind in KINDS:
+            sizes, seconds, writing = (said[kind][name] for name in ("sizes", "seconds", "writing"))
+            if not len(sizes) == len(seconds) == len(writing) or not all(
+                type(size) is int and size >= 0 for size in sizes
+            ):
+                raise PlainError("sizes that cannot be")
+            outputs = []
+            for size in sizes:
+                outputs.append(rest[at : at + size])
+                at += size
+            found[kind] = Expected(outputs, _seconds(seconds), _seconds(writing))
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise PlainError(f"kept outputs that cannot be read ({error})") from None
+    if at != len(rest):
+        raise PlainError("kept outputs of another length")
     return found
+
+
+def _seconds(given: list[Any]) -> list[float]:
+    if not all(type(one) is float and 0 <= one <= SECONDS for one in given):
+        raise PlainError("times that cannot be")
+    return given

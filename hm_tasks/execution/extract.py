@@ -32,6 +32,10 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 # A syntax tree is less deep than its text has tokens, and no Python gives up on one this shallow.
 _SHALLOW = 900
 
+# Characters that are parsed at most, beside so many times the text's own; a parse counts for some more.
+# A model's answer takes a few times its length, so what is beyond is made to take long.
+_WORK, _TIMES, _PARSE = 1_000_000, 100, 500
+
 # Old escapes in models' texts make the parser warn. The name is nobody else's, so nobody else's
 # warnings are lost.
 _NAME = "<text of a model>"
@@ -40,11 +44,15 @@ warnings.filterwarnings("ignore", module=re.escape(_NAME))
 _last: tuple[str, str] = ("", "")
 
 
+class TooMuchWork(ValueError):
+    """A text in which looking for a program takes too long."""
+
+
 def extract_program(text: str, entry_point: str) -> str:
     """Return the longest stretch of valid Python, cut down to what `entry_point` needs.
 
     The text is evalplus's `sanitize(text, entry_point)`; empty where Python's own parser gives up
-    on the text (lone surrogates, nesting beyond its limits).
+    on the text (lone surrogates, nesting beyond its limits), and where that would take too long.
     """
     import evalplus.sanitize
 
@@ -60,7 +68,11 @@ def extract_program(text: str, entry_point: str) -> str:
 
 
 def longest_stretch(text: str) -> str:
-    """Return what evalplus's `code_extract(text)` returns, or raise what it raises."""
+    """Return what evalplus's `code_extract(text)` returns, or raise what it raises.
+
+    Raises:
+        TooMuchWork: where evalplus would go on for hours.
+    """
     global _last
     known, answer = _last
     if text == known:  # `sanitize` asks twice where nothing is left of the program
@@ -117,6 +129,7 @@ class _Stretches:
         self.countable = "\r" not in text.replace("\r\n", "\n")
         self._offsets = [0, *accumulate(len(line) + 1 for line in self.lines)]
         self._dead_alone: dict[str, bool] = {}
+        self._work_left = _WORK + _TIMES * len(text)
         self._tokens: list[int] | None = None
         if len(text) >= _SHALLOW and len(_TOKEN.findall(text)) >= _SHALLOW:
             self._tokens = [0, *accumulate(len(_TOKEN.findall(line)) for line in self.lines)]
@@ -161,7 +174,7 @@ class _Stretches:
 
     def parse(self, first: int, last: int) -> tuple[str, Any]:
         """The state of a stretch, with its tree if it is VALID and the error's line if DEAD."""
-        source = self.text[self._offsets[first] : self._offsets[last + 1] - 1]
+        source = self._source(first, last)
         try:
             return VALID, compile(source, _NAME, "exec", ast.PyCF_ONLY_AST | _INCOMPLETE, True)
         except SyntaxError as error:
@@ -173,7 +186,7 @@ class _Stretches:
 
     def _before_unclosed(self, first: int, last: int) -> int:
         """The next shorter end worth a look, for a stretch that is OPEN (fact 2)."""
-        source = self.text[self._offsets[first] : self._offsets[last + 1] - 1]
+        source = self._source(first, last)
         try:
             compile(source, _NAME, "exec", ast.PyCF_ONLY_AST, True)
         except SyntaxError as error:
@@ -182,6 +195,15 @@ class _Stretches:
         except MemoryError:  # while it looked for the reason
             pass
         return last - 1
+
+    def _source(self, first: int, last: int) -> str:
+        source = self.text[self._offsets[first] : self._offsets[last + 1] - 1]
+        self._work_left -= len(source) + _PARSE
+        if self._work_left < 0:
+            raise TooMuchWork(
+                f"looking for a program in {len(self.text)} characters takes too long"
+            )
+        return source
 
     def _is_dead_alone(self, line: str) -> bool:
         if line not in self._dead_alone:

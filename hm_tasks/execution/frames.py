@@ -7,9 +7,12 @@ import struct
 
 HEAD = struct.Struct("<cQ")
 # What the judge sends ...
-SETTINGS, PROBLEM, RUN, PROGRAM, STOP = b"S", b"P", b"R", b"Q", b"X"
+SETTINGS, PROBLEM, RUN, REFERENCE, PROGRAM, STOP = b"S", b"P", b"R", b"C", b"Q", b"X"
 # ... what the runner answers: a piece of the program's own stream, and that the program is gone ...
 PIECE, END = b"D", b"E"
+# ... with the seconds that it computed and that passed on the wall, whether it was ended for that, and
+# whether all that it left behind could be removed ...
+ENDED = struct.Struct("<dd??")
 # ... and what is in that stream: the function is there, one output, an exception's name, or that a
 # time limit has struck, whatever the program makes of it.
 LOADED, OUTPUT, RAISED, LATE = b"L", b"O", b"F", b"A"

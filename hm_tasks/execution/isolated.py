@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import select
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hm_tasks.execution.frames import (
     END,
+    ENDED,
+    OUTPUT,
     PIECE,
     PROBLEM,
     PROGRAM,
+    REFERENCE,
     RUN,
     SETTINGS,
     STOP,
@@ -27,18 +31,29 @@ from hm_tasks.execution.frames import (
     write_frame,
 )
 from hm_tasks.execution.isolation import Limits, clean_environment
+from hm_tasks.execution.isolation.leftovers import remove
 from hm_tasks.execution.plain import MAX_BYTES
-from hm_tasks.execution.program import WITH_NUMPY, Run
+from hm_tasks.execution.program import Run
+from hm_tasks.execution.reference import Reference
+from hm_tasks.execution.watch import Allowed, Spent, Tests
+
+LOOK_SECONDS = 1.0  # how often a runner that says nothing is looked at
+STOP_SECONDS = 30.0  # that it may take to end a program
+LEFTOVER_SECONDS = 5.0  # that its processes may take to end with it
 
 
 class RunnerGone(RuntimeError):
     """The runner died; programs are run by a new one."""
 
 
+class NotCleaned(RuntimeError):
+    """A program left something behind that cannot be removed; the runner has ended for it."""
+
+
 class Runner:
     """The isolated process that runs programs for this judge, in a scratch folder inside `folder`."""
 
-    def __init__(self, level: str, limits: Limits, hidden: list[str], folder: str) -> None:
+    def __init__(self, level: str, limits: Limits, hidden: Sequence[str], folder: str) -> None:
         self._scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
         environment = clean_environment(self._scratch)
         root = str(Path(__file__).parents[2])
@@ -54,44 +69,78 @@ class Runner:
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self.spent: Spent | None = None  # by the last process
+        self._left = 0.0  # seconds for which the runner is still waited for
         self._requests = self._process.stdin.fileno()
         self._answers = self._process.stdout.fileno()
         write_frame(self._requests, SETTINGS, pickle.dumps((level, self._scratch, limits, hidden)))
 
-    def set_inputs(self, inputs: dict[str, list]) -> None:
-        """Give the inputs of the programs that follow."""
-        self._send(PROBLEM, pickle.dumps(inputs))
+    def set_inputs(
+        self, inputs: Mapping[str, list], allowed: Mapping[str, Allowed] | None = None
+    ) -> None:
+        """Give the inputs of the programs that follow, and the time that they may take."""
+        self._send(PROBLEM, pickle.dumps((inputs, allowed or {})))
 
-    def run(self, run: Run, deadline: float) -> Generator[tuple[bytes, bytes], None, None]:
+    def run(
+        self, run: Run | Reference, seconds: float
+    ) -> Generator[tuple[bytes, bytes], None, None]:
         """Run a program and yield its messages; it is stopped when nobody wants more, or too late.
 
+        `spent` says afterwards what it took.
+
         Args:
-            deadline: of the wall clock (time.monotonic).
+            seconds: for which the runner is waited for in all; it keeps the program's own limits.
 
         Raises:
             ValueError: the program wrote something else into its stream.
-            TimeoutError: it was stopped at the deadline.
+            TimeoutError: it was stopped for the time that it took.
+            NotCleaned: its folder could not be emptied.
             RunnerGone: the runner died.
         """
-        self._send(RUN, WITH_NUMPY if "numpy" in run.program else b"")
+        self._left = seconds
+        if isinstance(run, Reference):
+            yield from self._follow(REFERENCE, run, Tests(run.kind))
+            return
+        for part in run.parts():
+            said = b""
+            tests = Tests(part.kind, part.first, len(part.time_limits))
+            with contextlib.closing(self._follow(RUN, part, tests)) as messages:
+                for said, content in messages:
+                    yield said, content
+            if said != OUTPUT:
+                return
+
+    def _follow(
+        self, asked: bytes, run: Run | Reference, tests: Tests
+    ) -> Generator[tuple[bytes, bytes], None, None]:
+        """Run what is one process."""
+        self._send(asked, pickle.dumps(tests))
         self._send(PROGRAM, pickle.dumps(run))
         stream = Stream(2 * MAX_BYTES)
-        ended = False
+        self.spent = None
         try:
-            while not ended:
-                wait = deadline - time.monotonic()
-                if wait <= 0 or not select.select([self._answers], [], [], wait)[0]:
-                    raise TimeoutError
-                kind, content = self._receive()
+            while True:
+                began = time.monotonic()
+                kind, content = self._receive(self._left)
+                self._left -= time.monotonic() - began
                 if kind == END:
-                    ended = True
+                    self._end(content)
+                    if self.spent is not None and self.spent.late:
+                        raise TimeoutError
                     return
                 yield from stream.feed(content)
         finally:
-            if not ended:
+            if self.spent is None:
                 self._send(STOP, b"")
-                while self._receive()[0] == PIECE:
+                while (answer := self._receive(STOP_SECONDS, RunnerGone))[0] == PIECE:
                     pass
+                self._end(answer[1])
+
+    def _end(self, content: bytes) -> None:
+        cpu, wall, late, cleaned = ENDED.unpack(content)
+        self.spent = Spent(cpu, wall, late)
+        if not cleaned:
+            raise NotCleaned
 
     def _send(self, kind: bytes, content: bytes) -> None:
         try:
@@ -99,7 +148,16 @@ class Runner:
         except OSError as error:
             raise self._gone() from error
 
-    def _receive(self) -> tuple[bytes, bytes]:
+    def _receive(self, seconds: float, late: Any = TimeoutError) -> tuple[bytes, bytes]:
+        """The next message; raises `late` if there is none for so long."""
+        until = time.monotonic() + seconds
+        while not select.select([self._answers], [], [], LOOK_SECONDS)[0]:
+            # A program without isolation may have stopped it.
+            stopped = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+            if hasattr(os, "waitid") and os.waitid(os.P_PID, self._process.pid, stopped):
+                raise self._gone()
+            if time.monotonic() > until:
+                raise self._gone() if late is RunnerGone else late
         try:
             return read_frame(self._answers)
         except (Closed, OSError) as error:
@@ -114,4 +172,4 @@ class Runner:
         """End it and remove its scratch folder."""
         self._process.kill()
         self._process.communicate()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        remove(self._scratch, LEFTOVER_SECONDS)

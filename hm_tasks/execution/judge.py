@@ -12,11 +12,13 @@ import dataclasses
 import fcntl
 import os
 import pickle
-import time
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hm_tasks.execution.behaviour import (
+    BROKE_RUNNER,
     FORGED,
     OUT_OF_TIME,
     RETURNED,
@@ -24,8 +26,9 @@ from hm_tasks.execution.behaviour import (
     Fingerprints,
     digest_of,
 )
+from hm_tasks.execution.comparer import Comparer, unread_fingerprint
 from hm_tasks.execution.expected import BrokenReference, expected_of, wants_set
-from hm_tasks.execution.extract import extract_program
+from hm_tasks.execution.extraction import extract_programs
 from hm_tasks.execution.frames import (
     EXTRACT,
     LATE,
@@ -37,18 +40,23 @@ from hm_tasks.execution.frames import (
     read_frame,
     write_frame,
 )
-from hm_tasks.execution.isolated import Runner, RunnerGone
+from hm_tasks.execution.isolated import LEFTOVER_SECONDS, NotCleaned, Runner, RunnerGone
 from hm_tasks.execution.isolation import IsolationError, Limits, end_with_parent
+from hm_tasks.execution.isolation.leftovers import remove
+from hm_tasks.execution.limited import BeyondLimits
 from hm_tasks.execution.oracle import Oracle
-from hm_tasks.execution.plain import Opaque, PlainError, decode
 from hm_tasks.execution.problem import FAIL, KINDS, PASS, TIMEOUT, UNSCORED, Problem, Verdict
 from hm_tasks.execution.program import WALL_FACTOR, Run
+from hm_tasks.execution.stated import digest_above
 from hm_tasks.execution.store import Store
+from hm_tasks.execution.watch import Allowed
 
 # evalplus 0.3.1, config.py and eval/__init__.py: a test may take this multiple of the reference's time,
 # and at least so long; all tests of one kind at most so long, and a second for starting.
 TIME_FACTOR, MIN_SECONDS, MAX_SECONDS, START_SECONDS = 4.0, 1.0, 60.0, 1.0
 LOWEST_PRIORITY = 19
+# Beyond what a program may take on the wall its runner is waited for so long: it keeps the limits.
+BESIDE_SECONDS = 30.0
 NAMES = {"base_input": "base", "plus_input": "extra"}
 # The exception of evalplus's limits, as a program raises it.
 TIMEOUT_EXCEPTION = "TimeoutException"
@@ -70,12 +78,32 @@ class Ran:
 
 @dataclasses.dataclass(frozen=True)
 class Held:
-    """A problem as a judge holds it: by kind of tests what is expected, and seconds for each input."""
+    """A problem as a judge holds it: by kind of tests what is expected, and the runs that ask for it."""
 
     problem: Problem
     values: dict[str, list]
     limits: dict[str, list[float]]
+    budgets: dict[str, float]
+    allowed: dict[str, Allowed]  # the same limits as they are kept from outside
     fingerprints: Fingerprints
+
+    def runs(self, program: str) -> list[Run]:
+        """What is to be run to judge this program."""
+        problem, as_set = self.problem, wants_set(self.problem)
+        return [
+            Run(
+                program,
+                problem.entry_point,
+                kind,
+                self.limits[kind],
+                self.budgets[kind],
+                as_set,
+                problem.oracle,
+                digest_above(problem.oracle, problem.atol),
+                problem.common_imports,
+            )
+            for kind in KINDS
+        ]
 
 
 class Judge:
@@ -88,7 +116,7 @@ class Judge:
     """
 
     def __init__(
-        self, level: str, limits: Limits, hidden: list[str], folder: str, behind: bool = False
+        self, level: str, limits: Limits, hidden: Sequence[str], folder: str, behind: bool = False
     ) -> None:
         self._behind = behind
         self._settings = (level, limits, hidden, folder)
@@ -108,23 +136,28 @@ class Judge:
             RunnerGone: no runner can be started here.
         """
         self._held = None
-        expected = expected_of(problem, self._store)
-        held = Held(
-            problem,
-            {kind: [decode(data) for data in expected[kind].outputs] for kind in KINDS},
-            {
-                kind: [
-                    max(MIN_SECONDS, problem.time_limit, TIME_FACTOR * t)
-                    for t in expected[kind].seconds
-                ]
-                for kind in KINDS
-            },
-            Fingerprints(),
-        )
         try:
-            self._give_inputs(problem)
+            self._hold(problem)
         except RunnerGone:
-            self._replace_runner(problem)
+            self._replace_runner(None)
+            self._hold(problem)
+
+    def _hold(self, problem: Problem) -> None:
+        self._runner.set_inputs({kind: getattr(problem, kind) for kind in KINDS})
+        expected = expected_of(problem, self._store, self._runner)
+        values, limits, budgets, allowed = {}, {}, {}, {}
+        for kind in KINDS:
+            found, values[kind] = expected[kind]
+            limits[kind] = [
+                max(MIN_SECONDS, problem.time_limit, TIME_FACTOR * t) for t in found.seconds
+            ]
+            budgets[kind] = min(MAX_SECONDS, sum(limits[kind])) + START_SECONDS
+            # From outside it is not seen when a function has returned and its output is written.
+            writing = (TIME_FACTOR * t for t in found.writing)
+            tests = [sum(both) for both in zip(limits[kind], writing, strict=True)]
+            allowed[kind] = Allowed(tests, budgets[kind])
+        held = Held(problem, values, limits, budgets, allowed, Fingerprints())
+        self._give(held)
         self._held = held
 
     def judge(self, programs: list[str]) -> list[Verdict | None]:
@@ -138,37 +171,58 @@ class Judge:
 
     def _verdict(self, held: Held, program: str) -> Verdict | None:
         found = []
-        for kind in KINDS:
-            limits = held.limits[kind]
-            budget = min(MAX_SECONDS, sum(limits)) + START_SECONDS
-            problem = held.problem
-            run = Run(program, problem.entry_point, kind, limits, budget, wants_set(problem))
-            try:
-                ran = self._confirmed(held, run)
-            except RunnerGone as error:
-                self._replace_runner(problem)
-                if self._behind:
-                    return None
-                return Verdict(program, UNSCORED, UNSCORED, f"the runner died ({error})")
+        for run in held.runs(program):
+            ran = self._survived(held, run)
             if ran is None:
                 return None
+            if ran.status == UNSCORED:
+                return Verdict(program, UNSCORED, UNSCORED, ran.reason)
             found.append(ran)
         base, plus = found
         behaviour = digest_of((ran.outputs, ran.end) for ran in found)
         return Verdict(program, base.status, plus.status, base.reason or plus.reason, behaviour)
 
-    def _give_inputs(self, problem: Problem) -> None:
-        self._runner.set_inputs({kind: getattr(problem, kind) for kind in KINDS})
+    def _give(self, held: Held) -> None:
+        inputs = {kind: getattr(held.problem, kind) for kind in KINDS}
+        self._runner.set_inputs(inputs, held.allowed)
+
+    def _survived(self, held: Held, run: Run) -> Ran | None:
+        """How it went; where the runner died, in a fresh one.
+
+        If that dies, too, but not of a program that does nothing, it is this program's doing.
+        """
+        try:
+            return self._confirmed(held, run)
+        except RunnerGone:
+            self._replace_runner(held)
+        if self._behind:
+            return None
+        try:
+            return self._confirmed(held, run)
+        except RunnerGone as error:
+            reason = f"{NAMES[run.kind]} tests: the program ended what runs it ({error})"
+        self._replace_runner(held)
+        try:
+            self._once(held, dataclasses.replace(run, program=""), ends_when_late=True)
+        except RunnerGone as error:
+            self._replace_runner(held)
+            return Ran(UNSCORED, f"the runner died ({error})", "", [])
+        return Ran(FAIL, reason, BROKE_RUNNER, [])
 
     def _confirmed(self, held: Held, run: Run) -> Ran | None:
-        """How it went; where time ran out, by a second run beside which no other runs."""
+        """How it went; where time ran out, by a second run.
+
+        No other runs beside that, unless the first one hardly computed: a program that sleeps or
+        waits is late on any machine, and must not make all others wait.
+        """
         with self._holding(fcntl.LOCK_SH):
             ran = self._once(held, run, ends_when_late=True)
         if ran.end != OUT_OF_TIME:
             return ran
         if self._behind:
             return None
-        with self._holding(fcntl.LOCK_EX):
+        spent = self._runner.spent
+        with self._holding(fcntl.LOCK_SH if spent and spent.idle else fcntl.LOCK_EX):
             return self._once(held, run, ends_when_late=False)
 
     @contextlib.contextmanager
@@ -186,31 +240,43 @@ class Judge:
             ends_when_late: a time limit that strikes ends it, even if the program would go on: how
                 it would is for a run beside which nothing makes it late.
         """
+        try:
+            return self._followed(held, run, ends_when_late)
+        except NotCleaned:
+            self._replace_runner(held)
+            reason = f"{NAMES[run.kind]} tests: the program left files that cannot be removed"
+            return Ran(FAIL, reason, BROKE_RUNNER, [])
+
+    def _followed(self, held: Held, run: Run, ends_when_late: bool) -> Ran:
         problem, values = held.problem, held.values[run.kind]
         oracle = Oracle(problem.oracle, problem.entry_point, problem.atol)
         inputs = getattr(problem, run.kind)
         name, right, loaded = NAMES[run.kind], 0, False
         given: list[bytes] = []
-        messages = self._runner.run(run, time.monotonic() + WALL_FACTOR * run.budget)
+        messages = self._runner.run(run, WALL_FACTOR * run.budget + BESIDE_SECONDS)
         try:
-            with contextlib.closing(messages):
+            with (
+                contextlib.closing(messages),
+                Comparer(oracle, inputs, values, held.fingerprints) as comparer,
+            ):
                 for kind, content in messages:
+                    test = f"{name} test {right + 1}"
                     if kind == LOADED:
                         loaded = True
                     elif kind == LATE and ends_when_late:
-                        reason = f"{name} test {right + 1}: out of time"
-                        return Ran(FAIL, reason, OUT_OF_TIME, given)
+                        return Ran(FAIL, f"{test}: out of time", OUT_OF_TIME, given)
                     elif kind == RAISED:
-                        return Ran(
-                            FAIL, *_raised(content, loaded, f"{name} test {right + 1}"), given
-                        )
+                        return Ran(FAIL, *_raised(content, loaded, test), given)
                     elif kind == OUTPUT:
-                        output = _read(content)
-                        given.append(held.fingerprints.of(content, output))
-                        if right == len(values) or not oracle.matches(
-                            inputs[right], output, values[right]
-                        ):
-                            reason = f"{name} test {right + 1} of {len(values)} failed"
+                        try:
+                            is_right, fingerprint = comparer.compare(right, content)
+                        except BeyondLimits as error:
+                            given.append(unread_fingerprint(content))
+                            reason = f"{test}: the output takes too much {error} to compare"
+                            return Ran(FAIL, reason, WRONG, given)
+                        given.append(fingerprint)
+                        if not is_right:
+                            reason = f"{test} of {len(values)} failed"
                             return Ran(FAIL, reason, WRONG, given)
                         right += 1
         except ValueError:
@@ -224,18 +290,11 @@ class Judge:
         reason = f"{name} tests: the process ended after {right} of {len(values)}"
         return Ran(TIMEOUT, reason, OUT_OF_TIME, given)
 
-    def _replace_runner(self, problem: Problem) -> None:
+    def _replace_runner(self, held: Held | None) -> None:
         self._runner.close()
         self._runner = Runner(*self._settings)
-        self._give_inputs(problem)
-
-
-def _read(content: bytes) -> Any:
-    try:
-        return decode(content)
-    except PlainError:
-        # Such as a set whose elements lie about their hash: it is something, but equals nothing.
-        return Opaque("unreadable")
+        if held is not None:
+            self._give(held)
 
 
 def _raised(content: bytes, loaded: bool, test: str) -> tuple[str, str]:
@@ -255,22 +314,30 @@ def main() -> None:
     for descriptor in (0, 1):
         os.dup2(quiet, descriptor)
     level, limits, hidden, folder, behind, caller = pickle.loads(read_frame(jobs)[1])
-    end_with_parent(caller)
+    # Not by force, so that nothing of the run is left on disk when the caller is killed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    end_with_parent(caller, signal.SIGTERM)
     if behind:
         os.nice(LOWEST_PRIORITY)
     judge = Judge(level, limits, hidden, folder, behind)
-    with contextlib.suppress(Closed, BrokenPipeError):
-        while True:
-            kind, content = read_frame(jobs)
-            write_frame(answers, kind, pickle.dumps(_answer(judge, kind, pickle.loads(content))))
-    judge.close()
+    try:
+        with contextlib.suppress(Closed, BrokenPipeError):
+            while True:
+                kind, content = read_frame(jobs)
+                answer = _answer(judge, kind, pickle.loads(content))
+                write_frame(answers, kind, pickle.dumps(answer))
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        judge.close()
+        if os.getppid() != caller:
+            remove(folder, LEFTOVER_SECONDS)
 
 
 def _answer(judge: Judge, kind: bytes, question: Any) -> Any:
     """Programs of texts, nothing for a problem, or verdicts of programs; text that says why not."""
     if kind == EXTRACT:
         entry_point, texts = question
-        return [extract_program(text, entry_point) for text in texts]
+        return extract_programs(texts, entry_point)
     try:
         return judge.take(question) if kind == PROBLEM else judge.judge(question)
     except (BrokenReference, RunnerGone, IsolationError) as error:

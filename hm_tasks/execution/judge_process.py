@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,13 +11,18 @@ import threading
 from typing import Any
 
 from hm_tasks.execution.frames import SETTINGS, Closed, read_frame, write_frame
+from hm_tasks.execution.isolated import LEFTOVER_SECONDS
+from hm_tasks.execution.isolation.answers import paths_with_answers
+from hm_tasks.execution.isolation.leftovers import remove
 from hm_tasks.execution.isolation.limits import HASH_SEED, Limits
 
-# What no program may read even where it lies among Python's packages: answers, models, tokens.
-SECRETS = ("HM_CACHE", "HF_HOME", "MBPP_OVERRIDE_PATH", "HUMANEVAL_OVERRIDE_PATH")
 # numpy's threads would only get in each other's way: one process a core. Reference solutions see sets
 # in the order in which programs see them.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": HASH_SEED}
+
+
+class JudgeDied(str):
+    """Why there is no answer: the process that was asked is gone, with what it was asked."""
 
 
 class JudgeProcess:
@@ -31,10 +35,8 @@ class JudgeProcess:
     """
 
     def __init__(self, level: str, folder: str, behind: bool) -> None:
-        hidden = [
-            path for name in SECRETS if (path := os.environ.get(name)) and os.path.exists(path)
-        ]
-        self._settings = pickle.dumps((level, Limits(), hidden, folder, behind, os.getpid()))
+        settings = (level, Limits(), paths_with_answers(), folder, behind, os.getpid())
+        self._settings = pickle.dumps(settings)
         self._killed = False
         self.behind = behind
         self._start()
@@ -67,7 +69,7 @@ class JudgeProcess:
                 self._process.kill()
                 self._process.communicate()
                 self._start()
-            return f"the judging process died ({error or 'end of its output'})"
+            return JudgeDied(f"the judging process died ({error or 'end of its output'})")
 
     def kill(self) -> None:
         """End it, whatever it does, from any thread; who asks it something gets an answer then."""
@@ -119,7 +121,7 @@ class LocalExecutor:
             for judge in self._judges:
                 judge.kill()
             if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
+                remove(self._folder, LEFTOVER_SECONDS)
 
 
 def usable_cores() -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from hm_tasks.execution.plain_build import crowded
-from hm_tasks.execution.stated import APPS, JSON, STDOUT, as_json, close_text
+from hm_tasks.execution.stated import APPS, JSON, TEXTS, as_json, same_text
 
 ROOT_PROBLEM = "find_zero"
 MOST_COMPARED = 50_000_000  # numpy would need gigabytes, evalplus's children have four
@@ -22,7 +22,7 @@ class Oracle:
 
     Args:
         oracle: whose special rules apply: `mbpp`, `humaneval`, `none`, or, for outputs that a file
-            states, `json`, `apps` or `stdout` (`hm_tasks.execution.stated`).
+            states, one of `hm_tasks.execution.stated`.
         entry_point: name of the function under test.
         atol: absolute tolerance of the problem.
     """
@@ -41,9 +41,9 @@ class Oracle:
             return False
 
     def _matches(self, inputs: list, out: Any, expected: Any) -> bool:
+        if self._oracle in TEXTS:
+            return same_text(out, expected, self._oracle, self._atol)
         exact = out == expected
-        if self._oracle == STDOUT:
-            return bool(exact) or close_text(out, expected, self._atol)
         if self._oracle in (JSON, APPS):
             return self._stated(as_json(out), as_json(expected))
         if self._oracle == "mbpp":

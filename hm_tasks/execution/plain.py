@@ -189,8 +189,11 @@ def _iterate(value: Any, max_bytes: int, numpy: NumpyTypes) -> tuple[Any, bytes 
     return value, b"".join(parts)
 
 
-def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
+def decode(data: bytes, max_bytes: int = MAX_BYTES, *, kinds: bool = True) -> Any:
     """Return the value that was encoded, or what stands for it.
+
+    Args:
+        kinds: whether it may hold more than Python's basic types, which are cheap to read and compare.
 
     Raises:
         PlainError: the data are no encoding of at most `max_bytes`, whatever else they are.
@@ -205,7 +208,7 @@ def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
         if data[:1] == b"D":
             length, sha = _HEAD.unpack(data[1 : 1 + _HEAD.size])
             return Digest(data[1 + _HEAD.size :][:100].decode("ascii"), length, sha)
-        reader = Reader(data, max_bytes // _codes.OBJECT_COST)
+        reader = Reader(data, max_bytes // _codes.OBJECT_COST, kinds)
         if bytes(reader.take(1)) != b"V":
             raise PlainError("no encoded value")
         (value,) = reader.items(1)

@@ -17,9 +17,15 @@ from hm_tasks.execution.plain_kinds import CYCLE, ITERATED, Opaque, PlainError
 
 
 class Reader:
-    """Reads values from `data`; anything malformed raises PlainError or another Exception."""
+    """Reads values from `data`; anything malformed raises PlainError or another Exception.
 
-    def __init__(self, data: bytes, objects: int) -> None:
+    Args:
+        objects: sets, dicts and kinds that there may be.
+        kinds: whether there may be any but basic types.
+    """
+
+    def __init__(self, data: bytes, objects: int, kinds: bool = True) -> None:
+        self._kinds = kinds
         self._data, self._at, self._objects = memoryview(data), 0, objects
         self._builder = Builder()
 
@@ -131,6 +137,8 @@ class Reader:
             if self._objects < 0:
                 raise PlainError("too many objects")
         if code == codes.KIND:
+            if not self._kinds:
+                raise PlainError("another kind")
             numbers = bytes(self.take(count))
             if depth and ITERATED in numbers:
                 raise PlainError("only a whole value is iterated over")

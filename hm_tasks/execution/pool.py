@@ -17,11 +17,12 @@ import threading
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future, as_completed
-from typing import Any, Protocol
+from typing import Protocol
 
 from tqdm import tqdm
 
-from hm_tasks.execution.frames import EXTRACT, JUDGE, PROBLEM
+from hm_tasks.execution.asking import JudgeHandle, ask_for_programs, ask_for_verdicts
+from hm_tasks.execution.extraction import TooMuch
 from hm_tasks.execution.isolation.limits import Limits
 from hm_tasks.execution.isolation.prove import choose
 from hm_tasks.execution.judge_process import LocalExecutor
@@ -30,17 +31,6 @@ from hm_tasks.execution.store import Store, key_of
 from hm_tasks.execution.waiting import Asked, Waiting
 
 JOIN_SECONDS = 10.0  # for workers whose judges have been ended
-
-
-class JudgeHandle(Protocol):
-    """A judge, wherever it is (`hm_tasks.execution.judge_process`)."""
-
-    behind: bool
-
-    def ask(self, kind: bytes, question: Any) -> Any:
-        """The answer; text says why there is none, and then it holds no problem any more."""
-
-    def stop(self) -> None: ...
 
 
 class Executor(Protocol):
@@ -179,28 +169,30 @@ class _Finder:
         """A verdict for each text, None where it is put off; and what the judge holds now."""
         problem = asked.problem
         held = asked if is_held else None
-        programs = texts
+        programs: list[str | TooMuch] = list(texts)
         if self._sanitize:
-            programs = judge.ask(EXTRACT, (problem.entry_point, texts))
-            if isinstance(programs, str):
-                return dict.fromkeys(texts, None if judge.behind else _unscored(programs)), None
-        found: dict[str, Verdict | None] = {}
+            answer = ask_for_programs(judge, problem.entry_point, texts)
+            if isinstance(answer, str):
+                return dict.fromkeys(texts, None if judge.behind else _unscored(answer)), None
+            programs = answer
+        found: dict[str | TooMuch, Verdict | None] = {}
         new = []
         for program in dict.fromkeys(programs):
+            if isinstance(program, TooMuch):
+                found[program] = Verdict("", FAIL, FAIL, program.reason)
+                continue
             known = asked.found.get(program) or self._known(problem, program)
             if known is None:
                 new.append(program)
             else:
                 found[program] = asked.found[program] = known
         if new:
-            answer = None if held else judge.ask(PROBLEM, problem)
-            if not isinstance(answer, str):
-                held = asked
-                answer = judge.ask(JUDGE, new)
-            if isinstance(answer, str):
-                held = None
-                answer = [None if judge.behind else _unscored(answer, program) for program in new]
-            for program, verdict in zip(new, answer, strict=True):
+            verdicts = ask_for_verdicts(judge, problem, new, is_held)
+            held = None if isinstance(verdicts, str) else asked
+            if isinstance(verdicts, str):
+                why = verdicts
+                verdicts = [None if judge.behind else _unscored(why, program) for program in new]
+            for program, verdict in zip(new, verdicts, strict=True):
                 found[program] = verdict
                 # What broke down this time is no verdict, and is tried again the next time.
                 if verdict is not None and UNSCORED not in (

@@ -25,6 +25,7 @@ class Problem:
     The right outputs are those of `canonical_solution`, or, where the problem's file states them,
     `expected`: by kind of tests, one for each input. `time_limit` is the least number of seconds that a
     test may compute, for problems without a reference solution whose time would say it.
+    `common_imports`: whether programs find the names of `hm_tasks.execution.common_imports`.
     """
 
     task_id: str
@@ -38,6 +39,7 @@ class Problem:
     dataset: str = ""
     expected: Mapping[str, list[Any]] | None = None
     time_limit: float = 0.0
+    common_imports: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,26 +8,24 @@ outputs leave as plain data, to be compared where no program runs.
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.util
+import os
 import resource
 import signal
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
+from hm_tasks.execution.common_imports import CODE as COMMON_IMPORTS
 from hm_tasks.execution.frames import LATE, LOADED, OUTPUT, RAISED, write_frame
 from hm_tasks.execution.plain import encode
-from hm_tasks.execution.whole_program import StandardStreams, WholeProgram
+from hm_tasks.execution.stated import APPS, DIGEST_ABOVE, JSON
+from hm_tasks.execution.whole_program import WholeProgram
 
 # A program that waits instead of computing meets this multiple of its limit.
 WALL_FACTOR = 4.0
-# Bytes of an output beyond which its digest is compared, where its kind allows that.
-DIGEST_ABOVE = 1 << 20
-WITH_NUMPY = b"numpy"  # of a run whose program mentions it
 MAX_REASON = 200  # characters of an exception's name
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Run:
     """One program and one kind of tests.
 
@@ -38,6 +36,10 @@ class Run:
         time_limits: seconds for each input.
         budget: seconds for all of them.
         as_set: whether only the set of an output's elements counts.
+        oracle: the problem's; evalplus calls it the data set.
+        digest_above: bytes of an output beyond which its digest is sent, where its kind allows that.
+        common_imports: whether those of `hm_tasks.execution.common_imports` come first.
+        first: the number of the input that the first time limit is for; those before it are not run.
     """
 
     program: str
@@ -46,20 +48,27 @@ class Run:
     time_limits: list[float]
     budget: float
     as_set: bool
+    oracle: str = "none"
+    digest_above: int = DIGEST_ABOVE
+    common_imports: bool = False
+    first: int = 0
+
+    def parts(self) -> list[Run]:
+        """The runs that it consists of, each in a process of its own: whole programs one a test."""
+        if self.entry_point or not self.time_limits:
+            return [self]
+        limits = enumerate(self.time_limits)
+        return [replace(self, first=number, time_limits=[limit]) for number, limit in limits]
 
 
-def evalplus_guards() -> Any:
-    """evalplus's `eval/utils.py`, without the rest of `evalplus.eval`, which imports numpy."""
-    package: Any = importlib.util.find_spec("evalplus")
-    file = Path(package.submodule_search_locations[0], "eval", "utils.py")
-    spec: Any = importlib.util.spec_from_file_location("evalplus_eval_utils", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def execute(
+    run: Run, inputs: list[list[Any]], results: int, guards: Any, memory: int, guarded: bool
+) -> None:
+    """Run the program; write what it gives to the descriptor `results`. Returns when it is done.
 
-
-def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory: int) -> None:
-    """Run the program; write what it gives to the descriptor `results`. Returns when it is done."""
+    Args:
+        guarded: whether evalplus's guards take functions away from it.
+    """
     # Captured now: the program may replace whatever it can reach.
     write, make_plain, timer = write_frame, encode, signal.setitimer
 
@@ -71,16 +80,27 @@ def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory
     signal.signal(signal.SIGALRM, out_of_time)
     seconds = int(run.budget) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    streams = None if run.entry_point else StandardStreams()
-    guards.reliability_guard(maximum_memory_bytes=memory)
+
+    def give(output: Any) -> None:
+        write(results, OUTPUT, make_plain(output, as_set=run.as_set, digest_above=run.digest_above))
+
+    whole = None
+    if not run.entry_point:
+        whole = WholeProgram(run.program, os.getcwd(), give, run.common_imports)
+    if guarded:
+        guards.reliability_guard(maximum_memory_bytes=memory)
     try:
         with guards.swallow_io():
-            if streams is not None:
-                function: Any = WholeProgram(run.program, streams)
+            if whole is not None:
+                whole.load()
+                function: Any = whole
             else:
                 names: dict[str, Any] = {}
-                exec(run.program, names)
-                function = names[run.entry_point]
+                if run.common_imports:
+                    exec(COMMON_IMPORTS, names)
+                # Without this module's own `from __future__` lines.
+                exec(compile(run.program, "<string>", "exec", dont_inherit=True), names)
+                function = _asked_for(run, names)
         write(results, LOADED)
         for arguments, limit in zip(inputs, run.time_limits, strict=True):
             timer(signal.ITIMER_PROF, limit)
@@ -91,7 +111,14 @@ def execute(run: Run, inputs: list[list[Any]], results: int, guards: Any, memory
             finally:
                 timer(signal.ITIMER_PROF, 0)
                 timer(signal.ITIMER_REAL, 0)
-            write(results, OUTPUT, make_plain(output, as_set=run.as_set, digest_above=DIGEST_ABOVE))
+            give(output)
     except BaseException as error:
         name = type.__dict__["__name__"].__get__(type(error))
         write(results, RAISED, name.encode("utf8", "replace")[:MAX_REASON])
+
+
+def _asked_for(run: Run, names: dict[str, Any]) -> Any:
+    """The function; with tests of its own form also LeetCode's, a method of a class `Solution`."""
+    if run.entry_point not in names and run.oracle in (JSON, APPS) and "Solution" in names:
+        return getattr(names["Solution"](), run.entry_point)
+    return names[run.entry_point]

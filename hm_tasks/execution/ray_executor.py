@@ -16,7 +16,7 @@ from typing import Any
 from hm_tasks.execution.frames import PROBLEM
 from hm_tasks.execution.isolation import LEVELS, IsolationError
 from hm_tasks.execution.isolation.prove import choose
-from hm_tasks.execution.judge_process import JudgeProcess, LocalExecutor
+from hm_tasks.execution.judge_process import JudgeDied, JudgeProcess, LocalExecutor
 from hm_tasks.execution.problem import Problem
 
 STOP_SECONDS = 3.0  # for judges to tidy up before they are ended
@@ -150,7 +150,7 @@ class RayJudge:
         except ray.exceptions.RayActorError as error:
             if not self._killed:
                 self._actor = self._start()
-            return f"the judging process died ({_last_line(error)})"
+            return JudgeDied(f"the judging process died ({_last_line(error)})")
 
     def kill(self) -> None:
         """End it, whatever it does, from any thread."""

@@ -46,6 +46,8 @@ HELP = {
     "timeouts": "Samples that ran out of time.",
     "empty_programs": "Samples with no program in them.",
     "empty_answers": "Answers without a word.",
+    "truncated_prompts": "Samples whose prompt was longer than the context and was cut.",
+    "equal_samples": "Samples that repeat the text of another sample of their question.",
 }
 
 

@@ -19,7 +19,7 @@ NOT_NAMED = {"until", "do_sample", "temperature"}
 # Of a judge's record: where it answered, and what is said elsewhere.
 NOT_OF_JUDGE = {"endpoint", "warning"}
 # Facts that differ between a base and an instruct model by nature, or because that is the question.
-MAY_DIFFER = {"prompt style", "temperature", "top_p"}
+MAY_DIFFER = {"prompt style", "prompts", "temperature", "top_p"}
 DIGITS = 12  # of a hash: enough to tell two files apart
 
 Facts = dict[str, str]
@@ -34,6 +34,8 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
     """
     metadata = run.metadata
     generation = run.config.get("generation_kwargs") or {}
+    prompts = metadata.get("prompts")
+    prompts = prompts if isinstance(prompts, dict) else {}
     style = run.run.get("prompt_style") or ("chat" if run.facts["chat template"] else "completion")
     facts: dict[str, Any] = {
         "data": _data(metadata, log),
@@ -41,7 +43,10 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
         "limit": run.run.get("limit"),
         "samples a question": metadata.get("n_samples") or (log.n_samples if log else None),
         "temperature": run.temperature,
-        "prompt style": style,
+        "prompt style": prompts.get("style") or style,
+        "prompts": _cut(prompts.get("sha256")),
+        "date in the prompts": run.run.get("chat_date"),
+        "truncated prompts": _some(run, "truncated_prompts"),
         "system prompt": _cut(run.facts["system prompt"]),
         "few-shot": run.facts["few-shot"],
         "isolation": metadata.get("isolation"),
@@ -55,6 +60,14 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
         told = {key: _cut(value) for key, value in judging.items() if key not in NOT_OF_JUDGE}
         facts |= {key if key == "judge" else f"judge's {key}": told[key] for key in told}
     return {key: _words(value) for key, value in facts.items() if value is not None}
+
+
+def _some(run: TaskRun, count: str) -> str | None:
+    """A count of samples that shaped the numbers, in words; None where there are none."""
+    for key, (value, _) in run.values.items():
+        if key.partition(",")[0] == count and value:
+            return f"{value:.0f} samples"
+    return None
 
 
 def part_of(run: TaskRun, log: Log | None) -> str:

@@ -44,7 +44,10 @@ from hm_tasks.report.vectors import (
 
 # Counts of the harness's results that are about the run, not about the model.
 NOT_SHOWN = {"generated", "reused", "left_out_questions", "n_samples"}
-COUNTS = {"unscored", "timeouts", "empty_programs", "empty_answers"}
+COUNTS = {
+    *("unscored", "timeouts", "empty_programs", "empty_answers"),
+    *("truncated_prompts", "equal_samples"),
+}
 # Between what results say and what samples give: rounding, and nothing else.
 TOLERANCE = 1e-6
 

@@ -16,7 +16,7 @@ from hm_tasks.report.rows import Row
 
 LEVEL = 0.05  # below this a corrected p-value is called a real difference
 # A base model is asked in another style by its nature; that alone is no ground for a warning.
-BY_NATURE = {"prompt style"}
+BY_NATURE = {"prompt style", "prompts"}
 
 
 def differences(found: Sequence[Comparison], title: str, help_text: str) -> list[Table]:
@@ -175,7 +175,8 @@ def _difference(comparison: Comparison) -> str:
 
 def _verdict(comparison: Comparison) -> str:
     corrected = f"corrected p = {_p(comparison.adjusted)}"
-    differs = [fact for fact in comparison.differs if fact not in BY_NATURE]
+    nature = BY_NATURE if "prompt style" in comparison.differs else set()
+    differs = [fact for fact in comparison.differs if fact not in nature]
     but = f" Mind that the protocols differ in {', '.join(differs)}." if differs else ""
     if comparison.adjusted < LEVEL:
         return f"The difference is real at the 5 % level ({corrected}).{but}"

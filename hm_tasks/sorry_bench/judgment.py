@@ -10,12 +10,13 @@ from hm_metrics.fulfillment import Tally
 from hm_tasks.execution.problem import Record
 
 # Why an answer is unscored.
-API_ERROR, JUDGE_REFUSED, UNREADABLE, TRUNCATED, OVER_LIMIT = REASONS = (
+API_ERROR, JUDGE_REFUSED, UNREADABLE, TRUNCATED, OVER_LIMIT, UNFINISHED = REASONS = (
     "api_error",
     "judge_refused",
     "unreadable",
     "truncated",
     "over_limit",
+    "unfinished",  # the model under test was cut off within a thought: there is no answer
 )
 # Who decided: the judge in this run, the judge in an earlier one, the rule for empty answers, phrases.
 ASKED, KEPT, RULE, PHRASES = "asked", "kept", "rule", "phrases"

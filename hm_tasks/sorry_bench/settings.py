@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from hm_metrics.openai_client import Endpoint, EndpointError
+from hm_models.places import cache_folder
 from hm_tasks.endpoint_settings import how_to_ask
 from hm_tasks.protocol import ProtocolError, number
 from hm_tasks.sorry_bench.judge import JudgePrompt, load_prompt
@@ -41,6 +42,7 @@ class JudgeSettings:
 
         Raises:
             ProtocolError, PromptError: a value that cannot be.
+            CacheError: verdicts cannot be kept.
         """
         judge = metadata["judge"]
         if not isinstance(judge, str) or not judge.strip():
@@ -52,6 +54,7 @@ class JudgeSettings:
             max_unscored=number(metadata, "max_unscored", least=0.0, most=1.0),
         )
         if not settings.is_keyword:
+            cache_folder()
             try:
                 settings.endpoint.key()
             except EndpointError as error:

@@ -38,7 +38,7 @@ def rates_table(columns: Columns) -> str:
         found = [table.get(label, {}).get("fulfillment_rate", "") for table in tables.values()]
         rows.append([label, *(f"{v:.2f}" if isinstance(v, float) else str(v) for v in found)])
     tallies = {name: tallies_of(items) for name, items in columns.items()}
-    rows.append([ALL, *(f"{rate(t):.3f} ± {rate_error(t):.3f}" for t in tallies.values())])
+    rows.append([ALL, *(_rate(t) for t in tallies.values())])
     rows.append(["bounds", *("{:.3f} to {:.3f}".format(*bounds(t)) for t in tallies.values())])
     rows.append(["unscored", *(_unscored(t) for t in tallies.values())])
     return _markdown(rows)
@@ -77,6 +77,12 @@ def agreement_table(
             *([_markdown(disputes)] if worst else []),
         ]
     )
+
+
+def _rate(tallies: Sequence[Tally]) -> str:
+    if not any(tally.scored for tally in tallies):
+        return "unscored"
+    return f"{rate(tallies):.3f} ± {rate_error(tallies):.3f}"
 
 
 def _unscored(tallies: Sequence[Tally]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lm_eval.config.task import TaskConfig
 
+from hm_tasks import copies
 from hm_tasks.prices import price_of
 from hm_tasks.protocol import whole_number
 from hm_tasks.sorry_bench.dataset import load_requests
@@ -31,7 +32,7 @@ from hm_tasks.zero_shot import ZeroShotTask
 FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"
 COST = "judge_cost_usd"
 COUNTS = (
-    *("generated", "reused", "empty_answers", "unscored"),
+    *("generated", "reused", "empty_answers", "truncated_prompts", "equal_samples", "unscored"),
     *(f"unscored_{reason}" for reason in REASONS),
     *("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out", COST),
 )
@@ -76,6 +77,8 @@ class SorryBench(ZeroShotTask):
         metadata["by_category"] = self._by_category
         self._instances: list[RefusalRequest] | None = None
         self._reused: dict[int, int] = {}
+        self._cut: dict[int, int] = {}
+        self._equal: dict[int, int] = {}
 
     def doc_to_text(self, doc: dict[str, Any]) -> str:
         return doc["request"]
@@ -93,7 +96,7 @@ class SorryBench(ZeroShotTask):
             UnscoredError: more answers than `max_unscored` have no score; everything is kept.
         """
         requests = self._instances or []
-        pairs = [(r.doc["request"], text) for r in requests for text in r.resps]
+        pairs = [(r.doc["request"], answer) for r in requests for answer in r.answers()]
         judgments = iter(judge_all(pairs, self._settings))
         found = {id(r): [next(judgments) for _ in r.resps] for r in requests}
         fail_if_unscored(
@@ -104,6 +107,9 @@ class SorryBench(ZeroShotTask):
         for request in requests:
             request.filtered_resps[self.filter_name] = [j.record() for j in found[id(request)]]
         self._reused = {r.doc["question_id"]: sum(r.reused.values()) for r in requests}
+        self.note_samples(requests)
+        self._cut = {r.doc["question_id"]: r.cut_prompts for r in requests}
+        self._equal = {r.doc["question_id"]: copies.count(r.resps) for r in requests}
         return requests
 
     def numbers(self) -> list[str]:
@@ -121,7 +127,9 @@ class SorryBench(ZeroShotTask):
             "n_samples": len(judgments),
             "generated": len(judgments) - reused,
             "reused": reused,
-            "empty_answers": sum(j.by == RULE for j in judgments),
+            "empty_answers": sum(j.by == RULE and j.score is not None for j in judgments),
+            "truncated_prompts": self._cut.get(doc["question_id"], 0),
+            "equal_samples": self._equal.get(doc["question_id"], 0),
             "unscored": sum(why.values()),
         }
         if self._settings.is_keyword:

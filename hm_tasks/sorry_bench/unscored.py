@@ -10,6 +10,8 @@ from typing import Any
 
 from hm_metrics.fulfillment import bounds
 from hm_metrics.store import cache_file
+from hm_models.secrets import Secrets
+from hm_models.text_files import write_text
 from hm_tasks.sorry_bench.judgment import API_ERROR, Judgment, reasons, tally
 from hm_tasks.sorry_bench.settings import JudgeSettings
 
@@ -52,20 +54,18 @@ def fail_if_unscored(judged: Sequence[Judged], settings: JudgeSettings, task: st
 
 def write_log(judged: Sequence[Judged], file: Path) -> None:
     """Write answers and judgments as the harness's `samples_*.jsonl`; whole or not at all."""
+    secrets = Secrets.of()  # models at endpoints may repeat the key that they are asked with
     lines = [
         json.dumps(
             {
                 "doc_id": number,
                 "doc": doc,
                 "arguments": {"gen_args_0": {"arg_0": prompt}},
-                "resps": [list(answers)],
+                "resps": [[secrets.mask(answer) for answer in answers]],
                 "filtered_resps": [[str(judgment.record()) for judgment in found]],
-            },
-            ensure_ascii=False,
+            }
         )
         for number, (doc, prompt, answers, found) in enumerate(judged)
     ]
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    part.replace(file)
+    write_text(file, "".join(f"{line}\n" for line in lines))

@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import json
+import re
 import warnings
 from typing import Any
 
+from hm_models.text_files import parse_json
 from hm_tasks.execution.isolation import Limits
-from hm_tasks.execution.stated import APPS, JSON, STDOUT
+from hm_tasks.execution.stated import APPS, APPS_TEXT, JSON, STDOUT, TOKENS
 from hm_tasks.execution.whole_program import normalised
 
 FORMS = ("inputs", "tests", "input_output")
+# Rules of comparison, for what is printed and for what functions return: docs/traces.md.
+RULES = {
+    "stdout": {"exact": STDOUT, "tokens": TOKENS, "apps": APPS_TEXT},
+    "function": {"exact": JSON, "apps": APPS},
+    "assertion": {"exact": "none"},
+}
+IMPORTS = {"none": False, "common": True}
+_WHOLE_NUMBER = re.compile(r"-?\d+", re.ASCII)
 SHOWN = 80  # characters of a value in a message
 
 
@@ -29,13 +38,14 @@ class BadProblem(ValueError):
 class Tests:
     """Arguments and right outputs, one for each test, and how they are compared.
 
-    `entry_point` is empty where programs read standard input.
+    `entry_point` is empty where programs read standard input, `common_imports` as in a `Problem`.
     """
 
     entry_point: str
     inputs: list[list[Any]]
     outputs: list[Any]
     oracle: str
+    common_imports: bool = False
 
 
 def tests_of(record: dict[str, Any]) -> Tests:
@@ -52,9 +62,22 @@ def tests_of(record: dict[str, Any]) -> Tests:
         return _from_input_output(record)
     entry_point = _entry_point(record.get("entry_point"), "entry_point")
     if given == ["tests"]:
-        return _from_assertions(record["tests"], entry_point)
-    inputs, outputs = _paired(record, "inputs", "outputs")
-    return Tests(entry_point, _argument_lists(inputs, "inputs"), outputs, JSON)
+        inputs, outputs = _from_assertions(record["tests"], entry_point)
+        rule = _chosen(record, "compare", RULES["assertion"], "exact")
+    else:
+        inputs, outputs = _paired(record, "inputs", "outputs")
+        inputs = _argument_lists(inputs, "inputs")
+        rule = _chosen(record, "compare", RULES["function"], "exact")
+    return Tests(entry_point, inputs, outputs, rule, _chosen(record, "imports", IMPORTS, "none"))
+
+
+def _chosen(record: dict[str, Any], field: str, known: dict[str, Any], default: str) -> Any:
+    name = record.get(field, default)
+    if not isinstance(name, str) or name not in known:
+        raise BadProblem(
+            f"field `{field}` is {_shown(name)}. Known for this form of tests: {', '.join(known)}."
+        )
+    return known[name]
 
 
 def _entry_point(name: Any, field: str) -> str:
@@ -93,21 +116,26 @@ def _argument_lists(inputs: list[Any], field: str) -> list[list[Any]]:
     return inputs
 
 
-def _from_assertions(tests: Any, entry_point: str) -> Tests:
+def _from_assertions(tests: Any, entry_point: str) -> tuple[list[list[Any]], list[Any]]:
     if not isinstance(tests, list) or not tests:
         raise BadProblem(f"field `tests` is {_shown(tests)}. Give a list of assertions.")
     inputs, outputs = [], []
     for number, test in enumerate(tests, start=1):
         try:
             arguments, output = _assertion(test, entry_point)
-        except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError):
+        except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
+            if "integer string conversion" in str(error):
+                raise BadProblem(
+                    f"field `tests`, item {number} is {_shown(test)}. It holds a number with more "
+                    "digits than Python reads: write it in hexadecimal (0x...)."
+                ) from None
             raise BadProblem(
                 f"field `tests`, item {number} is {_shown(test)}. Write `assert {entry_point}(...) == "
                 "...` with plain values on both sides."
             ) from None
         inputs.append(arguments)
         outputs.append(output)
-    return Tests(entry_point, inputs, outputs, "none")
+    return inputs, outputs
 
 
 def _assertion(test: Any, entry_point: str) -> tuple[list[Any], Any]:
@@ -130,20 +158,35 @@ def _from_input_output(record: dict[str, Any]) -> Tests:
     cases = record["input_output"]
     if isinstance(cases, str):
         try:
-            cases = json.loads(cases)
-        except (ValueError, RecursionError) as error:
+            cases = parse_json(cases)
+        except ValueError as error:
             raise BadProblem(f"field `input_output` is no valid JSON ({error}).") from None
     if not isinstance(cases, dict):
         raise BadProblem(f"field `input_output` is {_shown(cases)}. Give `inputs` and `outputs`.")
     inputs, outputs = _paired(cases, "inputs", "outputs")
     if name := cases.get("fn_name") or record.get("entry_point"):
         entry_point = _entry_point(name, "fn_name")
-        return Tests(entry_point, _argument_lists(inputs, "inputs"), outputs, APPS)
+        inputs = [_integer_keys(each) for each in _argument_lists(inputs, "inputs")]
+        rule = _chosen(record, "compare", RULES["function"], "apps")
+        imports = _chosen(record, "imports", IMPORTS, "common")
+        return Tests(entry_point, inputs, outputs, rule, imports)
     given = [[_text(case, f"inputs` of `input_output`, item {n}")] for n, case in _counted(inputs)]
     printed = [
         _text(case, f"outputs` of `input_output`, item {n}") for n, case in _counted(outputs)
     ]
-    return Tests("", given, [normalised(text) for text in printed], STDOUT)
+    rule = _chosen(record, "compare", RULES["stdout"], "exact")
+    imports = _chosen(record, "imports", IMPORTS, "none")
+    return Tests("", given, [normalised(text) for text in printed], rule, imports)
+
+
+def _integer_keys(arguments: list[Any]) -> list[Any]:
+    """With whole numbers for the keys of a first dict that has no others: JSON made them text."""
+    if not arguments or not isinstance(arguments[0], dict):
+        return arguments
+    first: dict[str, Any] = arguments[0]
+    if not all(_WHOLE_NUMBER.fullmatch(key) for key in first):
+        return arguments
+    return [{int(key): value for key, value in first.items()}, *arguments[1:]]
 
 
 def _counted(cases: list[Any]) -> Any:

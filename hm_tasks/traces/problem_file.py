@@ -9,13 +9,12 @@ runs programs, as those of benchmarks do.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import re
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from hm_models.text_files import TextFileError, json_lines, open_bytes
 from hm_tasks.code_passk.dataset import DatasetError, problem_of, released_oracle
 from hm_tasks.execution.problem import Problem
 from hm_tasks.traces.given_tests import BadProblem, tests_of
@@ -24,7 +23,6 @@ from hm_tasks.traces.given_tests import BadProblem, tests_of
 DEFAULT_SECONDS = 4.0
 _SECONDS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:s|seconds?)?\s*")
 _PIECE_BYTES = 1 << 20
-_GZIP = b"\x1f\x8b"
 
 
 def load_problem_file(path: str | Path, bad: list[str] | None = None) -> list[Problem]:
@@ -39,30 +37,29 @@ def load_problem_file(path: str | Path, bad: list[str] | None = None) -> list[Pr
     path = Path(path).expanduser()
     problems: dict[str, Problem] = {}
     try:
-        with _opened(path) as file:
+        with open_bytes(path) as file:
             hashed = hashlib.sha256()
             while piece := file.read(_PIECE_BYTES):
                 hashed.update(piece)
         digest = hashed.hexdigest()
         oracle = released_oracle(digest)
-        with _opened(path) as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                where = f"{path}, line {number}"
-                try:
-                    problem = _problem(line, number, where, oracle, digest)
-                    if problem.task_id in problems:
-                        raise DatasetError(
-                            f"{where}: the task_id {problem.task_id!r} is that of an earlier line. "
-                            "Give each problem its own."
-                        )
-                except DatasetError as error:
-                    if bad is None:
-                        raise
-                    bad.append(str(error))
-                else:
-                    problems[problem.task_id] = problem
+        for line in json_lines(path, bad):
+            where = f"{path}, line {line.number}"
+            try:
+                problem = _problem(line.value, line.number, where, oracle, digest)
+                if problem.task_id in problems:
+                    raise DatasetError(
+                        f"{where}: the task_id {problem.task_id!r} is that of an earlier line. "
+                        "Give each problem its own."
+                    )
+            except DatasetError as error:
+                if bad is None:
+                    raise
+                bad.append(str(error))
+            else:
+                problems[problem.task_id] = problem
+    except TextFileError as error:
+        raise DatasetError(str(error)) from None
     except (OSError, EOFError) as error:
         raise DatasetError(
             f"{path} cannot be read as a file of problems: {error}. Name a .jsonl or .jsonl.gz."
@@ -73,17 +70,7 @@ def load_problem_file(path: str | Path, bad: list[str] | None = None) -> list[Pr
     return list(problems.values())
 
 
-def _opened(path: Path) -> BinaryIO:
-    with path.open("rb") as file:
-        packed = file.read(len(_GZIP)) == _GZIP
-    return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
-
-
-def _problem(line: bytes, number: int, where: str, oracle: str, digest: str) -> Problem:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{where}: no valid JSON ({error}).") from None
+def _problem(record: Any, number: int, where: str, oracle: str, digest: str) -> Problem:
     if not isinstance(record, dict):
         raise DatasetError(f"{where}: no record. Write one {{...}} a line.")
     try:
@@ -114,6 +101,7 @@ def _stated(record: dict[str, Any], number: int, digest: str) -> Problem:
         dataset=digest,
         expected={"base_input": tests.outputs, "plus_input": []},
         time_limit=_number(record, "time_limit", DEFAULT_SECONDS),
+        common_imports=tests.common_imports,
     )
 
 

@@ -2,61 +2,64 @@
 
     program, reasoning = program_of("Add one.\\n```python\\ndef f(x):\\n    return x + 1\\n```", "f")
 
-In this order: the solution between the markers of a training text (`hm_tasks.curation.markers`); a
-fenced block of Python; the longest stretch of Python, as evalplus finds it. Nothing is taken out of a
-fenced block or a marked solution, unlike in the pass@k tasks, where evalplus's sanitizer is the
-protocol: a program that reads standard input is more than its definitions.
+It is read from behind the thoughts of a text (`hm_models.thoughts`), in this order: the solution
+between the markers of a training text (`hm_tasks.curation.markers`); a fenced block of Python; the
+longest stretch of Python, as evalplus finds it. Nothing is taken out of a fenced block or a marked
+solution, unlike in the pass@k tasks, where evalplus's sanitizer is the protocol: a program that reads
+standard input is more than its definitions.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-import textwrap
 import warnings
 
+from hm_models.thoughts import answer_span, thought_in
 from hm_tasks.curation.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, END_THOUGHT
 from hm_tasks.execution.extract import extract_program, longest_stretch
+from hm_tasks.traces.fences import Block, blocks
 
 PYTHON = ("python", "python3", "py")
-# An answer that was cut off may not close its last fence.
-_FENCED = re.compile(
-    r"^(?P<indent>[ \t]*)```[ \t]*(?P<label>[\w+.-]*)[^\n`]*\n(?P<code>.*?)(?:^[ \t]*```|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
+_UNQUOTED = r"(?<![\"'`]){}(?![\"'`])"  # a marker within a string of the program marks nothing
+_BEGINS = re.compile(_UNQUOTED.format(BEGIN_SOLUTION))
+_ENDS = re.compile(_UNQUOTED.format(END_SOLUTION))
 
 
 def program_of(text: str, entry_point: str) -> tuple[str, str]:
     """The program of a text, empty where it has none, and what stands before it.
 
+    A text that ends within a thought has none, whatever drafts there are in it.
+
     Args:
         entry_point: the function that was asked for; empty where the program reads standard input. Of
             several fenced blocks of Python the last that defines it is taken, else the last.
     """
-    before, marker, solution = text.rpartition(BEGIN_SOLUTION)
-    if marker:
-        solution = solution.split(END_SOLUTION)[0]
+    span = answer_span(text)
+    if span is None:
+        return "", _thought(text)
+    before, answer = text[: span[0]], text[slice(*span)]
+    if marks := list(_BEGINS.finditer(answer)):
+        solution = _ENDS.split(answer[marks[-1].end() :])[0]
         block = _block(solution, entry_point)
-        return _trimmed(block[0] if block else solution), _thought(before)
-    if block := _block(text, entry_point):
-        code, start = block
-        return _trimmed(code), _thought(text[:start])
-    program = _trimmed(_unmarked(text, entry_point))
+        program = block.code if block else solution
+        return _trimmed(program), _thought(before or answer[: marks[-1].start()])
+    if block := _block(answer, entry_point):
+        return _trimmed(block.code), _reasoning(before, answer[: block.start])
+    program = _trimmed(_unmarked(answer, entry_point))
     first = program.split("\n", 1)[0]
-    return program, _thought(text[: text.find(first)] if program else text)
+    return program, _reasoning(before, answer[: answer.find(first)] if program else answer)
 
 
-def _block(text: str, entry_point: str) -> tuple[str, int] | None:
-    """The block of Python that is taken, and where it starts; an unlabelled one must be a program."""
+def _block(text: str, entry_point: str) -> Block | None:
+    """The block of Python that is taken; an unlabelled one must be a program."""
     labelled, programs = [], []
-    for fence in _FENCED.finditer(text):
-        label, code = fence["label"].lower(), fence["code"]
-        if label and label not in PYTHON:
+    for block in blocks(text):
+        if block.label and block.label not in PYTHON:
             continue
-        block = (textwrap.dedent(code) if fence["indent"] else code), fence.start()
-        if label:
+        if block.label:
             labelled.append(block)
-        if _is_program(block[0], entry_point) or (label and not entry_point):
+        if _is_program(block.code, entry_point) or (block.label and not entry_point):
             programs.append(block)
     found = programs or labelled
     return found[-1] if found else None
@@ -90,4 +93,12 @@ def _trimmed(program: str) -> str:
 
 
 def _thought(text: str) -> str:
-    return text.split(END_THOUGHT)[0].rpartition(BEGIN_THOUGHT)[2].strip()
+    """The reasoning in the form of a training text; else all that was thought."""
+    if END_THOUGHT in text or BEGIN_THOUGHT in text:
+        return text.split(END_THOUGHT)[0].rpartition(BEGIN_THOUGHT)[2].strip()
+    return thought_in(text)
+
+
+def _reasoning(before: str, words: str) -> str:
+    """The thoughts, and the words between them and the program."""
+    return "\n\n".join(part for part in (_thought(before), words.strip()) if part)

@@ -7,7 +7,10 @@ answers that do not keep to it are read as well (`hm_tasks.traces.program`).
 
 from __future__ import annotations
 
-from hm_tasks.code_passk.prompts import ApplyChatTemplate, CodeRequest
+from typing import Any
+
+from hm_models.rendered import ApplyChatTemplate, asked, rendered
+from hm_tasks.code_passk.prompts import CodeRequest
 from hm_tasks.curation.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, END_THOUGHT, join
 
 INSTRUCTION = f"""\
@@ -70,13 +73,14 @@ def completion_prompt(problem: str, entry_point: str) -> str:
 class TraceRequest(CodeRequest):
     """A request for a trace, in the style that the model takes."""
 
-    def chat_prompt(self, apply_chat_template: ApplyChatTemplate) -> str:
-        messages = [{"role": "system", "content": self.system}] if self.system else []
-        entry_point = self.doc["entry_point"]
+    def chat_prompt(self, apply_chat_template: ApplyChatTemplate, whose: str) -> Any:
         # Not by `format`: problems have braces.
-        user = INSTRUCTION.replace("{wanted}", wanted(entry_point), 1)
+        user = INSTRUCTION.replace("{wanted}", wanted(self.doc["entry_point"]), 1)
         user = user.replace("{problem}", self.doc["prompt"].strip(), 1)
-        return apply_chat_template([*messages, {"role": "user", "content": user}])
+        return rendered(apply_chat_template, asked(user, self.system), whose)
 
     def completion_prompt(self) -> str:
         return completion_prompt(self.doc["prompt"], self.doc["entry_point"])
+
+    def of_the_problem(self) -> list[str]:
+        return [self.doc["prompt"].strip(), wanted(self.doc["entry_point"])]

@@ -27,6 +27,7 @@ class Traces(CodePassK):
 
     # A user's file has no extra tests.
     correct = {"pass": CORRECT["pass"]}  # noqa: RUF012
+    begins_answers = False
     sanitize = False
 
     def _completion_until(self, metadata: dict[str, Any]) -> list[str]:
@@ -39,8 +40,8 @@ class Traces(CodePassK):
         return TraceRequest(until=self._until, **fields)
 
     @staticmethod
-    def _solution(request: CodeRequest, text: str) -> str:
-        return program_of(text, request.doc["entry_point"])[0]
+    def _solution(request: CodeRequest, answer: str | None) -> str:
+        return "" if answer is None else program_of(answer, request.doc["entry_point"])[0]
 
 
 class ProblemTraces(Traces):

@@ -14,6 +14,7 @@ import hashlib
 import json
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -90,6 +91,31 @@ def one_short(handler: BaseHTTPRequestHandler, right: bytes) -> None:
     send(handler, 200, json.dumps(answer).encode())
 
 
+def reply(answer: object, **headers: str) -> Fault:
+    """Answer 200 with this JSON, or these bytes."""
+    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    return lambda handler, right: send(handler, 200, body, **headers)
+
+
+def endless(handler: BaseHTTPRequestHandler, right: bytes) -> None:
+    """Begin the right answer and never end it, as fast as it is read."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.end_headers()
+    handler.close_connection = True
+    while True:
+        handler.wfile.write(b" " * (1 << 16))
+
+
+def bomb(megabytes: int, code: int = 200) -> Fault:
+    """Answer with so much text, which gzip makes a thousandth of; made once, sent many times."""
+    packer = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
+    parts = [packer.compress(b'{"choices":[{"message":{"content":"')]
+    parts += [packer.compress(b"A" * (1 << 20)) for _ in range(megabytes)]
+    body = b"".join([*parts, packer.compress(b'"}}]}'), packer.flush()])
+    return lambda handler, right: send(handler, code, body, Content_Encoding="gzip")
+
+
 def say(content: str | None, finish_reason: str = "stop", refusal: str | None = None) -> Fault:
     """Answer a chat with these words in place of the right ones."""
 
@@ -111,7 +137,9 @@ def completion(
 
 
 class Endpoint:
-    """The server; `requests` holds what was asked, `texts` counts texts that were answered rightly."""
+    """The server; `requests`, `paths` and `headers` hold what was asked, `texts` counts texts that were
+    answered rightly.
+    """
 
     def __init__(
         self,
@@ -122,6 +150,8 @@ class Endpoint:
         chat: Callable[[str], str] = lambda text: "Yes.",
     ) -> None:
         self.requests: list[dict] = []
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.texts: Counter[str] = Counter()
         self.most_at_once = 0
         self._at_once = 0
@@ -153,7 +183,7 @@ class Endpoint:
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def __enter__(self) -> Endpoint:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -165,6 +195,8 @@ class Endpoint:
         with self._lock:
             number = len(self.requests)
             self.requests.append(body)
+            self.paths.append(handler.path)
+            self.headers.append(dict(handler.headers))
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
         if "messages" in body:

@@ -12,15 +12,15 @@ import pytest
 from hm_metrics.openai_client import BadAnswer, EndpointError, Failure
 from hm_metrics.openai_client import Endpoint as Client
 from tests.metrics.endpoint import Endpoint as Server
-from tests.metrics.endpoint import cut_off, half_json, hang, limit, status, trickle
+from tests.metrics.endpoint import cut_off, half_json, hang, limit, send, status, trickle
 
 QUICK = {"first_wait_s": 0.02, "longest_wait_s": 0.1, "timeout_s": 1.0}
 
 
 def asking(text: str):
     async def ask(client):
-        answer = await client.embeddings.create(model="m", input=[text])
-        return answer.data[0].embedding[0]
+        answer = await client.post("/embeddings", {"model": "m", "input": [text]})
+        return answer["data"][0]["embedding"][0]
 
     return ask
 
@@ -90,6 +90,30 @@ def test_what_no_call_can_pass_ends_the_run_at_once(fault, sentence, monkeypatch
     (reason,) = {outcome.reason for outcome in found.values()}
     assert re.search(sentence, reason)
     assert "secret-key" not in reason
+
+
+@pytest.mark.parametrize("fault", [status(401), status(404), status(307), limit(3600)])
+def test_an_endpoint_that_serves_others_is_not_given_up_for_one_such_answer(fault):
+    def some(number: int):
+        return fault if number % 5 == 3 or number >= 40 else None
+
+    with Server(faults=some) as server:
+        found = outcomes(server, n=60, concurrency=1)
+    failed = [index for index, outcome in found.items() if isinstance(outcome, Failure)]
+    assert failed == [*range(3, 40, 5), *range(40, 60)]
+    assert len(server.requests) == 43, "at three in a row it serves nobody any more"
+    assert {found[index].hopeless for index in range(3, 35, 5)} == {False}
+    assert {found[index].hopeless for index in range(42, 60)} == {True}
+
+
+@pytest.mark.parametrize("date", ["Fri, 31 Dec 99999 23:59:59 GMT", "soon", "nan", "-1", "1e999"])
+def test_an_odd_retry_after_says_nothing(date):
+    def busy(handler, right):
+        send(handler, 429, b"{}", Retry_After=date)
+
+    with Server(faults={0: busy}) as server:
+        found = outcomes(server, n=2, concurrency=1)
+    assert not any(isinstance(outcome, Failure) for outcome in found.values())
 
 
 def test_a_bad_request_fails_alone_and_is_not_asked_again():
@@ -179,8 +203,8 @@ def test_logs_and_results_do_not_show_a_password_in_the_url():
     assert client.public_url == "https://host.example:8000/v1"
 
 
-def test_openai_is_not_imported_before_it_is_needed():
-    code = "import sys, hm_metrics.openai_client; sys.exit('openai' in sys.modules)"
+def test_the_http_library_is_not_imported_before_it_is_needed():
+    code = "import sys, hm_metrics.openai_client; sys.exit('httpx' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
     )

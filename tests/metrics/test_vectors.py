@@ -96,3 +96,19 @@ def test_nothing_to_embed_loads_no_model(store):
             raise Unusable("must not be asked")
 
     assert embed(["", " "], Unloadable(), store).vectors.shape == (0, 0)
+
+
+def test_vectors_of_two_widths_are_no_vectors_and_none_of_them_is_kept(store):
+    class Wider(Recording):
+        def encode(self, texts):
+            for (position,), vector in super().encode(texts):
+                yield (
+                    [position],
+                    vector if texts[position] != "wide" else vector_of("wide", 9)[None],
+                )
+
+    embed(["one", "two"], Wider(), store)
+    for _ in range(2):
+        with pytest.raises(Unusable, match="of 8 and of 9 dimensions"):
+            embed(["one", "wide"], Wider(), store)
+    assert len(embed(["one", "two", "three"], Wider(), store).row_of) == 3

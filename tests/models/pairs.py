@@ -40,6 +40,15 @@ ARCHITECTURES: dict[str, tuple[str, str, dict[str, object]]] = {
     ),
     "olmoe": ("OlmoeConfig", "OlmoeForCausalLM", HEADS | FOUR_EXPERTS),
 }
+# vLLM writes its experts and its attention sinks past its weight loaders.
+PAST_LOADERS = {
+    "gpt_oss": (
+        "GptOssConfig",
+        "GptOssForCausalLM",
+        HEADS
+        | {"num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 32, "sliding_window": 64},
+    ),
+}
 EXPERTS = ("mixtral", "qwen3_moe", "olmoe")
 
 
@@ -55,7 +64,7 @@ def checkpoint_of(
     shard_size: str = "5GB",
 ) -> Path:
     """Write a checkpoint and return its folder; `rows` above len(tokens) are padding."""
-    config_class, model_class, fields = ARCHITECTURES[architecture]
+    config_class, model_class, fields = (ARCHITECTURES | PAST_LOADERS)[architecture]
     config = getattr(transformers, config_class)(
         vocab_size=rows or len(tokens),
         hidden_size=64,

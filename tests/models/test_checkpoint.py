@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 
 import huggingface_hub
 import pytest
@@ -292,3 +293,126 @@ def test_a_single_file_beside_an_index_of_other_shards_is_refused(instruct, tmp_
     (folder / "model.safetensors").write_bytes(shard.read_bytes())
     with pytest.raises(CheckpointError, match=r"has both model\.safetensors and"):
         Checkpoint.open(str(folder))
+
+
+# --- checkpoints that are not what they should be -------------------------------------------------
+
+
+def safetensors(entries, data=b"1234", length=None):
+    header = entries if isinstance(entries, bytes) else json.dumps(entries).encode()
+    return struct.pack("<Q", len(header) if length is None else length) + header + data
+
+
+def tensor(**fields):
+    return {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} | fields}
+
+
+DEEP = b"[" * 200_000 + b"]" * 200_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        safetensors(tensor(), length=2**63),
+        safetensors(tensor(), length=2**64 - 1),
+        safetensors(DEEP),
+        safetensors(b'{"a":' + DEEP + b"}"),
+        safetensors(tensor(data_offsets=[0.0, 4.0])),
+        safetensors(tensor(shape=[True])),
+        safetensors(tensor(shape=[1.0])),
+        safetensors(tensor(shape="a")),
+        safetensors(tensor(shape=None)),
+        safetensors(tensor(shape=[-1, -1])),
+        safetensors(tensor(shape=[1] * 100_000)),
+        safetensors(tensor(shape=[10**18, 10**18, 0], data_offsets=[0, 0]), b""),
+        safetensors(tensor(dtype=["F32"])),
+        safetensors(tensor(data_offsets=[4, 8]), b"12345678"),
+        safetensors(tensor() | {"b": tensor()["a"]}),
+        safetensors(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[NaN,4]}}'),
+        safetensors(b'{"a\\ud800":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'),
+        safetensors(b'{"a":{"dtype":"F32","shape":[' + b"9" * 5_000 + b'],"data_offsets":[0,4]}}'),
+        b"",
+        b"1234567",
+    ],
+)
+def test_a_header_that_is_none_is_refused_by_a_sentence(tmp_path, content):
+    folder = write_config(tmp_path / "odd")
+    (folder / "model.safetensors").write_bytes(content)
+    said = refusal_of(folder)
+    assert "Fetch it again." in said
+    said.encode()  # half of a surrogate pair could not be printed
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", DEEP),
+        ("config.json", b'{"a":"\xff"}'),
+        ("config.json", b'\xef\xbb\xbf{"model_type": "llama"}'),
+        ("config.json", b'{"a":' + b"9" * 5_000 + b"}"),
+        ("config.json", b'{"quantization_config": "x"}'),
+        ("config.json", b'{"quantization_config": [1]}'),
+        (INDEX_FILE, DEEP),
+        (INDEX_FILE, b'{"weight_map": {"a": "x\\ud800y"}}'),
+        (INDEX_FILE, b'{"weight_map": {"a": "x\\u0000y"}}'),
+        (INDEX_FILE, b'{"weight_map": {"a": "..", "b": "../../etc/passwd"}}'),
+        (INDEX_FILE, b'{"weight_map": {"a": {"b": 1}}}'),
+    ],
+)
+def test_json_that_is_no_config_or_index_is_refused_by_a_sentence(tmp_path, file, content):
+    folder = write_config(tmp_path / "odd")
+    (folder / file).write_bytes(content)
+    refusal_of(folder).encode()
+
+
+def test_a_folder_in_the_place_of_a_config_is_refused_by_a_sentence(tmp_path):
+    (tmp_path / "odd" / "config.json").mkdir(parents=True)
+    assert "cannot be read (Is a directory)" in refusal_of(tmp_path / "odd")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "/dev/null/x", "x" * 5000, "~nobody-of-that-name/x"])
+def test_a_name_that_no_folder_can_have_is_refused_by_a_sentence(name):
+    refusal_of(name).encode()
+
+
+def test_pipes_and_folders_are_no_companions(instruct, tmp_path):
+    folder = copy_of(instruct, tmp_path / "odd")
+    before = Checkpoint.open(str(folder)).identity()
+    os.mkfifo(folder / "evil.json")  # reading it would never end
+    (folder / "odd.json").mkdir()
+    assert Checkpoint.open(str(folder)).identity() == before
+
+
+@pytest.mark.parametrize("revision", ["v1", "main", "0" * 40, 7])
+def test_a_revision_of_a_folder_is_an_error(instruct, revision):
+    with pytest.raises(CheckpointError, match=f"is a folder, which has no revision {revision!r}"):
+        Checkpoint.open(str(instruct), revision)
+
+
+def adapter_in(folder, weights=True):
+    """What a LoRA training leaves, for a base that is not there."""
+    folder.mkdir(exist_ok=True)
+    config = {"peft_type": "LORA", "base_model_name_or_path": "nobody/nothing"}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    if weights:
+        content = safetensors(tensor(), b"1234")
+        (folder / "adapter_model.safetensors").write_bytes(content)
+    return folder
+
+
+def test_an_adapter_alone_is_called_one(tmp_path):
+    said = refusal_of(adapter_in(tmp_path / "lora"))
+    assert "is an adapter" in said
+    assert "merge_and_unload" in said
+    write_config(tmp_path / "with_config")  # some trainers leave the base's config beside it
+    assert "holds an adapter and no full weights" in refusal_of(
+        adapter_in(tmp_path / "with_config")
+    )
+
+
+def test_an_adapter_beside_full_weights_is_no_part_of_the_checkpoint(instruct, tmp_path):
+    plain = Checkpoint.open(str(copy_of(instruct, tmp_path / "plain")))
+    both = Checkpoint.open(str(adapter_in(copy_of(instruct, tmp_path / "both"))))
+    assert (plain.has_adapter, both.has_adapter) == (False, True)
+    assert both.tensors.keys() == plain.tensors.keys()
+    assert both.identity() == plain.identity()

@@ -367,8 +367,9 @@ def test_a_backend_that_breaks_on_an_attribute_says_so(base, instruct, monkeypat
 def test_a_tokenizer_that_is_named_is_the_one_that_is_used(base, instruct, tmp_path):
     other = copy_of(instruct, tmp_path / "other")
     config = json.loads((other / "tokenizer_config.json").read_text())
-    (other / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": "named"}))
+    named = {"chat_template": "named {{ messages[0].content }}"}
+    (other / "tokenizer_config.json").write_text(json.dumps(config | named))
     (other / "chat_template.jinja").unlink(missing_ok=True)
     lm = load(base, instruct, tokenizer=str(other))
     assert lm.lm.tokenizer.name_or_path == str(other)
-    assert lm.apply_chat_template([{"role": "user", "content": "w1"}]) == "named"
+    assert lm.apply_chat_template([{"role": "user", "content": "w1"}]) == "named w1"

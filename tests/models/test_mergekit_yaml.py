@@ -13,6 +13,7 @@ from hm_models.merged import HindsightMerged
 from hm_models.mergekit_yaml import read_recipe
 from hm_models.preflight import plan_merge
 from hm_models.stream import merged_tensors
+from hm_models.writer import write_checkpoint
 from tests.models.by_mergekit import assert_all_bits_agree, run_mergekit
 from tests.models.tiny import copy_of, same_bits, tiny_checkpoint
 
@@ -183,7 +184,9 @@ def test_what_is_no_merge_configuration_is_refused_in_one_line(tmp_path, text, r
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     file = tmp_path / "weights.yaml"
     file.write_bytes(b"\xff\xfe\x00\x81")
-    assert "is no merge configuration of mergekit: 'utf-8' codec" in refusal_of(file)
+    said = refusal_of(file)
+    assert "is no merge configuration of mergekit: " in said
+    assert "line 1: byte 1 is no UTF-8" in said
 
 
 @pytest.mark.parametrize(
@@ -243,8 +246,8 @@ def test_slices_that_rearrange_layers_are_refused(base, instruct, tmp_path, chan
     [
         (SLERP.replace("slerp", "passthrough"), "merge_method='passthrough' is not known for two"),
         (SLERP.replace("slerp", "slurp"), "Did you mean slerp?"),
-        (SLERP.replace("{t:", "{tee:"), "alpha=None is not a number"),
-        (TIES.replace("density", "dens"), "merge_params: ties has no parameter 'dens'."),
+        (SLERP.replace("{t:", "{tee:"), "slerp has no parameter 'tee'"),
+        (TIES.replace("density", "dens"), "recipe.yaml: ties has no parameter 'dens'."),
         (LINEAR.replace("float32", "float64"), "merge_dtype='float64' is not known."),
     ],
 )
@@ -296,3 +299,171 @@ def test_the_content_counts_not_the_files_name(base, instruct, tmp_path):
     one = read_recipe(written(TIES, base, instruct, tmp_path / "one"))
     other = read_recipe(written(TIES, base, moved, tmp_path / "other"))
     assert one.fingerprint() == other.fingerprint()
+
+
+# --- what mergekit does with methods, parameters and dtypes of its own ----------------------------
+
+FUSION = """
+models: [{model: BASE}, {model: INSTRUCT}]
+merge_method: arcee_fusion
+base_model: BASE
+"""
+RAMPLUS = FUSION.replace("arcee_fusion", "ramplus_tl")
+DELLA = """
+models:
+  - model: INSTRUCT
+    parameters: {weight: 1, density: 0.5, epsilon: 0.2}
+merge_method: della
+base_model: BASE
+"""
+
+
+@pytest.mark.parametrize("text", [FUSION, RAMPLUS, FUSION.replace("arcee_fusion", "ram")])
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        "",
+        "dtype: bfloat16",
+        "dtype: float16",
+        "dtype: bfloat16\nout_dtype: bfloat16",
+        "dtype: bfloat16\nout_dtype: float16",
+        "dtype: float32",
+        "out_dtype: bfloat16",
+    ],
+)
+def test_a_merge_has_the_dtype_that_mergekit_leaves_it_in(base, instruct, tmp_path, text, dtypes):
+    file = written(text + dtypes, base, instruct, tmp_path)
+    expected = run_mergekit(yaml.safe_load(file.read_text()), tmp_path / "theirs")
+    recipe = read_recipe(file)
+    assert_all_bits_agree(dict(merged_tensors(recipe)), expected)
+    surprising = "arcee_fusion" in text or "ramplus_tl" in text
+    noted = any("leaves float32 as in mergekit" in note for note in recipe.notes)
+    assert noted == (surprising and "out_dtype" not in dtypes and "float32" not in dtypes)
+
+
+def test_a_written_merge_says_the_dtype_that_it_has(base, instruct, tmp_path):
+    recipe = read_recipe(written(FUSION, base, instruct, tmp_path))
+    folder = write_checkpoint(recipe, plan_merge(recipe), tmp_path / "out")
+    config = json.loads((folder / "config.json").read_text())
+    assert config.get("dtype", config.get("torch_dtype")) == "float32"
+
+
+@pytest.mark.parametrize("method", ["slerp", "nearswap", "arcee_fusion", "sce", "ties", "della"])
+def test_a_file_without_a_base_model_is_refused_where_mergekit_refuses_it(
+    base, instruct, tmp_path, method
+):
+    text = f"""
+models:
+  - model: BASE
+    parameters: {{weight: 0.4}}
+  - model: INSTRUCT
+    parameters: {{weight: 0.6}}
+merge_method: {method}
+parameters: {{t: 0.5}}
+dtype: float32
+"""
+    file = written(text, base, instruct, tmp_path)
+    with pytest.raises(ValueError, match="base"):
+        run_mergekit(yaml.safe_load(file.read_text()), tmp_path / "theirs")
+    said = refusal_of(file)
+    assert f"{method} needs a base_model" in said
+    assert f"base_model: {base}" in said
+    assert "merge_params" not in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epsilon": "0.5"},
+        {"epsilon": "0.7"},
+        {"density": "0.9"},
+        {"density": "[0.5, 0.9]"},  # out of range in the last layers alone
+    ],
+)
+@pytest.mark.parametrize("method", ["della", "della_linear"])
+@pytest.mark.usefixtures("no_weights")
+def test_a_range_that_mergekit_finds_while_it_merges_is_a_sentence_before_any_weight_is_read(
+    base, instruct, tmp_path, method, change
+):
+    ((name, value),) = change.items()
+    old = {"epsilon": "epsilon: 0.2", "density": "density: 0.5"}[name]
+    text = DELLA.replace(": della\n", f": {method}\n").replace(old, f"{name}: {value}")
+    recipe = read_recipe(written(text, base, instruct, tmp_path))
+    with pytest.raises(RecipeError, match=r"density .* epsilon is in") as refusal:
+        plan_merge(recipe)
+    assert "merge_params" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (
+            SLERP.replace("{model: BASE}", "{model: BASE, parameters: {weight: 0.3}}"),
+            "weight (BASE)",
+        ),
+        (
+            FUSION.replace("{model: INSTRUCT}", "{model: INSTRUCT, parameters: {weight: 1}}"),
+            "weight",
+        ),
+        (
+            SLERP.replace("slerp", "nearswap").replace(
+                "{model: INSTRUCT}", "{model: INSTRUCT, parameters: {weight: 1}}"
+            ),
+            "weight (INSTRUCT)",
+        ),
+        (SLERP.replace("{t: 0.3}", "{t: 0.3, density: 0.5}"), "density (parameters)"),
+        (TIES.replace("density: 0.5}", "density: 0.5, normalize: true}"), "normalize (INSTRUCT)"),
+        (RAMPLUS.replace("{model: BASE}", "{model: BASE, parameters: {r: 0.3}}"), "r (BASE)"),
+    ],
+)
+def test_a_parameter_that_mergekit_passes_over_has_no_effect_and_a_remark(
+    base, instruct, tmp_path, text, note
+):
+    file = written(text, base, instruct, tmp_path)
+    recipe = read_recipe(file)
+    note = note.replace("BASE", str(base)).replace("INSTRUCT", str(instruct))
+    assert any(
+        note in remark and "has no effect" in remark for remark in plan_merge(recipe).remarks
+    )
+    expected = run_mergekit(yaml.safe_load(file.read_text()), tmp_path / "theirs")
+    assert_all_bits_agree(dict(merged_tensors(recipe)), expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LINEAR.replace("weight: 0.3", "wieght: 0.3"),
+        LINEAR.replace("parameters: {weight: 0.3}", ""),
+        LINEAR.replace("parameters: {weight: 0.3}", "").replace("parameters: {weight: 0.6}", ""),
+        SLERP.replace("{t: 0.3}", "{}"),
+        TIES.replace("weight: 0.7, ", ""),
+        TIES.replace("density", "dens"),
+        DELLA.replace("0.2", "0.9"),
+        TIES.replace("0.5", "[0.5, much]"),
+        TIES.replace("0.5", "{filter: mlp}"),
+    ],
+)
+def test_no_message_on_a_file_speaks_of_arguments(base, instruct, tmp_path, text):
+    with pytest.raises(RecipeError) as refusal:
+        plan_merge(read_recipe(written(text, base, instruct, tmp_path)))
+    assert "merge_params" not in str(refusal.value)
+    assert "alpha" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("method", ["linear", "task_arithmetic", "dare_linear", "ties"])
+@pytest.mark.parametrize(
+    "weight", [".nan", "-.inf", "1e999", "1.0e+39", "1.0e+308", "'nan'", "[0.1, .nan, 9]"]
+)
+@pytest.mark.usefixtures("no_weights")
+def test_a_weight_that_leaves_no_number_is_refused_before_any_weight_is_read(
+    base, instruct, tmp_path, method, weight
+):
+    text = f"""
+models: [{{model: BASE}}, {{model: INSTRUCT}}]
+base_model: BASE
+merge_method: {method}
+parameters: {{weight: {weight}}}
+dtype: float32
+"""
+    with pytest.raises(RecipeError, match=r"Give (a finite number|smaller ones)"):
+        plan_merge(read_recipe(written(text, base, instruct, tmp_path)))

@@ -8,7 +8,6 @@ import pytest
 import torch
 from mergekit.merge_methods import merge_tensors
 
-from hm_models.mapped import MappedCheckpoint
 from hm_models.methods import tensor_seed, two_model_methods
 from hm_models.preflight import plan_merge
 from hm_models.recipe import MergeRecipe, RecipeError
@@ -65,16 +64,6 @@ def as_mergekit_says_alpha(method, alpha, params):
 
 def differing(one, other):
     return [name for name in one if not same_bits(one[name], other[name])]
-
-
-@pytest.fixture
-def no_weights(monkeypatch):
-    """Fail where a weight file is opened."""
-
-    def opened(*_):
-        raise AssertionError("a weight file was opened")
-
-    monkeypatch.setattr(MappedCheckpoint, "__init__", opened)
 
 
 # --- the bits ----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from hm_models.live import why_restart_vllm
 from hm_models.preflight import plan_merge
 from hm_models.recipe import MergeRecipe
 from hm_models.writer import write_checkpoint
-from tests.models.pairs import ARCHITECTURES, pair_of, with_copied_head
+from tests.models.pairs import ARCHITECTURES, EXPERTS, pair_of, with_copied_head
 from tests.models.tiny import TOKENS
 
 pytestmark = pytest.mark.skipif(
@@ -28,6 +28,7 @@ ONE_CONFIG = (0.3, 0.7, 1.0, 0.0)
 OWN_CONFIGS = (0.3, 0.7)
 # vLLM's OLMoE ignores tie_word_embeddings and leaves its head unset, so there is nothing to compare.
 TIED = sorted(ARCHITECTURES.keys() - {"olmoe"})
+PAST_LOADERS = "gpt_oss"
 STALE = "phi tied"  # the one that a reload leaves half old (`live.why_restart_vllm`)
 PAIRS = {
     **{name: ({}, ONE_CONFIG) for name in ARCHITECTURES},
@@ -40,6 +41,7 @@ PAIRS = {
     "llama added tokens": ({"instruct": {"tokens": (*TOKENS, "<a>")}}, OWN_CONFIGS),
     "llama padded": ({"instruct": {"rows": 96}}, OWN_CONFIGS),
     "llama copied heads": ({"tied": True, "shard_size": "5GB"}, ONE_CONFIG),
+    PAST_LOADERS: ({}, ONE_CONFIG),
     "llama copied head": ({"tied": True, "shard_size": "5GB"}, OWN_CONFIGS),
 }
 
@@ -79,7 +81,7 @@ def test_the_streamed_model_is_that_of_the_merge_on_disk(found, name):
     assert found[name]["load"] == []
 
 
-@pytest.mark.parametrize("name", sorted(PAIRS.keys() - {STALE}))
+@pytest.mark.parametrize("name", sorted(PAIRS.keys() - {STALE, PAST_LOADERS}))
 def test_each_change_of_alpha_gives_the_model_of_the_merge_on_disk(found, name):
     assert "error" not in found[name], "\n".join(found[name]["error"])
     steps = {step: differs for step, differs in found[name].items() if ": " in step}
@@ -87,15 +89,32 @@ def test_each_change_of_alpha_gives_the_model_of_the_merge_on_disk(found, name):
     assert {step: differs for step, differs in steps.items() if differs} == {}
 
 
-def test_an_engine_that_would_keep_an_old_bias_is_started_anew(found, tmp_path):
-    steps = {step: differs for step, differs in found[STALE].items() if ": " in step}
-    # Once vLLM loads the bias of a tied head again, why_restart_vllm has nothing left to say.
-    assert steps["0: 0.7"] == ["lm_head.bias"]
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (STALE, "vLLM did not write 1 parameters again, first lm_head.bias"),
+        (PAST_LOADERS, "past vLLM's weight loaders"),
+    ],
+)
+def test_an_engine_that_would_keep_old_weights_says_so(found, name, words):
+    (reason,) = found[name]["refused 0"]
+    assert words in reason
+    assert found[name]["load"] == []
+
+
+def test_every_other_engine_is_known_to_have_taken_each_tensor(found):
+    refused = {name for name, steps in found.items() if steps.get("refused 0")}
+    assert refused == {STALE, PAST_LOADERS}
+    assert [name for name, steps in found.items() if steps["left"]] == []
+
+
+def test_what_a_reload_leaves_old_is_known_before_it(tmp_path):
     reasons = {}
     for name in ("phi", "phi tied", "llama", "llama tied"):
         pair = pair_of(name.split()[0], tmp_path / name, tied="tied" in name)
         recipe = MergeRecipe(base=str(pair[0]), instruct=str(pair[1]), alpha=0.7)
         reasons[name] = why_restart_vllm(recipe)
+    # Once vLLM loads the bias of a tied head again, why_restart_vllm has nothing left to say.
     assert [name for name, reason in reasons.items() if reason] == [STALE]
 
 
@@ -105,6 +124,6 @@ def test_another_alpha_is_seen_in_every_layer(found, name):
     seen = " ".join(found[name]["control"])
     assert "embed" in seen
     assert seen.count("(packed)") >= 5
-    assert ("experts" in seen) == (name.split()[0] in ("mixtral", "qwen3_moe", "olmoe"))
+    assert ("experts" in seen) == (name.split()[0] in (*EXPERTS, PAST_LOADERS))
     assert "layers.0." in seen
     assert "layers.1." in seen

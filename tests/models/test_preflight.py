@@ -366,3 +366,21 @@ def test_a_pair_of_terabytes_is_planned_from_headers_alone(base, tmp_path):
         write_shard(folder / "model.safetensors", entries, size)
         pair.append(folder)
     assert len(plan_merge(recipe_of(*pair)).tensors) == 2
+
+
+def test_the_same_checkpoint_on_both_sides_is_remarked(base, instruct, tmp_path):
+    copied = copy_of(instruct, tmp_path / "copy")
+    linked = tmp_path / "link"
+    linked.symlink_to(instruct)
+    for other in (instruct, copied, linked):
+        plan = plan_merge(MergeRecipe(base=str(other), instruct=str(instruct), alpha=0.5))
+        assert any("seem to hold the same weights" in remark for remark in plan.remarks)
+    plan = plan_merge(MergeRecipe(base=str(base), instruct=str(instruct), alpha=0.5))
+    assert plan.remarks == ()
+
+
+def test_an_adapter_that_is_ignored_is_remarked(base, instruct, tmp_path):
+    folder = copy_of(instruct, tmp_path / "both")
+    (folder / "adapter_config.json").write_text("{}")
+    (remark,) = plan_merge(MergeRecipe(base=str(base), instruct=str(folder), alpha=0.5)).remarks
+    assert remark.startswith("adapter_config.json is ignored at every alpha")

@@ -115,10 +115,13 @@ def run(job: Job) -> dict[str, list[str]]:
     config = config_of(job["instruct"], hf_overrides=job["overrides"], **engine_arguments(recipe))
     model = load(config)
     worker = Worker(config, model)
-    found = {"load": differing(model, fresh[alphas[0]])}
+    found = {"load": differing(model, fresh[alphas[0]]), "left": worker.tensors_left()}
     found["control"] = differing(model, fresh[alphas[1]])
     for step, alpha in enumerate(alphas[1:]):
-        worker.change_recipe(recipe.with_alpha(alpha).to_dict())
+        reason = worker.change_recipe(recipe.with_alpha(alpha).to_dict())
+        found[f"refused {step}"] = [] if reason is None else [reason]
+        if reason is not None:
+            return found  # the model holds parts of two merges, and must not be used
         found[f"{step}: {alpha}"] = differing(model, fresh[alpha])
     return found
 

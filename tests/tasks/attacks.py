@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import textwrap
 
-from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, UNSCORED
+from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT
 
 # What becomes of a program, by level: strong, landlock, rlimit. None of it is PASS unless the level is
 # one that docs/sandbox.md does not say stops it.
@@ -95,7 +95,7 @@ HOSTILE = (
     Attack("takes 8 GB", WRONG, "def f(x): return bytearray(8 << 30)"),
     Attack(
         "kills its runner",
-        {"S": FAIL, "L": FAIL, "R": UNSCORED},
+        WRONG,
         """
         import ctypes
         def f(x):

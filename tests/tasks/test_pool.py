@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from hm_tasks.execution.frames import JUDGE
+from hm_tasks.execution.frames import EXTRACT, JUDGE
+from hm_tasks.execution.isolated import Runner
 from hm_tasks.execution.isolation import Limits
 from hm_tasks.execution.judge import Judge
 from hm_tasks.execution.judge_process import JudgeProcess
@@ -13,6 +14,7 @@ from hm_tasks.execution.pool import check_all
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, UNSCORED, Problem, Verdict
 
 REFERENCE = "def f(x):\n    return x + 1\n"
+STATED = {"base_input": [2], "plus_input": [6, 8]}
 
 
 def problem(number: int = 1, reference: str = REFERENCE) -> Problem:
@@ -50,38 +52,109 @@ def test_a_broken_reference_leaves_its_samples_unscored_with_the_reason():
     assert scored.base_status == PASS
 
 
-def test_a_judge_that_dies_leaves_its_samples_unscored_and_is_replaced(monkeypatch):
-    whole = JudgeProcess.ask
+def _dying_of(monkeypatch, word):
+    """Judges end when they are to judge a program with this word in it; returns what was asked."""
+    whole, asked = JudgeProcess.ask, []
 
     def dying(self, kind, question):
-        if kind == JUDGE and "dies" in question[0]:
-            threading.Timer(0.5, self._process.kill).start()
+        if kind == JUDGE:
+            asked.append(list(question))
+            if any(word in program for program in question):
+                self._process.kill()
         return whole(self, kind, question)
 
     monkeypatch.setattr(JudgeProcess, "ask", dying)
-    dies = "# dies\ndef f(x):\n    while True: pass\n"
-    (unscored,), (scored,) = check_all(
-        [(problem(), [dies]), (problem(2), [REFERENCE])], n_workers=1, sanitize=False
-    )
-    assert unscored.base_status == unscored.plus_status == UNSCORED
-    assert "judging process died" in unscored.reason
-    assert scored.base_status == PASS
+    return asked
 
 
-def test_a_runner_that_dies_is_replaced(tmp_path):
+def test_a_judge_that_dies_of_a_program_fails_it_and_judges_its_neighbours(monkeypatch):
+    asked = _dying_of(monkeypatch, "dies")
+    neighbours = [f"# {number}\n{REFERENCE}" for number in range(8)]
+    programs = [*neighbours[:3], "# dies", *neighbours[3:]]
+    (verdicts,) = check_all([(problem(), programs)], 1, "rlimit", sanitize=False)
+    assert [v.base_status for v in verdicts] == [PASS] * 3 + [FAIL] + [PASS] * 5
+    assert "the judging process died" in verdicts[3].reason
+    assert [len(one) for one in asked] == [
+        9,
+        *[1] * 10,
+    ]  # each alone, and nothing after the culprit
+
+
+def test_what_judges_die_of_without_any_program_is_unscored(monkeypatch):
+    _dying_of(monkeypatch, "")
+    ((verdict,),) = check_all([(problem(), [REFERENCE])], 1, "rlimit", sanitize=False)
+    assert verdict.base_status == verdict.plus_status == UNSCORED
+    assert "the judging process died" in verdict.reason
+
+
+def test_a_judge_that_died_by_chance_costs_no_verdict(monkeypatch):
+    whole, deaths = JudgeProcess.ask, []
+
+    def dying(self, kind, question):
+        if kind == JUDGE and not deaths:
+            deaths.append(kind)
+            self._process.kill()
+        return whole(self, kind, question)
+
+    monkeypatch.setattr(JudgeProcess, "ask", dying)
+    ((verdict,),) = check_all([(problem(), [REFERENCE])], 1, "rlimit", sanitize=False)
+    assert verdict.base_status == PASS
+
+
+def test_a_text_that_kills_the_sanitizer_holds_no_program_and_its_neighbours_do(monkeypatch):
+    whole = JudgeProcess.ask
+
+    def dying(self, kind, question):
+        if kind == EXTRACT and any("dies" in text for text in question[1]):
+            self._process.kill()
+        return whole(self, kind, question)
+
+    monkeypatch.setattr(JudgeProcess, "ask", dying)
+    texts = [REFERENCE, "this dies", f"# 2\n{REFERENCE}"]
+    (verdicts,) = check_all([(problem(), texts)], 1, "rlimit")
+    assert [v.base_status for v in verdicts] == [PASS, FAIL, PASS]
+    assert verdicts[1].reason.startswith("no program in the text")
+
+
+def test_a_runner_that_dies_is_replaced_and_the_program_run_again(tmp_path):
     judge = Judge("rlimit", Limits(), [], str(tmp_path))
     try:
         judge._runner._process.kill()
         judge.take(problem())
         (verdict,) = judge.judge([REFERENCE])
         assert verdict.base_status == PASS
-        sleeper = "import time\ndef f(x):\n    time.sleep(2)\n    return x + 1\n"
+        sleeper = "import time\ndef f(x):\n    time.sleep(1)\n    return x + 1\n"
         killer = threading.Timer(0.5, judge._runner._process.kill)
         killer.start()
-        dead, alive = judge.judge([sleeper, REFERENCE])
-        assert dead.base_status == UNSCORED
-        assert "the runner died" in dead.reason
-        assert alive.base_status == PASS
+        again, other = judge.judge([sleeper, REFERENCE])
+        assert again.base_status == other.base_status == PASS
+    finally:
+        judge.close()
+
+
+@pytest.mark.parametrize(
+    ("culprits", "status", "reason"),
+    [(["f"], FAIL, "the program ended what runs it"), (["f", ""], UNSCORED, "the runner died")],
+)
+def test_a_runner_that_dies_twice_is_the_programs_doing_unless_it_dies_without_it(
+    tmp_path, monkeypatch, culprits, status, reason
+):
+    whole = Runner.run
+
+    def dying(self, run, seconds):
+        if run.program[4:5] in culprits:
+            self._process.kill()
+        return whole(self, run, seconds)
+
+    monkeypatch.setattr(Runner, "run", dying)
+    judge = Judge("rlimit", Limits(), [], str(tmp_path))
+    try:
+        judge.take(dataclasses.replace(problem(), expected=STATED))
+        (verdict,) = judge.judge([REFERENCE])
+        assert verdict.base_status == status
+        assert reason in verdict.reason
+        monkeypatch.setattr(Runner, "run", whole)
+        assert judge.judge([REFERENCE])[0].base_status == PASS
     finally:
         judge.close()
 

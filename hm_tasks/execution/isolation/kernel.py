@@ -11,6 +11,7 @@ import functools
 import os
 import platform
 import sys
+from collections.abc import Iterable
 
 from hm_tasks.execution.isolation.limits import IsolationError
 
@@ -51,7 +52,7 @@ recvfrom:45:207 recvmsg:47:212 shutdown:48:210 getsockopt:55:209 setsockopt:54:2
 getsockname:51:204 getpeername:52:205 chmod:90:- fchmod:91:52 fchmodat:268:53 fchmodat2:452:452
 utime:132:- utimes:235:- futimesat:261:- utimensat:280:88 getxattr:191:8 lgetxattr:192:9
 fgetxattr:193:10 listxattr:194:11 llistxattr:195:12 flistxattr:196:13 close_range:436:436
-setpgid:109:154 seccomp:317:277 pivot_root:155:41 mount_setattr:442:442
+setpgid:109:154 capset:126:91 seccomp:317:277 pivot_root:155:41 mount_setattr:442:442
 landlock_create_ruleset:444:444 landlock_add_rule:445:445 landlock_restrict_self:446:446
 """
 
@@ -72,6 +73,7 @@ CAP_DAC_READ_SEARCH = 2
 CAP_SETGID = 6
 CAP_SETUID = 7
 CAP_SYS_ADMIN = 21
+CAP_CHECKPOINT_RESTORE = 40
 _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 
@@ -131,16 +133,23 @@ def has_capability(number: int) -> bool:
     return bool(data[3 * (number // 32)] >> (number % 32) & 1)
 
 
-def drop_capabilities(keep: int | None = None) -> None:
-    """Give up all capabilities (but one) for good, in this process and all that it starts."""
+def drop_capabilities(keep: Iterable[int] = ()) -> None:
+    """Give up all capabilities (but some) for good, in this process and all that it starts."""
     for number in range(_LAST_CAPABILITY + 1):
         try:
             prctl(PR_CAPBSET_DROP, number)
         except OSError:
             break  # past the last one; or not ours to drop, and then there are none to regain
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    kept = 0 if keep is None else 1 << keep
+    hold_only(keep)
+
+
+def hold_only(kept: Iterable[int]) -> None:
+    """Hold these capabilities of those held now, and no others."""
     # For 32 capabilities each: effective, permitted, inheritable.
-    data = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
+    data = (ctypes.c_uint32 * 6)()
+    for number in kept:
+        for which in (0, 1):
+            data[3 * (number // 32) + which] |= 1 << number % 32
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
     checked(libc().capset(ctypes.byref(header), data), "capset")

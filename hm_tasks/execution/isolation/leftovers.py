@@ -1,14 +1,19 @@
 """Nothing of a program is left for the next one: neither processes nor files.
 
-Sources: kill(2), wait(2), pid_namespaces(7), proc(5), PR_SET_CHILD_SUBREAPER in prctl(2).
+Sources: kill(2), wait(2), pid_namespaces(7), proc(5), PR_SET_CHILD_SUBREAPER in prctl(2), chmod(2),
+FS_IOC_SETFLAGS in ioctl_iflags(2).
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import logging
 import os
 import signal
+import stat
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +22,11 @@ from hm_tasks.execution.isolation.limits import IsolationError
 
 _LINUX = sys.platform.startswith("linux")
 _SECONDS = 10  # that processes killed may take to end
+_SET_FLAGS = 0x40086602  # FS_IOC_SETFLAGS, of Linux
+_OPEN = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_OWN = 0o700  # what the owner needs to list a folder and to remove what is in it
+
+logger = logging.getLogger(__name__)
 
 
 def end_all(child: int, *, alone: bool, escaping: bool) -> int:
@@ -76,18 +86,69 @@ def _kill_descendants() -> None:
         _kill(os.kill, pid)
 
 
-def empty(folder: str) -> None:
-    """Remove all in a folder, one descriptor at a time: however deep a program nested it."""
+def identity(folder: str) -> tuple[int, int]:
+    """What tells a folder from another one that took its place."""
+    found = os.stat(folder, follow_symlinks=False)
+    return found.st_dev, found.st_ino
+
+
+def empty(folder: str, known: tuple[int, int] | None = None) -> None:
+    """Remove all in a folder, whatever names, modes and depth a program gave to it.
+
+    The folder itself gets its mode back, and times that say nothing of the program.
+
+    Args:
+        known: the folder's `identity`, where a program may have put another one in its place.
+
+    Raises:
+        IsolationError: something is left.
+    """
     try:
-        _empty(folder)
+        here = _open_folder(folder, None)
+        try:
+            found = os.fstat(here)
+            if known is not None and (found.st_dev, found.st_ino) != known:
+                raise OSError(errno.ENOENT, "the scratch folder is another one")
+        except OSError:
+            os.close(here)
+            raise
+        _empty(here)
+        os.chmod(folder, _OWN)
+        os.utime(folder, (0, 0))
     except OSError as error:
         raise IsolationError(
             f"Files of a program cannot be removed ({error}): start a new runner."
         ) from error
 
 
-def _empty(folder: str) -> None:
-    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def remove(folder: str, seconds: float = 0.0) -> None:
+    """Remove a folder of a run with all that is in it; what cannot be removed is logged.
+
+    Args:
+        seconds: how long processes that are ending may still be writing into it.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            if os.path.islink(folder):  # a program without isolation has put it there
+                os.unlink(folder)
+                return
+            empty(folder)
+            os.rmdir(folder)
+            return
+        except FileNotFoundError:
+            return
+        except (OSError, IsolationError) as error:
+            if not os.path.lexists(folder):
+                return
+            if time.monotonic() >= until:
+                logger.warning("%s could not be removed (%s).", folder, error)
+                return
+        time.sleep(0.02)
+
+
+def _empty(here: int) -> None:
+    """Empty an open folder, one descriptor at a time: however deep a program nested it."""
     try:
         way = [("", _unlink_files(here))]
         while way:
@@ -102,10 +163,10 @@ def _empty(folder: str) -> None:
                 return
             else:
                 way.pop()
-                step = os.open("..", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
+                step = os.open("..", _OPEN, dir_fd=here)
                 os.close(here)
                 here = step
-                os.rmdir(name, dir_fd=here)
+                _remove(os.rmdir, name, here)
     finally:
         os.close(here)
 
@@ -117,14 +178,42 @@ def _unlink_files(here: int) -> list[str]:
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.name)
             else:
-                os.unlink(entry.name, dir_fd=here)
+                _remove(os.unlink, entry.name, here)
     return folders
 
 
-def _open_folder(name: str, here: int) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+def _open_folder(name: str, here: int | None) -> int:
+    """Open a folder, and make it one whose owner may list and change it."""
     try:
-        return os.open(name, flags, dir_fd=here)
+        found = os.open(name, _OPEN, dir_fd=here)
     except PermissionError:
-        os.chmod(name, 0o700, dir_fd=here)
-        return os.open(name, flags, dir_fd=here)
+        os.chmod(name, _OWN, dir_fd=here)
+        found = os.open(name, _OPEN, dir_fd=here)
+    try:
+        if os.fstat(found).st_mode & _OWN != _OWN:
+            os.fchmod(found, _OWN)
+    except OSError:
+        _clear_flags(found)  # of a folder that is not to be changed
+        os.fchmod(found, _OWN)
+    return found
+
+
+def _remove(function: Callable[..., None], name: str, here: int) -> None:
+    try:
+        function(name, dir_fd=here)
+    except PermissionError:
+        # Without isolation root's programs may have made it, or the folder around it, immutable.
+        _clear_flags(here)
+        if stat.S_ISREG(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            with contextlib.suppress(OSError):
+                file = os.open(name, flags, dir_fd=here)
+                _clear_flags(file)
+                os.close(file)
+        function(name, dir_fd=here)
+
+
+def _clear_flags(descriptor: int) -> None:
+    if _LINUX:
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(descriptor, _SET_FLAGS, struct.pack("@l", 0))

@@ -43,6 +43,9 @@ class _Entered:
     level: str
     scratch: str
     other_tasks: int | None  # that count against the user's number beside the program's own
+    folder: tuple[int, int]  # the scratch folder's identity
+    last_number: int | None = None  # the file that says which process number was given last
+    capabilities: tuple[int, ...] | None = None  # what programs may hold, where this one has more
 
 
 _entered: _Entered | None = None
@@ -76,21 +79,33 @@ def enter(
     scratch = os.path.realpath(scratch)
     os.environ.clear()
     os.environ.update(clean_environment(scratch))
+    last_number, capabilities = None, None
     if level == RLIMIT:
         other_tasks = _enter_rlimit()
     else:
         if threading.active_count() > 1:
             raise IsolationError("A process is isolated before it starts threads.")
         paths = readable_paths(readable)
-        covered = sorted(os.path.realpath(path) for path in hidden)
+        covered = sorted(_inside(paths, hidden))
         try:
-            other_tasks = _enter_kernel(level == STRONG, scratch, limits, paths, covered)
+            strong = level == STRONG
+            last_number = namespaces.open_last_number() if strong else None
+            other_tasks, kept = _enter_kernel(strong, scratch, limits, paths, covered)
+            capabilities = tuple(kept)
         except OSError as error:
             raise IsolationError(
                 f"The kernel refuses a part of isolation={level} ({error}): use isolation=auto."
             ) from error
     os.chdir(scratch)
-    _entered = _Entered(level, scratch, other_tasks)
+    folder = leftovers.identity(scratch)
+    _entered = _Entered(level, scratch, other_tasks, folder, last_number, capabilities)
+    leftovers.empty(scratch)  # so that the first program sees what the others see
+
+
+def _inside(readable: list[str], hidden: Iterable[str]) -> set[str]:
+    """What of the hidden paths could be read; a folder around a readable one is none of them."""
+    above = [path.rstrip("/") + "/" for path in outermost(readable)]
+    return {path for path in map(os.path.realpath, hidden) if any(map(path.startswith, above))}
 
 
 def _enter_rlimit() -> int | None:
@@ -104,7 +119,7 @@ def _enter_rlimit() -> int | None:
 
 def _enter_kernel(
     strong: bool, scratch: str, limits: Limits, paths: list[str], hidden: list[str]
-) -> int | None:
+) -> tuple[int | None, list[int]]:
     landlocked = _has_landlock(required=not strong)
     kernel.numbers()
     offer_to_oom_killer()
@@ -118,7 +133,9 @@ def _enter_kernel(
         waiting = namespaces.become_first()
     else:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    alone = privileges.lower(paths, own=scratch)
+    # So that each program's process can have the same number.
+    further = (kernel.CAP_CHECKPOINT_RESTORE,) if strong else ()
+    alone, kept = privileges.lower(paths, own=scratch, further=further)
     if waiting is not None:
         namespaces.die_with_parent(waiting)
     if landlocked:
@@ -132,7 +149,7 @@ def _enter_kernel(
         raise IsolationError(
             f"The kernel refuses to filter system calls ({error}). Use isolation=rlimit."
         ) from error
-    return 2 if alone else tasks
+    return (2 if alone else tasks), kept
 
 
 def _has_landlock(required: bool) -> bool:
@@ -150,13 +167,13 @@ def offer_to_oom_killer() -> None:
         file.write(_OOM_FIRST)
 
 
-def end_with_parent(parent: int) -> None:
-    """Have the kernel end this process with the one that started it (Linux).
+def end_with_parent(parent: int, by: int = signal.SIGKILL) -> None:
+    """Have the kernel end this process, by a signal, with the one that started it (Linux).
 
     More exactly with the thread that started it, so that one must last.
     """
     if _LINUX:
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, by)
         if os.getppid() != parent:  # it ended before the kernel knew
             os._exit(1)
 
@@ -190,6 +207,8 @@ def confine_program(limits: Limits, keep: Iterable[int] = ()) -> None:
     limits.apply(None if tasks is None else tasks + 1 + limits.threads + limits.processes)
     if here.level == RLIMIT:
         return
+    if here.capabilities is not None:
+        kernel.hold_only(here.capabilities)
     if here.level == LANDLOCK or _has_landlock(required=False):
         landlock.restrict((), only_execute=True)
     seccomp.restrict(
@@ -217,8 +236,19 @@ def clean_up(child: int) -> int:
     """
     here = _state()
     status = leftovers.end_all(child, alone=here.level == STRONG, escaping=here.level == RLIMIT)
-    leftovers.empty(here.scratch)
+    leftovers.empty(here.scratch, known=here.folder)
+    _number_next(here)
     return status
+
+
+def _number_next(here: _Entered) -> None:
+    """Give the next process the number that the first program had, where the kernel lets us.
+
+    Else numbers count on, and tell a program how many processes and threads came before.
+    """
+    if here.last_number is not None:
+        with contextlib.suppress(OSError):
+            os.pwrite(here.last_number, str(os.getpid()).encode(), 0)
 
 
 def _state() -> _Entered:

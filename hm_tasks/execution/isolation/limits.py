@@ -19,6 +19,8 @@ GIB = 1 << 30
 MIB = 1 << 20
 
 HASH_SEED = "0"
+# Files in the scratch folder behind standard input and output, where a program is run as a whole.
+STREAMS = (".stdin", ".stdout")
 
 # Where Python and its libraries are found, and the time zone: nothing else is passed on.
 _PASSED_ON = (

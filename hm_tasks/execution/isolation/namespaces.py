@@ -19,7 +19,7 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from hm_tasks.execution.isolation import kernel
-from hm_tasks.execution.isolation.limits import IsolationError, Limits
+from hm_tasks.execution.isolation.limits import STREAMS, IsolationError, Limits
 from hm_tasks.execution.isolation.readable import DEVICES, outermost
 
 _NEW_MOUNTS, _NEW_CGROUPS, _NEW_HOST, _NEW_IPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
@@ -111,6 +111,11 @@ def _fill(root: str, readable: Sequence[str], hidden: Iterable[str]) -> None:
         if not bound and not os.path.lexists(root + path):
             os.makedirs(os.path.dirname(root + path), exist_ok=True)
             os.symlink(os.path.realpath(path), root + path)
+    os.makedirs(f"{root}/dev/fd", exist_ok=True)
+    for number, name in enumerate(STREAMS):
+        for link in (name.lstrip("."), f"fd/{number}"):
+            # Seen from inside: the scratch folder keeps its path.
+            os.symlink(f"{root}/{name}", f"{root}/dev/{link}")
     nothing = os.path.join(root, ".nothing")
     os.close(os.open(nothing, os.O_CREAT, 0o444))
     for path in hidden:
@@ -161,6 +166,17 @@ def _mount(
     data = None if options is None else options.encode()
     result = kernel.libc().mount(*words, ctypes.c_ulong(flags), data)
     kernel.checked(result, f"mount on {target}")
+
+
+def open_last_number() -> int | None:
+    """The file by which the first process of a PID namespace says which number was given last.
+
+    None where there is no such file to write to, as in containers whose /proc/sys is read-only.
+    """
+    try:
+        return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 def become_first() -> int:

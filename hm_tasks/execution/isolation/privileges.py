@@ -22,17 +22,23 @@ _TO_CHANGE = (kernel.CAP_SETGID, kernel.CAP_SETUID)
 _READ_ALL = (kernel.CAP_DAC_READ_SEARCH, kernel.CAP_DAC_OVERRIDE)
 
 
-def lower(must_read: Iterable[str], own: str | None = None) -> bool:
-    """Give up all privileges for good; return whether the user is now one of this process alone.
+def lower(
+    must_read: Iterable[str], own: str | None = None, further: Iterable[int] = ()
+) -> tuple[bool, list[int]]:
+    """Give up all privileges for good.
+
+    Returns whether the user is now one of this process alone, and what programs may hold.
 
     Args:
         must_read: if the new user could not read these, it keeps the right to read everything
             (CAP_DAC_READ_SEARCH, in containers CAP_DAC_OVERRIDE): what may be read and written is
             for mounts and Landlock to say. Without either, root stays root without capabilities.
         own: a folder that the new user shall own.
+        further: capabilities that this process keeps, and its programs are to give up.
     """
     keep = None
     alone = False
+    own_use = [number for number in further if kernel.has_capability(number)]
     if os.geteuid() == 0 and all(map(kernel.has_capability, _TO_CHANGE)):
         user = next((u for u in (_OWN_USERS + os.getpid(), _NOBODY) if _exists(u)), 0)
         readable = _readable_as(user, must_read)
@@ -43,11 +49,12 @@ def lower(must_read: Iterable[str], own: str | None = None) -> bool:
             _become(user, own)
         else:
             keep = None
-    kernel.drop_capabilities(keep)
+    kept = [] if keep is None else [keep]
+    kernel.drop_capabilities([*kept, *own_use])
     # A change of user clears it. Not dumpable: /proc/PID/mem and ptrace are closed to equals.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    return alone
+    return alone, kept
 
 
 def _exists(user: int) -> bool:

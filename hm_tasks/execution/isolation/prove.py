@@ -201,7 +201,7 @@ def _run(source: str, planted: dict[str, Any], limits: Limits) -> str:
             }  # fmt: skip
             if sys.platform.startswith("linux"):
                 names["libc"] = kernel.libc()
-            exec(source, names)
+            exec(compile(source, "<attack>", "exec", dont_inherit=True), names)
             answer = "got" if names["got"] else f"nothing ({names['got']!r:.100})"
         except BaseException as error:
             answer = f"{type(error).__name__}: {error}"[:300]

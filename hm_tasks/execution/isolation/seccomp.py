@@ -65,10 +65,10 @@ chmod fchmod fchmodat fchmodat2 utime utimes futimesat utimensat
 getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr
 """)
 
-# The runner starts, kills and confines programs.
+# The runner starts, kills and confines programs, and cleans up after them whatever modes they set.
 _RUNNER = _words("""
-fork vfork kill tkill tgkill setpgid prctl seccomp landlock_create_ruleset landlock_add_rule
-landlock_restrict_self
+fork vfork kill tkill tgkill setpgid prctl capset seccomp landlock_create_ruleset landlock_add_rule
+landlock_restrict_self chmod fchmod fchmodat utimensat
 """)
 
 _CLONE_THREAD = 0x00010000

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hm_models.sweep.config import KEYS, SweepError, read_config, read_yaml
+from hm_models.sweep.config import KEYS, SweepError, read_config, read_settings
 from hm_models.sweep.flags import merged_settings, parser
 from hm_models.sweep.points import points_of
 
@@ -100,7 +100,7 @@ def test_every_key_has_a_flag():
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
 def test_the_configs_that_come_along_can_be_read(file):
-    assert points_of(read_config(read_yaml(file)))
+    assert points_of(read_config(read_settings(file)))
 
 
 @pytest.mark.parametrize("file", sorted((CONFIGS[0].parent / "single").glob("*.yaml")), ids=str)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hm_tasks.curation.markers import BEGIN_SOLUTION, END_THOUGHT, join
+from hm_tasks.curation.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_THOUGHT, join
 from hm_tasks.traces.program import program_of
 
 F = "def f(x):\n    return x + 1"
@@ -83,3 +83,102 @@ def test_a_long_text_takes_little_time():
     began = time.process_time()
     program_of(text, "f")
     assert time.process_time() - began < 2
+
+
+G = "def f(x):\n    return 0"  # a draft
+
+
+def fenced(code, fence="```", label="python"):
+    return f"{fence}{label}\n{code}\n{fence}"
+
+
+THOUGHTS = {
+    "a fenced draft": f"<think>\n{fenced(G)}\n</think>\n{F}",
+    "a fenced draft and a fenced answer": f"<think>\n{fenced(G)}\n</think>\n{fenced(F)}",
+    "a draft behind no beginning": f"Hm.\n{fenced(G)}\n</think>\n{fenced(F)}",
+    "a draft that is never closed": f"<think>\n```python\n{G}\n</think>\n{fenced(F)}",
+    "Magistral's": f"[THINK]{fenced(G)}[/THINK]{fenced(F)}",
+    "gpt-oss's": f"<|channel|>analysis<|message|>{fenced(G)}<|end|><|start|>assistant"
+    f"<|channel|>final<|message|>{fenced(F)}",
+    "another name": f"<reasoning>\n{fenced(G)}\n</reasoning>\n{fenced(F)}",
+    "our form": f"{BEGIN_THOUGHT}\n{fenced(G)}\n{END_THOUGHT}\n{fenced(F)}",
+    "two thoughts": f"<think>a</think>\n{fenced(G)}\n<think>No.</think>\n{fenced(F)}",
+    "the form spoken of": f"<think>Then {BEGIN_SOLUTION} and {fenced(G)}.\n</think>\n{join('So.', F)}",
+}
+
+
+@pytest.mark.parametrize("text", THOUGHTS.values(), ids=THOUGHTS)
+def test_a_program_is_read_from_behind_the_thought(text):
+    assert program_of(text, "f")[0] == F
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>\n{fenced(G)}\n</think>\nI cannot solve it.",
+        f"<think>\n{fenced(G)}",
+        f"<think>\n{fenced(G)}\n</think>",
+        f"{BEGIN_THOUGHT}\n{fenced(G)}",
+        f"{BEGIN_THOUGHT}\n{fenced(G)}\n{END_THOUGHT}\nI do not know.",
+        f"<think>a</think>\n{BEGIN_THOUGHT}\n{fenced(G)}",
+    ],
+)
+def test_a_draft_without_an_answer_is_no_program(text):
+    assert program_of(text, "f")[0] == ""
+
+
+def test_the_reasoning_is_what_was_thought_without_the_markers():
+    assert program_of(f"<think>\nAdd.\n</think>\n\nSo:\n{fenced(F)}", "f") == (F, "Add.\n\nSo:")
+    assert program_of(f"<think>Hm.</think>\n{join('Add one.', F)}", "f") == (F, "Add one.")
+
+
+PROGRAMS = {
+    "a docstring with a fence": (
+        'def f(x):\n    """Example:\n    ```\n    f(1)\n    ```\n    """\n    return x'
+    ),
+    "a docstring with a labelled fence": (
+        'def f(x):\n    """\n    ```python\n    f(1)\n    ```\n    """\n    return x'
+    ),
+    "a docstring with fences at the margin": ("'''\n```\nf(1)\n```\n'''\ndef f(x):\n    return x"),
+    "a text with a fence": 'def f(x):\n    return """\n```\n"""',
+    "a marker of thoughts in a string": 'def f(x):\n    return x.split("</think>")[-1]',
+    "a pattern of thoughts": "def f(x):\n    return re.sub(r'<think>.*?</think>', '', x)",
+    "a marker of the form in a string": f'def f(x):\n    return x.split("{BEGIN_SOLUTION}")[-1]',
+    "a docstring that shows a thought": 'def f(x):\n    """\n    <think>\n    </think>\n    """',
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+@pytest.mark.parametrize("fence", ["```", "````", "~~~", "~~~~~"])
+def test_a_block_ends_where_its_code_does(program, fence):
+    text = f"So:\n{fenced(program, fence)}\nIt is right."
+    assert program_of(text, "f") == (program, "So:")
+    assert program_of(f"<think>\nHm.\n</think>\n{text}", "f")[0] == program
+
+
+def test_a_cut_off_answer_with_a_fence_in_its_docstring_keeps_what_there_is():
+    program = PROGRAMS["a docstring with a fence"]
+    assert program_of(f"```python\n{program}", "f")[0] == program
+
+
+def test_a_docstring_that_is_never_closed_takes_nothing_of_the_words_behind_the_block():
+    code = 'def f(x):\n    """Add.\n    return x'
+    assert program_of(f"{fenced(code)}\nThat is all.\n```\n2\n```", "f")[0] == code
+
+
+@pytest.mark.parametrize("mark", ["   ", "1. ", "- ", "    "])
+def test_a_block_in_a_list_loses_the_lists_indentation_and_no_more(mark):
+    program = 'def f(x):\n    return """\nleft\n"""'
+    lines = [" " * len(mark) + line if line != "left" else line for line in program.split("\n")]
+    text = "\n".join([f"{mark}```python", *lines, " " * len(mark) + "```", "Done."])
+    assert program_of(text, "f")[0] == program
+
+
+def test_blocks_of_markdown_are_looked_into_and_tildes_may_hold_backticks():
+    assert program_of(f"````markdown\nSo:\n{fenced(F)}\n````", "f")[0] == F
+    assert program_of(f"~~~text\n{fenced(G)}\n~~~\n{fenced(F)}", "f")[0] == F
+
+
+def test_a_block_that_is_not_closed_ends_where_the_next_one_begins():
+    assert program_of(f"```python\n{G}\n```python\n{F}\n```", "f")[0] == F
+    assert program_of(f"```python\n{F}\n``` and that is all", "f")[0] == F

@@ -70,6 +70,7 @@ def test_samples_are_scored_by_the_program_in_them_early_or_late(problems):
         assert metrics == {
             **{"n_samples": 3, "generated": 2, "reused": 1},
             **{"unscored": 0, "timeouts": 0, "empty_programs": 1},
+            **{"truncated_prompts": 0, "equal_samples": 0},
         }
         assert metrics.keys() < task.aggregation().keys()
 

@@ -100,6 +100,9 @@ READERS = {
     "sys.exit": "import sys\nprint(sum(map(int, input().split())))\nsys.exit(0)\nprint('more')",
     "exit": "print(sum(map(int, input().split())))\nexit()",
     "quit in a function": "def f():\n    print(sum(map(int, input().split())))\n    quit()\nf()",
+    "os._exit": (
+        "import os\nprint(sum(map(int, input().split())), flush=True)\nos._exit(0)\nprint('more')"
+    ),
     "raise SystemExit": "print(sum(map(int, input().split())))\nraise SystemExit",
     "blanks at ends": "print(sum(map(int, input().split())), '  ')\nprint()\nprint(' ')",
     "a program's own words on stderr": (
@@ -148,7 +151,16 @@ BROKEN = {
         "base test 1: out of time",
     ),
     "prints without end": ("while True: print('x' * 9999)", FAIL, "base test 1 raised OSError"),
-    "ends its process": ("import os\nprint(3, flush=True)\nos._exit(0)", TIMEOUT, "process ended"),
+    "ends its process unflushed": (
+        "import os\nprint(3)\nos._exit(0)",
+        FAIL,
+        "base test 1 of 3 failed",
+    ),
+    "ends its process with 1": (
+        "import os\nprint(3, flush=True)\nos._exit(1)",
+        TIMEOUT,
+        "process ended",
+    ),
     "crashes": ("import ctypes\nctypes.string_at(0)", TIMEOUT, "process ended"),
     "recurses without end": ("def f(): f()\nf()", FAIL, "raised RecursionError"),
 }
@@ -182,12 +194,18 @@ def test_megabytes_go_in_and_come_out_whole(scorer):
     assert judged(scorer, wrong, of).reason == "base test 1 of 1 failed"
 
 
-def test_a_tolerance_is_for_numbers_word_by_word(scorer):
+def test_a_tolerance_is_for_numbers_with_a_fraction_alone(scorer):
     of = problem([("", "0.333333 yes\n1000000")], atol=1e-4)
-    assert judged(scorer, "print(1 / 3, 'yes')\nprint(1000000.5)", of).base_status == PASS
-    assert judged(scorer, "print(1 / 3, 'no')\nprint(1000000)", of).base_status == FAIL
-    assert judged(scorer, "print(0.3334335, 'yes')\nprint(1000000)", of).base_status == FAIL
-    assert judged(scorer, "print(1 / 3, 'yes')", of).base_status == FAIL
+    assert judged(scorer, "print(1 / 3, 'yes')\nprint(1000000)", of).base_status == PASS
+    for wrong in (
+        "print(1 / 3, 'no')\nprint(1000000)",
+        "print(0.3334335, 'yes')\nprint(1000000)",
+        "print(1 / 3, 'yes')\nprint(1000001)",
+        "print(1 / 3, 'yes', 1000000)",
+        "print(1 / 3, '', 'yes')\nprint(1000000)",
+        "print(1 / 3, 'yes')",
+    ):
+        assert judged(scorer, wrong, of).base_status == FAIL
     exact = problem([("", "0.333333")])
     assert judged(scorer, "print(1 / 3)", exact).base_status == FAIL
 

@@ -1,0 +1,60 @@
+"""SIGTERM and SIGHUP end a sweep as Ctrl-C does: engines are shut down, what is finished is kept.
+
+    with ending_in_order():
+        ...                 # Terminated is raised in the main thread
+
+An end takes no longer than `MOST_SECONDS`: then the process is killed, and its engines with it
+(`hm_models.owner`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+MOST_SECONDS = 7.0
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end, by this signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+@contextlib.contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Raise Terminated in the main thread when one of the signals comes, once."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)  # an end that is on its way is not begun again
+        kill_soon()
+        raise Terminated(number)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup's: the terminal may go
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def kill_soon(seconds: float = MOST_SECONDS) -> None:
+    """Kill this process after these seconds, should it still be there."""
+
+    def kill() -> None:
+        time.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
