@@ -98,9 +98,10 @@ def execute(
                 names: dict[str, Any] = {}
                 if run.common_imports:
                     exec(COMMON_IMPORTS, names)
+                imported = names.get(run.entry_point)
                 # Without this module's own `from __future__` lines.
                 exec(compile(run.program, "<string>", "exec", dont_inherit=True), names)
-                function = _asked_for(run, names)
+                function = _asked_for(run, names, imported)
         write(results, LOADED)
         for arguments, limit in zip(inputs, run.time_limits, strict=True):
             timer(signal.ITIMER_PROF, limit)
@@ -117,8 +118,15 @@ def execute(
         write(results, RAISED, name.encode("utf8", "replace")[:MAX_REASON])
 
 
-def _asked_for(run: Run, names: dict[str, Any]) -> Any:
-    """The function; with tests of its own form also LeetCode's, a method of a class `Solution`."""
-    if run.entry_point not in names and run.oracle in (JSON, APPS) and "Solution" in names:
+def _asked_for(run: Run, names: dict[str, Any], imported: Any) -> Any:
+    """The function; with tests of its own form also LeetCode's, a method of a class `Solution`.
+
+    Args:
+        imported: what had the function's name before the program.
+    """
+    function = names.get(run.entry_point)
+    if function is imported and run.oracle in (JSON, APPS) and "Solution" in names:
         return getattr(names["Solution"](), run.entry_point)
+    if function is imported is not None:
+        raise KeyError(run.entry_point)
     return names[run.entry_point]

@@ -75,6 +75,11 @@ def _problem(record: Any, number: int, where: str, oracle: str, digest: str) -> 
         raise DatasetError(f"{where}: no record. Write one {{...}} a line.")
     try:
         if "base_input" in record:
+            if chosen := [field for field in ("compare", "imports") if field in record]:
+                raise BadProblem(
+                    f"field `{chosen[0]}` is for tests that the file states; problems in evalplus's "
+                    "form are compared by evalplus's rules. Leave it out."
+                )
             return problem_of(record, where, oracle, digest)
         return _stated(record, number, digest)
     except BadProblem as error:

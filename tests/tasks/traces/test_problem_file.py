@@ -131,7 +131,94 @@ def case(**fields):
     return STDIN | {"input_output": {"inputs": ["1"], "outputs": ["1"]} | fields}
 
 
+def test_functions_are_found_and_helped_as_the_public_checkers_do(written):
+    """LeetCode's class, names that are not imported, and whole numbers for keys of a first dict."""
+    keys = CALLED["input_output"] | {"inputs": [[{"1": 2, "-3": 4}, {"5": 6}]], "outputs": [4]}
+    called, bare = load_problem_file(
+        written(CALLED | {"input_output": keys}, CALLED | {"input_output": keys, "imports": "none"})
+    )
+    assert called.base_input == [[{1: 2, -3: 4}, {"5": 6}]]
+    programs = [
+        "class Solution:\n    def add(self, a: Dict[int, int], b): return a[-3]",
+        "def add(a: List[int], b) -> Optional[int]: return int(sqrt(gcd(a[-3] * 4, 16)))",
+        "def add(a, b): return int(np.max(list(Counter(a).values())))",
+        "def add(a, b):\n    heap = [9, 4]\n    heapify(heap)\n    return heappop(heap)",
+        "def add(a, b): return pow(2, 2, 10) and math.floor(4.5)",
+        "from __future__ import annotations\ndef add(a: Missing, b): return 4",
+        "def sub(a, b): return 4",  # `add` is among the imports
+    ]
+    (helped,) = check_all([(called, programs)], sanitize=False)
+    assert [v.base_status for v in helped] == [PASS] * 6 + [FAIL]
+    (alone,) = check_all([(bare, programs)], sanitize=False)
+    assert [v.base_status for v in alone] == [FAIL] * 5 + [PASS, FAIL]
+
+
+@pytest.mark.parametrize(
+    ("first", "kept"),
+    [({"1": 2, "a": 3}, False), ({"1.0": 2}, False), ({"01": 2}, True), ({}, True), ([1], False)],
+)
+def test_only_whole_numbers_become_keys(written, first, kept):
+    case = {"fn_name": "add", "inputs": [[first, 1]], "outputs": [1]}
+    ((given, _),) = load_problem_file(written(CALLED | {"input_output": case}))[0].base_input
+    assert given == ({int(key): value for key, value in first.items()} if kept else first)
+
+
+def test_a_problem_chooses_how_it_is_compared_and_what_is_imported(written):
+    printed = {"inputs": ["8\n"], "outputs": ["0.50 b\na\n"]}
+    lines = [
+        STDIN | {"input_output": printed, "compare": rule, "imports": imports}
+        for rule in ("exact", "tokens", "apps")
+        for imports in ("none", "common")
+    ]
+    problems = load_problem_file(written(*lines))
+    programs = [
+        "print('0.50 b'); print('a')",
+        "print(' 0.5  b a')",
+        "print('a'); print('b 0.50')",
+        "print('0.50 b' if sqrt(16) == 4 else 0); print('a')",
+    ]
+    found = check_all([(problem, programs) for problem in problems], sanitize=False)
+    passed = ["".join("ny"[v.base_status == PASS] for v in verdicts) for verdicts in found]
+    assert passed == ["ynnn", "ynny", "yynn", "yyny", "ynyn", "ynyy"]
+    values, called = load_problem_file(
+        written(VALUES | {"compare": "apps"}, CALLED | {"compare": "exact"})
+    )
+    assert (values.oracle, called.oracle) == ("apps", "json")
+
+
+def test_numbers_of_many_digits_are_taken_in_hexadecimal_and_as_text(written):
+    huge = "1" + "0" * 5000
+    file = written(
+        ASSERTED | {"tests": [f"assert add(1, 2) == 0x{huge}"]},
+        STDIN | {"input_output": {"inputs": [huge], "outputs": [huge]}},
+        EVALPLUS | {"prompt": "", "canonical_solution": "def add(a, b): return 10 ** 5000 + a"},
+    )
+    programs = [
+        ("def add(a, b): return 16 ** 5000", "def add(a, b): return 16 ** 5000 + 1"),
+        ("print(input())", "print(10 ** 5000)"),
+        ("def add(a, b): return 10 ** 5000 + a", "def add(a, b): return 10 ** 5000"),
+    ]
+    jobs = list(zip(load_problem_file(file), programs, strict=True))
+    for right, wrong in check_all(jobs, sanitize=False):
+        assert (right.base_status, wrong.base_status) == (PASS, FAIL), (right.reason, wrong.reason)
+
+
 BAD = [
+    (f'{{"prompt": "x", "inputs": [1{"0" * 5000}]}}', "more digits than Python reads"),
+    (STDIN | {"input_output": f'{{"inputs": [1{"0" * 5000}]}}'}, "more digits than Python reads"),
+    (ASSERTED | {"tests": [f"assert add(1, 2) == 1{'0' * 5000}"]}, "write it in hexadecimal"),
+    (
+        VALUES | {"compare": "tokens"},
+        "`compare` is 'tokens'. Known for this form of tests: exact, apps",
+    ),
+    (STDIN | {"compare": "equal"}, "Known for this form of tests: exact, tokens, apps."),
+    (ASSERTED | {"compare": "apps"}, "Known for this form of tests: exact."),
+    (CALLED | {"compare": ["apps"]}, "field `compare` is ['apps']"),
+    (
+        STDIN | {"imports": True},
+        "field `imports` is True. Known for this form of tests: none, common",
+    ),
+    (EVALPLUS | {"compare": "apps"}, "field `compare` is for tests that the file states"),
     ("{", "is cut off"),
     ("[1]", "no record"),
     ('{"a": ' + "[" * 100_000, "nested too deeply"),
