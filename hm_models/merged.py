@@ -34,6 +34,7 @@ from hm_models.recipe import SIDE_BY_SIDE, MergeRecipe
 from hm_models.sample_key import ModelKey, same_again
 from hm_models.sample_store import SampleStore
 from hm_models.sampling import Sampler, Sampling
+from hm_models.thinking import check_thinking
 from hm_models.turns import NO_SCORES
 
 PROMPT_STYLES = ("auto", "chat", "completion")
@@ -87,6 +88,7 @@ class HindsightMerged(LM):
         backend = choose_backend(backend)
         ours = {*RECIPE_ARGUMENTS, *inspect.signature(HindsightMerged.__init__).parameters}
         check_arguments(backend, arguments, materialize is True, ours)
+        check_thinking(arguments)
         if prompt_style not in PROMPT_STYLES:
             raise RecipeError(
                 f"prompt_style={prompt_style!r} is not known. Known: {', '.join(PROMPT_STYLES)}."

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from hm_models.errors import RecipeError
 from hm_models.thoughts import KNOWN, Marks
 
 _SAYS = re.compile(r"think|thought|reason", re.IGNORECASE)
@@ -71,6 +72,21 @@ class Thinking:
     def may_think(self, prompt: str) -> bool:
         """Whether answers to it may hold a thought: the model has marks, or the prompt does."""
         return self.found or any(marks.begin in prompt for marks in self.known)
+
+
+def check_thinking(arguments: Mapping[str, Any]) -> None:
+    """Refuse what the harness's backends refuse after they have loaded a model.
+
+    Raises:
+        RecipeError: `enable_thinking` without `think_end_token`.
+    """
+    if arguments.get("enable_thinking") and arguments.get("think_end_token") is None:
+        raise RecipeError(
+            "enable_thinking=True needs the marker that ends a thought; the harness leaves thoughts "
+            "out of texts then. Add think_end_token=</think>, or what this model's thoughts end with. "
+            "With the pass@k tasks leave enable_thinking out: their chat prompts have begun the answer "
+            "(it is prefilled), so that nothing is thought before it."
+        )
 
 
 # Of a model of which nothing says that it thinks.

@@ -55,7 +55,7 @@ def refuse_thinking(metadata: dict[str, Any], task: str) -> None:
     asked = {**arguments, **metadata} if isinstance(arguments, dict) else metadata
     if str(asked.get("enable_thinking")).lower() in ("true", "1"):
         raise ProtocolError(
-            f"enable_thinking=True: the chat prompts of {task} begin the answer (evalplus's "
-            "```python), so that nothing is thought before it. Leave enable_thinking out, or use a "
+            f"enable_thinking=True: the chat prompts of {task} begin the answer (it is prefilled "
+            "with evalplus's ```python), so that nothing is thought before it. Leave enable_thinking out, or use a "
             "task with room for a thought: mbppplus_traces, or problem_traces for your problems."
         )

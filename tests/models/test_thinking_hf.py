@@ -3,6 +3,7 @@
 import pytest
 from lm_eval.api.instance import Instance
 
+from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
 from tests.models.scripted import CHAT, THINKING_CHAT, scripted_model, tokenizer
 
@@ -66,3 +67,8 @@ def test_a_model_that_could_think_and_does_not_stops_at_once(tmp_path):
     assert text == "Yes."
     assert "answer" not in facts
     assert facts["tokens"] == len(f"Yes.{END}")
+
+
+def test_thinking_without_the_marker_of_its_end_is_refused_before_anything_is_read():
+    with pytest.raises(RecipeError, match="Add think_end_token=</think>"):
+        HindsightMerged(base="none", instruct="none", backend="hf", enable_thinking=True)

@@ -1,5 +1,9 @@
 """Thoughts in texts: where one ends, what is only spoken of, and that no draft is an answer."""
 
+import gzip
+import json
+import os
+
 import pytest
 
 from hm_models.thoughts import NATIVE, Marks, answer_in, answer_of, begun_by
@@ -117,3 +121,13 @@ def test_what_the_model_has_noted_goes_before_what_the_text_looks_like():
 def test_a_hostile_text_takes_little_time():
     for text in ("<think></think>\n" * 5000, "`</think>`" * 10000, f"{FENCE}\n</think>\n" * 5000):
         answer_of(text)
+
+
+@pytest.mark.parametrize("release", ["MBPP_OVERRIDE_PATH", "HUMANEVAL_OVERRIDE_PATH"])
+def test_programs_are_answers_to_the_letter(release):
+    if release not in os.environ:
+        pytest.skip(f"{release} names no benchmark file")
+    with gzip.open(os.environ[release], "rt", encoding="utf-8") as lines:
+        programs = [json.loads(line)["canonical_solution"] for line in lines]
+    assert len(programs) > 100
+    assert [answer_of(program) for program in programs] == programs
