@@ -184,10 +184,14 @@ def _check_value(backend: str, name: str, value: object) -> None:
     """Refuse values that the harness would take for others, or pass over. vLLM checks its own."""
     if name == "dtype" and value is not None:
         _check_dtype(name, value)
+    if name == "batch_size" and not re.fullmatch(r"\d+|auto(:\d+(\.\d+)?)?", str(value)):
+        raise RecipeError(f"batch_size={value!r}: expected a whole number, auto or auto:N.")
     if backend != "hf" or value is None:
         return
     if name == "attn_implementation":
         _check_attention(value)
+    elif name == "device":
+        _check_device(value)
     elif name.endswith("dtype"):
         _check_dtype(name, value)
     elif name in (parameters := _harness_parameters()):
@@ -212,6 +216,17 @@ def _check_attention(value: object) -> None:
             f"attn_implementation={value!r} is not known to transformers."
             f"{f' Did you mean {near[0]}?' if near else ''} Known: {', '.join(sorted(known))}."
         )
+
+
+def _check_device(value: object) -> None:
+    import torch
+
+    try:
+        torch.device(str(value))
+    except RuntimeError:
+        raise RecipeError(
+            f"device={value!r} is none that torch knows. Expected cuda, cuda:1, cpu, mps or the like."
+        ) from None
 
 
 def _check_dtype(name: str, value: object) -> None:

@@ -54,6 +54,7 @@ def made(base, instruct, alpha=0.7, backend="hf", **arguments):
         ({"model": "gpt2"}, "base= and instruct="),
         ({"dtype": "floot16"}, "dtype='floot16' is no dtype of weights"),
         ({"dtype": "int8"}, "dtype='int8' is no dtype of weights"),
+        ({"batch_size": "many"}, "expected a whole number, auto or auto:N"),
         ({"something": 1}, "something is no argument of hm-merged"),
     ],
 )
@@ -79,6 +80,7 @@ def test_an_argument_without_effect_is_refused(
         ({"truncation": 3}, "expected true or false"),
         ({"softmax_dtype": "floot"}, "is no dtype of weights"),
         ({"seed": 3}, "Here it is sampling_seed."),
+        ({"device": "cdua"}, "is none that torch knows"),
     ],
 )
 @pytest.mark.parametrize("alpha", ALPHAS)
