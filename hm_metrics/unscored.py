@@ -6,8 +6,6 @@ are, whoever made them unscored has chosen what is measured. The share is an own
 >>> in_place_of_rate(unscored=1, total=100)
 >>> in_place_of_rate(unscored=27, total=36)
 'unscored: 27 of 36'
->>> why_no_value(unscored=27, samples=36)
-'27 of 36 samples have no verdict (more than 5 %)'
 """
 
 from __future__ import annotations
@@ -16,18 +14,11 @@ MOST_UNSCORED = 0.05  # share of samples without a verdict beyond which there is
 
 
 def in_place_of_rate(unscored: int, total: int, most: float = MOST_UNSCORED) -> str | None:
-    """What stands in a table where the number would, or None where the number may stand.
+    """What stands where the number would, or None where the number may stand.
 
     Args:
         unscored: samples without a verdict.
         total: all samples, these among them.
         most: the largest share that may be left out.
     """
-    return f"unscored: {unscored:,} of {total:,}" if unscored > most * total else None
-
-
-def why_no_value(unscored: int, samples: int, most: float = MOST_UNSCORED) -> str:
-    """The same in words; empty where the number may stand."""
-    if unscored <= most * samples:
-        return ""
-    return f"{unscored:,} of {samples:,} samples have no verdict (more than {100 * most:g} %)"
+    return f"unscored: {unscored} of {total}" if unscored > most * total else None

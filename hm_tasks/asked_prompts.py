@@ -34,7 +34,8 @@ def facts(requests: Sequence[Any]) -> dict[str, str]:
         return {}
     first = min(requests, key=lambda request: request.doc_id or 0)
     prompt = first.args[0]
-    text = prompt if isinstance(prompt, str) else str(prompt.prompt)
+    # What endpoints take is turns as JSON, in a class of the harness's.
+    text = prompt if isinstance(prompt, str) else str(getattr(prompt, "prompt", prompt))
     for part in sorted(first.of_the_problem(), key=len, reverse=True):
         inside = part if isinstance(prompt, str) else json.dumps(part, ensure_ascii=False)[1:-1]
         text = text.replace(inside, "")

@@ -87,7 +87,13 @@ class ZeroShotTask(Task):
 
     def note_samples(self, requests: Sequence[Any]) -> None:
         """Note how the questions were asked, for reports; count cut prompts, warn of copies."""
-        self.config.metadata["prompts"] = asked_prompts.facts(requests)
+        prompts = self.config.metadata["prompts"] = asked_prompts.facts(requests)
+        if self._system and prompts.get("style") == "completion":
+            prompts["system"] = "left out"
+            logger.warning(
+                "%s: completion prompts have no system turn: --system_instruction was left out.",
+                self.task_name,
+            )
         for request in requests:  # of models that tell of their samples this is known by now
             if would_cut(self._model, *request.args):
                 request.cut_prompts = len(request.resps)

@@ -23,11 +23,10 @@ from hm_tasks.execution.behaviour import (
     OUT_OF_TIME,
     RETURNED,
     WRONG,
-    Fingerprints,
     digest_of,
 )
 from hm_tasks.execution.comparer import Comparer, unread_fingerprint
-from hm_tasks.execution.expected import BrokenReference, expected_of, wants_set
+from hm_tasks.execution.expected import BrokenReference
 from hm_tasks.execution.extraction import extract_programs
 from hm_tasks.execution.frames import (
     EXTRACT,
@@ -40,6 +39,7 @@ from hm_tasks.execution.frames import (
     read_frame,
     write_frame,
 )
+from hm_tasks.execution.held import Held, hold
 from hm_tasks.execution.isolated import LEFTOVER_SECONDS, NotCleaned, Runner, RunnerGone
 from hm_tasks.execution.isolation import IsolationError, Limits, end_with_parent
 from hm_tasks.execution.isolation.leftovers import remove
@@ -47,13 +47,8 @@ from hm_tasks.execution.limited import BeyondLimits
 from hm_tasks.execution.oracle import Oracle
 from hm_tasks.execution.problem import FAIL, KINDS, PASS, TIMEOUT, UNSCORED, Problem, Verdict
 from hm_tasks.execution.program import WALL_FACTOR, Run
-from hm_tasks.execution.stated import digest_above
 from hm_tasks.execution.store import Store
-from hm_tasks.execution.watch import Allowed
 
-# evalplus 0.3.1, config.py and eval/__init__.py: a test may take this multiple of the reference's time,
-# and at least so long; all tests of one kind at most so long, and a second for starting.
-TIME_FACTOR, MIN_SECONDS, MAX_SECONDS, START_SECONDS = 4.0, 1.0, 60.0, 1.0
 LOWEST_PRIORITY = 19
 # Beyond what a program may take on the wall its runner is waited for so long: it keeps the limits.
 BESIDE_SECONDS = 30.0
@@ -74,36 +69,6 @@ class Ran:
     reason: str
     end: str
     outputs: list[bytes]
-
-
-@dataclasses.dataclass(frozen=True)
-class Held:
-    """A problem as a judge holds it: by kind of tests what is expected, and the runs that ask for it."""
-
-    problem: Problem
-    values: dict[str, list]
-    limits: dict[str, list[float]]
-    budgets: dict[str, float]
-    allowed: dict[str, Allowed]  # the same limits as they are kept from outside
-    fingerprints: Fingerprints
-
-    def runs(self, program: str) -> list[Run]:
-        """What is to be run to judge this program."""
-        problem, as_set = self.problem, wants_set(self.problem)
-        return [
-            Run(
-                program,
-                problem.entry_point,
-                kind,
-                self.limits[kind],
-                self.budgets[kind],
-                as_set,
-                problem.oracle,
-                digest_above(problem.oracle, problem.atol),
-                problem.common_imports,
-            )
-            for kind in KINDS
-        ]
 
 
 class Judge:
@@ -144,19 +109,7 @@ class Judge:
 
     def _hold(self, problem: Problem) -> None:
         self._runner.set_inputs({kind: getattr(problem, kind) for kind in KINDS})
-        expected = expected_of(problem, self._store, self._runner)
-        values, limits, budgets, allowed = {}, {}, {}, {}
-        for kind in KINDS:
-            found, values[kind] = expected[kind]
-            limits[kind] = [
-                max(MIN_SECONDS, problem.time_limit, TIME_FACTOR * t) for t in found.seconds
-            ]
-            budgets[kind] = min(MAX_SECONDS, sum(limits[kind])) + START_SECONDS
-            # From outside it is not seen when a function has returned and its output is written.
-            writing = (TIME_FACTOR * t for t in found.writing)
-            tests = [sum(both) for both in zip(limits[kind], writing, strict=True)]
-            allowed[kind] = Allowed(tests, budgets[kind])
-        held = Held(problem, values, limits, budgets, allowed, Fingerprints())
+        held = hold(problem, self._store, self._runner)
         self._give(held)
         self._held = held
 

@@ -10,6 +10,7 @@ Sources: clock_getcpuclockid(3) and its MAKE_PROCESS_CPUCLOCK for the clock of a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import time
@@ -136,8 +137,6 @@ class Watch:
 
     def _cpu(self) -> float:
         if _LINUX:
-            try:
+            with contextlib.suppress(OSError):  # it is gone
                 self._last_cpu = time.clock_gettime(self._clock)
-            except OSError:  # it is gone
-                pass
         return self._last_cpu

@@ -46,8 +46,8 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
         "prompt style": prompts.get("style") or style,
         "prompts": _cut(prompts.get("sha256")),
         "date in the prompts": run.run.get("chat_date"),
-        "truncated prompts": _some(run, "truncated_prompts"),
-        "system prompt": _cut(run.facts["system prompt"]),
+        "truncated prompts": _count(run, "truncated_prompts") or None,
+        "system prompt": prompts.get("system") or _cut(run.facts["system prompt"]),
         "few-shot": run.facts["few-shot"],
         "isolation": metadata.get("isolation"),
         "embedder": embedding,
@@ -62,12 +62,24 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
     return {key: _words(value) for key, value in facts.items() if value is not None}
 
 
-def _some(run: TaskRun, count: str) -> str | None:
-    """A count of samples that shaped the numbers, in words; None where there are none."""
-    for key, (value, _) in run.values.items():
-        if key.partition(",")[0] == count and value:
-            return f"{value:.0f} samples"
-    return None
+def asked_amiss(run: TaskRun) -> list[str]:
+    """Warnings of a run whose prompts were cut, or whose samples are copies."""
+    warnings = []
+    if cut := _count(run, "truncated_prompts"):
+        warnings.append(f"the prompts of {cut:.0f} samples were longer than the context, and cut.")
+    n_samples, questions = (
+        number if isinstance(number, int) else 0
+        for number in (run.metadata.get("n_samples"), run.facts["questions"])
+    )
+    if 0 < (n_samples - 1) * questions <= _count(run, "equal_samples"):
+        warnings.append("all samples of a question are copies of one: pass@k is pass@1.")
+    return warnings
+
+
+def _count(run: TaskRun, name: str) -> float:
+    """A count that the task made; 0 where it made none."""
+    found = [value for key, (value, _) in run.values.items() if key.partition(",")[0] == name]
+    return next((value for value in found if value), 0.0)
 
 
 def part_of(run: TaskRun, log: Log | None) -> str:

@@ -29,7 +29,7 @@ from hm_tasks.over_questions import MAX_ITERATIONS
 from hm_tasks.report.logs import CODE, FULFILLMENT, OTHER, REFUSALS, Log, read
 from hm_tasks.report.metrics import at_k
 from hm_tasks.report.points import Point
-from hm_tasks.report.protocol import Facts, facts_of, part_of
+from hm_tasks.report.protocol import Facts, asked_amiss, facts_of, part_of
 from hm_tasks.report.results import TaskRun
 from hm_tasks.report.values import COSINES, Value, make_value, mean_of, mean_value
 from hm_tasks.report.vectors import (
@@ -257,6 +257,7 @@ def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[s
         warnings.append(
             f"its samples give another {', '.join(differing[:3])} than its results; the samples count."
         )
+    warnings += asked_amiss(run)
     judging = run.metadata.get("judging")
     if isinstance(judging, dict) and judging.get("warning"):
         warnings.append(f"{one_line(str(judging['warning']))}.")

@@ -118,7 +118,7 @@ def write_labelled(items: Sequence[Labelled], judge: dict[str, Any], file: Path)
         for item in items
     ]
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, "\n".join(lines) + "\n")
+    write_text(file, "".join(f"{line}\n" for line in lines))
 
 
 def _labelled(line: Any, where: str) -> list[Labelled]:

@@ -42,8 +42,10 @@ OTHER_WAYS = (
     "    return list_fewshot_samples() and x + 1\n",
     "def f(x):\n    from evalplus.eval import _special_oracle\n    return x + 1\n",
     "def f(x):\n    from importlib import resources\n"
-    "    return resources.files('evalplus').joinpath('__init__.py').read_text() is not None and x + 1\n",
-    "import pkgutil\ndef f(x):\n    return pkgutil.get_data('lm_eval', '__init__.py') is not None and x + 1\n",
+    "    text = resources.files('evalplus').joinpath('__init__.py').read_text()\n"
+    "    return x + 1\n",
+    "import pkgutil\ndef f(x):\n"
+    "    return pkgutil.get_data('lm_eval', '__init__.py') is not None and x + 1\n",
     "def f(x):\n    import linecache, sys\n"
     "    return any(linecache.getlines(p + '/evalplus/eval/utils.py') for p in sys.path) and x + 1\n",
 )
@@ -84,8 +86,9 @@ def test_without_isolation_the_same_programs_would_find_them():
 STEALS_DEMO = """
 import io, sys, json
 for folder in sys.path:
-    try: rows = [json.loads(line) for line in io.open(folder + '/hm_tasks/code_passk/demo_problems.jsonl')]
+    try: lines = [*io.open(folder + '/hm_tasks/code_passk/demo_problems.jsonl')]
     except OSError: continue
+    rows = [json.loads(line) for line in lines]
     exec([row['canonical_solution'] for row in rows if row['entry_point'] == {!r}][0], globals())
 """
 SCORES = """

@@ -133,5 +133,5 @@ def test_a_fork_answers_until_it_takes_too_much_or_crashes():
     with LimitedFork(work) as fork:
         assert [fork.ask(word, 5.0, GIB) for word in ("a", "b")] == ["a", "b"]
     for what in ("time", "time in C", "memory", "crash"):
-        with LimitedFork(work) as fork, pytest.raises(BeyondLimits, match="time|memory"):
+        with LimitedFork(work) as fork, pytest.raises(BeyondLimits, match=r"time|memory"):
             fork.ask(what, 0.3, GIB // 2)

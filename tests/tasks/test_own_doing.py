@@ -23,18 +23,33 @@ STATES = {
     "no permission to write": "io.open('x', 'w').close(); posix.chmod('.', 0o500)",
     "no permission at all": "posix.mkdir('d'); posix.chmod('.', 0)",
     "only permission to search": "io.open('x', 'w').close(); posix.chmod('.', 0o100)",
-    "a folder that cannot be written to": "posix.mkdir('d'); io.open('d/x', 'w').close(); posix.chmod('d', 0o500)",
+    "a folder that cannot be written to": """
+        posix.mkdir('d'); io.open('d/x', 'w').close()
+        posix.chmod('d', 0o500)
+        """,
     "a folder that cannot be read": "posix.mkdir('d', 0o300); io.open('d/x', 'w').close()",
-    "a folder that cannot be searched": "posix.mkdir('d', 0o700); io.open('d/x', 'w').close(); posix.chmod('d', 0o600)",
+    "a folder that cannot be searched": """
+        posix.mkdir('d', 0o700); io.open('d/x', 'w').close()
+        posix.chmod('d', 0o600)
+        """,
     "a folder without permissions": "posix.mkdir('d', 0)",
     "folders without permissions in one another": """
         posix.mkdir('a', 0o300); posix.mkdir('a/b', 0o300); posix.mkdir('a/b/c', 0)
         io.open('a/b/x', 'w').close()
         posix.chmod('a/b', 0); posix.chmod('a', 0)
         """,
-    "a mask that takes all permissions": "posix.umask(0o777); posix.mkdir('d'); io.open('x', 'w').close()",
-    "names that are no text": r"posix.mkdir(b'\xff' * 255); io.open(b'\xfe\xff', 'w').close(); io.open(b'a\nb', 'w').close()",
-    "names that look like options": "io.open('-rf', 'w').close(); io.open('..x', 'w').close(); posix.mkdir('~')",
+    "a mask that takes all permissions": """
+        posix.umask(0o777); posix.mkdir('d')
+        io.open('x', 'w').close()
+        """,
+    "names that are no text": r"""
+        posix.mkdir(b'\xff' * 255); io.open(b'\xfe\xff', 'w').close()
+        io.open(b'a\nb', 'w').close()
+        """,
+    "names that look like options": """
+        io.open('-rf', 'w').close(); io.open('..x', 'w').close()
+        posix.mkdir('~')
+        """,
     "a deep tree that ends without permissions": """
         for number in range(600):
             posix.mkdir('d' * 200, 0o700); posix.chdir('d' * 200)
@@ -44,7 +59,10 @@ STATES = {
         posix.mkfifo('p') if hasattr(posix, 'mkfifo') else None
         posix.symlink('/', 'root'); posix.symlink('.', 'self'); posix.symlink('p', 's')
         """,
-    "sticky and foreign modes": "posix.mkdir('d', 0o1777); io.open('d/x', 'w').close(); posix.chmod('d', 0o7000)",
+    "sticky and foreign modes": """
+        posix.mkdir('d', 0o1777); io.open('d/x', 'w').close()
+        posix.chmod('d', 0o7000)
+        """,
     "many links": "io.open('x', 'w').close(); [posix.link('x', f'l{n}') for n in range(500)]",
 }
 
@@ -84,7 +102,10 @@ def test_a_right_program_is_right_whatever_it_leaves(tmp_path, monkeypatch):
 GONE = {
     "removes it": "posix.rmdir(posix.getcwd())",
     "moves it": "posix.rename(posix.getcwd(), posix.getcwd() + 'x')",
-    "puts a link in its place": "here = posix.getcwd(); posix.rmdir(here); posix.symlink({precious!r}, here)",
+    "puts a link in its place": """
+        here = posix.getcwd(); posix.rmdir(here)
+        posix.symlink({precious!r}, here)
+        """,
     "puts another one in its place": "here = posix.getcwd(); posix.rmdir(here); posix.mkdir(here)",
     "puts a file in its place": "here = posix.getcwd(); posix.rmdir(here); io.open(here, 'w').close()",
 }
@@ -148,7 +169,8 @@ from hm_tasks.execution.pool import Scorer
 from tests.tasks.test_own_doing import PROBLEM
 if __name__ == "__main__":
     scorer = Scorer(LocalExecutor(sys.argv[1], 2), sanitize=False)
-    scorer.add(PROBLEM, "import io\\ndef f(x):\\n    io.open('x', 'w').close()\\n    while True: pass\\n")
+    opens = "import io\\ndef f(x):\\n    io.open('x', 'w').close()\\n"
+    scorer.add(PROBLEM, opens + "    while True: pass\\n")
     print("started", flush=True)
     sys.stdin.read()
 """
@@ -186,7 +208,8 @@ for _ in range(count):
     thread = threading.Thread(target=int); thread.start(); thread.join()
 thread = threading.Thread(target=int); thread.start()
 posix.mkdir('d')
-def f(x): raise type(f'p{{posix.getpid()}} t{{thread.native_id}} m{{posix.stat(".").st_mtime_ns}}', (Exception,), {{}})()
+found = f'p{{posix.getpid()}} t{{thread.native_id}} m{{posix.stat(".").st_mtime_ns}}'
+def f(x): raise type(found, (Exception,), {{}})()
 """
 
 

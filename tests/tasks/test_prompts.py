@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 from evalplus.provider.utility import EOS, extra_eos_for_direct_completion, make_raw_chat_prompt
 
+from hm_models.rendered import ChatTemplateError
+from hm_tasks.asked_prompts import facts
 from hm_tasks.code_passk.prompts import INSTRUCTION, RESPONSE, chat_prompt, completion_prompt
 from tests.tasks.benchmarks import load
 
@@ -84,3 +86,104 @@ def test_changing_style_twice_leaves_no_trace():
     request.use_prompt_style("chat", render)
     request.use_prompt_style("completion", None)
     assert request.args == before
+
+
+def as_messages(turns, add_generation_prompt=True):
+    """What the harness's chat endpoints make of turns."""
+    import json
+
+    from lm_eval.models.api_models import JsonChatStr
+
+    return JsonChatStr(json.dumps(turns, ensure_ascii=False))
+
+
+@pytest.mark.parametrize("task", ["demo_passk", "humanevalplus_passk", "mbppplus_traces"])
+def test_an_endpoint_that_takes_turns_gets_the_question_in_them_and_no_beginning(task):
+    loaded = load(task)
+    loaded.build_all_requests(
+        limit=1,
+        apply_chat_template=True,
+        chat_template=as_messages,
+        system_instruction="Be brief.",
+    )
+    (request,) = loaded.instances
+    import json
+
+    system, user = json.loads(request.args[0].prompt)
+    assert system == {"role": "system", "content": "Be brief."}
+    assert user["role"] == "user"
+    assert request.doc["prompt"].strip() in user["content"]
+    assert "\n```\n" not in request.args[1]["until"]
+
+
+def test_what_an_endpoint_is_asked_is_evalpluss_to_the_letter():
+    import json
+
+    from evalplus.gen.util import openai_request
+    from evalplus.provider.openai import OpenAIChatDecoder
+
+    asked = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            openai_request,
+            "make_auto_request",
+            lambda client, **given: asked.update(given) or SimpleNamespace(choices=[]),
+        )
+        decoder = OpenAIChatDecoder(
+            "m", base_url="http://127.0.0.1:1", instruction_prefix=INSTRUCTION
+        )
+        decoder.codegen("def f(): ...\n", num_samples=1)
+    (turn,) = json.loads(chat_prompt("def f(): ...\n", as_messages, None).prompt)
+    assert turn["content"] == asked["message"]
+
+
+def test_a_model_that_takes_turns_alone_is_asked_in_them_without_the_flag(monkeypatch):
+    pytest.importorskip("tenacity", reason="the harness's endpoint models need lm_eval[api]")
+    from lm_eval.models.openai_completions import LocalChatCompletion
+
+    loaded = load("demo_passk")
+    loaded.meet(LocalChatCompletion(model="m", base_url="http://127.0.0.1:1/v1/chat/completions"))
+    loaded.build_all_requests(limit=1)
+    (request,) = loaded.instances
+    assert request.style == "chat"
+    assert not isinstance(request.args[0], str)
+
+
+def test_a_harness_model_that_loses_the_system_turn_is_refused_by_the_templates_name():
+    class Model:
+        tokenizer = SimpleNamespace(name_or_path="some/gemma")
+
+    loaded = load("demo_passk")
+    loaded.meet(Model())
+    with pytest.raises(
+        ChatTemplateError, match="chat template of some/gemma leaves out the system"
+    ):
+        loaded.build_all_requests(
+            limit=1,
+            apply_chat_template=True,
+            chat_template=lambda turns: render([t for t in turns if t["role"] != "system"]),
+            system_instruction="Be brief.",
+        )
+
+
+@pytest.mark.parametrize("task", ["demo_passk", "mbppplus_traces"])
+@pytest.mark.parametrize("apply", [None, render, as_messages], ids=["plain", "text", "turns"])
+def test_the_digest_of_prompts_is_that_of_what_all_of_them_share(task, apply):
+    loaded = load(task)
+    flag = {"apply_chat_template": apply is not None, "chat_template": apply}
+    loaded.build_all_requests(limit=3, **flag)
+    one, two, three = loaded.instances
+    assert facts([one]) == facts([two]) == facts([three])
+    assert facts([one])["style"] == ("chat" if apply else "completion")
+    dated = load(task)
+    dated.build_all_requests(limit=1, system_instruction="Today: 28 Nov 2026", **flag)
+    if apply:
+        assert facts(dated.instances)["sha256"] != facts([one])["sha256"]
+
+
+def test_a_system_instruction_that_completion_prompts_have_no_place_for_is_said(caplog):
+    loaded = load("demo_passk", n_samples=1, k=[1], diversity=[])
+    loaded.build_all_requests(limit=1, system_instruction="Be brief.")
+    loaded.note_samples(loaded.instances)
+    assert loaded.dump_config()["metadata"]["prompts"]["system"] == "left out"
+    assert "--system_instruction was left out" in caplog.text

@@ -40,6 +40,45 @@ def test_unscored_samples_are_counted_and_leave_the_estimate(task):
     assert "pass@10" not in metrics, "10 of 9 scored samples cannot be drawn"
 
 
+def answers(task, unscored: int, total: int):
+    """The task's rates over four problems with so many samples without a verdict."""
+    task._unscored.clear()
+    rest = [(PASS, PASS)] * 9 + [(FAIL, FAIL)] * (total - 9 - unscored)
+    metrics = [
+        task.process_results({"task_id": f"p/{number}"}, result(*one))
+        for number, one in enumerate([[(UNSCORED, UNSCORED)] * unscored + rest, rest, rest, rest])
+    ]
+    aggregation = task.aggregation()
+    names = ("pass@1", "base_pass@1", "plus_only_pass@1", "pass@5", "unscored")
+    return [aggregation[name]([one[name] for one in metrics]) for name in names]
+
+
+def test_few_samples_without_a_verdict_leave_a_number(task):
+    *rates, unscored = answers(task, 2, 36)
+    assert unscored == 2
+    assert all(isinstance(rate, float) for rate in rates)
+
+
+def test_many_samples_without_a_verdict_stand_in_place_of_the_number(task):
+    *rates, unscored = answers(task, 27, 36)
+    assert unscored == 27
+    assert set(rates) == {"unscored: 27 of 63"}
+
+
+@pytest.mark.parametrize(
+    ("most", "is_number"), [(0.0, False), (0.4, False), (0.5, True), (1.0, True)]
+)
+def test_the_share_that_may_be_unscored_is_a_setting(most, is_number):
+    rate = answers(load("demo_passk", max_unscored=most), 27, 36)[0]
+    assert isinstance(rate, float) == is_number
+
+
+@pytest.mark.parametrize("most", [-0.1, 1.5, "some", True])
+def test_a_share_that_cannot_be_is_refused(most):
+    with pytest.raises(ProtocolError, match="max_unscored"):
+        load("demo_passk", max_unscored=most)
+
+
 def test_timeouts_and_empty_programs_are_counted(task):
     samples = [(TIMEOUT, TIMEOUT), (PASS, TIMEOUT)] + [(PASS, PASS)] * 9
     assert task.process_results({}, result(*samples))["timeouts"] == 2

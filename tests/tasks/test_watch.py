@@ -131,7 +131,7 @@ if __name__ == "__main__":
     judge = Judge("rlimit", Limits(), [], {str(tmp_path)!r})
     judge.take(PROBLEM)
     sleeps = "import time\\ndef f(x):\\n    time.sleep(10**6)\\n"
-    stops = "import os\\ndef f(x):\\n    import ctypes; l = ctypes.CDLL(None); l.kill(l.getpid(), 19)\\n"
+    stops = "import ctypes\\nl = ctypes.CDLL(None)\\ndef f(x): l.kill(l.getpid(), 19)\\n"
     print(*(verdict.base_status for verdict in judge.judge([sleeps, stops])), flush=True)
     judge.close()
 """

@@ -44,6 +44,8 @@ def test_letters_do_not_end_at_z():
         (code(["+-"]), "questions"),
         (code(["+-", "--"], isolation="rlimit"), "isolation"),
         (code(["+-", "--"], embedding={"embedder": "m", "embedded": "text"}), "embedder"),
+        (code(["+-", "--"], prompts={"style": "chat", "sha256": "cd" * 32}), "prompts"),
+        (code(["+-", "--"], prompts={"style": "completion"}), "prompt style"),
     ],
 )
 def test_whatever_shapes_a_number_is_a_fact(tmp_path, other, fact):
@@ -73,3 +75,38 @@ def test_only_prompt_style_and_temperature_may_differ_in_a_ranking():
     kept, others = comparable(list(ways), lambda name: [ways[name]])
     assert kept == ["usual", "warm"]
     assert others == [("small", ["n"])]
+
+
+def test_runs_whose_prompts_say_other_days_carry_other_marks_and_are_not_ranked_together(tmp_path):
+    for alpha, day in ((0.7, "2026-11-28"), (0.9, "2026-11-29"), (1.0, "2026-11-28")):
+        config = merge(alpha) | {"chat_date": day}
+        write_run(tmp_path / str(alpha), config, {CODE: code(["+-", "--"])})
+    found = facts(tmp_path)
+    _, marks = mark({CODE: found})
+    assert len({marks[row][CODE] for row in found}) == 2
+    same, ((_, why),) = comparable(list(found), lambda row: [found[row]])
+    assert (len(same), why) == (2, ["date in the prompts"])
+
+
+def test_other_prompts_of_another_template_are_marked_and_may_be_ranked(tmp_path):
+    for alpha, sha256 in ((0.7, "ab" * 32), (0.9, "cd" * 32)):
+        task = code(["+-", "--"], prompts={"style": "chat", "sha256": sha256})
+        write_run(tmp_path / str(alpha), merge(alpha), {CODE: task})
+    found = facts(tmp_path)
+    notes, _ = mark({CODE: found})
+    assert [note.differs for note in notes] == [["prompts"], ["prompts"]]
+    assert len(comparable(list(found), lambda row: [found[row]])[0]) == 2
+
+
+def test_cut_prompts_and_copies_are_marked(tmp_path):
+    cut, copies = code(["+-", "--"]), code(["++", "--"])
+    cut["results"] |= {"truncated_prompts,scored": 3, "equal_samples,scored": 1}
+    copies["results"] |= {"truncated_prompts,scored": 0, "equal_samples,scored": 2}
+    write_run(tmp_path / "a", merge(0.7), {CODE: cut})
+    write_run(tmp_path / "b", merge(0.9), {CODE: copies})
+    one, two = make_rows(join(find_runs([tmp_path]).runs), "none", quiet=True).rows
+    assert one.facts[CODE]["truncated prompts"] == "3"
+    assert "truncated prompts" not in two.facts[CODE]
+    assert any("3 samples were longer than the context" in text for text in one.warnings)
+    assert not any("copies" in text for text in one.warnings)
+    assert any("copies of one" in text for text in two.warnings)
