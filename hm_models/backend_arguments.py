@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.errors import RecipeError
+from hm_models.text_files import read_text
 
 # What transformers' from_pretrained takes and this package hands on, whatever the weights come from.
 TO_TRANSFORMERS = ("attn_implementation", "experts_implementation")
@@ -163,7 +164,7 @@ def _folder_of(package: str) -> str:
 
 
 def _class_in(file: Path, name: str) -> ast.ClassDef:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = ast.parse(read_text(file))
     return next(n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == name)
 
 

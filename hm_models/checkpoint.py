@@ -26,6 +26,7 @@ from hm_models.headers import (
 )
 from hm_models.headers import DTYPES as DTYPES  # its place before
 from hm_models.places import cache_folder, kept_in
+from hm_models.text_files import read_text, write_text
 
 # What hm_models.writer leaves in a merged checkpoint: where it came from, not what it is.
 MANIFEST = "hindsight_merge.json"
@@ -191,7 +192,7 @@ def _sample(file: Path) -> tuple[int, bytes]:
 def _content_hash(file: Path) -> str:
     memo = cache_folder("identities") / hashlib.sha256(_stamp(file).encode()).hexdigest()
     with contextlib.suppress(OSError):
-        return memo.read_text()
+        return read_text(memo)
     digest = hashlib.sha256()
     with file.open("rb") as stream:
         while block := stream.read(1 << 22):
@@ -199,6 +200,6 @@ def _content_hash(file: Path) -> str:
     # Written aside and renamed: another process never reads half a digest.
     draft = memo.with_suffix(f".{os.getpid()}")
     with kept_in(memo):
-        draft.write_text(digest.hexdigest())
+        write_text(draft, digest.hexdigest())
         draft.replace(memo)
     return digest.hexdigest()

@@ -6,7 +6,6 @@ with others (at alpha 0 the base's own files count), a new engine is the only ho
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from hm_models.checkpoint import Checkpoint
 from hm_models.preflight import COMPUTED_BUFFERS, MergePlan
 from hm_models.recipe import MergeRecipe
 from hm_models.stream import MergeStream
+from hm_models.text_files import read_json
 
 # Files that an engine reads once, when it starts: how text becomes tokens, and where an answer ends.
 ENGINE_FILES = (
@@ -64,7 +64,7 @@ def _engine_files(checkpoint: Checkpoint) -> dict[str, object]:
 def _content(file: Path) -> object:
     if file.suffix != ".json" or file.name == "tokenizer.json":
         return file.read_bytes()
-    return _without_notes(json.loads(file.read_text()))
+    return _without_notes(read_json(file))
 
 
 def _without_notes(content: object) -> object:

@@ -21,6 +21,7 @@ from hm_models.places import cache_folder, cannot_keep
 from hm_models.preflight import MergePlan
 from hm_models.recipe import MergeRecipe
 from hm_models.stream import merged_tensors
+from hm_models.text_files import MALFORMED, read_json, write_text
 
 SHARD_BYTES = 5 * 10**9  # the shard size of transformers' save_pretrained
 
@@ -62,7 +63,7 @@ def write_checkpoint(recipe: MergeRecipe, plan: MergePlan, folder: Path) -> Path
         _write_shards(recipe, plan, draft)
         _write_companions(recipe, plan, draft)
         manifest = {"fingerprint": fingerprint, "recipe": recipe.to_dict(), "remarks": plan.remarks}
-        (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        write_text(draft / MANIFEST, json.dumps(manifest, indent=2) + "\n")
         draft.chmod(0o755)
         try:
             draft.rename(folder)
@@ -78,8 +79,8 @@ def write_checkpoint(recipe: MergeRecipe, plan: MergePlan, folder: Path) -> Path
 
 def _fingerprint_of(folder: Path) -> str | None:
     try:
-        return json.loads((folder / MANIFEST).read_text()).get("fingerprint")
-    except (OSError, ValueError):
+        return read_json(folder / MANIFEST).get("fingerprint")
+    except (OSError, *MALFORMED):
         return None
 
 
@@ -114,7 +115,7 @@ def _write_shards(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
         (draft / f"shard-{index}").rename(draft / file)
         weight_map |= dict.fromkeys(names, file)
     index_json = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    (draft / INDEX_FILE).write_text(json.dumps(index_json, indent=2) + "\n")
+    write_text(draft / INDEX_FILE, json.dumps(index_json, indent=2) + "\n")
 
 
 def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
@@ -126,4 +127,4 @@ def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None
         # By whichever of its two names the config says it: engines load in the dtype that stands there.
         names = {"dtype", "torch_dtype"} & config.keys() or {"torch_dtype"}
         config |= dict.fromkeys(names, recipe.out_dtype)
-    (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    write_text(draft / "config.json", json.dumps(config, indent=2) + "\n")

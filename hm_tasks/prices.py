@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hm_models.text_files import read_text
+
 TABLE = Path(__file__).with_name("model_prices.yaml")
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
@@ -39,4 +41,4 @@ def price_of(model: str) -> Price | None:
 def _table() -> dict[str, Any]:
     import yaml
 
-    return yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    return yaml.safe_load(read_text(TABLE))

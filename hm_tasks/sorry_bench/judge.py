@@ -15,7 +15,7 @@ import json
 import re
 from pathlib import Path
 
-from hm_models.text_files import TextFileError, json_lines
+from hm_models.text_files import TextFileError, json_lines, read_text
 from hm_tasks.quoting import mark_for, quoted
 from hm_tasks.sorry_bench.score import read_score
 
@@ -75,7 +75,7 @@ def load_prompt(where: str | None) -> JudgePrompt:
         PromptError: no such file or name, or no prompt in it.
     """
     if where is None:
-        return JudgePrompt(RUBRIC, _RUBRIC_FILE.read_text(encoding="utf-8").strip(), fenced=True)
+        return JudgePrompt(RUBRIC, read_text(_RUBRIC_FILE).strip(), fenced=True)
     file, _, name = str(where).rpartition(":")
     if not file or not name:
         raise PromptError(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hm_metrics.agreement import Agreement
 from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
+from hm_models.text_files import write_text
+from hm_tasks.escaping import csv_cell, markdown_text
 from hm_tasks.sorry_bench.judgment import Judgment, tally
 from hm_tasks.sorry_bench.labelled import Labelled
 from hm_tasks.sorry_bench.rates import Item, by_category, item_of, tallies_of
@@ -47,15 +50,14 @@ def rates_table(columns: Columns) -> str:
 def write_rates(columns: Columns, file: Path) -> None:
     """The same as a CSV: one line for each log and category, to draw from."""
     names = ("fulfillment_rate", "stderr", "prompts", "scored", "unscored")
-    part = file.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out)
-        writer.writerow(["log", "category", *names])
-        for log, items in columns.items():
-            everything = by_category([(ALL, *item[1:]) for item in items])
-            for label, row in (by_category(items) | everything).items():
-                writer.writerow([log, label, *(row[name] for name in names)])
-    part.replace(file)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["log", "category", *names])
+    for log, items in columns.items():
+        everything = by_category([(ALL, *item[1:]) for item in items])
+        for label, row in (by_category(items) | everything).items():
+            writer.writerow([csv_cell(log), csv_cell(label), *(row[name] for name in names)])
+    write_text(file, out.getvalue())
 
 
 def agreement_table(
@@ -91,4 +93,4 @@ def _unscored(tallies: Sequence[Tally]) -> str:
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)
