@@ -2,13 +2,14 @@
 
 Without `--apply_chat_template` the harness glues system instruction, description, examples, question
 and the beginning of the answer into one text. `note_origin` writes down whose prompt a request is, as
-requests are built; `turns_of` takes the text apart again, for models that ask:
+requests are built; `ask_in_turns` takes the text apart again, for models that chat:
 
     system instruction -> system | description, examples, question -> user | gen_prefix -> assistant
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -24,6 +25,16 @@ def note_origin(task: Any, system: str | None) -> None:
     if isinstance(task, ConfigurableTask):  # other classes build prompts in their own ways
         for request in task.instances:
             setattr(request, ORIGIN, (task, system or ""))
+
+
+def ask_in_turns(request: Instance, apply_chat_template: Callable[..., str]) -> None:
+    """Put the conversation that a request's plain prompt stands for into its arguments, in place."""
+    # Kept, so that a request which is asked again is not wrapped again.
+    prompt, *rest = request.__dict__.setdefault("plain_args", request.args)
+    turns = turns_of(request, prompt)
+    goes_on = turns[-1]["role"] == "assistant"
+    chat = apply_chat_template(turns, add_generation_prompt=not goes_on)
+    request.arguments = (chat, *rest)
 
 
 def turns_of(request: Instance, prompt: str) -> list[dict[str, str]]:
