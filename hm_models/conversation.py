@@ -1,59 +1,68 @@
 """Which turn each part of a harness's plain prompt belongs to, for models that chat.
 
 Without `--apply_chat_template` the harness glues system instruction, description, examples, question
-and the beginning of the answer into one text. `note_parts` writes down, as requests are built, what it
-began and ended with; `turns_of` takes it apart again:
+and the beginning of the answer into one text. `note_origin` writes down whose prompt a request is, as
+requests are built; `ask_in_turns` takes the text apart again, for models that chat:
 
     system instruction -> system | description, examples, question -> user | gen_prefix -> assistant
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.api.utils import requires_delimiter
 
-# The attribute of a request that `note_parts` sets.
-PARTS = "plain_parts"
+# The attribute of a request that `note_origin` sets.
+ORIGIN = "plain_origin"
 
 
-def note_parts(task: Any, system: str | None) -> None:
-    """Note at the requests of a task's plain prompts what in them is no user's words.
+def note_origin(task: Any, system: str | None) -> None:
+    """Note at a task's requests of plain prompts the task and the harness's `--system_instruction`."""
+    if isinstance(task, ConfigurableTask):  # other classes build prompts in their own ways
+        for request in task.instances:
+            setattr(request, ORIGIN, (task, system or ""))
 
-    Args:
-        system: the harness's `--system_instruction`.
-    """
-    if not isinstance(task, ConfigurableTask):  # other classes build prompts in their own ways
-        return
-    for request in task.instances:
-        if request.request_type != "generate_until":
-            continue
-        prefix = task.doc_to_prefix(request.doc) or ""
-        if not prefix and not system:
-            continue
-        # With what the harness puts between, which it leaves out in chats.
-        head, tail = system or "", prefix
-        description = task.resolve_field(request.doc, task.config.description) or ""
-        if head and description and requires_delimiter(head, description):
-            head += task.config.fewshot_delimiter
-        question = task.doc_to_text(request.doc) if prefix else ""
-        if prefix and isinstance(question, str) and requires_delimiter(question, prefix):
-            tail = task.config.target_delimiter + tail
-        setattr(request, PARTS, {"system": system, "prefix": prefix, "head": head, "tail": tail})
+
+def ask_in_turns(request: Instance, apply_chat_template: Callable[..., str]) -> None:
+    """Put the conversation that a request's plain prompt stands for into its arguments, in place."""
+    # Kept, so that a request which is asked again is not wrapped again.
+    prompt, *rest = request.__dict__.setdefault("plain_args", request.args)
+    turns = turns_of(request, prompt)
+    goes_on = turns[-1]["role"] == "assistant"
+    chat = apply_chat_template(turns, add_generation_prompt=not goes_on)
+    request.arguments = (chat, *rest)
 
 
 def turns_of(request: Instance, prompt: str) -> list[dict[str, str]]:
-    """The turns of a plain prompt; all of it is the user's where nothing else was noted."""
-    parts = request.__dict__.get(PARTS)
-    if parts is None:
-        return [{"role": "user", "content": prompt}]
+    """The turns of a plain prompt; all of it is the user's where nothing is known of it."""
     before, behind = [], []
-    if parts["head"] and prompt.startswith(parts["head"]):
-        before = [{"role": "system", "content": parts["system"]}]
-        prompt = prompt.removeprefix(parts["head"])
-    if parts["tail"] and prompt.endswith(parts["tail"]):
-        behind = [{"role": "assistant", "content": parts["prefix"]}]
-        prompt = prompt.removesuffix(parts["tail"])
+    if origin := request.__dict__.get(ORIGIN):
+        task, system = origin
+        head = _head(task, request.doc, system)
+        if head and prompt.startswith(head):
+            before = [{"role": "system", "content": system}]
+            prompt = prompt.removeprefix(head)
+        prefix = task.doc_to_prefix(request.doc) or ""
+        tail = _tail(task, request.doc, prefix)
+        if tail and prompt.endswith(tail):
+            behind = [{"role": "assistant", "content": prefix}]
+            prompt = prompt.removesuffix(tail)
     return [*before, {"role": "user", "content": prompt}, *behind]
+
+
+def _head(task: ConfigurableTask, doc: dict, system: str) -> str:
+    """The system instruction with what the harness puts between it and a description."""
+    description = task.resolve_field(doc, task.config.description) or ""
+    between = system and description and requires_delimiter(system, description)
+    return system + (task.config.fewshot_delimiter if between else "")
+
+
+def _tail(task: ConfigurableTask, doc: dict, prefix: str) -> str:
+    """The beginning of the answer with what the harness puts before it, and leaves out in chats."""
+    question = task.doc_to_text(doc) if prefix else ""
+    between = isinstance(question, str) and prefix and requires_delimiter(question, prefix)
+    return (task.config.target_delimiter if between else "") + prefix

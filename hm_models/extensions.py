@@ -129,9 +129,9 @@ def shape_requests(module):
             tokenizer_name = f"{tokenizer_name}-{hash_string(repr(shaped))[:16]}"
         plain_build(self, cache_requests=cache_requests, tokenizer_name=tokenizer_name, **rest)
         if not rest.get("apply_chat_template"):
-            from hm_models.conversation import note_parts
+            from hm_models.conversation import note_origin
 
-            note_parts(self, rest.get("system_instruction"))
+            note_origin(self, rest.get("system_instruction"))
 
     task.build_all_requests = build_all_requests
 

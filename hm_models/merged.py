@@ -24,7 +24,7 @@ from hm_models.arguments import RECIPE_ARGUMENTS, backend_side_by_side, take_rec
 from hm_models.backend_arguments import check_arguments, known_alone
 from hm_models.backends import choose_backend
 from hm_models.calendar_day import day_told, parse_day
-from hm_models.conversation import turns_of
+from hm_models.conversation import ask_in_turns
 from hm_models.engine import Engine
 from hm_models.errors import RecipeError
 from hm_models.front import Front
@@ -58,8 +58,7 @@ class HindsightMerged(LM):
         prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
-        chat_date: YYYY-MM-DD, what chat templates are told that ask for the date
-            (`hm_models.calendar_day`).
+        chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.calendar_day`).
         arguments: everything else goes to the harness's backend class as it is, once it is known
             there (`hm_models.backend_arguments`).
 
@@ -98,14 +97,13 @@ class HindsightMerged(LM):
                 raise RecipeError(f"{name}={value!r}: expected true or false.")
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
-        day = parse_day(chat_date)
+        self._chat_date = parse_day(chat_date)
         merge = take_recipe(recipe, arguments)
         arguments = known_alone(backend, arguments)
         self.engine = Engine(merge, backend, arguments, materialize, keep_resident)
         for remark in self.plan.remarks:
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
-        self._chat_date = day
         self._samples_file = samples_file()
         self._asked_style = prompt_style
         # Set when the harness applies the template itself (--apply_chat_template).
@@ -230,12 +228,7 @@ class HindsightMerged(LM):
             if hasattr(request, "use_prompt_style"):
                 request.use_prompt_style(self.prompt_style, self.apply_chat_template)
             elif self.prompt_style == "chat":
-                # Kept, so that a request which is asked again is not wrapped again.
-                prompt, *rest = request.__dict__.setdefault("plain_args", request.args)
-                turns = turns_of(request, prompt)
-                goes_on = turns[-1]["role"] == "assistant"
-                chat = self.apply_chat_template(turns, add_generation_prompt=not goes_on)
-                request.arguments = (chat, *rest)
+                ask_in_turns(request, self.apply_chat_template)
 
     # --- the three requests of the harness ----------------------------------------------------
 

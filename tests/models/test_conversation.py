@@ -104,8 +104,12 @@ def test_the_base_gets_the_plain_prompt_as_the_harness_made_it(base, instruct, b
     assert prompt == "Be terse.Question: 2+2? The answer is"
 
 
-def test_scored_requests_are_left_alone(lm, build):
-    (request,) = build(
-        output_type="loglikelihood", gen_prefix="So", metric_list=[{"metric": "perplexity"}]
-    )
-    assert not hasattr(request, "plain_parts")
+def test_other_models_of_the_harness_see_the_requests_as_they_were(build):
+    (request,) = build(system="Be terse.", gen_prefix="So")
+    assert request.args[0] == "Be terse.Question: 2+2? So"
+
+
+def test_a_prompt_that_is_not_the_harnesss_is_the_users(lm):
+    from tests.models.test_merged_hf import requests_for
+
+    assert styled(lm, requests_for(["w1 w2"])) == ["<user>w1 w2</user><assistant>"]
