@@ -1,7 +1,8 @@
 """How many samples may go without a verdict before a number over the others says nothing.
 
-Samples without a verdict are left out, never counted as wrong. If few are, that changes little; if many
-are, whoever made them unscored has chosen what is measured. The share is an own choice, named once, here.
+Samples without a verdict are left out, never counted as wrong. If few are, that changes little; if
+many are, whoever made them unscored has chosen what is measured. The share is an own choice, named
+once, here.
 
 >>> in_place_of_rate(unscored=1, total=100)
 >>> in_place_of_rate(unscored=27, total=36)

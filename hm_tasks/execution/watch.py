@@ -31,7 +31,7 @@ _CPU_CLOCK = 2  # CPUCLOCK_SCHED: of all threads, as the scheduler counts
 
 @dataclasses.dataclass(frozen=True)
 class Tests:
-    """Which tests a process runs: `count` of one kind from `first` on; all of them if `count` is None."""
+    """Which tests a process runs: `count` of one kind from `first` on; all if `count` is None."""
 
     kind: str
     first: int = 0
