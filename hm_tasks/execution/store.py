@@ -10,7 +10,7 @@ from pathlib import Path
 from hm_metrics import store
 
 # A part of each key; it changes with the rules or the encoding, so that old entries are not found.
-VERSION = 2
+VERSION = 3
 
 
 class Store(store.Store):
