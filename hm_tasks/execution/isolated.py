@@ -152,9 +152,7 @@ class Runner:
         """The next message; raises `late` if there is none for so long."""
         until = time.monotonic() + seconds
         while not select.select([self._answers], [], [], LOOK_SECONDS)[0]:
-            # A program without isolation may have stopped it.
-            stopped = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
-            if hasattr(os, "waitid") and os.waitid(os.P_PID, self._process.pid, stopped):
+            if self._is_stopped():
                 raise self._gone()
             if time.monotonic() > until:
                 raise self._gone() if late is RunnerGone else late
@@ -162,6 +160,13 @@ class Runner:
             return read_frame(self._answers)
         except (Closed, OSError) as error:
             raise self._gone() from error
+
+    def _is_stopped(self) -> bool:
+        """Whether a program without isolation has stopped it."""
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13: then it is waited for
+            return False
+        how = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, how) is not None
 
     def _gone(self) -> RunnerGone:
         self._process.kill()

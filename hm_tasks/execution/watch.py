@@ -18,8 +18,9 @@ import time
 from hm_tasks.execution.frames import HEAD, LOADED, OUTPUT
 from hm_tasks.execution.program import WALL_FACTOR
 
-# What a run may take on the wall beyond its budget while it computes next to nothing.
-IDLE_SECONDS = 10.0
+# What a run may take on the wall beyond its budget while it computes next to nothing: less than this
+# part of the time, which a machine that is merely busy gives to anything that wants to compute.
+IDLE_SECONDS, IDLE_SHARE = 10.0, 1 / 20
 # Beyond a test's limit: its own timer comes first, and its message is read a moment later.
 GRACE_SECONDS = 0.25
 # Of the whole: the kernel ends the process there by whole seconds (RLIMIT_CPU).
@@ -115,7 +116,7 @@ class Watch:
     def left(self) -> float:
         """Seconds until a limit may be met; 0 or less if one is."""
         cpu, wall, budget = self._cpu(), self._wall() - self._began, self._allowed.budget
-        idle = _LINUX and cpu * WALL_FACTOR < wall
+        idle = _LINUX and cpu < wall * IDLE_SHARE
         left = [budget * WALL_FACTOR - wall, budget + BUDGET_GRACE_SECONDS - cpu]
         if idle:
             left.append(budget + IDLE_SECONDS - wall)

@@ -119,7 +119,11 @@ def test_without_isolation_a_program_that_takes_its_folder_away_fails_too(tmp_pa
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     bodies = [body.replace("{precious!r}", repr(str(precious))) for body in GONE.values()]
-    programs = [text for body in bodies for text in (program(body, "x"), REFERENCE + f"# {body}")]
+    programs = [
+        text
+        for number, body in enumerate(bodies)
+        for text in (program(body, "x"), f"# {number}\n{REFERENCE}")
+    ]
     (verdicts,) = check_all([(PROBLEM, programs)], 1, "rlimit", sanitize=False)
     assert {verdict.base_status for verdict in verdicts[::2]} == {FAIL}
     assert {verdict.base_status for verdict in verdicts[1::2]} == {PASS}

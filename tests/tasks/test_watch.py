@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from hm_tasks.execution import isolation
 from hm_tasks.execution.frames import HEAD, LOADED, OUTPUT
 from hm_tasks.execution.pool import check_all
 from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, Problem
@@ -52,9 +53,15 @@ LATE = {
 }
 
 
-@pytest.mark.parametrize("level", ["auto", "landlock", "rlimit"])
-def test_a_test_that_takes_too_long_does_not_pass_whatever_the_program_turns_off(level):
-    programs = [*LATE.values(), REFERENCE]
+SOME = ("turns timers and signals off", "stops itself")
+
+
+@pytest.mark.parametrize(
+    ("level", "names"),
+    [("auto", SOME), *(pytest.param(x, LATE, marks=pytest.mark.slow) for x in isolation.LEVELS)],
+)
+def test_a_test_that_takes_too_long_does_not_pass_whatever_the_program_turns_off(level, names):
+    programs = [*(LATE[name] for name in names), REFERENCE]
     ((*late, right),) = check_all([(PROBLEM, programs)], 1, level, sanitize=False)
     assert {v.base_status for v in late} <= {FAIL, TIMEOUT}, [v.reason for v in late]
     assert right.base_status == PASS

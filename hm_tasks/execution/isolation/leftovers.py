@@ -130,8 +130,8 @@ def remove(folder: str, seconds: float = 0.0) -> None:
     until = time.monotonic() + seconds
     while True:
         try:
-            if os.path.islink(folder):  # a program without isolation has put it there
-                os.unlink(folder)
+            if not stat.S_ISDIR(os.stat(folder, follow_symlinks=False).st_mode):
+                os.unlink(folder)  # a program without isolation has put it there
                 return
             empty(folder)
             os.rmdir(folder)
