@@ -36,7 +36,11 @@ NATIVE = (
     Marks("<think>", "</think>"),  # DeepSeek-R1, Qwen3, GLM, Nemotron and most others
     Marks("<thinking>", "</thinking>"),
     Marks("<thought>", "</thought>"),  # EXAONE Deep
+    Marks("<thoughts>", "</thoughts>"),
     Marks("<reasoning>", "</reasoning>"),
+    Marks("<reason>", "</reason>"),
+    Marks("<reflection>", "</reflection>"),
+    Marks("<analysis>", "</analysis>"),
     Marks("<scratchpad>", "</scratchpad>"),
     Marks("[THINK]", "[/THINK]"),  # Magistral
     Marks("<seed:think>", "</seed:think>"),  # Seed-OSS

@@ -56,6 +56,6 @@ def refuse_thinking(metadata: dict[str, Any], task: str) -> None:
     if str(asked.get("enable_thinking")).lower() in ("true", "1"):
         raise ProtocolError(
             f"enable_thinking=True: the chat prompts of {task} begin the answer (it is prefilled "
-            "with evalplus's ```python), so that nothing is thought before it. Leave enable_thinking out, or use a "
-            "task with room for a thought: mbppplus_traces, or problem_traces for your problems."
+            "with evalplus's ```python), so that nothing is thought before it. Leave enable_thinking "
+            "out, or use a task with room for a thought: mbppplus_traces, or problem_traces."
         )

@@ -20,6 +20,7 @@ from lm_eval.config.task import TaskConfig
 from hm_metrics.entropy import TokenSums
 from hm_metrics.pass_at_k import pass_at_k
 from hm_metrics.unscored import MOST_UNSCORED, in_place_of_rate
+from hm_models.generation import stop_strings
 from hm_tasks import copies
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.diversity import Diversity
@@ -76,7 +77,7 @@ class CodePassK(ZeroShotTask):
         self.UNSAFE_CODE = self._place.level == RLIMIT
         self._diversity = Diversity(metadata)
         self._until = {
-            "chat": list(metadata["chat_until"]),
+            "chat": stop_strings({"until": metadata["chat_until"]}),
             "completion": self._completion_until(metadata),
         }
         problems, digest = self._load_problems(metadata)
@@ -96,7 +97,7 @@ class CodePassK(ZeroShotTask):
         self._tokens: dict[str, list[TokenSums]] = {}
 
     def _completion_until(self, metadata: dict[str, Any]) -> list[str]:
-        return list(Source(**self.config.dataset_kwargs).completion_until)
+        return stop_strings({"until": Source(**self.config.dataset_kwargs).completion_until})
 
     def _load_problems(self, metadata: dict[str, Any]) -> tuple[list[Problem], str]:
         """The problems, and the hash of their file."""

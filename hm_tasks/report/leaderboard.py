@@ -45,6 +45,7 @@ HELP = {
     "unscored": "Samples without a verdict. They are left out, never counted as wrong.",
     "timeouts": "Samples that ran out of time.",
     "empty_programs": "Samples with no program in them.",
+    "unfinished_thoughts": "Samples that were cut off within a thought.",
     "empty_answers": "Answers without a word.",
     "truncated_prompts": "Samples whose prompt was longer than the context and was cut.",
     "equal_samples": "Samples that repeat the text of another sample of their question.",

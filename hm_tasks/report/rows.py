@@ -46,6 +46,7 @@ from hm_tasks.report.vectors import (
 NOT_SHOWN = {"generated", "reused", "left_out_questions", "n_samples"}
 COUNTS = {
     *("unscored", "timeouts", "empty_programs", "empty_answers"),
+    "unfinished_thoughts",
     *("truncated_prompts", "equal_samples"),
 }
 # Between what results say and what samples give: rounding, and nothing else.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hm_models.generation import stop_strings
 from hm_tasks.code_passk.dataset import DatasetError
 from hm_tasks.code_passk.prompts import CodeRequest
 from hm_tasks.code_passk.task import CORRECT, CodePassK
@@ -31,7 +32,7 @@ class Traces(CodePassK):
     sanitize = False
 
     def _completion_until(self, metadata: dict[str, Any]) -> list[str]:
-        return list(metadata["completion_until"])
+        return stop_strings({"until": metadata["completion_until"]})
 
     def doc_to_text(self, doc: dict[str, str]) -> str:
         return completion_prompt(doc["prompt"], doc["entry_point"])

@@ -114,6 +114,15 @@ def test_thinking_before_an_answer_that_the_prompt_has_begun_is_refused(told):
     load("mbppplus_passk", enable_thinking=False)
 
 
+@pytest.mark.parametrize("key", ["chat_until", "completion_until"])
+def test_one_stop_string_of_the_metadata_is_no_list_of_letters_either(key):
+    task = load("mbppplus_traces", n_samples=1, k=[1], **{key: "abc"})
+    task.build_all_requests(
+        limit=1, apply_chat_template=key == "chat_until", chat_template=thinking_chat
+    )
+    assert task.instances[0].args[1]["until"][-1] == "abc"
+
+
 def test_one_stop_string_is_no_list_of_letters():
     task = load("demo_passk", n_samples=1, k=[1], diversity=[])
     task.set_config("generation_kwargs", {"until": "abc"}, update=True)
