@@ -202,7 +202,10 @@ class _Run:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
         self._successes = 0
-        self._successes_before: dict[int, int] = {}  # a call's first try
+        self._first: dict[
+            int, tuple[int, float]
+        ] = {}  # successes before a call's first try, its time
+        self._in_flight: dict[int, float] = {}  # since when
         self._secrets = endpoint.secrets
         self._unusable: Counter[int] = Counter()  # answers of each call
         self._given_up = 0  # calls, for such answers
@@ -243,7 +246,8 @@ class _Run:
     async def _worker(self, client: Client, waiting: RetryQueue) -> None:
         while (turn := await waiting.next()) is not None:
             index, attempt = turn
-            self._successes_before.setdefault(index, self._successes)
+            now = asyncio.get_running_loop().time()
+            self._first.setdefault(index, (self._successes, now))
             if self._hopeless:
                 # Where the endpoint did not say so, what a call met itself says more.
                 known = {} if self._hopeless.hopeless else self._last
@@ -251,6 +255,7 @@ class _Run:
                 failure = dataclasses.replace(failure, attempts=attempt - 1, hopeless=True)
                 self._end(waiting, index, failure)
                 continue
+            self._in_flight[index] = now
             try:
                 # That of the HTTP library starts anew with every byte; this one does not.
                 result = await asyncio.wait_for(
@@ -262,6 +267,13 @@ class _Run:
                 self._successes += 1
                 self._hopeless_in_a_row = 0
                 self._end(waiting, index, result)
+
+    def _nobody_is_served(self, index: int) -> bool:
+        """Whether no call succeeded since this one's first try, and none may yet, which takes long."""
+        successes, begin = self._first[index]
+        now = asyncio.get_running_loop().time()
+        waits = (now - since for call, since in self._in_flight.items() if call != index)
+        return self._successes == successes and max(waits, default=0.0) <= (now - begin) / 2
 
     def _failed(self, waiting: RetryQueue, index: int, attempt: int, error: Exception) -> None:
         found = diagnose(error, self._secrets)
@@ -283,18 +295,20 @@ class _Run:
         if kind in (RETRY, UNUSABLE):
             if attempt < endpoint.attempts and self._unusable[index] < UNUSABLE_ATTEMPTS:
                 self._last[index] = failure
+                self._in_flight.pop(index, None)
                 waiting.again(index, attempt, wait, found.limited)
                 return
             self._given_up += kind == UNUSABLE
             if kind == UNUSABLE and (self._successes or self._given_up < UNUSABLE_CALLS):
                 pass  # one odd answer says nothing about the others
-            elif self._successes == self._successes_before[index]:
-                kind = HOPELESS  # nobody was served in all that time
+            elif self._nobody_is_served(index):
+                kind = HOPELESS
         if kind == HOPELESS:
             self._hopeless = failure
             waiting.hurry()
         self._end(waiting, index, failure)
 
     def _end(self, waiting: RetryQueue, index: int, outcome: object) -> None:
+        self._in_flight.pop(index, None)
         self.results.put((index, outcome))
         waiting.done(succeeded=not isinstance(outcome, Failure))

@@ -7,6 +7,7 @@ import logging
 import re
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -256,6 +257,21 @@ def test_odd_answers_before_the_first_good_one_end_nothing():
     assert (len(good), len(bad)) == (1, 39)
     assert {failure.attempts for failure in bad} == {3}
     assert not any(failure.hopeless for failure in bad)
+
+
+def test_a_call_that_always_fails_at_once_ends_no_run_whose_other_answers_take_long():
+    class Slow(Server):
+        def _answer(self, handler, body):
+            if "bad" in body["messages"][0]["content"]:
+                return send(handler, 500, b"{}")
+            time.sleep(1.0)
+            return super()._answer(handler, body)
+
+    bad = [asking(messages=[{"role": "user", "content": "bad"}])] * 2
+    with Slow() as server:
+        calls = [*bad, *[asking()] * 10]
+        found = dict(Client(server.url, concurrency=6, attempts=3, **QUICK).run(calls))
+    assert {i for i, outcome in found.items() if isinstance(outcome, Failure)} == {0, 1}
 
 
 def test_an_endpoint_that_serves_nobody_is_given_up_after_some_calls_and_not_after_all():

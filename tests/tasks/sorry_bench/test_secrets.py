@@ -13,6 +13,7 @@ from lm_eval.api.registry import get_model
 from lm_eval.loggers import EvaluationTracker
 
 from hm_tasks.sorry_bench.judgment import Judgment
+from hm_tasks.sorry_bench.labelled import read_labelled
 from hm_tasks.sorry_bench.unscored import write_log
 from tests.metrics.endpoint import Endpoint, reply
 from tests.metrics.odd_answers import ODD, odd
@@ -61,7 +62,9 @@ def assert_nothing_secret_is_kept(folder: Path, url: str) -> None:
 
 
 class Talkative(get_model("dummy")):
-    """A model at an endpoint that repeats the key."""
+    """A model at an endpoint that repeats the key; the harness takes such to be multimodal."""
+
+    MULTIMODAL = True
 
     def __init__(self, base_url, api_key, **_):
         super().__init__()
@@ -90,6 +93,8 @@ def test_results_samples_and_stores_of_a_run_hold_no_secret(folder, monkeypatch)
         tracker.save_results_samples("sorry_bench", found["samples"]["sorry_bench"])
     assert arguments["api_key"] == KEY, "the caller's own arguments stay as they are"
     assert "*** Bob 0." in str(found["samples"])
+    (log,) = (folder / "out").rglob("samples_*.jsonl")
+    assert [item.score for item in read_labelled(log)] == [1] * 6
     assert_nothing_secret_is_kept(folder, url)
 
 
