@@ -58,9 +58,17 @@ class Runner:
         self._requests = self._process.stdin.fileno()
         self._answers = self._process.stdout.fileno()
         write_frame(self._requests, SETTINGS, pickle.dumps((level, self._scratch, limits, hidden)))
+        self._is_ready = False
 
     def set_inputs(self, inputs: dict[str, list]) -> None:
-        """Give the inputs of the programs that follow."""
+        """Give the inputs of the programs that follow. The first time it waits for the runner.
+
+        Raises:
+            RunnerGone: the runner died.
+        """
+        if not self._is_ready:
+            self._receive()
+            self._is_ready = True
         self._send(PROBLEM, pickle.dumps(inputs))
 
     def run(self, run: Run, deadline: float) -> Generator[tuple[bytes, bytes], None, None]:
