@@ -38,6 +38,7 @@ from hm_tasks.execution.reference import Reference
 from hm_tasks.execution.watch import Allowed, Spent, Tests
 
 LOOK_SECONDS = 1.0  # how often a runner that says nothing is looked at
+READY_SECONDS = 300.0  # that it may take to load and isolate itself, on a busy machine
 STOP_SECONDS = 30.0  # that it may take to end a program
 LEFTOVER_SECONDS = 5.0  # that its processes may take to end with it
 
@@ -74,11 +75,21 @@ class Runner:
         self._requests = self._process.stdin.fileno()
         self._answers = self._process.stdout.fileno()
         write_frame(self._requests, SETTINGS, pickle.dumps((level, self._scratch, limits, hidden)))
+        self._is_ready = False
 
     def set_inputs(
         self, inputs: Mapping[str, list], allowed: Mapping[str, Allowed] | None = None
     ) -> None:
-        """Give the inputs of the programs that follow, and the time that they may take."""
+        """Give the inputs of the programs that follow, and the time that they may take.
+
+        The first time it waits for the runner to be ready.
+
+        Raises:
+            RunnerGone: the runner died.
+        """
+        if not self._is_ready:
+            self._receive(READY_SECONDS, RunnerGone)
+            self._is_ready = True
         self._send(PROBLEM, pickle.dumps((inputs, allowed or {})))
 
     def run(

@@ -185,6 +185,7 @@ def main() -> None:
         os.dup2(quiet, descriptor)
     runner = Runner(requests, answers)
     os.dup2(quiet, 2)  # what goes wrong before is for the judge to read
+    write_frame(answers, END)  # it is ready, and time counts from now on
     runner.serve()
 
 
