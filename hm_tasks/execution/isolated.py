@@ -51,10 +51,18 @@ class NotCleaned(RuntimeError):
     """A program left something behind that cannot be removed; the runner has ended for it."""
 
 
+def make_run_folder(folder: str) -> None:
+    """Make the folder of a run, if it is not there, and let programs reach their folders in it."""
+    os.makedirs(folder, exist_ok=True)
+    if os.stat(folder).st_mode & 0o711 != 0o711:
+        os.chmod(folder, 0o711)  # programs run as a user of their own
+
+
 class Runner:
     """The isolated process that runs programs for this judge, in a scratch folder inside `folder`."""
 
     def __init__(self, level: str, limits: Limits, hidden: Sequence[str], folder: str) -> None:
+        make_run_folder(folder)  # a program without isolation may have taken it away
         self._scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
         environment = clean_environment(self._scratch)
         root = str(Path(__file__).parents[2])

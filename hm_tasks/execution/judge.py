@@ -40,7 +40,13 @@ from hm_tasks.execution.frames import (
     write_frame,
 )
 from hm_tasks.execution.held import Held, hold
-from hm_tasks.execution.isolated import LEFTOVER_SECONDS, NotCleaned, Runner, RunnerGone
+from hm_tasks.execution.isolated import (
+    LEFTOVER_SECONDS,
+    NotCleaned,
+    Runner,
+    RunnerGone,
+    make_run_folder,
+)
 from hm_tasks.execution.isolation import IsolationError, Limits, end_with_parent
 from hm_tasks.execution.isolation.leftovers import remove
 from hm_tasks.execution.limited import BeyondLimits
@@ -86,6 +92,7 @@ class Judge:
         self._behind = behind
         self._settings = (level, limits, hidden, folder)
         self._store = Store()
+        make_run_folder(folder)
         self._lock = os.open(os.path.join(folder, "alone"), os.O_RDWR | os.O_CREAT, 0o600)
         self._runner = Runner(*self._settings)
         self._held: Held | None = None

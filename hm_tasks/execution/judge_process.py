@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 from hm_tasks.execution.frames import SETTINGS, Closed, read_frame, write_frame
-from hm_tasks.execution.isolated import LEFTOVER_SECONDS
+from hm_tasks.execution.isolated import LEFTOVER_SECONDS, make_run_folder
 from hm_tasks.execution.isolation.answers import paths_with_answers
 from hm_tasks.execution.isolation.leftovers import remove
 from hm_tasks.execution.isolation.limits import HASH_SEED, Limits
@@ -109,7 +109,7 @@ class LocalExecutor:
                 raise RuntimeError("This scorer has ended.")
             if self._folder is None:
                 self._folder = tempfile.mkdtemp(prefix="hm-scoring-")
-                os.chmod(self._folder, 0o711)  # programs run as a user of their own
+                make_run_folder(self._folder)
             judge = JudgeProcess(self.level, self._folder, behind)
             self._judges.append(judge)
             return judge

@@ -106,6 +106,11 @@ GONE = {
         here = posix.getcwd(); posix.rmdir(here)
         posix.symlink({precious!r}, here)
         """,
+    "removes the folder of the run": """
+        here = posix.getcwd(); above = here.rpartition('/')[0]
+        posix.rmdir(here); posix.unlink(above + '/alone'); posix.rmdir(above)
+        """,
+    "takes all permissions from the folder of the run": "posix.chmod('..', 0)",
     "puts another one in its place": "here = posix.getcwd(); posix.rmdir(here); posix.mkdir(here)",
     "puts a file in its place": "here = posix.getcwd(); posix.rmdir(here); io.open(here, 'w').close()",
 }
