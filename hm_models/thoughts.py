@@ -132,12 +132,18 @@ def begun_by(prompt: object, known: Sequence[Marks] = KNOWN) -> Marks | None:
 def begins_again(
     text: str, start: int, known: Sequence[Marks], blocks: Sequence[Block] | None = None
 ) -> tuple[int, Marks] | None:
-    """Where, from `start` on, a thought begins on a line of its own and outside of code."""
+    """Where, from `start` on, a thought begins on a line of its own and outside of code.
+
+    Args:
+        blocks: where there is code; None for a text that goes on, whose last block may be closed yet.
+    """
     for found in _line_begins(tuple(known)).finditer(text, start):
         at, after = found.start("begin"), text[found.end() : found.end() + 1]
-        if after and after in _QUOTES:
+        if (
+            (after in _QUOTES) if after else blocks is None
+        ):  # what stands behind it is not known yet
             continue
-        if not _within(at, _blocks(text) if blocks is None else blocks):
+        if not _within(at, _blocks(text, goes_on=True) if blocks is None else blocks):
             return at, next(marks for marks in known if marks.begin == found["begin"])
     return None
 
@@ -201,8 +207,8 @@ def _orphan_end(text: str, known: Sequence[Marks], blocks: Sequence[Block]) -> i
     return None
 
 
-def _blocks(text: str) -> list[Block]:
-    """Where there are blocks of code that are closed again."""
+def _blocks(text: str, goes_on: bool = False) -> list[Block]:
+    """Where there are blocks of code that are closed again, or may be."""
     blocks, opened = [], None
     for fence in _FENCE.finditer(text):
         if opened is None or fence["info"].strip():  # the one before was never closed
@@ -210,6 +216,8 @@ def _blocks(text: str) -> list[Block]:
         elif fence["fence"].startswith(opened["fence"]):
             blocks.append((opened.start(), fence.end()))
             opened = None
+    if goes_on and opened is not None:
+        blocks.append((opened.start(), len(text)))
     return blocks
 
 

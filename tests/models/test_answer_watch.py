@@ -143,6 +143,13 @@ def test_a_thought_that_the_prompt_has_ended_is_over():
     assert (said, unsaid) == (None, len(" no"))
 
 
+def test_a_program_that_speaks_of_thoughts_while_it_is_written_is_not_taken_for_one():
+    program = '```python\ndef f():\n    """\n    <think>\n    a\n    </think>\n    """\n```'
+    said, unsaid = listen(f"Hm.\n</think>\n{program} STOP no", BEGUN)
+    assert said.text[slice(*said.facts["answer"])] == f"\n{program} "
+    assert unsaid == len(" no")
+
+
 SOLUTION = ("<end_of_solution>", "\nProblem:")
 FORM = "<begin_of_slow_thought>\n"
 
