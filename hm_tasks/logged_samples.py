@@ -72,10 +72,15 @@ def logged(line: dict[str, Any]) -> Logged:
     return Logged(
         question=str(doc.get("task_id", line["doc_id"])),
         entry_point=str(doc.get("entry_point", "")),
-        prompt=line["arguments"]["gen_args_0"]["arg_0"],
+        prompt=_prompt(line["arguments"]["gen_args_0"]["arg_0"]),
         texts=[str(text) for text in texts],
         verdicts=[Verdict(**record) for record in records if record] if ours else [],
     )
+
+
+def _prompt(logged: Any) -> str:
+    # The harness logs turns that it sent to an endpoint as a list with their JSON.
+    return str(logged[0]) if isinstance(logged, list) and len(logged) == 1 else str(logged)
 
 
 def _record(text: Any) -> dict[str, Any] | None:
