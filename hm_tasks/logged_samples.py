@@ -76,10 +76,15 @@ def logged(line: dict[str, Any]) -> Logged:
     return Logged(
         question=str(doc.get("task_id", line["doc_id"])),
         entry_point=str(doc.get("entry_point", "")),
-        prompt=str(line["arguments"]["gen_args_0"]["arg_0"]),
+        prompt=_prompt(line["arguments"]["gen_args_0"]["arg_0"]),
         texts=[str(text) for text in texts],
         verdicts=verdicts_of(line["filtered_resps"][0]),
     )
+
+
+def _prompt(logged: Any) -> str:
+    # The harness logs turns that it sent to an endpoint as a list with their JSON.
+    return str(logged[0]) if isinstance(logged, list) and len(logged) == 1 else str(logged)
 
 
 def verdicts_of(found: Any) -> list[Verdict]:

@@ -95,6 +95,8 @@ def of_request(arguments: Any) -> dict[str, Any]:
     except (KeyError, TypeError, AttributeError):
         return {}
     found: dict[str, Any] = {}
+    if isinstance(prompt, list) and len(prompt) == 1:  # turns for an endpoint, as JSON
+        prompt = prompt[0]
     if isinstance(prompt, str):
         found["prompt_sha256"] = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
     if asked := sampling(_mapping(kwargs)):

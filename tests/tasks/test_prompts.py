@@ -187,3 +187,19 @@ def test_a_system_instruction_that_completion_prompts_have_no_place_for_is_said(
     loaded.note_samples(loaded.instances)
     assert loaded.dump_config()["metadata"]["prompts"]["system"] == "left out"
     assert "--system_instruction was left out" in caplog.text
+
+
+def test_turns_that_an_endpoint_was_sent_are_read_from_the_harnesss_log():
+    from hm_tasks.curation.provenance import of_request
+    from hm_tasks.logged_samples import logged
+
+    arguments = {"gen_args_0": {"arg_0": ['[{"role": "user"}]'], "arg_1": {}}}
+    line = {
+        "doc_id": 1,
+        "doc": {},
+        "resps": [["a"]],
+        "filtered_resps": ["a"],
+        "arguments": arguments,
+    }
+    assert logged(line).prompt == '[{"role": "user"}]'
+    assert len(of_request(arguments)["prompt_sha256"]) == 64
