@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-MOST_SECONDS = 7.0
+# For a sweep to end; for its worker processes, whose end it waits for.
+MOST_SECONDS, WORKER_SECONDS = 8.0, 4.0
 
 
 class Terminated(KeyboardInterrupt):
@@ -37,7 +38,7 @@ def ending_in_order() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)  # an end that is on its way is not begun again
-        kill_soon()
+        kill_soon(MOST_SECONDS)
         raise Terminated(number)
 
     for number, handler in before.items():
@@ -50,7 +51,7 @@ def ending_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def kill_soon(seconds: float = MOST_SECONDS) -> None:
+def kill_soon(seconds: float) -> None:
     """Kill this process after these seconds, should it still be there."""
 
     def kill() -> None:

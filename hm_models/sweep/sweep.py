@@ -152,8 +152,11 @@ class Sweep:
                 return sum(each.result() for each in working)
             except BaseException:
                 queue.clear()
-                for runner in runners:  # which ends what they are at
-                    runner.close()
+                with ThreadPoolExecutor(
+                    len(runners)
+                ) as ending:  # all at once: none waits for another
+                    for runner in runners:  # which ends what they are at
+                        ending.submit(runner.close)
                 raise
 
     def _run(self, point: Point, runner: Runner, total: int, started: float, width: int) -> bool:

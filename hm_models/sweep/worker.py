@@ -21,7 +21,7 @@ def main() -> None:
     """Run what is asked for until nothing more is."""
     from lm_eval.utils import setup_logging
 
-    from hm_models.sweep.ending import kill_soon
+    from hm_models.sweep.ending import WORKER_SECONDS, kill_soon
     from hm_models.sweep.live import LiveModel
     from hm_models.sweep.once import once_for_all
     from hm_models.sweep.run import run_point
@@ -36,8 +36,8 @@ def main() -> None:
             asked.put(line)
         asked.put(None)
         if busy.is_set():
+            kill_soon(WORKER_SECONDS)
             os.kill(os.getpid(), signal.SIGINT)
-            kill_soon()
 
     with os.fdopen(int(sys.argv[1]), "w") as answers, once_for_all(), LiveModel() as live:
         os.set_inheritable(

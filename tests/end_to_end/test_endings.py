@@ -93,7 +93,8 @@ def test_a_sweep_that_is_ended_leaves_nobody_behind_and_keeps_what_is_done(
     others = process.children(recursive=True)
     assert bool(others) >= devices
     process.send_signal(number)
-    assert process.wait(60) in (128 + number, -number)
+    # A machine that is too busy for an end in order kills what is left after some seconds.
+    assert process.wait(60) in (128 + number, -number, -signal.SIGKILL)
     assert gone_soon(others)
     assert kept(tmp_path) > 0
     with Manifest.open(tmp_path / "out") as manifest:  # which nobody holds any more
@@ -107,7 +108,7 @@ def test_nohup_keeps_a_sweep_alive(monkeypatch):
     try:
         with ending_in_order():
             os.kill(os.getpid(), signal.SIGHUP)
-        monkeypatch.setattr("hm_models.sweep.ending.kill_soon", lambda: None)
+        monkeypatch.setattr("hm_models.sweep.ending.kill_soon", lambda seconds: None)
         with pytest.raises(Terminated, match="SIGTERM"), ending_in_order():
             signal.raise_signal(signal.SIGTERM)
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -191,5 +192,5 @@ def test_a_sweep_on_vllm_that_is_ended_leaves_no_engine(tmp_path, number):
     others = process.children(recursive=True)
     assert others
     process.send_signal(number)
-    assert process.wait(60) in (128 + number, -number)
+    assert process.wait(60) in (128 + number, -number, -signal.SIGKILL)
     assert gone_soon(others)
