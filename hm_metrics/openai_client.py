@@ -15,68 +15,27 @@ not asked again. Judges, rewriters and embedders are all asked here; `openai_htt
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
 import os
-import queue
 import threading
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from hm_metrics.openai_failures import (
-    ALONE,
-    HOPELESS,
-    REFUSED,
-    RETRY,
-    UNUSABLE,
-    BadAnswer,
-    Unreadable,
-    diagnose,
-)
-from hm_metrics.retry_queue import RetryQueue, backoff
+from hm_metrics.openai_failures import BadAnswer, Failure, Unreadable
+from hm_metrics.openai_run import Call, Run
 from hm_models.secrets import Secrets, public_url
-
-if TYPE_CHECKING:
-    from hm_metrics.openai_http import Client
 
 OPENAI_URL = "https://api.openai.com/v1"
 # What people copy from a manual where the address before it is meant.
 ENDS = ("/chat/completions", "/completions", "/embeddings")
-LONGEST_RETRY_AFTER_S = 120.0  # what a server may ask for; beyond that the run ends
-UNUSABLE_ATTEMPTS = 3  # of a call whose answers cannot be used: the same comes again
-UNUSABLE_CALLS = 64  # given up so, without one success: the endpoint serves nobody
-# Such as a wrong key, in a row, by an endpoint that has served others: then it serves nobody any more.
-HOPELESS_IN_A_ROW = 3
 T = TypeVar("T")
-Call = Callable[["Client"], Awaitable[T]]
 
-__all__ = ["BadAnswer", "Endpoint", "EndpointError", "Failure", "Unreadable"]
+__all__ = ["BadAnswer", "Call", "Endpoint", "EndpointError", "Failure", "Unreadable"]
 
 
 class EndpointError(ValueError):
     """An endpoint that cannot be asked at all: no address, or OpenAI's own without a key."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Failure:
-    """Why a call gave nothing.
-
-    Attributes:
-        what: the same for every failure of its sort, to count by (`answered 500`, `no answer in time`).
-        reason: in words, for the user.
-        attempts: how often it was asked for; 0 where others had shown that it is no use.
-        refused: the endpoint will never answer this call (a bad request), whatever is tried.
-        hopeless: others met, or would meet, the same: it will answer no call.
-    """
-
-    what: str
-    reason: str
-    attempts: int
-    refused: bool
-    hopeless: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +136,7 @@ class Endpoint:
             EndpointError: the endpoint cannot be asked at all.
             Exception: a call raised what is not the endpoint's doing.
         """
-        run = _Run(self, self.key(), calls)
+        run = Run(self, self.key(), calls)
         # A loop of its own: the caller may be inside one already, as notebooks are.
         thread = threading.Thread(target=run.work, name="openai-calls", daemon=True)
         thread.start()
@@ -190,125 +149,3 @@ class Endpoint:
         finally:
             run.stop()
             thread.join()
-
-
-class _Run:
-    """One run of an endpoint over its calls, in a thread of its own."""
-
-    def __init__(self, endpoint: Endpoint, key: str, calls: Sequence[Call[Any]]) -> None:
-        self.results: queue.SimpleQueue = queue.SimpleQueue()
-        self._endpoint, self._key, self._calls = endpoint, key, calls
-        self._task: asyncio.Task | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopped = False
-        self._successes = 0
-        self._first: dict[
-            int, tuple[int, float]
-        ] = {}  # successes before a call's first try, its time
-        self._in_flight: dict[int, float] = {}  # since when
-        self._secrets = endpoint.secrets
-        self._unusable: Counter[int] = Counter()  # answers of each call
-        self._given_up = 0  # calls, for such answers
-        self._hopeless_in_a_row = 0
-        self._last: dict[int, Failure] = {}  # of calls that are to be asked again
-        self._hopeless: Failure | None = None  # why nothing more is asked
-
-    def work(self) -> None:
-        """Make all calls; every result, or else the error that ended it, goes into `results`."""
-        try:
-            asyncio.run(self._main())
-        except asyncio.CancelledError:
-            pass
-        except BaseException as error:
-            self.results.put(error)
-
-    def stop(self) -> None:
-        """End what is in flight; from any thread, at any time."""
-        self._stopped = True
-        if self._task is not None and self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has ended by itself
-                self._loop.call_soon_threadsafe(self._task.cancel)
-
-    async def _main(self) -> None:
-        from hm_metrics.openai_http import Client
-
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        if self._stopped:
-            return
-        endpoint = self._endpoint
-        waiting = RetryQueue(len(self._calls), limits_in_a_row=max(2, endpoint.concurrency // 2))
-        async with Client(
-            endpoint.url, self._key, endpoint.timeout_s, endpoint.concurrency
-        ) as client:
-            workers = range(min(endpoint.concurrency, len(self._calls)))
-            await asyncio.gather(*(self._worker(client, waiting) for _ in workers))
-
-    async def _worker(self, client: Client, waiting: RetryQueue) -> None:
-        while (turn := await waiting.next()) is not None:
-            index, attempt = turn
-            now = asyncio.get_running_loop().time()
-            self._first.setdefault(index, (self._successes, now))
-            if self._hopeless:
-                # Where the endpoint did not say so, what a call met itself says more.
-                known = {} if self._hopeless.hopeless else self._last
-                failure = known.get(index, self._hopeless)
-                failure = dataclasses.replace(failure, attempts=attempt - 1, hopeless=True)
-                self._end(waiting, index, failure)
-                continue
-            self._in_flight[index] = now
-            try:
-                # That of the HTTP library starts anew with every byte; this one does not.
-                result = await asyncio.wait_for(
-                    self._calls[index](client), self._endpoint.timeout_s
-                )
-            except Exception as error:
-                self._failed(waiting, index, attempt, error)
-            else:
-                self._successes += 1
-                self._hopeless_in_a_row = 0
-                self._end(waiting, index, result)
-
-    def _nobody_is_served(self, index: int) -> bool:
-        """Whether no call succeeded since this one's first try, and none may yet, which takes long."""
-        successes, begin = self._first[index]
-        now = asyncio.get_running_loop().time()
-        waits = (now - since for call, since in self._in_flight.items() if call != index)
-        return self._successes == successes and max(waits, default=0.0) <= (now - begin) / 2
-
-    def _failed(self, waiting: RetryQueue, index: int, attempt: int, error: Exception) -> None:
-        found = diagnose(error, self._secrets)
-        if found is None:
-            raise error
-        endpoint, kind, reason = self._endpoint, found.kind, found.reason
-        wait = found.retry_after
-        if wait is None:
-            wait = backoff(attempt, endpoint.first_wait_s, endpoint.longest_wait_s)
-        elif wait > LONGEST_RETRY_AFTER_S:
-            kind, reason = HOPELESS, f"{reason} It asks to wait {wait:.0f} s, which is too long."
-        self._hopeless_in_a_row += kind == HOPELESS
-        if kind == HOPELESS and self._successes and self._hopeless_in_a_row < HOPELESS_IN_A_ROW:
-            kind = ALONE
-        failure = Failure(
-            found.what, reason, attempt, refused=kind == REFUSED, hopeless=kind == HOPELESS
-        )
-        self._unusable[index] += kind == UNUSABLE
-        if kind in (RETRY, UNUSABLE):
-            if attempt < endpoint.attempts and self._unusable[index] < UNUSABLE_ATTEMPTS:
-                self._last[index] = failure
-                self._in_flight.pop(index, None)
-                waiting.again(index, attempt, wait, found.limited)
-                return
-            self._given_up += kind == UNUSABLE
-            if kind == UNUSABLE and (self._successes or self._given_up < UNUSABLE_CALLS):
-                pass  # one odd answer says nothing about the others
-            elif self._nobody_is_served(index):
-                kind = HOPELESS
-        if kind == HOPELESS:
-            self._hopeless = failure
-            waiting.hurry()
-        self._end(waiting, index, failure)
-
-    def _end(self, waiting: RetryQueue, index: int, outcome: object) -> None:
-        self._in_flight.pop(index, None)
-        self.results.put((index, outcome))
-        waiting.done(succeeded=not isinstance(outcome, Failure))

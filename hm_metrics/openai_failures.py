@@ -59,6 +59,25 @@ class Refusal(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why a call gave nothing.
+
+    Attributes:
+        what: the same for every failure of its sort, to count by (`answered 500`, `no answer in time`).
+        reason: in words, for the user.
+        attempts: how often it was asked for; 0 where others had shown that it is no use.
+        refused: the endpoint will never answer this call (a bad request), whatever is tried.
+        hopeless: others met, or would meet, the same: it will answer no call.
+    """
+
+    what: str
+    reason: str
+    attempts: int
+    refused: bool
+    hopeless: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Diagnosis:
     """What to do about an error.
 
@@ -95,6 +114,8 @@ def diagnose(error: Exception, secrets: Secrets) -> Diagnosis | None:
             f"The endpoint cannot be reached or broke off its answer ({words.removesuffix('.')})."
         )
         return Diagnosis(RETRY, "no connection", reason)
+    if isinstance(error, (httpx.InvalidURL, UnicodeError)):  # a host's name that no resolver takes
+        return Diagnosis(HOPELESS, "no request", f"The request cannot be sent: {words}")
     if isinstance(error, BadAnswer):
         reason = f"The endpoint's answer cannot be used: {words}"
         kind = UNUSABLE if isinstance(error, Unreadable) else RETRY

@@ -82,6 +82,18 @@ def test_what_is_no_address_is_refused_before_anything_is_sent(url):
         list(Client(url).run([asking()]))
 
 
+@pytest.mark.parametrize("url", ["http://a..b/v1", f"http://{'a' * 70}.example/v1"])
+def test_a_host_that_no_resolver_takes_is_a_sentence(url):
+    assert "cannot be" in one(url).reason
+
+
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_a_sentence(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "gopher://me:hunter22@proxy:1")
+    found = one("http://host.example/v1")
+    assert "No request can be sent" in found.reason
+    assert "hunter22" not in found.reason
+
+
 def test_a_key_that_no_header_can_hold_is_refused_without_being_shown(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-one\nsk-two")
     with pytest.raises(EndpointError, match="no key has") as caught:
