@@ -297,7 +297,7 @@ HOSTILE = (
     ),
     Attack(
         "patches modules of the checker",
-        ENDED,
+        WRONG,  # ours are not found in sys.modules
         """
         import sys
         def f(x):
