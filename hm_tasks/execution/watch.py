@@ -21,8 +21,9 @@ from hm_tasks.execution.program import WALL_FACTOR
 # What a run may take on the wall beyond its budget while it computes next to nothing: less than this
 # part of the time, which a machine that is merely busy gives to anything that wants to compute.
 IDLE_SECONDS, IDLE_SHARE = 10.0, 1 / 20
-# Beyond a test's limit: its own timer comes first, and its message is read a moment later.
-GRACE_SECONDS = 0.25
+# Beyond a test's limit, of computing and on the wall: its own timers come first, and its messages are
+# read a moment later.
+GRACE_SECONDS, WALL_GRACE_SECONDS = 0.25, 2.0
 # Of the whole: the kernel ends the process there by whole seconds (RLIMIT_CPU).
 BUDGET_GRACE_SECONDS = 3.0
 
@@ -123,10 +124,10 @@ class Watch:
         tests = self._allowed.tests
         if tests is not None and self._test >= 0:
             # After its last output it has nothing more to do.
-            limit = GRACE_SECONDS + (tests[self._test] if self._test < len(tests) else 0.0)
+            limit = tests[self._test] if self._test < len(tests) else 0.0
             left += [
-                limit - (cpu - self._cpu_then),
-                limit * WALL_FACTOR - (self._wall() - self._wall_then),
+                limit + GRACE_SECONDS - (cpu - self._cpu_then),
+                limit * WALL_FACTOR + WALL_GRACE_SECONDS - (self._wall() - self._wall_then),
             ]
         return min(left)
 
