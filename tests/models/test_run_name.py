@@ -124,3 +124,23 @@ def test_results_that_nobody_can_read_are_left_alone(tmp_path):
     (tmp_path / "b--i--alpha1" / "results_x.json").write_text("[" * 100_000)
     assert name_in(tmp_path, "base=b,instruct=i,alpha=1") != "b--i--alpha1"
     assert name_in(tmp_path, "pretrained=gpt2") is None
+
+
+def test_the_harness_writes_two_merges_of_one_name_into_two_folders(tmp_path):
+    from lm_eval.loggers.evaluation_tracker import EvaluationTracker
+
+    def saved(arguments):
+        tracker = EvaluationTracker(output_path=str(tmp_path))
+        tracker.general_config_tracker.log_experiment_args(
+            "hm-merged", arguments, None, None, False
+        )
+        tracker.save_results_aggregated({"config": {"model_args": arguments}, "results": {}})
+        tracker.save_results_samples("words", [])
+        return {file.parent.name for file in tmp_path.rglob(f"samples_words_{tracker.date_id}*")}
+
+    one = {"base": "a/base", "instruct": "a/it", "alpha": 0.7}
+    other = {"base": "b/base", "instruct": "b/it", "alpha": 0.7}
+    first, second = saved(one), saved(other)
+    assert first == {"base--it--alpha0.7"}
+    assert first != second
+    assert (saved(one), saved(other)) == (first, second)
