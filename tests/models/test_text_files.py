@@ -11,11 +11,14 @@ import pytest
 
 from hm_models.text_files import (
     TextFileError,
+    is_own,
+    json_at,
     json_lines,
     lines_of,
     parse_json,
     read_json,
     read_text,
+    write_pieces,
     write_text,
 )
 
@@ -93,3 +96,63 @@ def test_the_locale_changes_nothing(tmp_path):
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     subprocess.run([sys.executable, "-c", code, file], env=environment, check=True)
     assert file.read_bytes() == "\u00e9\u2028".encode()
+
+
+def test_lines_that_are_no_json_can_be_left_out_by_name(tmp_path):
+    file = tmp_path / "odd.jsonl"
+    file.write_bytes(b'{"a": 1}\n\xff\n{\n' + b"[" * 100_000 + b'\n{"a": 2}\n{"a": "cu')
+    bad = []
+    assert [line.number for line in json_lines(file, bad)] == [1, 5]
+    assert [sentence.split(":")[0].split(", ")[1] for sentence in bad] == [
+        "line 2",
+        "line 3",
+        "line 4",
+        "line 6",
+    ]
+    assert "is cut off" in bad[3]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_line_is_found_again_where_it_began(tmp_path, packed):
+    file = tmp_path / "some.jsonl"
+    content = "".join(f'{{"text": "{n}\u2028é"}}\n\n' for n in range(5)).encode()
+    file.write_bytes(gzip.compress(content) if packed else content)
+    lines = list(json_lines(file))
+    found = json_at(file, [line.offset for line in reversed(lines)])
+    assert found == [line.value for line in reversed(lines)]
+
+
+def test_a_text_in_pieces_is_written_whole_or_not_at_all(tmp_path):
+    file = tmp_path / "page.html"
+    write_pieces(file, ["é", "\n", "\u2028"])
+    assert file.read_bytes() == "é\n\u2028".encode()
+
+    def broken():
+        yield "half"
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        write_pieces(file, broken())
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert file.read_bytes() == "é\n\u2028".encode()
+
+
+def test_an_endless_line_is_named_before_it_fills_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("hm_models.text_files.LONGEST", 1000)
+    file = tmp_path / "long.jsonl"
+    file.write_bytes(gzip.compress(b"[" + b"0," * 10_000_000))
+    with pytest.raises(TextFileError, match="line 1: is longer than"):
+        list(json_lines(file))
+    with pytest.raises(TextFileError, match="is longer than"):
+        read_text(file)
+
+
+def test_links_out_of_a_folder_are_not_its_own(tmp_path):
+    folder, outside = tmp_path / "folder", tmp_path / "outside.txt"
+    folder.mkdir()
+    outside.write_text("secret")
+    (folder / "own.txt").write_text("mine")
+    for name, target in (("in", folder / "own.txt"), ("out", outside), ("null", "/dev/null")):
+        (folder / name).symlink_to(target)
+    own = [path.name for path in sorted(folder.iterdir()) if is_own(path, folder)]
+    assert own == ["in", "own.txt"]
