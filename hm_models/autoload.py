@@ -19,7 +19,7 @@ EXTENSIONS = {
     "lm_eval.tasks.manager": ("add_task_folder",),
     "lm_eval.api.metrics": ("add_metrics",),
     "lm_eval.api.model": ("keep_answers_apart",),
-    "lm_eval.evaluator": ("introduce_models", "hide_secrets_in_results"),
+    "lm_eval.evaluator": ("introduce_models", "hide_secrets_in_results", "keep_records"),
     "lm_eval.models.api_models": ("give_seeds",),
     "lm_eval.models.vllm_causallms": ("give_replicas_seeds",),
     "lm_eval.api.task": ("shape_requests",),

@@ -11,7 +11,8 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 "$root/scripts/setup.sh"
 bin=$root/.venv/bin
-"$bin/python" -c 'import pytest' 2>/dev/null ||
-    "$bin/python" -m pip --disable-pip-version-check install --quiet 'pytest>=8.0'
+# tenacity is what the harness's endpoint models need beside what is there (its extra `api`).
+"$bin/python" -c 'import pytest, tenacity' 2>/dev/null ||
+    "$bin/python" -m pip --disable-pip-version-check install --quiet 'pytest>=8.0' tenacity
 cd "$root"
 HF_HUB_OFFLINE=1 exec "$bin/python" -m pytest "$@"
