@@ -172,7 +172,7 @@ def test_an_idle_alpha_is_remarked_and_changes_nothing(base, instruct, method):
     assert [f"{method} has no way between two models" in remark for remark in remarks] == [True]
 
 
-@pytest.mark.parametrize("method", FIXED.keys() - IDLE.keys() | RANDOM.keys())
+@pytest.mark.parametrize("method", sorted(FIXED.keys() - IDLE.keys() | RANDOM.keys()))
 def test_an_alpha_that_counts_changes_tensors_and_fingerprint_and_is_not_remarked(
     base, instruct, method
 ):
