@@ -109,12 +109,16 @@ def _forget(package: str) -> None:
         del sys.modules[name]
 
 
+def _main() -> None:
+    """In place of evalplus's, from which all of evalplus could be reached."""
+
+
 def look_alike(dataset: str) -> None:
     """Let this process, a fork that is to run a program, look like evalplus's."""
     script = os.path.join(os.path.dirname(sys.executable), COMMAND)
     sys.argv = [script, "--dataset", dataset, "--samples", "samples.jsonl"]
     main: Any = types.ModuleType("__main__")
-    main.__file__, main.sys = script, sys
+    main.__file__, main.sys, main.main = script, sys, _main
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
     # A worker of the pool, and the process that it has started.
     worker = multiprocessing.get_context("fork").Process()

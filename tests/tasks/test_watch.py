@@ -47,7 +47,7 @@ LATE = {
     + "import os\ndef f(x):\n    for _ in range(6):\n        compute(0.5)\n"
     "        for number in range(3, 64):\n            try: os.write(number, b'L' + bytes(8))\n"
     "            except OSError: pass\n    return x + 1\n",
-    "sleeps": OFF + "def f(x):\n    time.sleep(6); return x + 1\n",
+    "sleeps": OFF + "def f(x):\n    time.sleep(20); return x + 1\n",
     "stops itself": "import os, signal\nfrom ctypes import CDLL\n"
     "def f(x):\n    CDLL(None).kill(CDLL(None).getpid(), 19); return x + 1\n",
 }

@@ -147,8 +147,9 @@ BROKEN = {
     "never ends": ("while True: pass", FAIL, "base test 1: out of time"),
     "a thread never ends": (
         "import threading\ndef f():\n    while True: pass\nthreading.Thread(target=f).start()",
-        FAIL,
-        "base test 1: out of time",
+        # By its own timer or by the clock beside it: which comes first is chance.
+        (FAIL, TIMEOUT),
+        "out of time",
     ),
     "prints without end": ("while True: print('x' * 9999)", FAIL, "base test 1 raised OSError"),
     "ends its process unflushed": (
@@ -170,7 +171,7 @@ BROKEN = {
 def test_a_broken_program_fails_for_its_own_reason_and_the_next_one_passes(scorer, way):
     program, status, reason = BROKEN[way]
     verdict = judged(scorer, program)
-    assert verdict.base_status == status
+    assert verdict.base_status in (status if isinstance(status, tuple) else (status,))
     assert reason in verdict.reason
     assert judged(scorer, READERS["input"] + f"  # after: {way}").base_status == PASS
 
