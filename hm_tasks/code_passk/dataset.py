@@ -143,7 +143,14 @@ def problem_of(record: dict[str, Any], where: str, oracle: str, digest: str) -> 
         )
     if missing := [field for field in FIELDS if field not in record]:
         raise DatasetError(f"{where}: the field {missing[0]!r} is missing.")
-    inputs = {kind: record[kind] for kind in ("base_input", "plus_input")}
+    # MBPP+ v0.2.0 has an empty object for no extra tests (Mbpp/793).
+    inputs = {kind: record[kind] or [] for kind in ("base_input", "plus_input")}
+    for kind, found in inputs.items():
+        if not isinstance(found, list):
+            raise DatasetError(
+                f"{where}: the field {kind!r} is a {type(found).__name__}, not a list with the "
+                "arguments of each test."
+            )
     if oracle == "mbpp":
         # JSON has no tuples, sets or complex numbers; evalplus knows which problems need them.
         from evalplus.data.mbpp import mbpp_deserialize_inputs

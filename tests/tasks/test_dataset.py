@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from hm_tasks.code_passk.dataset import DatasetError, Source, load_problems
+from hm_tasks.execution.pool import check_all
+from hm_tasks.execution.problem import PASS
 
 RECORD = {
     "task_id": "Mine/1",
@@ -61,6 +63,21 @@ def test_an_override_that_names_nothing_is_an_error_not_a_download(tmp_path, mon
 def test_a_damaged_line_is_named_by_its_number(tmp_path):
     (tmp_path / "problems.jsonl").write_text(json.dumps(RECORD) + "\n{broken\n")
     with pytest.raises(DatasetError, match="line 2: no JSON"):
+        load_problems(Source(file="problems.jsonl"), tmp_path)
+
+
+def test_an_empty_object_is_no_tests_as_in_mbpp_plus(tmp_path):
+    write(tmp_path, RECORD | {"plus_input": {}})
+    (problem,), _ = load_problems(Source(file="problems.jsonl"), tmp_path)
+    assert problem.plus_input == []
+    ((verdict,),) = check_all([(problem, [problem.canonical_solution])], 1, sanitize=False)
+    assert (verdict.base_status, verdict.plus_status) == (PASS, PASS)
+
+
+@pytest.mark.parametrize("inputs", [{"a": [1]}, "[[1]]", 3])
+def test_inputs_that_are_no_list_are_refused(tmp_path, inputs):
+    write(tmp_path, RECORD | {"base_input": inputs})
+    with pytest.raises(DatasetError, match="line 1: the field 'base_input' is a .*, not a list"):
         load_problems(Source(file="problems.jsonl"), tmp_path)
 
 
