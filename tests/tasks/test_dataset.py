@@ -77,7 +77,7 @@ def test_an_empty_object_is_no_tests_as_in_mbpp_plus(tmp_path):
 @pytest.mark.parametrize("inputs", [{"a": [1]}, "[[1]]", 3])
 def test_inputs_that_are_no_list_are_refused(tmp_path, inputs):
     write(tmp_path, RECORD | {"base_input": inputs})
-    with pytest.raises(DatasetError, match="line 1: the field 'base_input' is a .*, not a list"):
+    with pytest.raises(DatasetError, match=r"line 1: the field 'base_input' is a .*, not a list"):
         load_problems(Source(file="problems.jsonl"), tmp_path)
 
 
