@@ -54,7 +54,8 @@ LISTS = (
     "import glob, sys\ndef f(x):\n"
     "    return any(glob.glob(p + '/lm_eval/tasks/*') for p in sys.path) and x + 1\n",
     "import os, sys\ndef f(x):\n"
-    "    return any(os.listdir(p + '/evalplus') for p in sys.path if os.path.exists(p + '/evalplus'))"
+    "    return any(set(os.listdir(p + '/evalplus')) - {'__init__.py'} for p in sys.path"
+    " if os.path.exists(p + '/evalplus'))"
     " and x + 1\n",
 )
 
@@ -153,3 +154,12 @@ def test_a_cache_around_python_itself_does_not_hide_python(level, monkeypatch):
     except IsolationError as error:
         pytest.skip(str(error))
     assert verdict.base_status == PASS, verdict.reason
+
+
+@pytest.mark.parametrize("level", KERNEL_LEVELS)
+@pytest.mark.parametrize("package", ["evalplus", "lm_eval", "hm_tasks"])
+def test_a_package_that_is_hidden_cannot_be_imported_not_even_empty(level, package):
+    program = f"import {package}\ndef f(x):\n    return x + 1\n"
+    ((verdict,),) = check_all([(PROBLEM, [program])], 1, level, sanitize=False)
+    assert verdict.base_status == FAIL
+    assert "does not load" in verdict.reason

@@ -118,9 +118,15 @@ def _fill(root: str, readable: Sequence[str], hidden: Iterable[str]) -> None:
             os.symlink(f"{root}/{name}", f"{root}/dev/{link}")
     nothing = os.path.join(root, ".nothing")
     os.close(os.open(nothing, os.O_CREAT, 0o444))
+    package = os.path.join(root, ".package")
+    os.mkdir(package, 0o755)
+    os.close(os.open(os.path.join(package, "__init__.py"), os.O_CREAT, 0o000))
     for path in hidden:
         place = root + os.path.realpath(path)
-        if os.path.isdir(place):
+        if os.path.exists(os.path.join(place, "__init__.py")):
+            # An empty folder could be imported, as a namespace; what cannot be read cannot.
+            _mount(package, place, None, _BIND)
+        elif os.path.isdir(place):
             _mount("none", place, "tmpfs", _RDONLY | _NOSUID | _NODEV, "size=4k,mode=755")
         elif os.path.exists(place):
             _mount(nothing, place, None, _BIND)
