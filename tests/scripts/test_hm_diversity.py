@@ -105,7 +105,7 @@ def test_what_is_no_log_is_refused_with_its_line(tmp_path):
     for content, sentence in (
         ("", "holds no samples"),
         ('{"task_id": "a"}', "line 1: not a line of the harness's samples"),
-        ("no json", "line 1: not a line"),
+        ("no json", "line 1: no JSON"),
     ):
         file.write_text(content)
         with pytest.raises(LogError, match=sentence):
