@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from hm_models.text_files import json_lines
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.execution.isolation.prove import choose
 from hm_tasks.execution.judge_process import LocalExecutor
@@ -39,8 +40,8 @@ def jobs_of(samples: Path) -> list:
     problems = {p.task_id: p for p in load_problems(source, Path())[0] if p.task_id != "Mbpp/255"}
     bare = {task: dataclasses.replace(problem, dataset="") for task, problem in problems.items()}
     found = []
-    for line in samples.read_text().splitlines():
-        record = json.loads(line)
+    for line in json_lines(samples):
+        record = line.value
         if (problem := bare.get(record["doc"]["task_id"])) is not None:
             verdicts = [json.loads(text) for text in record["filtered_resps"][0]]
             found += [(problem, program) for program in {v["program"] for v in verdicts}]

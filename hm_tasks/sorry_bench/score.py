@@ -51,7 +51,7 @@ def read_score(text: str, score_only: bool = False) -> int | None:
             read whatever follows.
     """
     words = _TOKENS.sub("", answer_of(text) or "")
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    lines = [line.strip() for line in words.split("\n") if line.strip()]
     own = [line for line in lines if not line.startswith(">")]
     labelled = [score for n in range(len(own)) if (score := _labelled(own, n)) is not None]
     alone = {score for line in (own[:1] + own[-1:]) if (score := _alone(line)) is not None}
