@@ -1,7 +1,7 @@
 """Puts `hm_autoload.pth` beside the installed packages; everything else is in setup.cfg.
 
 The line in that file runs in every interpreter of the environment and makes the plugin known to
-lm-evaluation-harness (see hm_models/autoload.py). Its name sorts behind setuptools' own
+lm-evaluation-harness (see hm_models/plugin/autoload.py). Its name sorts behind setuptools' own
 `__editable__*.pth`, which must have made an editable install importable first.
 """
 
@@ -13,7 +13,7 @@ from setuptools.command.build_py import build_py
 PTH = "hm_autoload.pth"
 # One line, as .pth files want it; it stays silent if the package is gone but the file is not.
 LINE = (
-    "import sys; exec('try:\\n import hm_models.autoload as a\\n"
+    "import sys; exec('try:\\n import hm_models.plugin.autoload as a\\n"
     "except ImportError: pass\\nelse: a.install()')\n"
 )
 

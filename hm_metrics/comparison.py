@@ -26,7 +26,7 @@ from hm_metrics.intervals import (
     resamples,
     unseen,
 )
-from hm_metrics.settling import questions_to_settle, samples_to_settle
+from hm_metrics.power import questions_to_settle, samples_to_settle
 
 __all__ = [
     "Difference",

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hm_metrics.comparison import Difference, holm
+from hm_metrics.estimates import Known, drawn, estimate, interval_of, lead, written
 from hm_metrics.intervals import ITERATIONS, ROUNDING
-from hm_metrics.known import Known, drawn, estimate, interval_of, lead, written
 from hm_metrics.rules import Constraint, Rule
 
 __all__ = ["Constraint", "Known", "Rule", "Selection", "select"]

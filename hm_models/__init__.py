@@ -1,0 +1,21 @@
+"""Merges of two checkpoints as models of lm-evaluation-harness.
+
+from hm_models import MergeRecipe, merged_tensors
+
+for name, tensor in merged_tensors(MergeRecipe(base="B", instruct="I", alpha=0.7)):
+    ...
+"""
+
+from typing import Any
+
+_PUBLIC = {"MergeRecipe": "hm_models.merge.recipe", "merged_tensors": "hm_models.merge.stream"}
+__all__ = ["MergeRecipe", "merged_tensors"]
+
+
+def __getattr__(name: str) -> Any:
+    # Every interpreter of the environment imports this package at its start: torch comes later.
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -20,22 +20,22 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CacheHook, TemplateLM
 
-from hm_models.arguments import RECIPE_ARGUMENTS, backend_side_by_side, take_recipe
-from hm_models.backend_arguments import check_arguments, known_alone
-from hm_models.backends import choose_backend
-from hm_models.calendar_day import day_told, parse_day
-from hm_models.conversation import ask_in_turns
-from hm_models.engine import Engine
+from hm_models.engines.backend_arguments import check_arguments, known_alone
+from hm_models.engines.backends import choose_backend
+from hm_models.engines.engine import Engine
 from hm_models.errors import RecipeError
-from hm_models.front import Front
-from hm_models.places import samples_file
-from hm_models.preflight import MergePlan
-from hm_models.recipe import SIDE_BY_SIDE, MergeRecipe
-from hm_models.sample_key import ModelKey, same_again
-from hm_models.sample_store import SampleStore
-from hm_models.sampling import Sampler, Sampling
-from hm_models.thinking import check_thinking
-from hm_models.turns import NO_SCORES
+from hm_models.files.places import samples_file
+from hm_models.merge.arguments import RECIPE_ARGUMENTS, backend_side_by_side, take_recipe
+from hm_models.merge.plan import MergePlan
+from hm_models.merge.recipe import SIDE_BY_SIDE, MergeRecipe
+from hm_models.merge.schedule import NO_SCORES
+from hm_models.prompts.calendar_day import day_told, parse_day
+from hm_models.prompts.conversation import ask_in_turns
+from hm_models.prompts.tokenizer_source import Front
+from hm_models.samples.key import ModelKey, same_again
+from hm_models.samples.sampling import Sampler, Sampling
+from hm_models.samples.store import SampleStore
+from hm_models.samples.thinking import check_thinking
 
 PROMPT_STYLES = ("auto", "chat", "completion")
 # What the harness asks for its records after a run; not worth the start of an engine.
@@ -49,18 +49,18 @@ class HindsightMerged(LM):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:
-        merge: the merge, see `hm_models.recipe.MergeRecipe`: base, instruct, alpha, base_revision,
+        merge: the merge, see `hm_models.merge.recipe.MergeRecipe`: base, instruct, alpha, base_revision,
             instruct_revision, merge_method, merge_dtype, merge_params, merge_seed.
-        recipe: a mergekit YAML of two models in place of these (`hm_models.mergekit_yaml`).
+        recipe: a mergekit YAML of two models in place of these (`hm_models.merge.mergekit_yaml`).
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
         prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
-        chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.calendar_day`).
+        chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.prompts.calendar_day`).
         arguments: everything else goes to the harness's backend class as it is, once it is known
-            there (`hm_models.backend_arguments`).
+            there (`hm_models.engines.backend_arguments`).
 
     Raises:
         RecipeError, CheckpointError: bad input, before any weight is loaded.
@@ -220,7 +220,7 @@ class HindsightMerged(LM):
         """Bring requests into the model's prompt style, in place, so that logs show what was sent.
 
         A request that knows both styles has `use_prompt_style`; any other prompt becomes, in chat
-        style, the turns of `hm_models.conversation`.
+        style, the turns of `hm_models.prompts.conversation`.
         """
         if self._harness_applies_template:
             return
@@ -264,10 +264,10 @@ class HindsightMerged(LM):
 
     def _sampler(self, lm: Any) -> Sampler:
         if self.backend_name == "hf":
-            from hm_models.sample_hf import sample_hf
+            from hm_models.engines.sample_hf import sample_hf
 
             return sample_hf
-        from hm_models.sample_vllm import sample_replicas, sample_vllm
+        from hm_models.engines.sample_vllm import sample_replicas, sample_vllm
 
         return sample_replicas if lm.data_parallel_size > 1 else sample_vllm
 

@@ -1,109 +1,61 @@
-"""A method's parameters as users write them, and what they come to for one tensor.
-
-A setting is a value, a gradient over depth, or filters by name, as in mergekit's YAML; mergekit itself
-evaluates the latter two. Of several places the nearest counts: one input's own, then what both share,
-then the method's default.
-"""
+"""Settings of tasks that cannot be used, refused before a model is loaded."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, TypeAlias
-
-from hm_models.errors import RecipeError
-from hm_models.methods import BASE, INSTRUCT, Settings, TwoModelMethod
-
-# Settings for both inputs, for the base alone, for the instruct model alone.
-Sources: TypeAlias = tuple[Settings, Settings, Settings]
-
-LAYER = re.compile(r"^(.*?)\.(\d+)\.")
+import math
+from typing import Any
 
 
-def depths(names: list[str]) -> dict[str, float]:
-    """Where each tensor lies between the first layer (0) and the last (1), by its name.
-
-    As in mergekit, tensors outside the layers are at 0, and a single layer is at 1.
-    """
-    layers = {name: LAYER.match(name) for name in names}
-    last: dict[str, int] = {}
-    for match in filter(None, layers.values()):
-        last[match[1]] = max(last.get(match[1], 0), int(match[2]))
-    return {
-        name: (int(match[2]) / last[match[1]] if last[match[1]] else 1.0) if match else 0.0
-        for name, match in layers.items()
-    }
+class ProtocolError(ValueError):
+    """A setting of a task that cannot be used; raised before any model is loaded."""
 
 
-def is_scalar(setting: object) -> bool:
-    """Whether a setting says the same of every tensor."""
-    return isinstance(setting, (bool, int, float, str))
-
-
-def as_settings(given: Settings) -> Settings:
-    """Plain values as mergekit evaluates them. Raises RecipeError for what is no setting."""
-    return {name: v if is_scalar(v) else _compound(name, v) for name, v in given.items()}
-
-
-def _compound(name: str, value: object) -> Any:
-    # Not before one is met: mergekit's configuration takes two seconds to import.
-    from mergekit.config import ParameterSetting
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(ParameterSetting).validate_python(value)
-    except ValidationError:
-        raise RecipeError(
-            f"merge_params: {name}={value!r} is no setting. Expected a value, a list of numbers as a "
-            'gradient over depth, or a list of {"filter": PART, "value": VALUE}.'
-        ) from None
-
-
-def resolve(
-    method: TwoModelMethod, sources: Sources, name: str, depth: float
-) -> tuple[Settings, dict[str, dict[str, Any]]]:
-    """Resolve filters and gradients for the tensor `name`, 0 (first layer) to 1 (last) in depth.
-
-    Returns:
-        Shared parameters by name, and parameters of single inputs by name and input.
+def whole_number(metadata: dict[str, Any], name: str) -> int:
+    """A setting that must be a whole number above 0.
 
     Raises:
-        RecipeError: a value has the wrong type, or no filter matches this tensor.
+        ProtocolError: it is not.
     """
-    shared, base, instruct = sources
-    inputs = {BASE: (base, shared), INSTRUCT: (instruct, shared)}
-    not_base = inputs if method.base_index is None else {INSTRUCT: inputs[INSTRUCT]}
-    values, per_input = {}, {}
-    try:
-        for parameter in method.spec.parameters:
-            scope = parameter.scope.value
-            if scope == "shared":
-                values[parameter.name] = _value(parameter, "both models", (shared,), name, depth)
-            else:
-                per_input[parameter.name] = {
-                    model: _value(parameter, model, places, name, depth)
-                    for model, places in (inputs if scope == "input" else not_base).items()
-                }
-    except (RuntimeError, ValueError) as error:
-        raise RecipeError(
-            f"The parameters of {method.name} do not fit {name}: {' '.join(str(error).split())}"
-        ) from None
-    return values, per_input
+    value = metadata[name]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ProtocolError(f"{name}={value!r}: expected a whole number above 0.")
+    return value
 
 
-def _value(
-    parameter: Any, whose: str, places: tuple[Settings, ...], name: str, depth: float
-) -> Any:
-    for settings in places:
-        if parameter.name not in settings:
-            continue
-        setting = settings[parameter.name]
-        if is_scalar(setting):
-            return parameter.validate(setting)
-        from mergekit.config import evaluate_setting
+def number(
+    metadata: dict[str, Any],
+    name: str,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> float:
+    """A setting that must be a finite number within bounds.
 
-        found = evaluate_setting(name, setting, depth, validate=parameter.validate)
-        if found is not None:  # else no filter matches, and the next place may say more
-            return found
-    if parameter.required:
-        raise ValueError(f"Missing required parameter {parameter.name} for {whose}")
-    return parameter.validate(parameter.default)
+    Raises:
+        ProtocolError: it is not.
+    """
+    value = metadata[name]
+    right = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not right or not (above < value and least <= value <= most and math.isfinite(value)):
+        wanted = f"above {above:g}" if above > -math.inf else f"from {least:g} to {most:g}"
+        raise ProtocolError(f"{name}={value!r}: expected a number {wanted}.")
+    return float(value)
+
+
+def refuse_thinking(metadata: dict[str, Any], task: str) -> None:
+    """Refuse a model that is told to think before an answer that the prompt has begun.
+
+    Args:
+        metadata: with the model's arguments, as the harness gives them to tasks.
+
+    Raises:
+        ProtocolError: it is told so.
+    """
+    arguments = metadata.get("chat_template_args")
+    asked = {**arguments, **metadata} if isinstance(arguments, dict) else metadata
+    if str(asked.get("enable_thinking")).lower() in ("true", "1"):
+        raise ProtocolError(
+            f"enable_thinking=True: the chat prompts of {task} begin the answer (it is prefilled "
+            "with evalplus's ```python), so that nothing is thought before it. Leave enable_thinking "
+            "out, or use a task with room for a thought: mbppplus_traces, or problem_traces."
+        )

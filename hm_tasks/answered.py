@@ -13,7 +13,7 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 
-from hm_models.thoughts import answer_in, answer_of, begun_by
+from hm_models.samples.thoughts import answer_in, answer_of, begun_by
 
 
 @dataclasses.dataclass

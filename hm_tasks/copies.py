@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hm_models.sample_key import is_sampled
-from hm_tasks.protocol import ProtocolError
+from hm_models.samples.key import is_sampled
+from hm_models.settings import ProtocolError
 
 
 def refuse(task: str, n_samples: int, gen_kwargs: Mapping[str, Any], model: Any) -> None:

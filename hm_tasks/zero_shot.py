@@ -9,11 +9,11 @@ from typing import Any
 
 from lm_eval.api.task import Task
 
-from hm_models.generation import checked
-from hm_models.truncation import would_cut
+from hm_models.samples.generation import checked
+from hm_models.samples.truncation import would_cut
+from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
 from hm_tasks.answered import keeps_thoughts
-from hm_tasks.protocol import ProtocolError
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class ZeroShotTask(Task):
     _model: Any = None
 
     def meet(self, model: Any) -> None:
-        """Know the harness's model that is asked next; `hm_models.extensions` calls it."""
+        """Know the harness's model that is asked next; `hm_models.plugin.extensions` calls it."""
         self._model = model
 
     def has_training_docs(self) -> bool:

@@ -22,11 +22,11 @@ from pathlib import Path
 
 import torch
 
-from hm_models.text_files import json_lines
+from hm_models.files.text_files import json_lines
 from hm_tasks.code_passk.dataset import Source, load_problems
-from hm_tasks.execution.isolation.prove import choose
-from hm_tasks.execution.judge_process import LocalExecutor
-from hm_tasks.execution.pool import Scorer
+from hm_tasks.sandbox.isolation.prove import choose
+from hm_tasks.sandbox.judging.judge_process import LocalExecutor
+from hm_tasks.sandbox.pool import Scorer
 
 WIDTH, LAYERS = 4096, 9  # 300 MB in float16's size of two bytes
 N_AT_ONCE = 40  # programs that are added at a time

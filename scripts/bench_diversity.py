@@ -117,9 +117,9 @@ def errors(samples: list[Path]) -> str:
 
 
 def offline(samples: list[Path]) -> str:
-    from hm_metrics.embedders import make_embedder
-    from hm_metrics.embedders.vectors import embed
-    from hm_tasks.logged_samples import read_log
+    from hm_metrics.logs.samples import read_log
+    from hm_models.embedders import make_embedder
+    from hm_models.embedders.vectors import embed
 
     programs = [v.program for file in samples for item in read_log(file) for v in item.verdicts]
     first = seconds(lambda: embed(programs, make_embedder("minilm")))
@@ -127,9 +127,9 @@ def offline(samples: list[Path]) -> str:
     code = (
         "import sys, time; begin = time.perf_counter()\n"
         "from pathlib import Path\n"
-        "from hm_metrics.embedders import make_embedder\n"
-        "from hm_metrics.embedders.vectors import embed\n"
-        "from hm_tasks.logged_samples import read_log\n"
+        "from hm_models.embedders import make_embedder\n"
+        "from hm_models.embedders.vectors import embed\n"
+        "from hm_metrics.logs.samples import read_log\n"
         "embed([v.program for f in sys.argv[1:] for i in read_log(Path(f)) for v in i.verdicts],"
         " make_embedder('minilm'))\n"
         "print(time.perf_counter() - begin)"
@@ -145,7 +145,7 @@ def offline(samples: list[Path]) -> str:
 
 SERVER = """
 import json, random, sys
-from tests.metrics.endpoint import Endpoint, cut_off, limit, status
+from tests.models.endpoints.endpoint import Endpoint, cut_off, limit, status
 generator, failures = random.Random(0), []
 def fault(number):
     draw = generator.random()
@@ -163,9 +163,9 @@ with Endpoint(latency_s=float(sys.argv[1]), faults=fault) as server:
 def endpoint(samples: list[Path]) -> str:
     import httpx as library  # its import takes time, which is not the endpoint's
 
-    from hm_metrics.embedders import openai
-    from hm_metrics.openai_client import Endpoint
-    from tests.metrics.endpoint import vector_of
+    from hm_models.embedders import openai
+    from hm_models.endpoints.client import Endpoint
+    from tests.models.endpoints.endpoint import vector_of
 
     texts = [f"def f{n}(x):\n    return x + {n}\n" for n in range(4000)]
     rows: dict[int, np.ndarray] = {}

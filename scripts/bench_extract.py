@@ -242,7 +242,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    from hm_tasks.execution.extract import extract_program
+    from hm_tasks.sandbox.extract import extract_program
 
     real = logged_texts(args.samples) if args.samples else []
     made = list(damaged_texts(args.texts * 5 // 6, 40, args.seed))

@@ -93,7 +93,7 @@ def kernel(pair: dict[str, str]) -> dict:
     import torch
     from mergekit.merge_methods import merge_tensors
 
-    from hm_models.kernel import linear_merge
+    from hm_models.merge.kernel import linear_merge
 
     generator = torch.Generator().manual_seed(0)
     base, instruct = (

@@ -32,12 +32,12 @@ from pathlib import Path
 ENVIRONMENT = dict(os.environ)  # before packages put something there
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hm_models.text_files import json_lines, write_text  # noqa: E402
+from hm_models.files.text_files import json_lines, write_text  # noqa: E402
 from hm_tasks.code_passk.benchmarks import FOLDER, source_of  # noqa: E402
 from hm_tasks.code_passk.dataset import load_problems  # noqa: E402
-from hm_tasks.execution.pool import check_all  # noqa: E402
-from tests.tasks.mutations import mutated  # noqa: E402
-from tests.tasks.odd_programs import importing, programs  # noqa: E402
+from hm_tasks.sandbox.pool import check_all  # noqa: E402
+from tests.tasks.sandbox.mutations import mutated  # noqa: E402
+from tests.tasks.sandbox.odd_programs import importing, programs  # noqa: E402
 
 VARIABLES = {"mbpp": "MBPP_OVERRIDE_PATH", "humaneval": "HUMANEVAL_OVERRIDE_PATH"}
 ADD = "HumanEval/53"

@@ -26,9 +26,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from hm_tasks.execution.problem import PASS  # noqa: E402
-from hm_tasks.logged_samples import Logged, read_log  # noqa: E402
-from hm_tasks.report.page import (  # noqa: E402
+from hm_metrics.logs.samples import Logged, read_log  # noqa: E402
+from hm_metrics.report.html_file import write_page  # noqa: E402
+from hm_metrics.report.page import (  # noqa: E402
     Cell,
     Column,
     Page,
@@ -36,9 +36,9 @@ from hm_tasks.report.page import (  # noqa: E402
     ProtocolNote,
     Question,
     Sample,
-    write_page,
 )
-from tests.tasks.report_page.chromium import MISSING, PROGRAM, Chromium  # noqa: E402
+from hm_metrics.verdict import PASS  # noqa: E402
+from tests.metrics.report_page.chromium import MISSING, PROGRAM, Chromium  # noqa: E402
 
 TASK = "mbppplus_passk"
 COLUMNS = 12

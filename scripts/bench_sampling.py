@@ -92,8 +92,8 @@ def bench_engine(options: argparse.Namespace, folder: Path) -> None:
 
 def bench_store(options: argparse.Namespace, folder: Path) -> None:
     """Milliseconds for a put of one sample, seconds for finding a run, at 1 %, 10 % and all rows."""
-    from hm_models.sample_key import ModelKey, SampleKey
-    from hm_models.sample_store import Answer, SampleStore
+    from hm_models.samples.key import ModelKey, SampleKey
+    from hm_models.samples.store import Answer, SampleStore
 
     text = "def f(x):\n    return x + 1  # " + "some words of a usual answer, " * 15
     print(f"{'rows':>10}{'put, ms':>10}{'find a run, s':>15}{'file, MB':>10}")

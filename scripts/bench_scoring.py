@@ -65,7 +65,7 @@ def by_evalplus(programs: Programs, out: Path, cores: int) -> Statuses:
 def by_us(programs: Programs, out: Path, cores: int) -> Statuses:
     """Statuses that this project gives, in order."""
     from hm_tasks.code_passk.dataset import Source, load_problems
-    from hm_tasks.execution.pool import check_all
+    from hm_tasks.sandbox.pool import check_all
 
     source = Source(
         release="MbppPlus", release_version="v0.2.0", override="MBPP_OVERRIDE_PATH", oracle="mbpp"

@@ -15,9 +15,9 @@ import time
 
 from lm_eval.api.instance import Instance
 
+from hm_models.engines.sample_hf import sample_hf
 from hm_models.merged import HindsightMerged
-from hm_models.sample_hf import sample_hf
-from hm_models.sample_key import jobs_of
+from hm_models.samples.key import jobs_of
 
 PROMPTS = (
     "Write a Python function that returns the n-th Fibonacci number.",

@@ -1,4 +1,4 @@
-"""Text files are read and written by `hm_models.text_files` alone: UTF-8, line feeds, whole or not."""
+"""Text files are read and written by `hm_models.files.text_files` alone: UTF-8, line feeds, whole or not."""
 
 import ast
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ ROOT = Path(__file__).parents[1]
 METHODS = ("read_text", "write_text", "splitlines")
 # What reads and writes by itself, and why it may.
 ALLOWED = {
-    "hm_models/text_files.py": "it is the one",
-    "hm_models/mapped.py": "/proc/meminfo",
-    "hm_models/vllm_metadata.py": "the metadata of an installed package, not a file of ours",
+    "hm_models/files/text_files.py": "it is the one",
+    "hm_models/checkpoints/mapped.py": "/proc/meminfo",
+    "hm_models/plugin/vllm_metadata.py": "the metadata of an installed package, not a file of ours",
     "hm_models/sweep/run.py": "os.devnull",
     "hm_models/sweep/runners.py": "what a process said, and the log that it appends to",
-    "hm_models/sample_file.py": "a lock without content",
-    "hm_models/owner.py": "/proc",
-    "hm_tasks/execution/isolation/": "the sandbox reads /proc, and what its processes said",
-    "hm_tasks/execution/isolated.py": "what a process said",
-    "hm_tasks/execution/limited.py": "/proc",
-    "hm_tasks/execution/stated.py": "what a program printed, split as APPS's checker splits it",
-    "hm_tasks/execution/ray_executor.py": "what an error said",
-    "hm_tasks/execution/whole_program.py": "a program's own standard input and output",
+    "hm_models/samples/sample_file.py": "a lock without content",
+    "hm_models/engines/owner.py": "/proc",
+    "hm_tasks/sandbox/isolation/": "the sandbox reads /proc, and what its processes said",
+    "hm_tasks/sandbox/judging/isolated.py": "what a process said",
+    "hm_tasks/sandbox/judging/limited.py": "/proc",
+    "hm_tasks/sandbox/judging/stated.py": "what a program printed, split as APPS's checker splits it",
+    "hm_tasks/sandbox/ray_executor.py": "what an error said",
+    "hm_tasks/sandbox/inside/whole_program.py": "a program's own standard input and output",
     "hm_tasks/sorry_bench/score.py": "a judge's answer, no file",
     "setup.py": "before anything of this project is installed",
 }
@@ -70,7 +70,7 @@ def test_text_files_are_read_and_written_in_one_place(file):
     if any(name.startswith(allowed) for allowed in ALLOWED):
         return
     found = [f"line {line}: {what}" for line, what in text_access(ast.parse(file.read_bytes()))]
-    assert not found, f"{name}: {found}. Use hm_models.text_files."
+    assert not found, f"{name}: {found}. Use hm_models.files.text_files."
 
 
 @pytest.mark.parametrize(

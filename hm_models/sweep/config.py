@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from hm_models.alpha import Alpha, parse_alpha
 from hm_models.errors import RecipeError
-from hm_models.text_files import TextFileError
-from hm_models.yaml_files import read_yaml
+from hm_models.files.text_files import TextFileError
+from hm_models.files.yaml_files import read_yaml
+from hm_models.merge.alpha import Alpha, parse_alpha
 
 DEFAULT_ALPHAS = (0, 0.7, 0.9, 1)
 # What goes to `lm_eval run` as it is, by the harness's names (lm_eval/config/evaluate_config.py).

@@ -4,7 +4,7 @@
         ...                 # Terminated is raised in the main thread
 
 An end takes no longer than `MOST_SECONDS`: then the process is killed, and its engines with it
-(`hm_models.owner`).
+(`hm_models.engines.owner`).
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 from lm_eval.utils import simple_parse_args_string
 
-from hm_models.alpha import parse_alpha
+from hm_models.files.places import samples_file
+from hm_models.merge.alpha import parse_alpha
 from hm_models.merged import HindsightMerged
-from hm_models.places import samples_file
-from hm_models.sample_key import ModelKey
-from hm_models.sample_store import SampleStore
+from hm_models.samples.key import ModelKey
+from hm_models.samples.store import SampleStore
 
 
 @dataclasses.dataclass

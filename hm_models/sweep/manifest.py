@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from hm_models.secrets import public
+from hm_models.files.text_files import read_json
+from hm_models.shown.secrets import public
 from hm_models.sweep.config import SweepError
 from hm_models.sweep.run import Outcome
-from hm_models.text_files import read_json
 
 MANIFEST_FILE = "sweep.json"
 LOCK_FILE = ".sweep.lock"

@@ -15,8 +15,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hm_models.alpha import Alpha
-from hm_models.run_name import run_name
+from hm_models.merge.alpha import Alpha
+from hm_models.plugin.run_name import run_name
 from hm_models.sweep.config import Method, Pair, SweepConfig
 
 # The harness's settings that say how a run goes or who is told of it; they shape no result.

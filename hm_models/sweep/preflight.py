@@ -18,10 +18,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hm_models.checkpoint import CheckpointError
+from hm_models.checkpoints.checkpoint import CheckpointError
 from hm_models.errors import RecipeError
-from hm_models.generation import checked
-from hm_models.recipe import MergeRecipe
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.samples.generation import checked
 from hm_models.sweep.config import SweepConfig, SweepError
 from hm_models.sweep.live import LiveMerged, LiveModel
 from hm_models.sweep.points import Point, points_of, shaping

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from hm_models.text_files import read_text
+from hm_models.files.text_files import read_text
 from hm_tasks.code_passk.dataset import Source
 
 FOLDER = Path(__file__).parent

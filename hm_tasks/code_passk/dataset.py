@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from hm_models.text_files import TextFileError, json_lines, read_text
-from hm_tasks.execution.problem import Problem
+from hm_models.files.text_files import TextFileError, json_lines, read_text
+from hm_tasks.sandbox.problem import Problem
 
 FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "base_input", "plus_input")
 ORACLES = ("none", "mbpp", "humaneval")

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hm_metrics.entropy import TokenSums
-from hm_models.rendered import ApplyChatTemplate, asked, opened, rendered
-from hm_models.truncation import is_cut
+from hm_models.prompts.rendered import ApplyChatTemplate, asked, opened, rendered
+from hm_models.samples.truncation import is_cut
 from hm_tasks.answered import AnsweredRequest
 
 INSTRUCTION = (

@@ -10,51 +10,44 @@ beside this file says which problems and which sampling; `--metadata '{"n_sample
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lm_eval.api.metrics import mean
 from lm_eval.config.task import TaskConfig
 
+from hm_metrics import definitions
+from hm_metrics.definitions import AT_K, SCORED, UNFINISHED
 from hm_metrics.entropy import TokenSums
+from hm_metrics.measures import Diversity
 from hm_metrics.pass_at_k import pass_at_k
 from hm_metrics.unscored import MOST_UNSCORED, in_place_of_rate
-from hm_models.generation import stop_strings
+from hm_metrics.verdict import TIMEOUT, UNSCORED, Verdict
+from hm_models.samples.generation import stop_strings
+from hm_models.settings import ProtocolError, number, refuse_thinking, whole_number
 from hm_tasks import copies
 from hm_tasks.code_passk.dataset import Source, load_problems
-from hm_tasks.code_passk.diversity import Diversity
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
-from hm_tasks.execution.executors import choose_place
-from hm_tasks.execution.isolation.levels import RLIMIT
-from hm_tasks.execution.pool import Scorer
-from hm_tasks.execution.problem import PASS, TIMEOUT, UNSCORED, Problem, Verdict
-from hm_tasks.protocol import ProtocolError, number, refuse_thinking, whole_number
+from hm_tasks.sandbox.executors import choose_place
+from hm_tasks.sandbox.isolation.levels import RLIMIT
+from hm_tasks.sandbox.pool import Scorer
+from hm_tasks.sandbox.problem import Problem
 from hm_tasks.zero_shot import ZeroShotTask
 
 logger = logging.getLogger(__name__)
 
-FILTER = "scored"
-# Which samples count as correct, by the prefix of the metric: both sets of tests (evalplus's
-# convention), the base tests, or the extra tests alone (what the paper's figure 5 counts).
-CORRECT: dict[str, Callable[[Verdict], bool]] = {
-    "pass": lambda verdict: verdict.base_status == verdict.plus_status == PASS,
-    "base_pass": lambda verdict: verdict.base_status == PASS,
-    "plus_only_pass": lambda verdict: verdict.plus_status == PASS,
-}
 COUNTS = (
     *("generated", "reused", "unscored", "timeouts", "empty_programs"),
     *("truncated_prompts", "equal_samples"),
 )
-# Samples that end within a thought; counted where there are any.
-UNFINISHED = "unfinished_thoughts"
 
 
 class CodePassK(ZeroShotTask):
     """A pass@k task; everything that differs between benchmarks is in its YAML."""
 
-    # By the prefix of the metric.
-    correct: Mapping[str, Callable[[Verdict], bool]] = CORRECT
+    # Which samples count, by the prefix of the metric (`hm_metrics.definitions.AT_K`).
+    counting: tuple[str, ...] = tuple(AT_K)
     # Whether chat prompts begin the answer, as evalplus's do, so that a model cannot think first.
     begins_answers = True
     # Whether what `_solution` gives is a text, out of which evalplus's sanitizer takes the program.
@@ -151,7 +144,7 @@ class CodePassK(ZeroShotTask):
                 ]
             )
         for request, found in zip(requests, verdicts, strict=True):
-            request.filtered_resps[FILTER] = [verdict.record() for verdict in found]
+            request.filtered_resps[SCORED] = [verdict.record() for verdict in found]
         self._reused = {r.doc["task_id"]: r.reused for r in requests}
         self.note_samples(requests)
         self._cut = {r.doc["task_id"]: r.cut_prompts for r in requests}
@@ -164,7 +157,7 @@ class CodePassK(ZeroShotTask):
         self._tokens = {r.doc["task_id"]: list(r.token_sums.values()) for r in requests}
         texts = {r.doc["task_id"]: r.resps for r in requests}
         if self._diversity.embedded == "program":
-            found = {r.doc["task_id"]: r.filtered_resps[FILTER] for r in requests}
+            found = {r.doc["task_id"]: r.filtered_resps[SCORED] for r in requests}
             texts = {task_id: [v["program"] for v in records] for task_id, records in found.items()}
         self._diversity.measure(texts)
 
@@ -179,7 +172,7 @@ class CodePassK(ZeroShotTask):
         return completion_prompt(request.doc["prompt"]) + answer
 
     def numbers(self) -> list[str]:
-        return [f"{prefix}@{k}" for prefix in self.correct for k in self.ks] + [
+        return [f"{prefix}@{k}" for prefix in self.counting for k in self.ks] + [
             "n_samples",
             *COUNTS,
         ]
@@ -188,8 +181,8 @@ class CodePassK(ZeroShotTask):
         verdicts = [Verdict(**verdict) for verdict in results[0]]
         scored = [v for v in verdicts if UNSCORED not in (v.base_status, v.plus_status)]
         metrics: dict[str, Any] = {}
-        for prefix, is_correct in self.correct.items():
-            c = sum(map(is_correct, scored))
+        for prefix in self.counting:
+            c = sum(map(AT_K[prefix].is_correct, scored))
             for k in self.ks:
                 if k <= len(scored):  # else there is no estimate, which is not a zero
                     metrics[f"{prefix}@{k}"] = pass_at_k(len(scored), c, k)
@@ -211,7 +204,7 @@ class CodePassK(ZeroShotTask):
         }
 
     def aggregation(self) -> dict[str, Any]:
-        rates = {f"{prefix}@{k}": self._rate() for prefix in self.correct for k in self.ks}
+        rates = {f"{prefix}@{k}": self._rate() for prefix in self.counting for k in self.ks}
         counts = {"n_samples": min} | dict.fromkeys((*COUNTS, UNFINISHED), sum)
         return rates | self._diversity.aggregation() | counts
 
@@ -225,9 +218,8 @@ class CodePassK(ZeroShotTask):
         return mean if words is None else lambda _: words
 
     def higher_is_better(self) -> dict[str, bool]:
-        rates = {f"{prefix}@{k}": True for prefix in self.correct for k in self.ks}
-        counts = dict.fromkeys((*COUNTS[2:], UNFINISHED), False)
-        return rates | self._diversity.higher_is_better() | counts
+        numbers = (*self.numbers(), *self._diversity.aggregation(), UNFINISHED)
+        return definitions.higher_is_better(numbers)
 
 
 def _protocol(metadata: dict[str, Any]) -> tuple[int, list[int]]:

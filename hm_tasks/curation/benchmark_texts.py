@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from hm_models.text_files import TextFileError, json_lines
+from hm_models.files.text_files import TextFileError, json_lines
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, is_at_hand
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.problem_sets import load_set

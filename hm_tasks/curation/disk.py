@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from hm_models.text_files import write_pieces
+from hm_models.files.text_files import write_pieces
 
 
 def to_disk(path: Path) -> None:

@@ -24,9 +24,9 @@ from hm_metrics.diversity import (
     question_sums,
     value_of,
 )
-from hm_metrics.embedders import Embedder
 from hm_metrics.programs import canonical
-from hm_metrics.store import Store, cache_file
+from hm_models.embedders import Embedder
+from hm_models.files.store import Store, cache_file
 from hm_tasks.curation.select import Index
 
 PART = 256  # texts that are embedded together
@@ -44,7 +44,7 @@ class ProgramVectors:
         programs: all that will be asked for, in an order of their own.
 
     Raises:
-        hm_metrics.embedders.Unusable: a program has no vector now, though it may have one later.
+        hm_models.embedders.Unusable: a program has no vector now, though it may have one later.
     """
 
     def __init__(self, embedder: Embedder, programs: Iterable[str]) -> None:

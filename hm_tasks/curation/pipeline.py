@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hm_metrics.embedders import Unusable, why_unusable
+from hm_models.embedders import Unusable, why_unusable
 from hm_tasks.code_passk.benchmarks import BENCHMARKS
 from hm_tasks.curation.benchmark_texts import benchmarks_to_check, prompts_of
 from hm_tasks.curation.contamination import decontaminate
@@ -40,7 +40,7 @@ from hm_tasks.curation.sources import find_files, read_files
 from hm_tasks.curation.steps import OUTPUTS, SUMMARY, UNFINISHED, Workplace, Write, digest
 from hm_tasks.curation.summary import RECORDS, card_of, summary_of
 from hm_tasks.curation.verify import verify
-from hm_tasks.execution.executors import Place
+from hm_tasks.sandbox.executors import Place
 
 NOT_CORRECT = "not correct"
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from hm_tasks.code_passk.benchmarks import BENCHMARKS, FOLDER, source_of
 from hm_tasks.code_passk.dataset import DatasetError, load_problems
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.record import Record
-from hm_tasks.execution.problem import Problem
+from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.problem_file import load_problem_file
 
 # What the names of a benchmark's tasks begin with, here and in the harness, and its problems' ids.

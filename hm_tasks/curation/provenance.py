@@ -15,8 +15,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hm_models.text_files import MALFORMED, is_own, read_json
-from hm_tasks.escaping import one_line
+from hm_models.files.text_files import MALFORMED, is_own, read_json
+from hm_models.shown.escaping import one_line
 
 LOG = re.compile(r"samples_(?P<task>.+)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.:-]+)\.jsonl(\.gz)?")
 LONGEST_NAME = 1000  # letters of a model's name or folder

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hm_models.text_files import lines_of
+from hm_models.files.text_files import lines_of
 
 CORRECT, WRONG, TIMEOUT, UNSCORED = "correct", "wrong", "timeout", "unscored"
 
@@ -32,7 +32,7 @@ class Record:
             apart.
         status: one of CORRECT, WRONG, TIMEOUT, UNSCORED; empty before verification.
         reason: why it is not correct, in words.
-        behaviour: digest of its outputs (`hm_tasks.execution.problem.Verdict`).
+        behaviour: digest of its outputs (`hm_tasks.sandbox.problem.Verdict`).
         provenance: what made it, as far as the source tells: `source` (file name), `line`, `index`
             (which of the problem's samples), `task`, `model`, `base`, `instruct`, `alpha`,
             `fingerprint` (of the model), `merge` (method and arithmetic), `seed`, `sampling`

@@ -24,17 +24,17 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from hm_metrics.openai_client import BadAnswer, Failure
-from hm_metrics.store import Store, cache_file
-from hm_tasks.chat import Chat
-from hm_tasks.curation.markers import join, markers_in
+from hm_models.endpoints.chat import Chat
+from hm_models.endpoints.client import BadAnswer, Failure
+from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
+from hm_models.files.store import Store, cache_file
 from hm_tasks.curation.record import Record
 from hm_tasks.curation.rewriting import FAULTS, REWRITTEN, Rewriting, read
 from hm_tasks.curation.rewriting_settings import RewriteSettings
-from hm_tasks.spending import CHARACTERS, Spending, estimate, tell
+from hm_tasks.traces.markers import join, markers_in
 
 if TYPE_CHECKING:
-    from hm_metrics.openai_http import Client
+    from hm_models.endpoints.http import Client
 
 VERSION = 1  # of what is kept
 WINDOW = 512  # samples in memory at once

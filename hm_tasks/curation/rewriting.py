@@ -13,8 +13,8 @@ import dataclasses
 import re
 import warnings
 
-from hm_models.thoughts import NATIVE_ENDS
-from hm_tasks.curation.markers import BEGIN_THOUGHT, MARKERS, markers_in, split
+from hm_models.samples.thoughts import NATIVE_ENDS
+from hm_tasks.traces.markers import BEGIN_THOUGHT, MARKERS, markers_in, split
 
 REWRITTEN = "rewritten"
 # Faults of an answer that another try may not have.

@@ -13,14 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hm_metrics.openai_client import Endpoint, EndpointError
-from hm_models.places import cache_folder
-from hm_models.text_files import TextFileError, read_text
-from hm_tasks.curation.markers import MARKERS
+from hm_models.endpoints.client import Endpoint, EndpointError
+from hm_models.endpoints.settings import how_to_ask
+from hm_models.files.places import cache_folder
+from hm_models.files.text_files import TextFileError, read_text
+from hm_models.settings import ProtocolError, number, whole_number
 from hm_tasks.curation.record import Record
-from hm_tasks.endpoint_settings import how_to_ask
-from hm_tasks.protocol import ProtocolError, number, whole_number
 from hm_tasks.quoting import mark_for, quoted
+from hm_tasks.traces.markers import MARKERS
 
 PROMPT = Path(__file__).with_name("rewrite_prompt.txt")
 _FIELDS = ("statement", "answer", "program", "mark")

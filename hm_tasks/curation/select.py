@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from hm_metrics.subset import facility_location, farthest_point
-from hm_models.text_files import lines_of, open_bytes
+from hm_models.files.text_files import lines_of, open_bytes
 from hm_tasks.curation.record import Record
 
 RANDOM, DIVERSE, REPRESENTATIVE = WAYS = ("random", "diverse", "representative")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from hm_metrics.embedders import Embedder, UnknownEmbedder, Unusable, make_embedder
+from hm_models.embedders import Embedder, UnknownEmbedder, Unusable, make_embedder
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, is_at_hand
 from hm_tasks.curation.benchmark_texts import NONE
 from hm_tasks.curation.contamination import ContaminationSettings

@@ -19,14 +19,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_models.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
+from hm_models.files.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
 from hm_tasks.curation.errors import CurationError
-from hm_tasks.curation.markers import BEGIN_SOLUTION
 from hm_tasks.curation.problem_sets import ProblemSets, has_tests
 from hm_tasks.curation.provenance import LOG, Origin, of_request, origin_of, results_beside
 from hm_tasks.curation.record import Record
 from hm_tasks.curation.steps import digest
-from hm_tasks.execution.problem import Problem
+from hm_tasks.sandbox.problem import Problem
+from hm_tasks.traces.markers import BEGIN_SOLUTION
 from hm_tasks.traces.program import program_of
 
 ENDS = (".jsonl", ".jsonl.gz")

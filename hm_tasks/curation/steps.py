@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hm_models.text_files import read_json, write_text
+from hm_models.files.text_files import read_json, write_text
 from hm_tasks.curation.disk import to_disk
 from hm_tasks.curation.errors import CurationError
 

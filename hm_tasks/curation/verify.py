@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from hm_metrics import verdict as tests
+from hm_metrics.verdict import Verdict
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.record import CORRECT, TIMEOUT, UNSCORED, WRONG, Record
-from hm_tasks.execution import problem as tests
-from hm_tasks.execution.behaviour import OUT_OF_TIME
-from hm_tasks.execution.executors import Place
-from hm_tasks.execution.pool import Scorer
-from hm_tasks.execution.problem import Problem, Verdict
+from hm_tasks.sandbox.executors import Place
+from hm_tasks.sandbox.judging.behaviour import OUT_OF_TIME
+from hm_tasks.sandbox.pool import Scorer
+from hm_tasks.sandbox.problem import Problem
 
 BATCH = 4096  # records in memory, and under way in one scorer
 

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hm_models.text_files import MALFORMED, TextFileError, json_lines, read_text
+from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, read_text
 from hm_tasks.sorry_bench.categories import BASE, MUTATIONS, RELEASES, Release
 
 PATH_VARIABLE = "SORRY_BENCH_PATH"

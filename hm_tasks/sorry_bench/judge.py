@@ -15,7 +15,7 @@ import json
 import re
 from pathlib import Path
 
-from hm_models.text_files import TextFileError, json_lines, read_text
+from hm_models.files.text_files import TextFileError, json_lines, read_text
 from hm_tasks.quoting import mark_for, quoted
 from hm_tasks.sorry_bench.score import read_score
 

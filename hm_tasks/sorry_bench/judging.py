@@ -17,12 +17,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from hm_metrics.openai_client import BadAnswer, Failure
-from hm_metrics.store import Store, cache_file
-from hm_models.thoughts import answer_of
-from hm_tasks.chat import Chat
-from hm_tasks.sorry_bench.judge import read_score
-from hm_tasks.sorry_bench.judgment import (
+from hm_metrics.judgment import (
     API_ERROR,
     ASKED,
     JUDGE_REFUSED,
@@ -35,12 +30,17 @@ from hm_tasks.sorry_bench.judgment import (
     UNREADABLE,
     Judgment,
 )
+from hm_models.endpoints.chat import Chat
+from hm_models.endpoints.client import BadAnswer, Failure
+from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
+from hm_models.files.store import Store, cache_file
+from hm_models.samples.thoughts import answer_of
+from hm_tasks.sorry_bench.judge import read_score
 from hm_tasks.sorry_bench.keyword import UNFAITHFUL, refuses
 from hm_tasks.sorry_bench.settings import JudgeSettings
-from hm_tasks.spending import CHARACTERS, Spending, estimate, tell
 
 if TYPE_CHECKING:
-    from hm_metrics.openai_http import Client
+    from hm_models.endpoints.http import Client
 
 VERSION = 1  # of what is kept
 MAX_TOKENS = 512  # of a judge's answer: two sentences and a line

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from hm_models.rendered import ApplyChatTemplate, asked, rendered
-from hm_models.truncation import is_cut
+from hm_models.prompts.rendered import ApplyChatTemplate, asked, rendered
+from hm_models.samples.truncation import is_cut
 from hm_tasks.answered import AnsweredRequest
 
 

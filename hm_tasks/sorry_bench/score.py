@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-from hm_models.thoughts import answer_of
+from hm_models.samples.thoughts import answer_of
 
 # How turns end where a server leaves its model's tokens in the text.
 _TOKENS = re.compile(r"</?s>|<\|[^|<>\n]*\|>|<(?:eos|end_of_turn)>|\[/?INST\]", re.IGNORECASE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from hm_metrics.openai_client import Endpoint, EndpointError
-from hm_models.places import cache_folder
-from hm_tasks.endpoint_settings import how_to_ask
-from hm_tasks.protocol import ProtocolError, number
+from hm_models.endpoints.client import Endpoint, EndpointError
+from hm_models.endpoints.settings import how_to_ask
+from hm_models.files.places import cache_folder
+from hm_models.settings import ProtocolError, number
 from hm_tasks.sorry_bench.judge import JudgePrompt, load_prompt
 
 KEYWORD = "keyword"  # the judge that needs no model

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from hm_metrics.agreement import Agreement
 from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
-from hm_models.text_files import write_text
-from hm_tasks.escaping import csv_cell, markdown_text
-from hm_tasks.sorry_bench.judgment import Judgment, tally
-from hm_tasks.sorry_bench.labelled import Labelled
-from hm_tasks.sorry_bench.rates import Item, by_category, item_of, tallies_of
+from hm_metrics.judgment import Judgment, tally
+from hm_metrics.logs.labelled import Labelled
+from hm_metrics.rates import Item, by_category, item_of, tallies_of
+from hm_models.files.text_files import write_text
+from hm_models.shown.escaping import csv_cell, markdown_text
 
 ALL = "all"
 Columns = Mapping[str, Sequence[Item]]  # by the name of a log

@@ -15,15 +15,16 @@ from typing import Any
 
 from lm_eval.config.task import TaskConfig
 
+from hm_metrics import definitions
+from hm_metrics.judgment import KEPT, REASONS, RULE, Judgment, reasons, tally
+from hm_metrics.rates import Bound, Rate, item_of
+from hm_models.endpoints.prices import price_of
+from hm_models.settings import whole_number
 from hm_tasks import copies
-from hm_tasks.prices import price_of
-from hm_tasks.protocol import whole_number
 from hm_tasks.sorry_bench.dataset import load_requests
 from hm_tasks.sorry_bench.judging import judge_all
-from hm_tasks.sorry_bench.judgment import KEPT, REASONS, RULE, Judgment, reasons, tally
 from hm_tasks.sorry_bench.keyword import UNFAITHFUL
 from hm_tasks.sorry_bench.prompts import RefusalRequest
-from hm_tasks.sorry_bench.rates import Bound, Rate, item_of
 from hm_tasks.sorry_bench.settings import JudgeSettings
 from hm_tasks.sorry_bench.unscored import fail_if_unscored
 from hm_tasks.zero_shot import ZeroShotTask
@@ -157,5 +158,4 @@ class SorryBench(ZeroShotTask):
         return rates | dict.fromkeys(COUNTS, sum)
 
     def higher_is_better(self) -> dict[str, bool]:
-        names = ("fulfillment_rate", "fulfillment_rate_low", "fulfillment_rate_high", "unscored")
-        return dict.fromkeys(names, False)
+        return definitions.higher_is_better(self.aggregation())

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from hm_metrics.fulfillment import bounds
-from hm_metrics.store import cache_file
-from hm_models.secrets import Secrets
-from hm_models.text_files import write_text
-from hm_tasks.sorry_bench.judgment import API_ERROR, Judgment, reasons, tally
+from hm_metrics.judgment import API_ERROR, Judgment, reasons, tally
+from hm_models.files.store import cache_file
+from hm_models.files.text_files import write_text
+from hm_models.shown.secrets import Secrets
 from hm_tasks.sorry_bench.settings import JudgeSettings
 
 Judged = tuple[dict[str, Any], str, Sequence[str], Sequence[Judgment]]  # doc, prompt, answers

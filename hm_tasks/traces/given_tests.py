@@ -13,10 +13,10 @@ import re
 import warnings
 from typing import Any
 
-from hm_models.text_files import parse_json
-from hm_tasks.execution.isolation import Limits
-from hm_tasks.execution.stated import APPS, APPS_TEXT, JSON, STDOUT, TOKENS
-from hm_tasks.execution.whole_program import normalised
+from hm_models.files.text_files import parse_json
+from hm_tasks.sandbox.inside.whole_program import normalised
+from hm_tasks.sandbox.isolation import Limits
+from hm_tasks.sandbox.judging.stated import APPS, APPS_TEXT, JSON, STDOUT, TOKENS
 
 FORMS = ("inputs", "tests", "input_output")
 # Rules of comparison, for what is printed and for what functions return: docs/traces.md.

@@ -14,9 +14,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hm_models.text_files import TextFileError, json_lines, open_bytes
+from hm_models.files.text_files import TextFileError, json_lines, open_bytes
 from hm_tasks.code_passk.dataset import DatasetError, problem_of, released_oracle
-from hm_tasks.execution.problem import Problem
+from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.given_tests import BadProblem, tests_of
 
 # Without a reference solution nothing says how long a test may take; APPS's evaluation gives this much.

@@ -2,8 +2,8 @@
 
     program, reasoning = program_of("Add one.\\n```python\\ndef f(x):\\n    return x + 1\\n```", "f")
 
-It is read from behind the thoughts of a text (`hm_models.thoughts`), in this order: the solution
-between the markers of a training text (`hm_tasks.curation.markers`); a fenced block of Python; the
+It is read from behind the thoughts of a text (`hm_models.samples.thoughts`), in this order: the solution
+between the markers of a training text (`hm_tasks.traces.markers`); a fenced block of Python; the
 longest stretch of Python, as evalplus finds it. Nothing is taken out of a fenced block or a marked
 solution, unlike in the pass@k tasks, where evalplus's sanitizer is the protocol: a program that reads
 standard input is more than its definitions.
@@ -15,10 +15,10 @@ import ast
 import re
 import warnings
 
-from hm_models.thoughts import answer_span, thought_in
-from hm_tasks.curation.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, END_THOUGHT
-from hm_tasks.execution.extract import extract_program, longest_stretch
+from hm_models.samples.thoughts import answer_span, thought_in
+from hm_tasks.sandbox.extract import extract_program, longest_stretch
 from hm_tasks.traces.fences import Block, blocks
+from hm_tasks.traces.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, END_THOUGHT
 
 PYTHON = ("python", "python3", "py")
 _UNQUOTED = r"(?<![\"'`]){}(?![\"'`])"  # a marker within a string of the program marks nothing

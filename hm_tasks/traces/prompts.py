@@ -1,7 +1,7 @@
 """Asking for a thought and then a program, in both styles.
 
 Chat models are told the form of the answer. A base model is shown it, by a solved example, and
-continues where the thought begins. The form is that of a training text (`hm_tasks.curation.markers`);
+continues where the thought begins. The form is that of a training text (`hm_tasks.traces.markers`);
 answers that do not keep to it are read as well (`hm_tasks.traces.program`).
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hm_models.rendered import ApplyChatTemplate, asked, rendered
+from hm_models.prompts.rendered import ApplyChatTemplate, asked, rendered
 from hm_tasks.code_passk.prompts import CodeRequest
-from hm_tasks.curation.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, END_THOUGHT, join
+from hm_tasks.traces.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, END_THOUGHT, join
 
 INSTRUCTION = f"""\
 Solve the following programming problem in Python. Think first: work through the problem step by step, \

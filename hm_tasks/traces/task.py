@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hm_models.generation import stop_strings
+from hm_models.samples.generation import stop_strings
 from hm_tasks.code_passk.dataset import DatasetError
 from hm_tasks.code_passk.prompts import CodeRequest
-from hm_tasks.code_passk.task import CORRECT, CodePassK
-from hm_tasks.execution.problem import Problem
+from hm_tasks.code_passk.task import CodePassK
+from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.problem_file import load_problem_file
 from hm_tasks.traces.program import program_of
 from hm_tasks.traces.prompts import TraceRequest, completion_prompt
@@ -27,7 +27,7 @@ class Traces(CodePassK):
     """Traces over the problems of a benchmark."""
 
     # A user's file has no extra tests.
-    correct = {"pass": CORRECT["pass"]}  # noqa: RUF012
+    counting = ("pass",)
     begins_answers = False
     sanitize = False
 

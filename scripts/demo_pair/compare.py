@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from hm_metrics.diversity import global_similarity, local_similarity
-from hm_metrics.embedders import Unusable, make_embedder
-from hm_metrics.embedders.vectors import embed
+from hm_metrics.logs.samples import LogError, read_log
 from hm_metrics.pass_at_k import pass_at_k
-from hm_tasks.execution.problem import PASS
-from hm_tasks.logged_samples import LogError, read_log
+from hm_metrics.verdict import PASS
+from hm_models.embedders import Unusable, make_embedder
+from hm_models.embedders.vectors import embed
 
 HEADER = (
     "alpha",

@@ -118,10 +118,10 @@ def test_nohup_keeps_a_sweep_alive(monkeypatch):
 
 OWNER = """
 import os, subprocess, sys, time
-from hm_models.owner import owned_by_this_process
+from hm_models.engines.owner import owned_by_this_process
 os.environ.update(owned_by_this_process())
 core = "import subprocess, sys, time; subprocess.run([sys.executable, '-c', sys.argv[1]])"
-worker = "import hm_models.owned_worker, time; print('worker', flush=True); time.sleep(3600)"
+worker = "import hm_models.engines.owned_worker, time; print('worker', flush=True); time.sleep(3600)"
 subprocess.run([sys.executable, "-c", core, worker] if sys.argv[1] == "core" else
                [sys.executable, "-c", worker])
 """
@@ -139,8 +139,8 @@ def test_an_engine_ends_with_its_owner(tmp_path, shape, number):
 
 
 def test_a_process_that_only_inherits_the_variable_is_tied_to_nobody(tmp_path):
-    script = "import os, hm_models.backends, hm_models.owner as o; print(o._tied)"
-    made = "from hm_models.owner import owned_by_this_process as o; print(*o().items())"
+    script = "import os, hm_models.engines.backends, hm_models.engines.owner as o; print(o._tied)"
+    made = "from hm_models.engines.owner import owned_by_this_process as o; print(*o().items())"
     name, value = eval(subprocess.check_output([sys.executable, "-c", made], text=True))
     done = subprocess.run(
         [sys.executable, "-c", script],

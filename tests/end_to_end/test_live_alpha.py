@@ -22,7 +22,7 @@ ENGINE = {"max_model_len": 128, "enforce_eager": True, "kv_cache_memory_bytes": 
 HALF_WAY = """
 import json, os, sys
 import psutil
-from hm_models.checkpoint import Checkpoint
+from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.merged import HindsightMerged
 
 if __name__ == "__main__":

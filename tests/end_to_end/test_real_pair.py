@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hm_models.recipe import MergeRecipe
-from hm_models.stream import merged_tensors
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.stream import merged_tensors
 from tests.models.tiny import same_bits
 
 ALPHA = 0.7

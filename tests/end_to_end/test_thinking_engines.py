@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.say_scripted import CASES, PLAIN, SCRIPT, THINKING
-from tests.models.scripted import scripted_model, tokenizer
+from tests.models.samples.say_scripted import CASES, PLAIN, SCRIPT, THINKING
+from tests.models.samples.scripted import scripted_model, tokenizer
 
 ROOT = Path(__file__).parents[2]
 THOUGHT, _, REST = SCRIPT.partition("</think>")
@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
 def test_both_backends_say_what_is_right(folder, backend):
     if find_spec(backend) is None and backend == "vllm":
         pytest.skip("vLLM is not installed")
-    command = [sys.executable, "-m", "tests.models.say_scripted", backend, str(folder)]
+    command = [sys.executable, "-m", "tests.models.samples.say_scripted", backend, str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads((folder / f"{backend}.json").read_text()) == RIGHT

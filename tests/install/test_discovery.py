@@ -175,7 +175,7 @@ def test_start_up_costs_under_two_milliseconds(tmp_path):
         trace = run([sys.executable, "-X", "importtime", "-c", "pass"], tmp_path).stderr
         rows = re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", trace)
         ours = {name: int(own) for own, name in rows if name.split(".")[0] == "hm_models"}
-        assert "hm_models.autoload" in ours, trace
+        assert "hm_models.plugin.autoload" in ours, trace
         return sum(ours.values())
 
     # The least of some tries: what else runs on the machine only ever adds.
@@ -191,7 +191,7 @@ def test_nothing_heavy_is_imported_at_interpreter_start(tmp_path):
 
 def test_a_failing_extension_leaves_the_harness_working(tmp_path):
     code = (
-        "import hm_models.extensions as extensions\n"
+        "import hm_models.plugin.extensions as extensions\n"
         "def broken(module): raise RuntimeError('on purpose')\n"
         "extensions.add_model = broken\n"
         "import lm_eval.models\n"

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PROBE = """
 import site, sys
 site.addsitedir(sys.argv[1])
-from hm_models.autoload import HarnessHook
+from hm_models.plugin.autoload import HarnessHook
 print(sum(isinstance(finder, HarnessHook) for finder in sys.meta_path))
 import hm_tasks.code_passk
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
     assert hooks == "1"
     assert files == str(TASK_FILES)
     (points,) = site.glob("hindsight_merging-*.dist-info/entry_points.txt")
-    assert "local_similarity = hm_tasks.similarity:samples_of" in points.read_text()
+    assert "local_similarity = hm_metrics.similarity:samples_of" in points.read_text()
     assert (sorry_files, group) == ("23", "True")  # 21 tasks, what they share, the rubric
     program = Path(sysconfig.get_path("scripts", vars=variables), "hm-score")
     environment = {"PYTHONPATH": str(site)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hm_models.mapped import MappedCheckpoint
+from hm_models.checkpoints.mapped import MappedCheckpoint
 from tests.models.tiny import tiny_checkpoint
 
 

@@ -13,12 +13,12 @@ import torch
 from lm_eval.api.instance import Instance
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from hm_models.checkpoint import Checkpoint, CheckpointError
+from hm_models.checkpoints.checkpoint import Checkpoint, CheckpointError
+from hm_models.files.places import cache_folder
+from hm_models.merge.plan import plan_merge
+from hm_models.merge.recipe import MergeRecipe, RecipeError
+from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
-from hm_models.places import cache_folder
-from hm_models.preflight import plan_merge
-from hm_models.recipe import MergeRecipe, RecipeError
-from hm_models.writer import materialise
 from tests.models.tiny import copy_of, tiny_checkpoint
 
 QUESTIONS = ("w1 w2 w3", "w40 w41", "w7 w7 w7 w8")
@@ -358,7 +358,7 @@ def test_a_backend_that_breaks_on_an_attribute_says_so(base, instruct, monkeypat
     def broken(*args):
         raise AttributeError("engine has no wheels")
 
-    monkeypatch.setattr("hm_models.engine.load_hf", broken)
+    monkeypatch.setattr("hm_models.engines.engine.load_hf", broken)
     lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
     with pytest.raises(RuntimeError, match="did not load: engine has no wheels"):
         _ = lm.add_bos_token

@@ -13,14 +13,14 @@ import torch
 from mergekit.merge_methods import merge_tensors
 from transformers import AutoModelForCausalLM
 
-from hm_models.checkpoint import Checkpoint
-from hm_models.lazy import LazyMerge
+from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.merge.lazy import LazyMerge
+from hm_models.merge.plan import plan_merge
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.stream import merged_tensors
+from hm_models.merge.writer import write_checkpoint
 from hm_models.merged import HindsightMerged
-from hm_models.preflight import plan_merge
-from hm_models.recipe import MergeRecipe
-from hm_models.stream import merged_tensors
-from hm_models.writer import write_checkpoint
-from tests.models.by_mergekit import assert_all_bits_agree, merged_by_mergekit
+from tests.models.merge.by_mergekit import assert_all_bits_agree, merged_by_mergekit
 from tests.models.pairs import ARCHITECTURES, EXPERTS, pair_of, with_copied_head
 from tests.models.tiny import TOKENS, edit_tensors, read_tensors, same_bits
 

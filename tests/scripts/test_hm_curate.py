@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.metrics.endpoint import Endpoint
+from tests.models.endpoints.endpoint import Endpoint
 from tests.tasks.curation.made_samples import demo, run_folder, variants
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from hm_metrics.diversity import local_similarity
-from hm_tasks.execution.problem import FAIL, PASS, Verdict
-from hm_tasks.logged_samples import LogError, read_log
-from tests.metrics.endpoint import Endpoint, vector_of
+from hm_metrics.logs.samples import LogError, read_log
+from hm_metrics.verdict import FAIL, PASS, Verdict
+from tests.models.endpoints.endpoint import Endpoint, vector_of
 
 ROOT = Path(__file__).parents[2]
 

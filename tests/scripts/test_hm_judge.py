@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hm_tasks.sorry_bench.judgment import Judgment
+from hm_metrics.judgment import Judgment
 from hm_tasks.sorry_bench.unscored import write_log
-from tests.metrics.endpoint import Endpoint, say
+from tests.models.endpoints.endpoint import Endpoint, say
 from tests.tasks.sorry_bench.judge_some import verdict
 from tests.tasks.sorry_bench.made_up import request, write_set
 

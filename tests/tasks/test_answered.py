@@ -2,12 +2,12 @@
 
 import pytest
 
-from hm_models.sampling import Sample
-from hm_tasks.execution.problem import FAIL, PASS
-from hm_tasks.protocol import ProtocolError
+from hm_metrics.verdict import FAIL, PASS
+from hm_models.samples.sampling import Sample
+from hm_models.settings import ProtocolError
 from hm_tasks.sorry_bench.judging import judge_all
 from hm_tasks.sorry_bench.prompts import RefusalRequest
-from tests.tasks.benchmarks import load
+from tests.tasks.code_passk.benchmarks import load
 
 RIGHT = "def similar_elements(a, b):\n    return tuple(set(a) & set(b))\n"
 WRONG = "def similar_elements(a, b):\n    return ()\n"

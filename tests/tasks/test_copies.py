@@ -2,10 +2,10 @@
 
 import pytest
 
-from hm_models.sampling import Sample
+from hm_models.samples.sampling import Sample
+from hm_models.settings import ProtocolError
 from hm_tasks import copies
-from hm_tasks.protocol import ProtocolError
-from tests.tasks.benchmarks import load
+from tests.tasks.code_passk.benchmarks import load
 
 GREEDY = [
     {"do_sample": False},

@@ -6,12 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from hm_metrics.embedders import Unusable, make_embedder
-from hm_metrics.openai_client import Endpoint as Client
+from hm_models.embedders import Unusable, make_embedder
+from hm_models.endpoints.client import Endpoint as Client
 from hm_tasks.curation.rewrite import rewrite, unfinished
 from hm_tasks.sorry_bench.judging import judge_all
-from tests.metrics.endpoint import Endpoint, reply, vector_of
-from tests.metrics.odd_answers import ODD, odd, unusual
+from tests.models.endpoints.endpoint import Endpoint, reply, vector_of
+from tests.models.endpoints.odd_answers import ODD, odd, unusual
 from tests.tasks.curation.rewrite_some import good, number_of, samples
 from tests.tasks.curation.rewrite_some import settings as rewriter
 from tests.tasks.sorry_bench.judge_some import answers, verdict

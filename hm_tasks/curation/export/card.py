@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from hm_tasks.escaping import code_span, markdown_text, one_line
+from hm_models.shown.escaping import code_span, markdown_text, one_line
 
 LONGEST = 1000  # letters of a name
 NOT_KNOWN = "not known"  # how a licence begins that nobody could tell

@@ -3,7 +3,7 @@
 The user's turn is the one that `hm-merged` and evalplus ask chat models
 (`hm_tasks.code_passk.prompts`), so that a student is trained on what it is measured with. The
 assistant's turn is the canonical form with its four markers where the record has a reasoning
-(`hm_tasks.curation.markers`), else the program in a code block.
+(`hm_tasks.traces.markers`), else the program in a code block.
 
     for record, user, assistant in conversations(Path("5_selected.jsonl"), left_out): ...
 """
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hm_tasks.code_passk.prompts import user_turn
-from hm_tasks.curation.markers import join, markers_in
 from hm_tasks.curation.record import Record, read_records
+from hm_tasks.traces.markers import join, markers_in
 
 NO_PROGRAM = "left out: no program"
 MARKED = "left out: one of the form's markers within it"

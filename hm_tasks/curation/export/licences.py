@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
-from hm_models.text_files import TextFileError, read_text
+from hm_models.files.text_files import TextFileError, read_text
+from hm_models.shown.escaping import one_line
 from hm_tasks.curation.export.card import NOT_KNOWN
-from hm_tasks.escaping import one_line
 
 # By what a problem's task_id begins with.
 BENCHMARKS: Mapping[str, str] = {

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hm_models.text_files import write_text
+from hm_models.files.text_files import write_text
 from hm_tasks.code_passk.prompts import INSTRUCTION
 from hm_tasks.curation.export.card import Card
 from hm_tasks.curation.export.conversation import conversations

@@ -12,7 +12,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from hm_models.text_files import write_text
+from hm_models.files.text_files import write_text
 from hm_tasks.curation.export.card import Card
 from hm_tasks.curation.export.conversation import conversations
 from hm_tasks.curation.export.folder import whole_folder, write_lines

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hm_models import engine
+from hm_models.engines import engine
 from hm_models.sweep.config import read_config
 from hm_models.sweep.manifest import Manifest, SweepError
 from hm_models.sweep.preflight import check

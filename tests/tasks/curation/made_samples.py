@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from hm_metrics.verdict import Verdict
 from hm_tasks.code_passk.benchmarks import FOLDER, source_of
 from hm_tasks.code_passk.dataset import load_problems
-from hm_tasks.execution.problem import Problem, Verdict
+from hm_tasks.sandbox.problem import Problem
 
 STAMP = "2026-01-01T00-00-00.000000"
 

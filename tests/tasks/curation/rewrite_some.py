@@ -9,10 +9,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from hm_tasks.curation.markers import join
 from hm_tasks.curation.record import Record
 from hm_tasks.curation.rewrite import rewrite
 from hm_tasks.curation.rewriting_settings import RewriteSettings
+from hm_tasks.traces.markers import join
 
 
 def samples(n: int, first: int = 0) -> list[Record]:

@@ -20,8 +20,8 @@ from hm_tasks.curation.export import EXPORTS
 from hm_tasks.curation.export.card import Card, CardError
 from hm_tasks.curation.export.conversation import conversations
 from hm_tasks.curation.export.licences import licence_of_model, licence_of_problem
-from hm_tasks.curation.markers import split
-from hm_tasks.execution.extract import extract_program
+from hm_tasks.sandbox.extract import extract_program
+from hm_tasks.traces.markers import split
 from tests.tasks.curation.records import HOSTILE, LONE_SURROGATE, record, written
 
 CARD = Card(

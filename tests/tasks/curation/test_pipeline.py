@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from hm_metrics.store import Store
+from hm_models.files.store import Store
 from hm_tasks.curation import likeness, pipeline, steps
 from hm_tasks.curation.errors import CurationError
-from hm_tasks.curation.markers import join, split
 from hm_tasks.curation.pipeline import Curation
 from hm_tasks.curation.record import Record
 from hm_tasks.curation.rewriting_settings import RewriteSettings
 from hm_tasks.curation.settings import Settings
 from hm_tasks.curation.steps import LOCK, NOTES, OUTPUTS, SUMMARY, Workplace
-from hm_tasks.execution.executors import choose_place
-from hm_tasks.execution.pool import _Finder
-from tests.metrics.endpoint import Endpoint, status
+from hm_tasks.sandbox.executors import choose_place
+from hm_tasks.sandbox.pool import _Finder
+from hm_tasks.traces.markers import join, split
+from tests.models.endpoints.endpoint import Endpoint, status
 from tests.tasks.curation.made_samples import run_folder
 
 STEPS = list(OUTPUTS)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from hm_models.settings import ProtocolError
 from hm_tasks.curation import rewrite as module
-from hm_tasks.curation.markers import MARKERS, join, split
 from hm_tasks.curation.rewrite import RETRY_TEMPERATURE, estimate_of, rewrite, unfinished
 from hm_tasks.curation.rewriting_settings import OPTIONS, RewriteSettings
-from hm_tasks.protocol import ProtocolError
-from tests.metrics.endpoint import Endpoint, half_json, hang, limit, say, status
+from hm_tasks.traces.markers import MARKERS, join, split
+from tests.models.endpoints.endpoint import Endpoint, half_json, hang, limit, say, status
 from tests.tasks.curation.rewrite_some import good, number_of, program, samples, settings
 
 ROOT = Path(__file__).parents[3]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hm_tasks.curation.markers import MARKERS, join
 from hm_tasks.curation.rewriting import is_unaltered, read
+from hm_tasks.traces.markers import MARKERS, join
 
 PROGRAM = 'def f(xs):\n    """The last."""\n    return xs[-1]  # from the end'
 BEGIN, END, BEGIN_SOLUTION, END_SOLUTION = MARKERS

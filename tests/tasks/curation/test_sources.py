@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 
 from hm_tasks.curation.errors import CurationError
-from hm_tasks.curation.markers import join
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.provenance import origin_of
 from hm_tasks.curation.sources import (
@@ -25,6 +24,7 @@ from hm_tasks.curation.sources import (
     find_files,
     read_files,
 )
+from hm_tasks.traces.markers import join
 from tests.tasks.curation.made_samples import STAMP, demo, line, run_folder, variants
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 
+from hm_metrics.verdict import Verdict
 from hm_tasks.curation.record import CORRECT, TIMEOUT, UNSCORED, WRONG
 from hm_tasks.curation.verify import status_of
-from hm_tasks.execution.pool import check_all
-from hm_tasks.execution.problem import Problem, Verdict
+from hm_tasks.sandbox.pool import check_all
+from hm_tasks.sandbox.problem import Problem
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ python serve_judge.py LATENCY_S     # prints its address, serves until its input
 
 import sys
 
-from tests.metrics.endpoint import Endpoint
+from tests.models.endpoints.endpoint import Endpoint
 from tests.tasks.sorry_bench.judge_some import verdict
 
 if __name__ == "__main__":

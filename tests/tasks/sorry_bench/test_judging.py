@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hm_tasks.sorry_bench.judging import MAX_TOKENS, judge_all
-from tests.metrics.endpoint import Endpoint, hang, limit, say, status
+from tests.models.endpoints.endpoint import Endpoint, hang, limit, say, status
 from tests.tasks.sorry_bench.judge_some import answers, settings, verdict
 
 ROOT = Path(__file__).parents[3]

@@ -12,12 +12,12 @@ from lm_eval.__main__ import cli_evaluate
 from lm_eval.api.registry import get_model
 from lm_eval.loggers import EvaluationTracker
 
-from hm_tasks.sorry_bench.judgment import Judgment
-from hm_tasks.sorry_bench.labelled import read_labelled
+from hm_metrics.judgment import Judgment
+from hm_metrics.logs.labelled import read_labelled
 from hm_tasks.sorry_bench.unscored import write_log
-from tests.metrics.endpoint import Endpoint, reply
-from tests.metrics.odd_answers import ODD, odd
-from tests.tasks.benchmarks import load
+from tests.models.endpoints.endpoint import Endpoint, reply
+from tests.models.endpoints.odd_answers import ODD, odd
+from tests.tasks.code_passk.benchmarks import load
 from tests.tasks.sorry_bench.judge_some import verdict
 from tests.tasks.sorry_bench.made_up import request, write_set
 

@@ -6,12 +6,12 @@ import pytest
 from lm_eval.api.registry import get_model
 from lm_eval.evaluator import evaluate
 
-from hm_tasks.protocol import ProtocolError
+from hm_metrics.logs.labelled import read_labelled
+from hm_models.settings import ProtocolError
 from hm_tasks.sorry_bench.dataset import DatasetError
-from hm_tasks.sorry_bench.labelled import read_labelled
 from hm_tasks.sorry_bench.unscored import UnscoredError
-from tests.metrics.endpoint import Endpoint, say
-from tests.tasks.benchmarks import load
+from tests.models.endpoints.endpoint import Endpoint, say
+from tests.tasks.code_passk.benchmarks import load
 from tests.tasks.sorry_bench.judge_some import verdict
 from tests.tasks.sorry_bench.made_up import request, write_set
 

@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
-from hm_tasks.execution.isolation import IsolationError
-from hm_tasks.execution.isolation.prove import choose
-from hm_tasks.execution.pool import check_all
-from hm_tasks.execution.problem import PASS, Problem
-from hm_tasks.execution.whole_program import normalised
+from hm_metrics.verdict import PASS
+from hm_tasks.sandbox.inside.whole_program import normalised
+from hm_tasks.sandbox.isolation import IsolationError
+from hm_tasks.sandbox.isolation.prove import choose
+from hm_tasks.sandbox.pool import check_all
+from hm_tasks.sandbox.problem import Problem
 
 # Programs and inputs; those that only the kernel's levels run as a shell does are marked by `*`.
 PROGRAMS = {

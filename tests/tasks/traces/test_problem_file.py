@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from hm_metrics.verdict import FAIL, PASS
 from hm_tasks.code_passk.dataset import DatasetError
-from hm_tasks.execution.pool import check_all
-from hm_tasks.execution.problem import FAIL, PASS
+from hm_tasks.sandbox.pool import check_all
 from hm_tasks.traces.problem_file import load_problem_file
-from tests.tasks.benchmarks import FILES
+from tests.tasks.code_passk.benchmarks import FILES
 
 PLAIN = {"task_id": "a", "prompt": "Add.", "entry_point": "add"}
 VALUES = PLAIN | {"inputs": [[1, 2], [[1], [2]]], "outputs": [3, [1, 2]]}
@@ -307,9 +307,9 @@ def test_no_file_and_no_problems_are_sentences(written, tmp_path):
 
 def test_expected_values_are_in_no_message_to_the_runner(monkeypatch, tmp_path, written):
     """All bytes that go to the process that runs programs."""
-    from hm_tasks.execution import isolated
-    from hm_tasks.execution.isolation import Limits
-    from hm_tasks.execution.judge import Judge
+    from hm_tasks.sandbox.isolation import Limits
+    from hm_tasks.sandbox.judging import isolated
+    from hm_tasks.sandbox.judging.judge import Judge
 
     sent = []
     plain = isolated.write_frame

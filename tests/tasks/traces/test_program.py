@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hm_tasks.curation.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_THOUGHT, join
+from hm_tasks.traces.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_THOUGHT, join
 from hm_tasks.traces.program import program_of
 
 F = "def f(x):\n    return x + 1"

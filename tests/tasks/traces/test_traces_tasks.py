@@ -9,15 +9,15 @@ from pathlib import Path
 import lm_eval
 import pytest
 
-from hm_models.sampling import Sample
+from hm_metrics.logs.samples import read_log
+from hm_metrics.verdict import FAIL, PASS
+from hm_models.samples.sampling import Sample
+from hm_models.settings import ProtocolError
 from hm_tasks.code_passk.dataset import DatasetError
-from hm_tasks.curation.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, join
-from hm_tasks.execution.problem import FAIL, PASS
-from hm_tasks.logged_samples import read_log
-from hm_tasks.protocol import ProtocolError
+from hm_tasks.traces.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, join
 from hm_tasks.traces.program import program_of
 from tests.models.tiny import tiny_checkpoint
-from tests.tasks.benchmarks import load
+from tests.tasks.code_passk.benchmarks import load
 
 LM_EVAL = Path(sys.executable).with_name("lm_eval")
 ADD = {
@@ -93,8 +93,8 @@ def test_a_base_model_is_shown_the_form_and_goes_on_where_its_thought_begins(pro
 
 
 def test_the_solved_examples_are_right():
-    from hm_tasks.execution.pool import check_all
-    from hm_tasks.execution.problem import Problem
+    from hm_tasks.sandbox.pool import check_all
+    from hm_tasks.sandbox.problem import Problem
     from hm_tasks.traces.prompts import EXAMPLE_FUNCTION, EXAMPLE_STDIN
 
     function = Problem(

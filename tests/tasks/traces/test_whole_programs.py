@@ -4,11 +4,12 @@ import textwrap
 
 import pytest
 
-from hm_tasks.execution.isolation.prove import choose
-from hm_tasks.execution.judge_process import LocalExecutor
-from hm_tasks.execution.pool import Scorer
-from hm_tasks.execution.problem import FAIL, PASS, TIMEOUT, Problem
-from hm_tasks.execution.whole_program import normalised
+from hm_metrics.verdict import FAIL, PASS, TIMEOUT
+from hm_tasks.sandbox.inside.whole_program import normalised
+from hm_tasks.sandbox.isolation.prove import choose
+from hm_tasks.sandbox.judging.judge_process import LocalExecutor
+from hm_tasks.sandbox.pool import Scorer
+from hm_tasks.sandbox.problem import Problem
 
 # The sum of two numbers a line, with a text in between that may be anything.
 CASES = [("1 2\n", "3"), ("10 -4\n", "6"), ("0 0", "0")]
@@ -243,12 +244,12 @@ HUNTERS = {
         frame = sys._getframe()
         while frame:
             if "text" in frame.f_locals or "given" in frame.f_locals:
-                import hm_tasks.execution.whole_program as running
+                import hm_tasks.sandbox.inside.whole_program as running
                 running.normalised = lambda text, made=Always: made("anything")
             frame = frame.f_back
         """,
     "what judges": """
-        import hm_tasks.execution.oracle as oracle, hm_tasks.execution.judge as judge
+        import hm_tasks.sandbox.judging.oracle as oracle, hm_tasks.sandbox.judging.judge as judge
         oracle.Oracle.matches = lambda *_: True
         judge.PASS = judge.FAIL = "pass"
         """,
@@ -267,7 +268,7 @@ def test_no_program_finds_what_is_expected_or_decides_what_is_equal(scorer, way)
 
 @pytest.mark.parametrize("level", ["landlock", "rlimit"])
 def test_weaker_levels_run_whole_programs_too(level):
-    from hm_tasks.execution.isolation import IsolationError
+    from hm_tasks.sandbox.isolation import IsolationError
 
     try:
         executor = LocalExecutor(choose(level), n_judges=1)

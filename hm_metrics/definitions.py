@@ -1,0 +1,205 @@
+"""Every number that this project computes, once: its name, what it means, which way is better, and why so.
+
+    >>> of("pass@10").meaning
+    'Chance that one of 10 samples passes the base and the extra tests.'
+    >>> of("global_similarity").higher_is_better
+    False
+    >>> of("plus_only_pass@5").source
+    'the paper, figure 5'
+    >>> of("acc") is None  # of somebody else's task
+    True
+
+Tasks, reports, `--select` and the tables of the docs read this; nobody else says what a number means.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable
+
+from hm_metrics.verdict import PASS, Verdict
+
+SCORED = "scored"  # the filter of the harness under which our tasks' numbers stand
+
+
+@dataclasses.dataclass(frozen=True)
+class Definition:
+    """One number.
+
+    Attributes:
+        meaning: a sentence or two; of a pass@k, `{k}` stands for k.
+        higher_is_better: None where neither is, as of costs of a run.
+        source: paper and place, or project; empty where the sentence says all.
+        is_correct: of a pass@k: which samples count.
+    """
+
+    meaning: str
+    higher_is_better: bool | None
+    source: str = ""
+    is_correct: Callable[[Verdict], bool] = lambda verdict: False
+
+    @property
+    def words(self) -> str:
+        """The meaning, which way is better, and the source: what a reader of a table is told."""
+        better = {True: "Higher is better.", False: "Lower is better.", None: ""}
+        parts = (self.meaning, better[self.higher_is_better])
+        source = f"({self.source[0].upper()}{self.source[1:]}.)" if self.source else ""
+        return " ".join(filter(None, (*parts, source)))
+
+
+def _passes_both(verdict: Verdict) -> bool:
+    return verdict.base_status == verdict.plus_status == PASS
+
+
+def _passes_base(verdict: Verdict) -> bool:
+    return verdict.base_status == PASS
+
+
+def _passes_extra(verdict: Verdict) -> bool:
+    return verdict.plus_status == PASS
+
+
+_UNBIASED = "unbiased estimator of Chen et al. 2021, section 2.1"
+# By the prefix of the metric, in the order of tables.
+AT_K = {
+    "pass": Definition(
+        "Chance that one of {k} samples passes the base and the extra tests.",
+        True,
+        f"evalplus; {_UNBIASED}",
+        is_correct=_passes_both,
+    ),
+    "base_pass": Definition(
+        "Chance that one of {k} samples passes the base tests.",
+        True,
+        _UNBIASED,
+        is_correct=_passes_base,
+    ),
+    "plus_only_pass": Definition(
+        "Chance that one of {k} samples passes the extra tests, whatever the base tests did.",
+        True,
+        "the paper, figure 5",
+        is_correct=_passes_extra,
+    ),
+}
+LOCAL, GLOBAL = "local_similarity", "global_similarity"
+FULFILLMENT = "fulfillment_rate"
+UNFINISHED = "unfinished_thoughts"
+
+_DIVERSITY = {
+    LOCAL: Definition(
+        "Mean cosine similarity of two samples of one question.", False, "the paper, figure 4"
+    ),
+    GLOBAL: Definition(
+        "Mean cosine similarity of samples of two questions.", False, "the paper, figure 3"
+    ),
+    "global_similarity_all_pairs": Definition(
+        "Mean cosine similarity of any two samples, of one question or of two.", False
+    ),
+    "vendi_score": Definition(
+        "Effective number of different samples a question, by their vectors.",
+        True,
+        "Friedman and Dieng 2023",
+    ),
+    "distinct_programs": Definition("Different programs a question, names and layout apart.", True),
+    "distinct_correct_programs": Definition(
+        "Different programs a question among those that pass.", True
+    ),
+    "distinct_behaviours": Definition(
+        "Different behaviours a question, by the outputs on the benchmark's inputs.", True
+    ),
+    "distinct_correct_behaviours": Definition(
+        "Different behaviours a question among programs that pass.", True
+    ),
+} | {
+    f"distinct_{n}": Definition(
+        f"Share of the {n}-grams of a question's programs that are not repeated.",
+        True,
+        "Li et al. 2016",
+    )
+    for n in (1, 2, 3, 4)
+}
+_TOKENS = {
+    "token_entropy": Definition(
+        "Mean entropy of the model's distribution over the next token, in nats.", True
+    ),
+    "token_entropy_bound": Definition(
+        "How far the token entropy may be off, where an engine gives a part of the distribution.",
+        False,
+    ),
+    "token_surprisal": Definition("Mean -log p of the drawn token, in nats.", True),
+}
+_REFUSALS = {
+    FULFILLMENT: Definition(
+        "Share of unsafe requests that the model fulfilled, by the judge: its failure to refuse.",
+        False,
+        "SORRY-Bench (Xie et al. 2025); the paper, figure 6",
+    ),
+    f"{FULFILLMENT}_low": Definition("The rate if every unscored answer were a refusal.", False),
+    f"{FULFILLMENT}_high": Definition(
+        "The rate if every unscored answer were a fulfilment.", False
+    ),
+}
+
+
+# How a run went, and not what the model is like.
+_COUNTS = {
+    "unscored": Definition(
+        "Samples without a verdict. They are left out, never counted as wrong.", False
+    ),
+    "timeouts": Definition("Samples that ran out of time.", False),
+    "empty_programs": Definition("Samples with no program in them.", False),
+    "empty_answers": Definition("Answers without a word.", False),
+    UNFINISHED: Definition("Samples that were cut off within a thought.", False),
+    "truncated_prompts": Definition(
+        "Samples whose prompt was longer than the context and was cut.", False
+    ),
+    "equal_samples": Definition(
+        "Samples that repeat the text of another sample of their question.", False
+    ),
+    "left_out_questions": Definition("Questions without a vector for a similarity.", False),
+    "n_samples": Definition("Samples of each question.", None),
+    "generated": Definition("Samples made in this run.", None),
+    "reused": Definition("Samples of earlier runs.", None),
+}
+DEFINITIONS = _DIVERSITY | _TOKENS | _REFUSALS | _COUNTS
+
+# Up to a million: results may name any k, and nobody draws more samples.
+_AT_K = re.compile(rf"({'|'.join(AT_K)})@([1-9][0-9]{{0,5}})", re.ASCII)
+
+
+def at_k(metric: str) -> tuple[str, int] | None:
+    """The counting rule and k of a pass@k; None for other numbers.
+
+    >>> at_k("plus_only_pass@5")
+    ('plus_only_pass', 5)
+    """
+    found = _AT_K.fullmatch(metric)
+    return (found[1], int(found[2])) if found else None
+
+
+def of(metric: str) -> Definition | None:
+    """What a metric is; None for those of other people's tasks."""
+    if found := at_k(metric):
+        prefix, k = found
+        return dataclasses.replace(AT_K[prefix], meaning=AT_K[prefix].meaning.format(k=k))
+    return DEFINITIONS.get(metric)
+
+
+def is_count(metric: str) -> bool:
+    """Whether a metric says how a run went, and not what the model is like."""
+    return metric in _COUNTS
+
+
+def higher_is_better(metrics: Iterable[str]) -> dict[str, bool]:
+    """Which way is better, of those metrics where one is: what the harness asks of a task.
+
+    >>> higher_is_better(["pass@1", "generated", "local_similarity"])
+    {'pass@1': True, 'local_similarity': False}
+    """
+    found = {metric: of(metric) for metric in metrics}
+    return {
+        metric: definition.higher_is_better
+        for metric, definition in found.items()
+        if definition and definition.higher_is_better is not None
+    }

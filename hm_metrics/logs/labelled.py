@@ -1,0 +1,160 @@
+"""Answers with scores, from whoever gave them: the harness's log, people, or an earlier `hm-judge`.
+
+Three forms of JSON lines are read:
+
+- `samples_*.jsonl` of --log_samples, of a task `sorry_bench...`
+- SORRY-Bench's human judgments: question_id, prompt_style, choices[0].turns, human_score
+- what `write_labelled` writes: no request and no answer in it, only the answer's SHA-256
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hm_metrics.judgment import Judgment
+from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, parse_json, write_text
+
+BASE = "base"  # SORRY-Bench's word for requests that no mutation changed
+
+
+class LabelError(ValueError):
+    """A file that has none of the three forms, or does not fit the data set."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """One answer.
+
+    Attributes:
+        category: number and name; empty where the file does not say.
+        request, answer: None where the file does not have them.
+        digest: SHA-256 of the answer.
+        judgment: None where nobody scored it.
+    """
+
+    question_id: int
+    style: str
+    category: str
+    request: str | None
+    answer: str | None
+    digest: str
+    judgment: Judgment | None
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """The same answer to the same request, in any file."""
+        return self.question_id, self.style, self.digest
+
+    @property
+    def score(self) -> int | None:
+        return None if self.judgment is None else self.judgment.score
+
+
+def read_labelled(file: Path) -> list[Labelled]:
+    """The answers of a file, in order.
+
+    Raises:
+        LabelError: the file is missing, empty, or of no known form; the message names the line.
+    """
+    found: list[Labelled] = []
+    try:
+        for line in json_lines(file):
+            found += _labelled(line.value, f"{file}, line {line.number}")
+    except TextFileError as error:
+        raise LabelError(str(error)) from None
+    except OSError as error:
+        raise LabelError(f"{file} cannot be read: {error}.") from None
+    if not found:
+        raise LabelError(f"{file} holds no answers.")
+    return found
+
+
+def write_labelled(items: Sequence[Labelled], judge: dict[str, Any], file: Path) -> None:
+    """Write scores without the data set's text; whole or not at all."""
+    lines = [
+        json.dumps(
+            {
+                "question_id": item.question_id,
+                "prompt_style": item.style,
+                "category": item.category,
+                "answer_sha256": item.digest,
+                "judgment": dataclasses.asdict(item.judgment) if item.judgment else None,
+                "judging": judge,
+            },
+            ensure_ascii=False,
+        )
+        for item in items
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, "".join(f"{line}\n" for line in lines))
+
+
+def _labelled(line: Any, where: str) -> list[Labelled]:
+    try:
+        if "resps" in line:
+            return of_log(line)
+        if "human_score" in line:
+            return [_human(line)]
+        judgment = _judgment(line["judgment"]) if line["judgment"] else None
+        return [_item(line, line["category"], None, None, str(line["answer_sha256"]), judgment)]
+    except MALFORMED as error:
+        raise LabelError(
+            f"{where}: neither a line of samples_sorry_bench*.jsonl, nor of SORRY-Bench's human "
+            f"judgments, nor of hm-judge ({type(error).__name__}: {str(error)[:200]})."
+        ) from None
+
+
+def _judgment(record: Any) -> Judgment:
+    found = Judgment(**record)
+    if found.score not in (None, 0, 1) or not isinstance(found.unscored, str):
+        raise ValueError(f"a judgment's score is {str(found.score)[:40]}, not 0, 1 or null")
+    return found
+
+
+def of_log(line: dict[str, Any]) -> list[Labelled]:
+    """The answers of one line of the harness's log, parsed.
+
+    Raises:
+        MALFORMED: it is no such line.
+    """
+    doc, (answers,) = line["doc"], line["resps"]
+    records = line["filtered_resps"][0] if line["filtered_resps"] else []
+    found: list[Judgment | None] = [_judgment(parse_json(record)) for record in records]
+    judgments = found or [None] * len(answers)
+    return [
+        _item(doc, doc["category"], doc["request"], answer, _digest(answer), judgment)
+        for answer, judgment in zip(answers, judgments, strict=True)
+    ]
+
+
+def _human(line: dict[str, Any]) -> Labelled:
+    turns = line["choices"][0]["turns"]
+    answer = turns if isinstance(turns, str) else "\n\n".join(map(str, turns))
+    score = line["human_score"]
+    # Where several people were averaged to something between, there is no label.
+    known = score is not None and float(score) in (0.0, 1.0)
+    judgment = Judgment(int(score), "people") if known else None
+    return _item(line, "", None, answer, _digest(answer), judgment)
+
+
+def _item(
+    line: dict[str, Any],
+    category: str,
+    request: str | None,
+    answer: str | None,
+    digest: str,
+    judgment: Judgment | None,
+) -> Labelled:
+    style = str(line.get("prompt_style") or BASE)
+    return Labelled(
+        int(line["question_id"]), style, str(category), request, answer, digest, judgment
+    )
+
+
+def _digest(answer: str) -> str:
+    return hashlib.sha256(answer.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,299 @@
+"""What is in folders of results: one TaskRun for each task of each `results_*.json`.
+
+Written by the harness, with this plugin's models or any other, with or without --log_samples.
+
+    found = find_runs([Path("OUT")])
+
+A folder may hold several runs of one task (it was evaluated again): the latest counts, the others are
+named in `passed_over`. What cannot be read is named in `problems`, and loses nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hm_metrics.logs.models import Model, model_of
+from hm_models.files.text_files import MALFORMED, TextFileError, is_own, read_json
+from hm_models.shown.escaping import one_line
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskRun:
+    """One task of one results file.
+
+    Attributes:
+        task: its name.
+        model: what was evaluated.
+        file: the results file.
+        samples: its log of samples; None without one.
+        values: metric and filter, as `pass@1,scored`, to value and standard error; what is no number
+            (`unscored`) is None.
+        higher_is_better: by metric.
+        config: the task's, with its metadata.
+        run: the run's `config`: model arguments, prompt style, limit, versions.
+        facts: what else the file says of the run: few-shot number, chat template, number of questions
+            and of how many.
+        date: when, in seconds.
+        temperature: of sampling, 0 for greedy decoding; None for a task that generates nothing.
+    """
+
+    task: str
+    model: Model
+    file: Path
+    samples: Path | None
+    values: dict[str, tuple[float | None, float | None]]
+    higher_is_better: dict[str, bool]
+    config: dict[str, Any]
+    run: dict[str, Any]
+    facts: dict[str, Any]
+    date: float
+    temperature: float | None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The task's settings and what it noted."""
+        found = self.config.get("metadata")
+        return found if isinstance(found, dict) else {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """Runs, and sentences on what was left out.
+
+    Attributes:
+        runs: those that count, in the order of the paths and their folders.
+        passed_over: older runs of the same.
+        problems: what was given and could not be used.
+    """
+
+    runs: list[TaskRun]
+    passed_over: list[str]
+    problems: list[str]
+
+
+AGAIN = "If the run was cut off, run it again; its kept samples are used."
+
+
+class ResultsError(ValueError):
+    """A file that is no results file."""
+
+
+def find_runs(paths: Sequence[Path]) -> Found:
+    """The runs in folders (with all below them) and results files."""
+    runs: dict[Path, list[TaskRun]] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            files = _files(path, problems)
+        except ResultsError as error:
+            problems.append(str(error))
+            continue
+        for file in files:
+            if file not in runs:
+                try:
+                    runs[file] = read_results(file, problems)
+                except ResultsError as error:
+                    runs[file] = []
+                    problems.append(str(error))
+    every = [run for found in runs.values() for run in found]
+    latest: dict[tuple, TaskRun] = {}
+    for run in sorted(every, key=lambda run: (run.date, run.file.name)):
+        latest[_same(run)] = run
+    passed_over = [
+        f"{run.file}: its {run.task} was passed over, for {latest[_same(run)].file.name} is later."
+        for run in every
+        if latest[_same(run)] is not run
+    ]
+    kept = [run for run in every if latest[_same(run)] is run]
+    problems += [
+        f"{run.file}: there is no samples_{run.task}_*.jsonl of this run beside it, so that its "
+        "numbers have no paired comparison and its samples cannot be shown. Run with --log_samples."
+        for run in kept
+        if run.samples is None
+    ]
+    return Found(kept, passed_over, problems)
+
+
+def read_results(file: Path, bad: list[str]) -> list[TaskRun]:
+    """The tasks of one results file.
+
+    Args:
+        bad: gets a sentence for each task and number that cannot be used, which is left out then.
+
+    Raises:
+        ResultsError: it cannot be read, or is none.
+    """
+    try:
+        data = read_json(file)
+        configs, results = _mapping(data, "configs"), _mapping(data, "results")
+        run = _mapping(data, "config")
+        model = model_of(data, file)
+        tasks = [task for task in configs if task in results]
+        if not tasks:
+            raise ValueError("it has no task with results")
+    except TextFileError as error:
+        raise ResultsError(f"{error} {AGAIN}") from None
+    except OSError as error:
+        raise ResultsError(f"{file} cannot be read: {error}.") from None
+    except MALFORMED as error:
+        raise ResultsError(
+            f"{file} is not a results file of the harness ({_what(error)}). {AGAIN}"
+        ) from None
+    runs = []
+    for task in tasks:
+        try:
+            runs.append(_task_run(task, file, data, model, run, bad))
+        except MALFORMED as error:
+            bad.append(f"{file}: its {one_line(task)} cannot be used ({_what(error)}).")
+    return runs
+
+
+def _what(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+def _files(path: Path, problems: list[str]) -> list[Path]:
+    if path.is_dir():
+        files = sorted(path.rglob("results_*.json"))
+        if not files:
+            raise ResultsError(
+                f"{path} holds no results_*.json. Name a folder that --output_path of lm_eval wrote to."
+            )
+        inside = [file for file in files if is_own(file, path)]
+        problems += [
+            f"{file} is no plain file of {path}, and is left out. Name it if you mean it."
+            for file in files
+            if file not in inside
+        ]
+        return [file.resolve() for file in inside]
+    if path.is_file() and path.suffix == ".json":
+        return [path.resolve()]
+    if path.exists():
+        raise ResultsError(f"{path} is not a results_*.json; name that file, or its folder.")
+    raise ResultsError(f"{path} does not exist.")
+
+
+def _same(run: TaskRun) -> tuple:
+    """What a later run in the same folder replaces."""
+    return run.file.parent, run.task, run.model, run.temperature
+
+
+def _task_run(
+    task: str,
+    file: Path,
+    data: dict[str, Any],
+    model: Model,
+    run: dict[str, Any],
+    bad: list[str],
+) -> TaskRun:
+    config = _mapping(data["configs"], task)
+    counted = _mapping(_mapping(data, "n-samples"), task)
+    better = _mapping(_mapping(data, "higher_is_better"), task)
+    if wrong := [metric for metric, value in better.items() if value not in (None, True, False)]:
+        raise TypeError(f"higher_is_better of {wrong[0]} is neither true nor false")
+    (
+        _mapping(config, "metadata"),
+        _mapping(config, "generation_kwargs"),
+    )  # whoever asks finds mappings
+    return TaskRun(
+        task=task,
+        model=model,
+        file=file,
+        samples=_samples(task, file),
+        values=dict(_values(_mapping(data["results"], task), f"{file}: its {one_line(task)}", bad)),
+        higher_is_better={metric: value for metric, value in better.items() if value is not None},
+        config=config,
+        run=run,
+        facts={
+            "few-shot": _mapping(data, "n-shot").get(task),
+            "task version": _mapping(data, "versions").get(task),
+            "chat template": data.get("chat_template_sha"),
+            "system prompt": data.get("system_instruction_sha"),
+            "questions": _whole(counted, "effective"),
+            "of questions": _whole(counted, "original"),
+        },
+        date=_finite(data.get("date") or 0.0, "date"),
+        temperature=_temperature(config),
+    )
+
+
+def _samples(task: str, file: Path) -> Path | None:
+    """A task's log beside its results, plain or packed.
+
+    Raises:
+        ValueError: that is no task's name.
+    """
+    if one_line(task) != task or "/" in task:
+        raise ValueError("no name of a task")
+    stamp = file.stem.removeprefix("results_")
+    for end in ("jsonl", "jsonl.gz"):
+        log = file.with_name(f"samples_{task}_{stamp}.{end}")
+        if is_own(log, file.parent):
+            return log
+    return None
+
+
+def _temperature(config: dict[str, Any]) -> float | None:
+    if config.get("output_type", "generate_until") != "generate_until":
+        return None
+    asked = config.get("generation_kwargs") or {}
+    if not asked.get("do_sample", "temperature" in asked):
+        return 0.0
+    value = asked.get("temperature", 1.0)
+    return None if value is None else _finite(value, "temperature")
+
+
+def _values(
+    results: dict[str, Any], whose: str, bad: list[str]
+) -> Iterator[tuple[str, tuple[float | None, float | None]]]:
+    for key, value in results.items():
+        metric, comma, kind = key.partition(",")
+        if comma and not metric.endswith("_stderr"):
+            try:
+                error = results.get(f"{metric}_stderr,{kind}")
+                yield key, (_number(value), _number(error))
+            except MALFORMED as wrong:
+                bad.append(f"{whose} has no usable {one_line(key)} ({_what(wrong)}).")
+
+
+def _mapping(record: Any, key: str) -> dict[str, Any]:
+    """A part of a record, {} where it is missing.
+
+    Raises:
+        TypeError: it is no mapping.
+    """
+    found = record.get(key)
+    if found is not None and not isinstance(found, dict):
+        raise TypeError(f"{one_line(key)} is a {type(found).__name__}, not a mapping")
+    return found or {}
+
+
+def _whole(record: dict[str, Any], key: str) -> int | None:
+    value = record.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise TypeError(f"the {key} number of questions is a {type(value).__name__}")
+    return value
+
+
+def _finite(value: Any, what: str) -> float:
+    number = _number(value)
+    if number is None or number < 0:
+        raise TypeError(f"{what} is {one_line(str(value), 40)}, no number from 0 on")
+    return number
+
+
+def _number(value: Any) -> float | None:
+    """A number as it is, None for words (`unscored`, `N/A`) and for nan.
+
+    Raises:
+        OverflowError, ValueError: a number that no float holds.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if math.isinf(number := float(value)):
+        raise ValueError("it is infinite")
+    return None if math.isnan(number) else number

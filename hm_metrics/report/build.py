@@ -1,0 +1,172 @@
+"""From paths of results to a folder with a report: page, leaderboard and figures.
+
+report = build(Settings([Path("OUT")], Path("REPORT")))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hm_metrics.logs.results import find_runs
+from hm_metrics.report import tables
+from hm_metrics.report.browser import count, questions
+from hm_metrics.report.choice import choose
+from hm_metrics.report.comparisons import to_instruct, to_warmer_instruct
+from hm_metrics.report.html_file import write_page
+from hm_metrics.report.leaderboard import Measure, columns_of, write_csv, write_markdown
+from hm_metrics.report.page import Cell, Column, Page, PageRow, Question
+from hm_metrics.report.pictures import draw
+from hm_metrics.report.points import join
+from hm_metrics.report.protocol import Facts, mark
+from hm_metrics.report.rows import Row, make_rows
+from hm_metrics.report.values import Value
+
+PAGE, CSV, MARKDOWN, FIGURES = "report.html", "leaderboard.csv", "leaderboard.md", "figures"
+
+
+class NothingToReport(ValueError):
+    """No usable results among the paths; the message has a sentence for each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a report is made of.
+
+    Attributes:
+        paths: folders of results, searched with all below them, and results files.
+        output: the folder to write into, made where missing.
+        embedder, embedder_base_url: for similarities; None: minilm, for runs that used no other.
+        select: a rule, as "pass@10 subject to fulfillment_rate<=0.35".
+        with_requests: whether SORRY-Bench's requests and the answers to them go into the page.
+        quiet: show no progress.
+    """
+
+    paths: Sequence[Path]
+    output: Path
+    embedder: str | None = None
+    embedder_base_url: str | None = None
+    select: str = ""
+    with_requests: bool = False
+    quiet: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was written, and what a user should hear.
+
+    Attributes:
+        files: those on disk.
+        summary: what was found, in sentences; the answers to `select` first.
+        problems: what was given and could not be used in full.
+        notes: what was left out, and why, that is no fault of the input.
+    """
+
+    files: list[Path]
+    summary: list[str]
+    problems: list[str]
+    notes: list[str]
+
+
+def build(settings: Settings) -> Report:
+    """Read, compare, draw and write.
+
+    Raises:
+        NothingToReport: there is no row to show; nothing is written then.
+        ChoiceError: `select` cannot be read, or names an unknown number; nothing is written then.
+    """
+    found = find_runs(settings.paths)
+    if not found.runs:
+        raise NothingToReport("\n".join(found.problems) or "No path was given.")
+    made = make_rows(
+        join(found.runs), settings.embedder, settings.embedder_base_url, settings.quiet
+    )
+    if not made.rows:
+        raise NothingToReport("\n".join([*found.problems, *made.problems]))
+    rows, columns = made.rows, columns_of(made.rows)
+    chosen = choose(settings.select, rows, columns) if settings.select else []
+    notes, marks = mark(_by_task(rows))
+    compared = to_instruct(rows, columns)
+    shown = tables.to_instruct_table(compared)
+    shown += tables.temperature_table(to_warmer_instruct(rows, columns))
+    shown += tables.paper_table(rows)
+    summary = [*chosen, *tables.sentences(rows, columns, compared)]
+    problems = [*found.problems, *made.problems]
+    left_out = [*made.unscored, *found.passed_over]
+    output = settings.output
+    output.mkdir(parents=True, exist_ok=True)
+    figures = draw(rows, output / FIGURES, problems)
+    write_csv(rows, columns, marks, output / CSV)
+    write_markdown(rows, columns, notes, marks, [*summary, *problems, *left_out], output / MARKDOWN)
+    several = len({row.point.family for row in rows}) > 1
+    page = Page(
+        title="Hindsight merging: " + ", ".join(dict.fromkeys(row.point.family for row in rows)),
+        summary=summary,
+        columns=[_column(column) for column in columns if column.shown],
+        rows=[_page_row(row, columns, marks, several) for row in rows],
+        protocols=notes,
+        tables=shown,
+        figures=figures,
+        samples=_with_progress(questions(rows, settings.with_requests), rows, settings.quiet),
+        notes=[*problems, *left_out],
+    )
+    write_page(page, output / PAGE)
+    files = [output / name for name in (PAGE, CSV, MARKDOWN)]
+    files += sorted((output / FIGURES).glob("*.p[nd][gf]"))
+    return Report(files, summary, problems, left_out)
+
+
+def _by_task(rows: Sequence[Row]) -> dict[str, dict[str, Facts]]:
+    """Task to row to facts."""
+    by_task: dict[str, dict[str, Facts]] = {}
+    for row in rows:
+        for task, facts in row.facts.items():
+            by_task.setdefault(task, {})[row.point.id] = facts
+    return by_task
+
+
+def _column(column: Measure) -> Column:
+    return Column(column.key, column.key, column.higher_is_better, column.help)
+
+
+def _page_row(
+    row: Row,
+    columns: Sequence[Measure],
+    marks: Mapping[str, Mapping[str, str]],
+    families: bool,
+) -> PageRow:
+    point = row.point
+    facets = {"family": point.family, "method": point.model.method}
+    if point.temperature is not None:
+        facets["temperature"] = f"{point.temperature:g}"
+    return PageRow(
+        id=point.id,
+        label=point.id if families else point.label,
+        cells={
+            column.key: _cell(value)
+            for column in columns
+            if column.shown and (value := column.of(row)) is not None
+        },
+        protocol=marks[point.id],
+        warnings=row.warnings,
+        facets={name: value for name, value in facets.items() if value},
+    )
+
+
+def _cell(value: Value) -> Cell:
+    if math.isnan(value.value):
+        return Cell("unscored", n=value.questions)
+    low, high = (None if math.isnan(end) else end for end in (value.low, value.high))
+    return Cell(value.value, low, high, value.questions)
+
+
+def _with_progress(
+    found: Iterator[Question], rows: Sequence[Row], quiet: bool
+) -> Iterable[Question]:
+    tasks = dict.fromkeys(task for row in rows for task in row.logs)
+    total = sum(count([row.logs[t] for row in rows if t in row.logs]) for t in tasks)
+    return tqdm(found, desc="Writing samples", total=total, disable=quiet)

@@ -1,0 +1,76 @@
+"""`--select "pass@10 subject to fulfillment_rate<=0.35"`: which row of each family, and how surely.
+
+Rows that were measured in another way than most (other samples, data, judge) do not take part; prompt
+style and temperature may differ, as they do between a base and an instruct model.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hm_metrics.report.comparisons import each_of
+from hm_metrics.report.leaderboard import Measure
+from hm_metrics.report.protocol import comparable
+from hm_metrics.report.rows import Row
+from hm_metrics.selection import Rule, select
+
+
+class ChoiceError(ValueError):
+    """A rule that names numbers which no row has."""
+
+
+def choose(text: str, rows: Sequence[Row], columns: Sequence[Measure]) -> list[str]:
+    """A sentence for each family.
+
+    Raises:
+        ChoiceError: the rule cannot be read, or names an unknown number.
+    """
+    known = {column.key: column for column in columns}
+    try:
+        rule = Rule.parse(text, known=list(known))
+    except ValueError as error:
+        raise ChoiceError(f"--select: {error}") from None
+    metrics = dict.fromkeys([rule.metric, *(limit.metric for limit in rule.constraints)])
+    named = [known[key] for key in metrics]
+    tasks = list(dict.fromkeys(column.task for column in named))
+    sentences = []
+    for family in dict.fromkeys(row.point.family for row in rows):
+        ours = [row for row in rows if row.point.family == family]
+        measured = [row for row in ours if all(column.of(row) for column in named)]
+        kept, others = comparable(measured, lambda row: [row.facts[task] for task in tasks])
+        left = [f"{row.point.label} ({', '.join(facts)} differs)" for row, facts in others]
+        left += [
+            f"{row.point.label} has no {', '.join(c.key for c in named if not c.of(row))}"
+            for row in ours
+            if row not in measured
+        ]
+        if kept:
+            found = select(rule, candidates(kept, named))
+            sentences.append(f"{family}: {found.sentence}")
+        else:
+            sentences.append(f"{family}: no row has all of {' and '.join(metrics)}.")
+        if kept and left:
+            sentences.append(f"{family}: not among the candidates: {'; '.join(left)}.")
+    return sentences
+
+
+def candidates(
+    rows: Sequence[Row], named: Sequence[Measure]
+) -> Mapping[str, Mapping[str, np.ndarray | tuple[float, float]]]:
+    """Row to number to its values over the questions of all rows, or to value and standard error."""
+    found: dict[str, dict[str, np.ndarray | tuple[float, float]]] = defaultdict(dict)
+    for column in named:
+        each = {row.point.label: each_of(row, column) for row in rows}
+        names = list(dict.fromkeys(name for values in each.values() for name in values or ()))
+        for row in rows:
+            value, values = column.of(row), each[row.point.label]
+            assert value is not None
+            found[row.point.label][column.key] = (
+                (value.value, value.error)
+                if values is None
+                else np.array([values.get(name, np.nan) for name in names])
+            )
+    return found

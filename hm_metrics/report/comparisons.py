@@ -1,0 +1,226 @@
+"""Is it real? Differences between rows, question by question, and what would settle open ones.
+
+    found = to_instruct(rows, columns)
+
+Each row is compared with the instruct model (alpha 1) of its family at its temperature, on the
+questions that both have. Holm's correction is over the rows that share that model and that number.
+Runs on other data or by another judge are no pairs, which is said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from hm_metrics.comparison import (
+    Difference,
+    holm,
+    paired_difference,
+    paired_statistic_difference,
+    questions_to_settle,
+    samples_to_settle,
+)
+from hm_metrics.definitions import GLOBAL, LOCAL, at_k
+from hm_metrics.diversity import QuestionSums, global_over_questions
+from hm_metrics.logs.models import INSTRUCT
+from hm_metrics.report.leaderboard import Measure
+from hm_metrics.report.protocol import same_questions
+from hm_metrics.report.rows import Row
+from hm_metrics.report.vectors import Embedded
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """One number of two rows.
+
+    Attributes:
+        difference: ours less theirs; None where they are no pair.
+        why_not: the reason then.
+        adjusted: the p-value after Holm's correction; nan without one.
+        differs: facts of the protocol that are not the same on both sides.
+        settles: what would settle an open difference, in words; empty where it is settled.
+    """
+
+    row: Row
+    against: Row
+    measure: Measure
+    difference: Difference | None
+    why_not: str
+    adjusted: float
+    differs: list[str]
+    settles: str
+
+    @property
+    def settled(self) -> bool:
+        """Whether the 95 % interval excludes 0."""
+        found = self.difference
+        return found is not None and (found.low > 0 or found.high < 0)
+
+
+def to_instruct(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Comparison]:
+    """Every row against its instruct model, in every number that is compared."""
+    return _corrected(
+        compare(row, theirs, measure)
+        for row in rows
+        if row.point.model.alpha and row.point.model.number != INSTRUCT
+        for measure in columns
+        if measure.compared
+        and (theirs := instruct_of(row, rows, measure.task)) is not None
+        and _scored(row, measure)
+        and _scored(theirs, measure)
+    )
+
+
+def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Comparison]:
+    """Every merge against its instruct model at higher temperatures: does it beat turning that up?"""
+    return _corrected(
+        compare(row, theirs, measure)
+        for row in rows
+        if row.point.model.alpha and not row.point.model.at_end
+        for theirs in rows
+        if theirs.point.family == row.point.family
+        and theirs.point.model.number == INSTRUCT
+        and (theirs.point.temperature or 0.0) > (row.point.temperature or 0.0)
+        for measure in columns
+        if measure.compared and _scored(row, measure) and _scored(theirs, measure)
+    )
+
+
+def _scored(row: Row, measure: Measure) -> bool:
+    value = measure.of(row)
+    return value is not None and not math.isnan(value.value)
+
+
+def instruct_of(row: Row, rows: Sequence[Row], task: str) -> Row | None:
+    """The row of alpha 1 with this task, at the same temperature and with the closest protocol.
+
+    One of another method will do: no method changes the ends.
+    """
+    candidates = [
+        other
+        for other in rows
+        if other.point.family == row.point.family
+        and other.point.model.number == INSTRUCT
+        and other.point.temperature == row.point.temperature
+        and task in other.values
+    ]
+    return min(candidates, key=lambda other: len(_differs(row, other, task)), default=None)
+
+
+def compare(row: Row, theirs: Row, measure: Measure) -> Comparison:
+    """One number of two rows; p-values are not corrected yet."""
+    task = measure.task
+    differs = _differs(row, theirs, task)
+    why_not = same_questions(row.facts.get(task, {}), theirs.facts.get(task, {}))
+    if measure.metric in (LOCAL, GLOBAL) and "embedder" in differs:
+        why_not = why_not or "another embedder"
+    difference, settles = None, ""
+    if not why_not:
+        if measure.metric == GLOBAL:
+            difference = _global(row, theirs, task)
+        elif (pair := aligned(row, theirs, measure)) is not None:
+            difference = paired_difference(*pair)
+            if difference.low <= 0 <= difference.high:
+                settles = _what_settles(row, theirs, measure, pair)
+    if difference is None:
+        why_not = why_not or "no values by question"
+    return Comparison(row, theirs, measure, difference, why_not, math.nan, differs, settles)
+
+
+def _what_settles(
+    row: Row, theirs: Row, measure: Measure, pair: tuple[np.ndarray, np.ndarray]
+) -> str:
+    """How many questions, or samples of these questions, would tell with a power of 80 %."""
+    questions = questions_to_settle(*pair)
+    ways = [f"{questions:,} questions"] if questions else []
+    prefix, k = at_k(measure.metric) or ("", 0)
+    counts = [_counts(other, measure.task, prefix) for other in (row, theirs)]
+    if k and all(counts):
+        ours, other = (count for count in counts if count is not None)
+        common = [name for name in ours if name in other]
+        found = np.array([[*ours[name], *other[name]] for name in common]).T
+        samples = samples_to_settle(found[0], found[2], found[[1, 3]], k=k)
+        ways += [f"{samples:,} samples a question"] if samples else []
+    return " or ".join(ways) if ways else "no number of questions (too close to 0)"
+
+
+def _counts(row: Row, task: str, prefix: str) -> dict[str, tuple[int, int]] | None:
+    """Correct and scored samples of each question that has any scored."""
+    log = row.logs.get(task)
+    if log is None or prefix not in log.counts:
+        return None
+    numbers = zip(log.questions, log.counts[prefix], log.counts["scored"], strict=True)
+    return {name: (int(correct), int(scored)) for name, correct, scored in numbers if scored}
+
+
+def aligned(row: Row, theirs: Row, measure: Measure) -> tuple[np.ndarray, np.ndarray] | None:
+    """[G] values of both, over all questions that one has; nan where it has none."""
+    ours, other = each_of(row, measure), each_of(theirs, measure)
+    if ours is None or other is None:
+        return None
+    names = list(dict.fromkeys([*ours, *other]))
+    first = np.array([ours.get(name, np.nan) for name in names])
+    second = np.array([other.get(name, np.nan) for name in names])
+    return (first, second) if (~np.isnan(first) & ~np.isnan(second)).sum() > 1 else None
+
+
+def each_of(row: Row, measure: Measure) -> dict[str, float] | None:
+    """A row's value of each question, by its name."""
+    value, log = measure.of(row), row.logs.get(measure.task)
+    if value is None or log is None:
+        return None
+    each = value.of_each
+    if each is None and measure.metric == LOCAL and (found := row.embedded.get(measure.task)):
+        each = found.local
+    return None if each is None else dict(zip(log.questions, map(float, each), strict=True))
+
+
+def _global(row: Row, theirs: Row, task: str) -> Difference | None:
+    ours, other = row.embedded.get(task), theirs.embedded.get(task)
+    if ours is None or other is None:
+        return None
+    names = [_named(row, task, ours), _named(theirs, task, other)]
+    common = [name for name in names[0] if name in names[1]]
+    if len(common) < 3:
+        return None
+    first, second = (
+        _rows(found.sums, [known[name] for name in common])
+        for found, known in zip((ours, other), names, strict=True)
+    )
+    both = QuestionSums.joined([first, second])
+    return paired_statistic_difference(
+        lambda weights: global_over_questions(both, weights), len(common)
+    )
+
+
+def _named(row: Row, task: str, embedded: Embedded) -> dict[str, int]:
+    questions = row.logs[task].questions
+    return {questions[place]: number for number, place in enumerate(embedded.questions)}
+
+
+def _rows(sums: QuestionSums, rows: list[int]) -> QuestionSums:
+    return QuestionSums(sums.sums[rows], sums.squares[rows], sums.counts[rows])
+
+
+def _differs(row: Row, theirs: Row, task: str) -> list[str]:
+    ours, other = row.facts.get(task, {}), theirs.facts.get(task, {})
+    return [fact for fact in dict.fromkeys([*ours, *other]) if ours.get(fact) != other.get(fact)]
+
+
+def _corrected(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """Holm's correction over the rows that are compared with one row in one number."""
+    found = list(comparisons)
+    groups: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for number, comparison in enumerate(found):
+        # Methods are separate questions, each with its own alphas.
+        method = comparison.row.point.model.method
+        groups[comparison.against.point.id, comparison.measure.key, method].append(number)
+    for numbers in groups.values():
+        p_values = [d.p_value if (d := found[n].difference) else math.nan for n in numbers]
+        for n, adjusted in zip(numbers, holm(p_values), strict=True):
+            found[n] = dataclasses.replace(found[n], adjusted=adjusted)
+    return found

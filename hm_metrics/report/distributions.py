@@ -1,0 +1,205 @@
+"""What the figures draw, out of rows: curves, similarities, categories, frontiers.
+
+Figures 3 to 6 of the paper, and the frontier that it does not have: pass@10 against similarity and
+against failure to refuse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from hm_metrics.definitions import LOCAL, at_k
+from hm_metrics.figures.frontier import Point
+from hm_metrics.figures.pass_at_k import Curve
+from hm_metrics.logs.models import BASE, INSTRUCT
+from hm_metrics.rates import by_category, item_of
+from hm_metrics.report.leaderboard import top_k
+from hm_metrics.report.paper import FIGURE, TEXT, published, sources
+from hm_metrics.report.rows import Row
+from hm_metrics.report.values import Value
+from hm_metrics.report.vectors import pair_similarities
+
+
+def curves(rows: Sequence[Row], task: str, prefix: str) -> dict[str, list[Curve]]:
+    """pass@k against k by family, and the paper's beside, dotted, where it counts in this way."""
+    families: dict[str, list[Curve]] = {}
+    for row in rows:
+        found = {k: row.values[task].get(f"{prefix}@{k}") for k in ks_of(row, task)}
+        values = {k: v for k, v in found.items() if v is not None and not math.isnan(v.value)}
+        if values:
+            families.setdefault(row.point.family, []).append(
+                Curve(
+                    label=row.point.label,
+                    k=list(values),
+                    value=[value.value for value in values.values()],
+                    error=[value.error for value in values.values()],
+                    alpha=row.point.model.number,
+                    dotted=False,
+                )
+            )
+    for family, theirs in _published(rows, task, prefix).items():
+        if family in families:
+            families[family] += theirs
+    return families
+
+
+def _published(rows: Sequence[Row], task: str, prefix: str) -> dict[str, list[Curve]]:
+    found: dict[str, list[Curve]] = {}
+    kinds = [k for k, s in sources().items() if s.task == task and s.metric == f"{prefix}@k"]
+    for family, row in {row.point.family: row for row in rows}.items():
+        known = published(row.point.model)
+        if known is None:
+            continue
+        for kind in kinds:
+            table = {FIGURE: known.figure, TEXT: known.text}[kind]
+            found[family] = [
+                Curve(
+                    label=f"paper, {_name(alpha)}",
+                    k=list(by_k),
+                    value=list(by_k.values()),
+                    error=None,
+                    alpha=float(alpha),
+                    dotted=True,
+                )
+                for alpha, by_k in table.items()
+            ]
+    return found
+
+
+def similarities(rows: Sequence[Row], task: str, which: str) -> dict[str, dict[str, np.ndarray]]:
+    """Family to row to similarities: of each question, or of a seeded draw of pairs of questions."""
+    families: dict[str, dict[str, np.ndarray]] = {}
+    for row in rows:
+        if found := row.embedded.get(task):
+            values = (
+                found.local[~np.isnan(found.local)]
+                if which == LOCAL
+                else pair_similarities(found.sums)
+            )
+            if len(values) > 1:
+                families.setdefault(row.point.family, {})[row.point.label] = values
+    return families
+
+
+def alphas(rows: Sequence[Row]) -> dict[str, float]:
+    """Label to alpha, where it is one number: what colours mean."""
+    numbers = {row.point.label: row.point.model.number for row in rows}
+    return {label: number for label, number in numbers.items() if number is not None}
+
+
+def categories(
+    rows: Sequence[Row], task: str
+) -> tuple[dict[str, dict[str, float]], dict[str, float], dict[str, str] | None]:
+    """Row to category to fulfillment rate, nan where it is unscored; row to the rate over all; and row
+    to family, where there are several."""
+    several = len({row.point.family for row in rows}) > 1
+    columns, means, families = {}, {}, {}
+    for row in rows:
+        log = row.logs.get(task)
+        if log and log.tallies:
+            label = row.point.id if several else row.point.label
+            table = by_category([item_of(*found) for found in log.tallies])
+            rates = {name: found["fulfillment_rate"] for name, found in table.items()}
+            columns[label] = {
+                name: rate if isinstance(rate, float) else math.nan for name, rate in rates.items()
+            }
+            means[label] = row.values[task]["fulfillment_rate"].value
+            families[label] = row.point.family
+    return columns, means, families if several else None
+
+
+def frontier(rows: Sequence[Row], x: tuple[str, str], y: tuple[str, str]) -> dict[str, list[Point]]:
+    """A line for each family and method over alpha, and one for each instruct model over temperature.
+
+    Args:
+        x, y: task and metric of each axis.
+    """
+    lines: dict[str, list[Point]] = {}
+    named = [
+        *((name, [(r.point.model.label, r) for r in found]) for name, found in _over_alpha(rows)),
+        *(
+            (name, [(f"T={r.point.temperature:g}", r) for r in found])
+            for name, found in _warmer(rows)
+        ),
+    ]
+    for name, found in named:
+        points = [p for label, row in found if (p := _point(label, row, x, y)) is not None]
+        if points:
+            lines[name] = points
+    return lines
+
+
+def _over_alpha(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
+    groups = dict.fromkeys(
+        (row.point.family, row.point.model.method, row.point.temperature)
+        for row in rows
+        if not row.point.model.at_end
+    )
+    seen = {(family, temperature) for family, _, temperature in groups}
+    ends = dict.fromkeys(
+        (row.point.family, "ends alone", row.point.temperature)
+        for row in rows
+        if (row.point.family, row.point.temperature) not in seen
+    )
+    families = {row.point.family for row in rows}
+    methods = {method for _, method, _ in groups}
+    several = {row.point.temperature for row in rows if row.point.temperature is not None}
+    for family, method, temperature in (*groups, *ends):
+        found = [
+            row
+            for row in rows
+            if row.point.family == family
+            and row.point.temperature == temperature
+            and (row.point.model.method == method or row.point.model.at_end)
+        ]
+        found.sort(key=lambda row: math.inf if (n := row.point.model.number) is None else n)
+        parts = [family] if len(families) > 1 else []
+        parts += [method] if len(methods) > 1 else []
+        if len(several) > 1 and temperature is not None:
+            parts.append(f"T={temperature:g}")
+        yield ", ".join(parts) or family, found
+
+
+def _warmer(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
+    for family in dict.fromkeys(row.point.family for row in rows):
+        found = [
+            row
+            for row in rows
+            if row.point.family == family
+            and row.point.model.number == INSTRUCT
+            and row.point.temperature is not None
+        ]
+        if len({row.point.temperature for row in found}) > 1:
+            found.sort(key=lambda row: row.point.temperature or 0.0)
+            yield f"{family}, instruct at higher temperatures", found
+
+
+def _point(label: str, row: Row, x: tuple[str, str], y: tuple[str, str]) -> Point | None:
+    across, up = _value(row, x), _value(row, y)
+    if across is None or up is None:
+        return None
+    return Point(label, across.value, across.error, up.value, up.error)
+
+
+def _value(row: Row, axis: tuple[str, str]) -> Value | None:
+    value = row.values.get(axis[0], {}).get(axis[1])
+    return None if value is None or math.isnan(value.value) else value
+
+
+def ks_of(row: Row, task: str) -> list[int]:
+    """The k of pass@k that a row has, in order."""
+    found = (at_k(metric) for metric in row.values.get(task, {}))
+    return sorted(k for prefix, k in filter(None, found) if prefix == "pass")
+
+
+def best_k(rows: Sequence[Row], task: str) -> int:
+    """The k of the frontier: 10, else the largest that all rows with the task have."""
+    common = [set(ks_of(row, task)) for row in rows if ks_of(row, task)]
+    return top_k(sorted(set.intersection(*common))) if common else 0
+
+
+def _name(alpha: str) -> str:
+    return {BASE: "base", INSTRUCT: "instruct"}.get(float(alpha), f"alpha={alpha}")

@@ -1,0 +1,201 @@
+"""The leaderboard: which numbers are columns, and the table as CSV and Markdown.
+
+    columns = columns_of(rows)
+    write_csv(rows, columns, marks, Path("leaderboard.csv"))
+
+The CSV has every number with its error, interval and questions, the Markdown those of `shown`.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hm_metrics import definitions
+from hm_metrics.definitions import AT_K, at_k, is_count
+from hm_metrics.report.page import ProtocolNote
+from hm_metrics.report.rows import Row
+from hm_metrics.report.values import Value
+from hm_models.files.text_files import write_text
+from hm_models.shown.escaping import csv_cell, markdown_text
+
+MOST_K = 10  # the largest k that a table shows, where it was measured
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A number of the leaderboard.
+
+    Attributes:
+        key: unique; the metric's name, with the task in front where several tasks have it.
+        shown: whether tables for people have it.
+        compared: whether differences between rows are taken.
+    """
+
+    key: str
+    task: str
+    metric: str
+    higher_is_better: bool | None
+    shown: bool
+    compared: bool
+
+    @property
+    def help(self) -> str:
+        """What it is, in a sentence; empty for metrics of other people's tasks."""
+        found = definitions.of(self.metric)
+        return found.words if found else ""
+
+    def of(self, row: Row) -> Value | None:
+        """This number of a row; None where its task was not run."""
+        return row.values.get(self.task, {}).get(self.metric)
+
+
+def columns_of(rows: Sequence[Row]) -> list[Measure]:
+    """Every number that a row has, task by task."""
+    found: dict[tuple[str, str], bool | None] = {}
+    for task in dict.fromkeys(task for row in rows for task in row.values):
+        for row in rows:
+            for metric, value in row.values.get(task, {}).items():
+                if found.get((task, metric)) is None:
+                    found[task, metric] = value.higher_is_better
+    metrics = [metric for _, metric in found]
+    columns = []
+    for (task, metric), better in sorted(found.items(), key=lambda item: _rank(item[0], found)):
+        known = [at_k(name) for of, name in found if of == task]
+        ks = [k for prefix, k in filter(None, known) if prefix == "pass"]
+        columns.append(
+            Measure(
+                key=metric if metrics.count(metric) == 1 else f"{task}:{metric}",
+                task=task,
+                metric=metric,
+                higher_is_better=better,
+                shown=_shown(metric, ks),
+                compared=better is not None and _compared(metric, ks),
+            )
+        )
+    return columns
+
+
+def write_csv(
+    rows: Sequence[Row],
+    columns: Sequence[Measure],
+    marks: Mapping[str, Mapping[str, str]],
+    file: Path,
+) -> None:
+    """One line a row, every number with error, interval and questions; an unscored one is empty."""
+    tasks = list(dict.fromkeys(column.task for column in columns))
+    head = ["row", "family", "method", "alpha", "temperature", "base", "instruct", "warnings"]
+    head += [f"{task} {what}" for task in tasks for what in ("protocol", "samples", "results")]
+    parts = ("", "_stderr", "_low", "_high", "_questions")
+    head += [column.key + part for column in columns for part in parts]
+    lines = [head]
+    for row in rows:
+        model, point = row.point.model, row.point
+        line = [point.id, point.family, model.method, model.alpha, _plain(point.temperature)]
+        line += [model.base, model.instruct, " ".join(row.warnings)]
+        for task in tasks:
+            run = point.runs.get(task)
+            samples = row.facts.get(task, {}).get("samples a question", "")
+            line += [marks[point.id].get(task, ""), samples, str(run.file) if run else ""]
+        for column in columns:
+            value = column.of(row)
+            line += (
+                [""] * len(parts)
+                if value is None
+                else [
+                    _plain(v)
+                    for v in (value.value, value.error, value.low, value.high, value.questions)
+                ]
+            )
+        lines.append(line)
+    out = io.StringIO()
+    csv.writer(out).writerows([csv_cell(cell) for cell in line] for line in lines)
+    write_text(file, out.getvalue())
+
+
+def write_markdown(
+    rows: Sequence[Row],
+    columns: Sequence[Measure],
+    notes: Sequence[ProtocolNote],
+    marks: Mapping[str, Mapping[str, str]],
+    words: Sequence[str],
+    file: Path,
+) -> None:
+    """A table for people, what its marks stand for, and what else was noted."""
+    shown = [column for column in columns if column.shown]
+    tasks = list(dict.fromkeys(column.task for column in columns))
+    head = ["row", *(f"protocol of {task}" for task in tasks), *(c.key for c in shown)]
+    table = [head, ["---"] * (1 + len(tasks)) + ["---:"] * len(shown)]
+    for row in rows:
+        line = [row.point.id, *(marks[row.point.id].get(task, "") for task in tasks)]
+        table.append([*line, *(text(column.of(row)) for column in shown)])
+    parts = ["# Leaderboard", markdown(table)]
+    parts.append(
+        "Square brackets: 95 % intervals over questions. Rows whose protocol has different letters "
+        "do not rank against each other."
+    )
+    for note in notes:
+        facts = ", ".join(
+            f"**{markdown_text(told)}**" if name in note.differs else markdown_text(told)
+            for name, fact in note.facts.items()
+            for told in (f"{name} {fact}",)
+        )
+        parts.append(f"- {markdown_text(note.task)}, protocol {note.mark}: {facts}")
+    warnings = (f"{row.point.id}: {warning}" for row in rows for warning in row.warnings)
+    parts += [f"- {markdown_text(word)}" for word in (*warnings, *words)]
+    write_text(file, "\n\n".join(parts) + "\n")
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """Cells to a table; the second line is the ruler."""
+    return "\n".join(
+        "| " + " | ".join(markdown_text(cell) for cell in line) + " |" for line in table
+    )
+
+
+def text(value: Value | None) -> str:
+    """A number with its interval, to three digits."""
+    if value is None:
+        return ""
+    if math.isnan(value.value):
+        return "unscored"
+    shown = f"{value.value:.3f}" if value.higher_is_better is not None else f"{value.value:.4g}"
+    return shown if math.isnan(value.low) else f"{shown} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def _shown(metric: str, ks: Sequence[int]) -> bool:
+    if found := at_k(metric):
+        prefix, k = found
+        return k in {min(ks, default=0), top_k(ks)} | ({5} if prefix == "pass" else set())
+    return not metric.endswith(("_bound", "_low", "_high"))
+
+
+def _compared(metric: str, ks: Sequence[int]) -> bool:
+    if found := at_k(metric):
+        prefix, k = found
+        return k in {min(ks, default=0), top_k(ks)} and prefix != "base_pass"
+    return not is_count(metric)
+
+
+def top_k(ks: Sequence[int]) -> int:
+    """The k that answers the question of this project: 10, else the largest."""
+    return MOST_K if MOST_K in ks else max(ks, default=0)
+
+
+def _rank(name: tuple[str, str], found: Mapping[tuple[str, str], object]) -> tuple:
+    """Tasks as they come; in each pass@k first, then what the results have, counts last."""
+    task, metric = name
+    tasks = list(dict.fromkeys(t for t, _ in found))
+    if known := at_k(metric):
+        group, k = list(AT_K).index(known[0]), known[1]
+    else:
+        group, k = len(AT_K) + is_count(metric), 0
+    return tasks.index(task), group, k, list(found).index(name)
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.10g}"

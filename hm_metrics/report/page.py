@@ -1,0 +1,150 @@
+"""What goes into the report's page, as data (`hm_metrics.report.html_file` writes it).
+
+Whoever builds a report says what is known (rows, intervals, protocols, tables, figures, samples) in
+the frozen dataclasses below; this module knows nothing of results files, and the page knows nothing
+of merging. Everything that a model wrote is untrusted text: it travels as base64 or escaped JSON and
+reaches the page by `textContent` alone, under a content security policy that runs no script but ours
+and fetches nothing.
+
+    from hm_metrics.report.page import Page
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hm_metrics.report.samples_blob import Question, Sample
+
+__all__ = [
+    "Cell",
+    "Column",
+    "Page",
+    "PageFigure",
+    "PageRow",
+    "ProtocolNote",
+    "Question",
+    "Sample",
+    "Table",
+]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric of the leaderboard.
+
+    Attributes:
+        higher_is_better: None for a number without a good side (it sorts, nothing is best).
+        help: what it is, in a sentence; shown with the header.
+        task: whose metric it is. Rows are told apart by their protocol of this task alone when they
+            are sorted by this column; without it by their protocols of all tasks.
+        shown: False: off until the reader turns it on.
+    """
+
+    key: str
+    title: str
+    higher_is_better: bool | None = None
+    help: str = ""
+    task: str = ""
+    shown: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value, its 95 % interval, and the number of questions behind it.
+
+    A value of None (or nan): not measured, or unscored.
+    """
+
+    value: float | str | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """A point of the leaderboard.
+
+    Attributes:
+        id: unique on the page; `Question.samples` uses it.
+        cells: by `Column.key`.
+        protocol: the mark that each task has in this row.
+        facets: what the page's menus filter by, {"family": "Llama-3.1-8B", "method": "linear"}. The
+            sample browser puts rows side by side that share the first ones.
+    """
+
+    id: str
+    label: str
+    cells: Mapping[str, Cell]
+    protocol: Mapping[str, str]
+    warnings: Sequence[str] = ()
+    facets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProtocolNote:
+    """What a mark ("A", "B", ...) of a task stands for, and in which facts the task's marks differ."""
+
+    mark: str
+    task: str
+    facts: Mapping[str, str]
+    differs: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A plain table: differences, or ours beside the paper's."""
+
+    title: str
+    help: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A picture, embedded; `file` is its name beside the report, for who wants it alone."""
+
+    title: str
+    caption: str
+    png: bytes
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """All of a report. `samples` may be a generator: it is read once, a question at a time."""
+
+    title: str
+    summary: Sequence[str]
+    columns: Sequence[Column]
+    rows: Sequence[PageRow]
+    protocols: Sequence[ProtocolNote] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[PageFigure] = ()
+    samples: Iterable[Question] = ()
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for what, names in (
+            ("rows", [row.id for row in self.rows]),
+            ("columns", [column.key for column in self.columns]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two {what} of the page are called {twice[0]!r}: expected one.")
+        keys = {column.key for column in self.columns}
+        marks = {(note.task, note.mark) for note in self.protocols}
+        for row in self.rows:
+            if set(row.cells) - keys:
+                raise ValueError(
+                    f"row {row.id!r} has a cell {sorted(set(row.cells) - keys)[0]!r}, which is no"
+                    f" column of the page: expected some of {', '.join(sorted(keys))}."
+                )
+            unknown = sorted(set(row.protocol.items()) - marks)
+            if unknown:
+                raise ValueError(
+                    f"row {row.id!r} has mark {unknown[0][1]!r} for {unknown[0][0]}, which no protocol"
+                    " note explains: add a ProtocolNote of that mark and task."
+                )

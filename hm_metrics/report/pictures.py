@@ -1,0 +1,159 @@
+"""The figures of a report, drawn by `hm_metrics.figures` and written as PNG and PDF."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hm_metrics.definitions import FULFILLMENT, GLOBAL, LOCAL
+from hm_metrics.figures.frontier import frontier_figure
+from hm_metrics.figures.pass_at_k import pass_at_k_figure
+from hm_metrics.figures.refusal import refusal_figure
+from hm_metrics.figures.similarity import similarity_figure
+from hm_metrics.figures.style import save
+from hm_metrics.report import distributions
+from hm_metrics.report.page import PageFigure
+from hm_metrics.report.protocol import comparable
+from hm_metrics.report.rows import Row
+from hm_models.shown.escaping import one_line
+
+COUNTINGS = {
+    "pass": "base and extra tests",
+    "plus_only_pass": "extra tests alone",
+}
+# Title, caption, file's name, and how it is drawn.
+Drawing = tuple[str, str, str, Callable[[], Figure]]
+SIMILAR = {LOCAL: "local", GLOBAL: "global"}
+
+
+def draw(rows: Sequence[Row], folder: Path, problems: list[str]) -> list[PageFigure]:
+    """Draw what the rows have, write it into a folder, and return it for the page.
+
+    Args:
+        problems: gets a sentence for each figure that cannot be drawn, which is left out then.
+    """
+    found = []
+    for title, caption, name, make in _figures(rows):
+        try:
+            save(make(), folder, name)
+            png = (folder / f"{name}.png").read_bytes()
+        except Exception as error:  # whatever matplotlib raises must not cost the report
+            what = one_line(f"{type(error).__name__}: {error}")
+            problems.append(f"The figure {title!r} could not be drawn ({what}).")
+            continue
+        found.append(PageFigure(title, caption, png, f"{folder.name}/{name}.pdf"))
+    return found
+
+
+def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
+    tasks = list(dict.fromkeys(task for row in rows for task in row.values))
+    code = [task for task in tasks if any(distributions.ks_of(row, task) for row in rows)]
+    refusals = [task for task in tasks if any(FULFILLMENT in r.values.get(task, {}) for r in rows)]
+    for task in code:
+        of_task = [row for row in rows if task in row.values]
+        starred, note = _starred(of_task, task)
+        yield from _pass_at_k(starred, task, note)
+        yield from _similarities(starred, task, note)
+        yield from _frontiers(of_task, task, refusals)
+    for task in refusals:
+        starred, note = _starred([row for row in rows if task in row.values], task)
+        columns, means, families = distributions.categories(starred, task)
+        if columns:
+            yield (
+                f"Failure to refuse by category, {task}",
+                "Share of requests fulfilled, by category (paper: figure 6); the mean over all "
+                f"answers in brackets. Grey: no scored answer.{note}",
+                f"refusals_{_file(task)}",
+                partial(refusal_figure, columns, means, families),
+            )
+
+
+def _alike(rows: Sequence[Row], tasks: Sequence[str]) -> tuple[list[Row], set[str], list[str]]:
+    """The rows measured as most are, the ids of the others, and the facts in which these differ."""
+    alike, others = comparable(rows, lambda row: [row.facts[task] for task in tasks])
+    facts = sorted({fact for _, found in others for fact in found})
+    return alike, {row.point.id for row, _ in others}, facts
+
+
+def _starred(rows: Sequence[Row], task: str) -> tuple[list[Row], str]:
+    """The rows, with a star on those that were measured in another way; and what the star means."""
+    _, others, facts = _alike(rows, [task])
+    starred = [
+        dataclasses.replace(row, point=dataclasses.replace(row.point, label=f"{row.point.label} *"))
+        if row.point.id in others
+        else row
+        for row in rows
+    ]
+    return starred, f" * measured otherwise: {', '.join(facts)}." if facts else ""
+
+
+def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
+    for prefix, counting in COUNTINGS.items():
+        if families := distributions.curves(rows, task, prefix):
+            paper = any(curve.dotted for found in families.values() for curve in found)
+            yield (
+                f"pass@k against k, {task}, {counting}",
+                f"A sample counts as correct when it passes the {counting}. Bands: one standard "
+                "error over questions."
+                + (" Dotted: the paper's values, counted in the same way." if paper else "")
+                + note,
+                f"pass_at_k_{_file(task)}_{prefix}",
+                partial(pass_at_k_figure, families, counting),
+            )
+
+
+def _similarities(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
+    captions = {
+        LOCAL: "Mean cosine similarity of two samples of one question, over questions "
+        "(paper: figure 3). Further left is more diverse.",
+        GLOBAL: "Mean cosine similarity of the samples of two questions, over a fixed random draw "
+        "of pairs of questions (paper: figure 4). Further left is more diverse.",
+    }
+    for metric, word in SIMILAR.items():
+        if families := distributions.similarities(rows, task, metric):
+            how = sorted({row.embedded[task].how for row in rows if task in row.embedded})
+            yield (
+                f"{word.capitalize()} similarity, {task}",
+                f"{captions[metric]} Vectors: {', '.join(how)}."
+                + (" Different embedders do not compare." if len(how) > 1 else "")
+                + note,
+                f"{word}_similarity_{_file(task)}",
+                partial(
+                    similarity_figure,
+                    families,
+                    "local" if metric == LOCAL else "global",
+                    distributions.alphas(rows),
+                ),
+            )
+
+
+def _frontiers(rows: Sequence[Row], task: str, refusals: Sequence[str]) -> Iterator[Drawing]:
+    k = distributions.best_k(rows, task)
+    axes = [(task, LOCAL, "local similarity (lower is more diverse)", "local_similarity")]
+    axes += [(task, GLOBAL, "global similarity (lower is more diverse)", "global_similarity")]
+    axes += [
+        (other, FULFILLMENT, f"failure to refuse, {other} (lower is safer)", f"{_file(other)}")
+        for other in refusals
+    ]
+    for of, metric, label, name in axes if k else []:
+        measured = [row for row in rows if metric in row.values.get(of, {})]
+        alike, _, facts = _alike(measured, list(dict.fromkeys([task, of])))
+        lines = distributions.frontier(alike, (of, metric), (task, f"pass@{k}"))
+        if any(len(points) > 1 for points in lines.values()):
+            yield (
+                f"pass@{k} of {task} against {metric.replace('_', ' ')}",
+                "Each line goes over alpha, or over the temperature of the instruct model. Up and "
+                "to the left is better on both. Bars: one standard error."
+                + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
+                f"frontier_{_file(task)}_{name}",
+                partial(frontier_figure, lines, label, f"pass@{k} of {task}"),
+            )
+
+
+def _file(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name)

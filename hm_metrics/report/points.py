@@ -1,0 +1,174 @@
+"""Points: what was evaluated, with all its tasks, in the order and by the names of a report.
+
+    points = join(find_runs(paths).runs)
+
+A point is a model (family, method, alpha, what else it was told) at a temperature. Its tasks may lie in
+several files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+
+from hm_metrics.logs.models import BASE, INSTRUCT, Model, digest_of
+from hm_metrics.logs.results import TaskRun
+from hm_models.shown.escaping import one_line
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One row of a report.
+
+    Attributes:
+        family: unique for a pair of checkpoints, or another model.
+        label: within the family.
+        temperature: of the task that was sampled; None if none was.
+        runs: by task.
+    """
+
+    family: str
+    label: str
+    model: Model
+    temperature: float | None
+    runs: dict[str, TaskRun]
+
+    @property
+    def id(self) -> str:
+        return f"{self.family}: {self.label}"
+
+
+def join(runs: Sequence[TaskRun]) -> list[Point]:
+    """The points of runs, by family in order of appearance, then temperature, method and alpha."""
+    families = _families(runs)
+    drafts: list[tuple[Model, float | None, dict[str, TaskRun], str]] = []
+    of_model: dict[Model, list[TaskRun]] = defaultdict(list)
+    for run in runs:
+        of_model[run.model].append(run)
+    for model, found in of_model.items():
+        for temperature, group in _by_temperature(found).items():
+            first, *more = _without_repeats(group)
+            drafts.append((model, temperature, first, ""))
+            drafts += [(model, temperature, extra, _folder(extra)) for extra in more]
+    order = list(dict.fromkeys(families.values()))
+    drafts.sort(key=lambda draft: _rank(draft[0], draft[1], order.index(families[draft[0]])))
+    labels = _labels(drafts, families)
+    return [
+        Point(families[model], label, model, temperature, tasks)
+        for (model, temperature, tasks, _), label in zip(drafts, labels, strict=True)
+    ]
+
+
+def _families(runs: Iterable[TaskRun]) -> dict[Model, str]:
+    """Each model's family; those of one name are told apart by folders, else by their content."""
+    names: dict[Model, str] = {run.model: run.model.family for run in runs}
+    for longer in (_with_folders, lambda m: f"{m.family} ({digest_of(m.identity)})"):
+        identities = defaultdict(set)
+        for model, name in names.items():
+            identities[name].add(model.identity)
+        names = {
+            model: longer(model) if len(identities[name]) > 1 else name
+            for model, name in names.items()
+        }
+    return names
+
+
+def _with_folders(model: Model) -> str:
+    """Of a model that is no merge: with the kind of model that the harness knows it by."""
+    if not model.base:
+        kind = model.identity.partition(" ")[0]
+        return f"{model.family} ({kind})" if kind else model.family
+    shown = ["/".join(PurePath(name).parts[-2:]) for name in (model.base, model.instruct)]
+    return " → ".join(one_line(name) for name in shown)
+
+
+def _by_temperature(runs: list[TaskRun]) -> dict[float | None, list[TaskRun]]:
+    """Runs of a model that belong together; all do where each task has one temperature alone."""
+    of_task: dict[str, set[float | None]] = defaultdict(set)
+    for run in runs:
+        of_task[run.task].add(run.temperature)
+    known = [run.temperature for run in runs if run.temperature is not None]
+    if all(len(found) == 1 for found in of_task.values()):
+        sampled = [temperature for temperature in known if temperature > 0] or known
+        return {sampled[0] if sampled else None: runs}
+    groups: dict[float | None, list[TaskRun]] = {
+        temperature: [] for temperature in sorted(set(known))
+    }
+    for run in runs:
+        beside = [r.temperature for r in runs if r.file == run.file and r.temperature is not None]
+        fallback = beside[0] if beside else next(iter(groups))
+        groups[fallback if run.temperature is None else run.temperature].append(run)
+    return {temperature: found for temperature, found in groups.items() if found}
+
+
+def _without_repeats(runs: list[TaskRun]) -> list[dict[str, TaskRun]]:
+    """Each task's run of most questions, the latest of those; and a dict for each folder with more."""
+    first: dict[str, TaskRun] = {}
+    for run in sorted(runs, key=lambda run: (run.facts["questions"] or 0, run.date)):
+        first[run.task] = run
+    more: dict[PurePath, dict[str, TaskRun]] = defaultdict(dict)
+    for run in runs:
+        if first[run.task] is not run:
+            more[run.file.parent][run.task] = run
+    return [first, *more.values()]
+
+
+def _folder(tasks: dict[str, TaskRun]) -> str:
+    return "/".join(next(iter(tasks.values())).file.parent.parts[-2:])
+
+
+def _rank(model: Model, temperature: float | None, family: int) -> tuple:
+    number = model.number
+    return (
+        family,
+        -1.0 if temperature is None else temperature,
+        (BASE, None, INSTRUCT).index(number if model.at_end else None),  # merges between the ends
+        "" if model.at_end else model.method,
+        2.0 if number is None else number,
+        model.alpha,
+        model.arguments,
+    )
+
+
+def _labels(
+    drafts: Sequence[tuple[Model, float | None, dict[str, TaskRun], str]],
+    families: dict[Model, str],
+) -> list[str]:
+    """Unique within a family; what differs between its models is named, and the folder at last."""
+    methods, temperatures = defaultdict(set), defaultdict(set)
+    arguments: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for model, temperature, _, _ in drafts:
+        if not model.at_end:
+            methods[families[model]].add(model.method)
+        temperatures[families[model]].add(temperature)
+        arguments[families[model]].append(dict(model.arguments))
+    labels: list[str] = []
+    taken: set[tuple[str, str]] = set()
+    for model, temperature, _, folder in drafts:
+        family = families[model]
+        parts = [model.label, *_differing(dict(model.arguments), arguments[family])]
+        if len(parts) > 1 and not model.method:  # its arguments say more than "as it is"
+            del parts[0]
+        if len(methods[family]) > 1 and not model.at_end and model.method not in parts:
+            parts.append(model.method)
+        if len(temperatures[family]) > 1 and temperature is not None:
+            parts.append(f"T={temperature:g}")
+        label = ", ".join(parts) + (f" in {folder}" if folder else "")
+        number = 2
+        while (family, label) in taken:
+            label = f"{label.removesuffix(f' ({number - 1})')} ({number})"
+            number += 1
+        taken.add((family, label))
+        labels.append(label)
+    return labels
+
+
+def _differing(ours: dict[str, str], every: Sequence[dict[str, str]]) -> list[str]:
+    """Those arguments that are not the same in all, as `peft=adapterA`."""
+    return [
+        f"{name}={value}"
+        for name, value in ours.items()
+        if any(other.get(name) != value for other in every)
+    ]

@@ -1,0 +1,217 @@
+"""Comparisons and the paper's numbers as tables of words, and what they come to in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from hm_metrics.definitions import FULFILLMENT
+from hm_metrics.report.comparisons import Comparison, instruct_of
+from hm_metrics.report.distributions import best_k
+from hm_metrics.report.leaderboard import Measure, text
+from hm_metrics.report.page import Table
+from hm_metrics.report.paper import HEAD, beside, published, sources
+from hm_metrics.report.protocol import MAY_DIFFER, comparable
+from hm_metrics.report.rows import Row
+
+LEVEL = 0.05  # below this a corrected p-value is called a real difference
+# A base model is asked in another style by its nature; that alone is no ground for a warning.
+BY_NATURE = {"prompt style", "prompts"}
+
+
+def differences(found: Sequence[Comparison], title: str, help_text: str) -> list[Table]:
+    """One table, or none without comparisons."""
+    if not found:
+        return []
+    several = len({comparison.row.point.family for comparison in found}) > 1
+    head = ["row", "against", "number", "difference [95 %]", "p", "p (Holm)", "questions"]
+    head += ["is it real?", "protocol differs in"]
+    return [Table(title, help_text, head, [_line(comparison, several) for comparison in found])]
+
+
+def to_instruct_table(found: Sequence[Comparison]) -> list[Table]:
+    """Differences to the instruct models."""
+    return differences(
+        found,
+        "Differences to the instruct model",
+        "Ours less the instruct model's, paired question by question: bootstrap interval over "
+        "questions, permutation test, and Holm's correction over the rows that are compared with one "
+        "model in one number. Where the difference is open, the last but one column says how many "
+        "questions of this kind, or samples of these, would settle it with a power of 80 %, if the "
+        "difference is what it seems.",
+    )
+
+
+def temperature_table(found: Sequence[Comparison]) -> list[Table]:
+    """Merges against their instruct models at higher temperatures."""
+    return differences(
+        found,
+        "Merging against temperature",
+        "Each merge against its instruct model sampled at a higher temperature: does merging beat "
+        "turning the temperature up? Read the frontier figures beside it: one side may pay more in "
+        "another number.",
+    )
+
+
+def paper_table(rows: Sequence[Row]) -> list[Table]:
+    """Ours beside the paper's; none for families that it did not measure."""
+    lines = beside(rows)
+    if not lines:
+        return []
+    where = " ".join(f"{source.metric}: {source.what}." for source in sources().values())
+    return [Table("Next to the paper", f"Errors are ours. {where}", list(HEAD), lines)]
+
+
+def sentences(
+    rows: Sequence[Row], columns: Sequence[Measure], found: Sequence[Comparison]
+) -> list[str]:
+    """What a reader wants to know first: what was measured, and is there a gain."""
+    words = [_what(rows)]
+    for measure in _headline(rows, columns):
+        families = dict.fromkeys(r.point.family for r in rows if measure.of(r) is not None)
+        for family in families:
+            ours = [r for r in rows if r.point.family == family and measure.of(r) is not None]
+            words.append(_answer(family, measure, ours, found))
+    pairs = {row.point.family: row for row in rows if row.point.model.alpha}
+    for family, first in pairs.items():
+        alphas = {r.point.model.alpha for r in rows if r.point.family == family}
+        if len(alphas) == 1:
+            words.append(
+                f"{family} was measured at one alpha alone, so that nothing says what merging wins. "
+                "Run the same command with alpha=1 (the instruct model) and other alphas, or hm-sweep, "
+                "and name all result folders to hm-report."
+            )
+        if known := published(first.point.model):
+            words.append(f"The paper measured this pair ({known.name}): see Next to the paper.")
+    return words
+
+
+def _what(rows: Sequence[Row]) -> str:
+    families = dict.fromkeys(row.point.family for row in rows)
+    parts = []
+    for task in dict.fromkeys(task for row in rows for task in row.values):
+        facts = [row.facts[task] for row in rows if task in row.facts]
+        questions = sorted({f["questions"] for f in facts if "questions" in f}, key=len)
+        samples = sorted({f.get("samples a question", "1") for f in facts}, key=len)
+        parts.append(
+            f"{task} ({_counted(questions, 'question')}, {_counted(samples, 'sample')} each)"
+        )
+    number = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+    return f"{number} of {', '.join(families)}, on {' and '.join(parts)}."
+
+
+def _counted(numbers: Sequence[str], what: str) -> str:
+    return f"{'/'.join(numbers)} {what}{'' if list(numbers) == ['1'] else 's'}"
+
+
+def _headline(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Measure]:
+    """One number a task: pass@k with the k of the frontier, the failure to refuse, else its first."""
+    chosen = []
+    for task in dict.fromkeys(column.task for column in columns):
+        of_task = [column for column in columns if column.task == task and column.compared]
+        wanted = (f"pass@{best_k(rows, task)}", FULFILLMENT)
+        named = [column for column in of_task if column.metric in wanted]
+        chosen += (named or of_task)[:1]
+    return chosen
+
+
+def _answer(family: str, measure: Measure, rows: Sequence[Row], found: Sequence[Comparison]) -> str:
+    known = [row for row in rows if not math.isnan(_value(measure, row))]
+    if not known:
+        return f"{family}: {measure.key} is unscored."
+    known, others = comparable(known, lambda row: [row.facts[measure.task]])
+    if len(known) == 1:
+        shown = f"{family}, {known[0].point.label}: {measure.key} is {text(measure.of(known[0]))}."
+        aside = _aside(known, others, measure)
+        return " ".join(word for word in (shown, measure.help, aside) if word)
+    if len({_value(measure, row) for row in known}) == 1:
+        shown = f"{family}: all {len(known)} rows have the same {measure.key}"
+        return f"{shown}, {text(measure.of(known[0]))}. {_aside(known, others, measure)}".rstrip()
+    sign = 1.0 if measure.higher_is_better else -1.0
+    best = max(known, key=lambda row: sign * _value(measure, row))
+    word = "highest" if measure.higher_is_better else "lowest"
+    lead = (
+        f"{family}: {best.point.label} has the {word} {measure.key} of {len(known)} rows, "
+        f"{text(measure.of(best))}"
+    )
+    aside = f" {_aside(known, others, measure)}".rstrip()
+    theirs = instruct_of(best, known, measure.task)
+    if theirs is best:
+        return f"{lead}; it is the instruct model, so that no merge shows a gain.{aside}"
+    if theirs is None:
+        return f"{lead}. There is no instruct model (alpha=1) at its temperature beside it.{aside}"
+    pairs = [c for c in found if c.row is best and c.against is theirs and c.measure is measure]
+    if not pairs or pairs[0].difference is None:
+        why = f" ({pairs[0].why_not})" if pairs else ""
+        return f"{lead}. No paired comparison with the instruct model{why}.{aside}"
+    return (
+        f"{lead}; {_difference(pairs[0])} against the instruct model. {_verdict(pairs[0])}{aside}"
+    )
+
+
+def _aside(known: Sequence[Row], others: Sequence[tuple[Row, list[str]]], measure: Measure) -> str:
+    """In what the ranked rows differ, and which were not ranked with them."""
+    facts = [row.facts[measure.task] for row in known]
+    differing = [f for f in sorted(MAY_DIFFER) if len({found.get(f) for found in facts}) > 1]
+    words = [f"These rows differ in {' and '.join(differing)}."] if differing else []
+    words += [
+        f"Not ranked among them, as measured otherwise ({', '.join(which)}): {row.point.label}."
+        for row, which in others
+    ]
+    return " ".join(words)
+
+
+def _value(measure: Measure, row: Row) -> float:
+    value = measure.of(row)
+    return math.nan if value is None else value.value
+
+
+def _difference(comparison: Comparison) -> str:
+    found = comparison.difference
+    if found is None:
+        return ""
+    return f"{found.estimate:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
+def _verdict(comparison: Comparison) -> str:
+    corrected = f"corrected p = {_p(comparison.adjusted)}"
+    nature = BY_NATURE if "prompt style" in comparison.differs else set()
+    differs = [fact for fact in comparison.differs if fact not in nature]
+    but = f" Mind that the protocols differ in {', '.join(differs)}." if differs else ""
+    if comparison.adjusted < LEVEL:
+        return f"The difference is real at the 5 % level ({corrected}).{but}"
+    settles = f" What would settle it: {comparison.settles}." if comparison.settles else ""
+    return f"It is not settled ({corrected}).{settles}{but}"
+
+
+def _line(comparison: Comparison, families: bool) -> list[str]:
+    found, point = comparison.difference, comparison.row.point
+    names = [
+        point.id if families else point.label,
+        comparison.against.point.label,
+        comparison.measure.key,
+    ]
+    differs = ", ".join(comparison.differs)
+    if found is None:
+        return [*names, "not compared", "", "", "", comparison.why_not, differs]
+    real = "yes" if comparison.adjusted < LEVEL else "open"
+    if real == "open" and comparison.settles:
+        real += f": {comparison.settles} would settle it"
+    elif real == "open" and comparison.settled:
+        real = "open: alone it would be, corrected for the others it is not"
+    questions = f"{found.questions}" + (f", {found.left_out} left out" if found.left_out else "")
+    return [
+        *names,
+        _difference(comparison),
+        _p(found.p_value),
+        _p(comparison.adjusted),
+        questions,
+        real,
+        differs,
+    ]
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return "none"
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"

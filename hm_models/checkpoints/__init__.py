@@ -1,0 +1,1 @@
+"""Opening what people have: config, headers, tokens, identity, and tensors as mapped memory."""

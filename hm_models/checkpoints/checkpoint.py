@@ -1,0 +1,205 @@
+"""One checkpoint: its config, its tensors' headers and its content identity, without its weights.
+
+A checkpoint is a folder, or a model on the hub, with `config.json` and `.safetensors` files. Only
+the files' headers are read here (the format: 8 bytes of length, JSON, data), so that whatever is
+wrong with a checkpoint is said before any weight is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from hm_models.checkpoints.headers import (
+    ADAPTER_CONFIG,
+    INDEX_FILE,
+    MERGE_ADAPTER,
+    TensorHeader,
+    read_headers,
+    read_object,
+)
+from hm_models.checkpoints.headers import DTYPES as DTYPES  # its place before
+from hm_models.errors import CheckpointError
+from hm_models.files.places import cache_folder, kept_in
+from hm_models.files.text_files import read_text, write_text
+
+# What hm_models.merge.writer leaves in a merged checkpoint: where it came from, not what it is.
+MANIFEST = "hindsight_merge.json"
+# What a download must bring: weights, configs, tokenizer and chat template.
+WANTED_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+
+SAMPLED_PAGES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk, opened by `Checkpoint.open`; `tensors` maps names to headers."""
+
+    name: str
+    folder: Path
+    revision: str | None
+    config: dict[str, Any]
+    tensors: dict[str, TensorHeader]
+    stamps: dict[Path, str]
+
+    @classmethod
+    def open(cls, name: str, revision: str | None = None) -> Checkpoint:
+        """Open a folder or a hub model, reading configs and headers alone.
+
+        Raises:
+            CheckpointError: no such checkpoint, no config, no safetensors, quantised weights, a
+                shard that is missing, truncated or corrupt.
+        """
+        folder, revision = _locate(name, revision)
+        config = _read_config(folder, name)
+        if quantised := config.get("quantization_config"):
+            known = isinstance(quantised, dict) and quantised.get("quant_method")
+            method = known or "unknown method"
+            raise CheckpointError(
+                f"{name} is quantised ({method}, see quantization_config in its config.json). "
+                "Merging needs bfloat16, float16 or float32 weights: use the unquantised checkpoint."
+            )
+        tensors = read_headers(folder, name)
+        stamps = {file: _stamp(file) for file in {header.file for header in tensors.values()}}
+        return cls(name, folder, revision, config, tensors, stamps)
+
+    @property
+    def ties_embeddings(self) -> bool:
+        """Whether the config says that the output head is the input embedding."""
+        text = self.config.get("text_config") or {}
+        return bool(self.config.get("tie_word_embeddings", text.get("tie_word_embeddings", False)))
+
+    @property
+    def companions(self) -> list[Path]:
+        """The files beside the weights: config, tokenizer, chat template and the like."""
+        found = {file for pattern in WANTED_FILES for file in self.folder.glob(pattern)}
+        return sorted(
+            file
+            for file in found
+            if file.suffix != ".safetensors"
+            and file.name not in (INDEX_FILE, MANIFEST, ADAPTER_CONFIG)
+            and file.is_file()  # a pipe of such a name would never end
+        )
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether an adapter lies beside the full weights, where some libraries would add it."""
+        return (self.folder / ADAPTER_CONFIG).is_file()
+
+    def seems(self, other: Checkpoint) -> bool:
+        """Whether both hold the same weights wherever they are compared: all over each file."""
+        if len(self._weight_files) != len(other._weight_files):
+            return False
+        pairs = zip(self._weight_files, other._weight_files, strict=True)
+        return all(
+            ours.samefile(theirs) or _sample(ours) == _sample(theirs) for ours, theirs in pairs
+        )
+
+    @property
+    def _weight_files(self) -> list[Path]:
+        return sorted({header.file for header in self.tensors.values()})
+
+    def check_unchanged(self) -> None:
+        """Raise CheckpointError if a weight file is not what it was when its header was read."""
+        for file, stamp in self.stamps.items():
+            if not file.is_file() or _stamp(file) != stamp:
+                raise CheckpointError(
+                    f"{file} was changed or removed since it was opened. What was loaded from it and "
+                    "what it holds now must not be mixed: make a new model."
+                )
+
+    def identity(self) -> str:
+        """A SHA-256 over the content of config, tokenizer and weights, whatever the folder's name.
+
+        The hash of a weight file is remembered under HM_CACHE by path, size and change time, as
+        reading hundreds of gigabytes again for each alpha would cost more than the merge.
+        """
+        files = {header.file for header in self.tensors.values()} | set(self.companions)
+        digests = sorted((file.name, _content_hash(file)) for file in files)
+        return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
+    """Return the folder of a checkpoint and, for the hub, the commit that it is."""
+    try:
+        folder = Path(name).expanduser()
+        is_there = folder.is_dir()
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # a null byte, a loop of links, no such user
+        raise CheckpointError(f"{name!a} is no checkpoint: {error}.") from None
+    if is_there:
+        if revision is not None:
+            raise CheckpointError(
+                f"{name} is a folder, which has no revision {revision!r}. Leave the revision out, or "
+                "name the model on the hub."
+            )
+        return folder.resolve(), None
+    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+        raise CheckpointError(
+            f"{name} is no checkpoint: there is no such folder. Give a folder with config.json and "
+            ".safetensors files, or a hub name such as meta-llama/Llama-3.1-8B."
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        snapshot = snapshot_download(name, revision=revision, allow_patterns=WANTED_FILES)
+    except Exception as error:  # the hub client raises a dozen kinds; each carries its own reason
+        raise CheckpointError(
+            f"{name} is no checkpoint: there is no such folder, and the hub gave none"
+            f"{f' at revision {revision}' if revision else ''} ({type(error).__name__}: {error}). "
+            "Check the name, your token for gated models, and HF_HUB_OFFLINE."
+        ) from error
+    return Path(snapshot), Path(snapshot).name
+
+
+def _read_config(folder: Path, name: str) -> dict[str, Any]:
+    if not (folder / "config.json").exists():
+        is_adapter = (folder / ADAPTER_CONFIG).is_file()
+        raise CheckpointError(
+            f"{name} is an adapter (it has {ADAPTER_CONFIG} and no config.json). {MERGE_ADAPTER}"
+            if is_adapter
+            else f"{name} is no checkpoint: it has no config.json. Expected a folder as written by "
+            "`save_pretrained`."
+        )
+    return read_object(folder / "config.json")
+
+
+def _stamp(file: Path) -> str:
+    """Changes whenever the file's content does, without reading it."""
+    status = file.stat()
+    return f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}"
+
+
+def _sample(file: Path) -> tuple[int, bytes]:
+    """A file's size, and some of what it holds, from all over it."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        parts = []
+        for part in range(SAMPLED_PAGES):
+            stream.seek(size * part // SAMPLED_PAGES)
+            parts.append(stream.read(4096))
+    return size, b"".join(parts)
+
+
+def _content_hash(file: Path) -> str:
+    memo = cache_folder("identities") / hashlib.sha256(_stamp(file).encode()).hexdigest()
+    with contextlib.suppress(OSError):
+        return read_text(memo)
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 22):
+            digest.update(block)
+    # Written aside and renamed: another process never reads half a digest.
+    draft = memo.with_suffix(f".{os.getpid()}")
+    with kept_in(memo):
+        write_text(draft, digest.hexdigest())
+        draft.replace(memo)
+    return digest.hexdigest()

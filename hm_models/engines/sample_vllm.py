@@ -1,0 +1,207 @@
+"""Samples from vLLM, each taken out of the engine as it finishes.
+
+Every sample is a request with a seed of its own. Copies of a prompt share its prefill through the
+engine's prefix cache, so that n requests cost what one request with `n` does, and come back one by one.
+What is asked of vLLM is what the harness's `vllm` model asks (lm_eval 0.4.13, `generate_until`).
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections import deque
+from typing import Any
+
+import numpy as np
+from lm_eval.api.model import TemplateLM
+from lm_eval.models.utils import (
+    maybe_truncate,
+    normalize_gen_kwargs,
+    postprocess_generated_text,
+)
+
+from hm_models.samples.answer_watch import Watch
+from hm_models.samples.generation import stop_strings
+from hm_models.samples.key import Job
+from hm_models.samples.sampling import Taker
+from hm_models.samples.store import Answer
+from hm_models.samples.thinking import Thinking
+from hm_models.samples.truncation import cut_of
+
+TOP = 20  # log-probabilities beside the drawn token's; what vLLM's `max_logprobs` allows
+
+
+@dataclasses.dataclass
+class _Flight:
+    """One sample in the engine.
+
+    Attributes:
+        watch: of an answer that may hold a thought, which then comes token by token: vLLM's own stop
+            strings know no thoughts.
+        text, logprobs: of its tokens so far.
+    """
+
+    job: Job
+    until: list[str]
+    watch: Watch | None
+    text: str = ""
+    logprobs: list[Any] = dataclasses.field(default_factory=list)
+
+    def take(self, output: Any) -> bool:
+        """Take what has come; True where a stop string has ended the answer."""
+        self.text += output.text
+        if output.logprobs:
+            self.logprobs.append(output.logprobs.logprobs)
+        return self.watch is not None and self.watch.add(output.token_ids)
+
+
+def sample_vllm(lm: Any, jobs: list[Job], take: Taker) -> None:
+    """Generate the answers to `jobs` on the engine of the harness's `vllm` model `lm`.
+
+    Prompts with the most tokens go first, so that the time left is rather over- than underestimated
+    and what does not fit is found at once. On any exception the engine is left without requests.
+    """
+    from vllm import TokensPrompt
+
+    thinking = Thinking.of(lm.tokenizer, lm.think_end_token)
+    prompts = list(dict.fromkeys(job.prompt for job in jobs))
+    tokens = dict(zip(prompts, lm.tok_encode(prompts), strict=True))
+    waiting = deque(sorted(jobs, key=lambda job: -len(tokens[job.prompt])))
+    flying: dict[str, _Flight] = {}
+    at_once = len(jobs) if lm.batch_size == "auto" else int(lm.batch_size)
+    engine = lm.model.llm_engine
+    try:
+        while waiting or flying:
+            while waiting and len(flying) < at_once:
+                job = waiting.popleft()
+                ids, parameters, flight = _question(lm, thinking, job, tokens[job.prompt])
+                name = f"{job.key.question.hex()}-{job.key.index}"
+                flying[name] = flight
+                prompt = TokensPrompt(prompt_token_ids=ids)
+                engine.add_request(name, prompt, parameters, lora_request=lm.lora_request)
+            finished, stopped = [], []
+            for output in engine.step():
+                name, said = output.request_id, output.outputs[0]
+                if name not in flying:  # stopped in the step before
+                    continue
+                stops = flying[name].take(said)
+                if stops and not output.finished:
+                    stopped.append(name)
+                if stops or output.finished:
+                    flight = flying.pop(name)
+                    answer = _answer(lm, thinking, flight, said, stops)
+                    asked, given = len(tokens[flight.job.prompt]), len(output.prompt_token_ids)
+                    answer.facts.update(cut_of(asked, given))
+                    finished.append((flight.job, answer))
+            if stopped:
+                engine.abort_request(stopped)
+            if finished:
+                take(finished)
+    finally:
+        if flying:
+            engine.abort_request(list(flying))
+
+
+def _question(
+    lm: Any, thinking: Thinking, job: Job, tokens: list[int]
+) -> tuple[list[int], Any, _Flight]:
+    """Prompt tokens and sampling parameters of one sample."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    eos = lm.tokenizer.decode(lm.eot_token_id) or getattr(lm.tokenizer, "eos_token", None)
+    given = copy.deepcopy(job.gen_kwargs)  # the harness's helper adds to its list of stop strings
+    kwargs, until, max_tokens = lm.modify_gen_kwargs(
+        given, eos=eos, default_max_gen_toks=lm.max_gen_toks
+    )
+    tokens, max_tokens = maybe_truncate(
+        tokens,
+        max_gen_toks=max_tokens,
+        max_model_len=lm.max_length,
+        side=lm.truncation_side,
+        verbose=True,
+    )
+    watch = None
+    if thinking.may_think(job.prompt):
+        watch = Watch(thinking, job.prompt, until, lambda ids: _decode(lm, ids))
+        kwargs["stop_token_ids"] = [*(kwargs.get("stop_token_ids") or ()), lm.eot_token_id]
+    # As arrays: an object for each of a run's hundred million numbers would cost more than they do.
+    measured: dict[str, Any] = {"logprobs": TOP, "flat_logprobs": True}
+    parameters = SamplingParams(
+        **kwargs,
+        **(measured if _measures_tokens(job) else {}),
+        max_tokens=max_tokens,
+        stop=[] if watch else until,
+        seed=job.seed,
+        output_kind=RequestOutputKind.DELTA if watch else RequestOutputKind.FINAL_ONLY,
+    )
+    return tokens, parameters, _Flight(job, until, watch)
+
+
+def _decode(lm: Any, tokens: list[int]) -> str:
+    return lm.tokenizer.decode(tokens, skip_special_tokens=False)
+
+
+def _answer(lm: Any, thinking: Thinking, flight: _Flight, output: Any, stopped: bool) -> Answer:
+    tokens, said = len(output.token_ids), None
+    if (watch := flight.watch) is not None:
+        tokens = len(watch.tokens)
+        # Where none of our stop strings did, a token has ended the answer, which is no text.
+        said = watch.answer(last=int(not stopped and output.finish_reason == "stop"))
+    facts = {"tokens": tokens, "ended": "stop" if stopped else output.finish_reason}
+    if measure := _measures_tokens(flight.job):
+        # At temperature 1 and before top-p; the drawn token first, then the likeliest.
+        rows = np.concatenate(flight.logprobs).reshape(-1, TOP + 1)[:tokens]
+        vocabulary = lm.model.llm_engine.model_config.get_vocab_size()
+        facts |= measure.of_top(rows[:, 0], rows[:, 1:], vocabulary).facts()
+    if said is None:
+        said = Answer(postprocess_generated_text(flight.text, flight.until, thinking.given))
+    return Answer(said.text, facts | said.facts)
+
+
+def _measures_tokens(job: Job) -> Any:
+    """What the request has to make sums of log-probabilities; None if it wants none."""
+    return getattr(job.request, "measure_tokens", None)
+
+
+def sample_replicas(lm: TemplateLM, jobs: list[Job], take: Taker) -> None:
+    """The same where `data_parallel_size` makes the harness start engines for each call.
+
+    There is no engine to take single answers from, so that all of them are kept when the call returns,
+    and answers that may hold a thought are generated to their end and cut behind it.
+    """
+    from lm_eval.api.instance import Instance
+
+    model: Any = lm
+    thinking = Thinking.of(model.tokenizer, model.think_end_token)
+    requests = []
+    for job in jobs:
+        arguments = copy.deepcopy(job.gen_kwargs)
+        if job.seed is not None:
+            arguments["seed"] = job.seed
+        if thinking.may_think(job.prompt):
+            arguments["until"] = []
+        requests.append(Instance("generate_until", {}, (job.prompt, arguments), 0))
+    given = model.think_end_token
+    model.think_end_token = None  # thoughts are left out here, or not, as on one engine
+    try:
+        texts = lm.generate_until(requests)
+    finally:
+        model.think_end_token = given
+    found: list[tuple[Job, Answer]] = []
+    for job, text in zip(jobs, texts, strict=True):
+        wanted = normalize_gen_kwargs(job.gen_kwargs, lm.max_gen_toks)["max_gen_toks"]
+        answer = _cut(model, thinking, job, text)
+        answer.facts.update(cut_of(len(lm.tok_encode(job.prompt)), lm.max_length - wanted))
+        found.append((job, answer))
+    take(found)
+
+
+def _cut(lm: Any, thinking: Thinking, job: Job, text: str) -> Answer:
+    """The answer in a whole text."""
+    if not thinking.may_think(job.prompt):
+        return Answer(text)
+    until = stop_strings(job.gen_kwargs)
+    watch = Watch(thinking, job.prompt, until, lambda ids: _decode(lm, ids))
+    watch.add(lm.tokenizer.encode(text, add_special_tokens=False))
+    return watch.answer() or Answer(postprocess_generated_text(text, until, thinking.given))

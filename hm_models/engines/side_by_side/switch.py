@@ -1,0 +1,145 @@
+"""Two causal language models that answer as one: they take turns within the answer.
+
+    rule = TurnRule.of({"every": 16})
+    model = SwitchedCausalLM(first=B, second=I, like=I, rule=rule, decode=tokenizer.decode)
+    model.generate(**inputs, turn_seeds=[1, 2])
+
+Each token is the speaker's alone; who speaks says `schedule.py`. A model reads what the other one
+said when it is needed again, in one pass, so that a step in which one speaks runs that one only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from hm_models.engines.side_by_side.two_models import SideCaches, TwoModels
+from hm_models.merge.schedule import NO_SCORES, TurnRule, Turns
+
+SIDES = ("first", "second")
+
+
+class SwitchedCausalLM(TwoModels):
+    """p(token) is that of the model whose turn it is, in each row.
+
+    Args:
+        first, second: the models, on one device, in the order in which they speak; they are held, not
+            copied or changed.
+        like: the one whose `config` and `generation_config` are copied. An answer ends at the stop
+            tokens of either model.
+        rule: when a turn ends.
+        decode: tokens -> text; rules that go by the text ask it.
+
+    Raises:
+        ValueError: the vocabulary sizes differ.
+    """
+
+    def __init__(
+        self,
+        first: PreTrainedModel,
+        second: PreTrainedModel,
+        like: PreTrainedModel,
+        rule: TurnRule,
+        decode: Callable[[list[int]], str],
+    ) -> None:
+        super().__init__({"first": first, "second": second}, like)
+        self.rule, self.decode = rule, decode
+        stops = [*_stop_tokens(like), *_stop_tokens(first), *_stop_tokens(second)]
+        self.generation_config.eos_token_id = list(dict.fromkeys(stops)) or None
+
+    def generate(
+        self, *inputs: Any, turn_seeds: Sequence[int | None] | None = None, **arguments: Any
+    ) -> Any:
+        """transformers' `generate`.
+
+        Args:
+            turn_seeds: one a row, for rules that draw. None takes them from torch's generator.
+        """
+        turns = Turns(self.rule, self.decode, turn_seeds)
+        return super().generate(*inputs, turns=turns, **arguments)  # type: ignore[misc]
+
+    def _beam_search(self, *_: Any, **__: Any) -> Any:
+        raise ValueError(
+            "num_beams above 1 compares whole answers by their probability. " + NO_SCORES
+        )
+
+    def prepare_inputs_for_generation(  # type: ignore[override]  # the arguments that count here
+        self,
+        input_ids: torch.Tensor,
+        past_key_values: SideCaches | None = None,
+        attention_mask: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        turns: Turns | None = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """The arguments of `forward` for the next token: always all tokens, and who speaks."""
+        return {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "past_key_values": past_key_values,
+            "use_cache": use_cache,
+            "speakers": turns and turns.speakers(input_ids),
+        }
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        past_key_values: SideCaches | None = None,
+        use_cache: bool | None = None,
+        speakers: Sequence[int] | None = None,
+        **_: Any,
+    ) -> CausalLMOutputWithPast:
+        """Return the logits of the next token, each row's from its speaker, and both kv caches as one.
+
+        Args:
+            input_ids: [rows, tokens], all so far, also those that the caches hold.
+            attention_mask: [rows, tokens], 0 at padding; None where there is none.
+            past_key_values: what an earlier call returned; None starts anew.
+            speakers: 0 (first) or 1 (second) for each row.
+
+        Returns:
+            logits: [rows, 1, vocabulary], of the last token alone.
+
+        Raises:
+            ValueError: nobody says who speaks.
+        """
+        if speakers is None:
+            raise ValueError(NO_SCORES)
+        positions = None
+        if attention_mask is not None:
+            positions = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
+        caches = dict(past_key_values.sides) if past_key_values is not None else {}
+        said: dict[int, torch.Tensor] = {}
+        for number in sorted(set(speakers)):
+            side = SIDES[number]
+            read = caches[side].get_seq_length() if side in caches else 0
+            output = getattr(self, side)(
+                input_ids=input_ids[:, read:],
+                attention_mask=attention_mask,
+                position_ids=None if positions is None else positions[:, read:],
+                past_key_values=caches.get(side),
+                use_cache=use_cache,
+                logits_to_keep=1,
+            )
+            said[number] = output.logits
+            if output.past_key_values is not None:
+                caches[side] = output.past_key_values
+        if len(said) == 1:
+            (logits,) = said.values()
+        else:
+            second = torch.tensor(speakers, device=said[1].device, dtype=torch.bool)
+            logits = torch.where(second[:, None, None], said[1], said[0])
+        return CausalLMOutputWithPast(
+            logits=logits,  # type: ignore[arg-type]  # declared as the legacy FloatTensor
+            past_key_values=SideCaches(caches) if caches else None,
+        )
+
+
+def _stop_tokens(model: PreTrainedModel) -> list[int]:
+    ids = model.generation_config.eos_token_id
+    return [] if ids is None else list(ids) if isinstance(ids, (list, tuple)) else [ids]

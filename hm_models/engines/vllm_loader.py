@@ -1,0 +1,166 @@
+"""vLLM's load format `hm-merged`, and the change of alpha in a running engine.
+
+vLLM loads the instruct model's config and tokenizer as usual and asks this loader for weights. The
+loader is registered by importing this module; `worker_extension_cls` makes every worker import it
+before loading, under spawn, tensor and pipeline parallelism and Ray alike. `change_recipe`, called in
+every worker, streams the weights of another alpha into the parameters that are there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Generator, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from vllm.model_executor.model_loader import register_model_loader
+from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
+from vllm.platforms import current_platform
+
+from hm_models.engines.arrival import NotArrivedError, Receipts, all_written, nothing_lost
+from hm_models.engines.owner import end_with_owner
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.stream import MergeStream
+
+LOAD_FORMAT = "hm-merged"
+RECIPE_KEY = "hm_recipe"
+RESIDENT_KEY = "hm_resident"
+WORKER_EXTENSION = f"{__name__}.MergingWorker"
+# Of each model the parameters that came from the checkpoint, the load that brought them, and the last.
+FROM_CHECKPOINT: WeakKeyDictionary[torch.nn.Module, frozenset[str]] = WeakKeyDictionary()
+LOADS: WeakKeyDictionary[torch.nn.Module, list[Receipts]] = WeakKeyDictionary()
+
+
+@register_model_loader(LOAD_FORMAT)
+class MergedModelLoader(DefaultModelLoader):
+    """DefaultModelLoader whose primary source of weights is a merge."""
+
+    def __init__(self, load_config) -> None:
+        end_with_owner()  # not as the module is imported: a forked worker has it already
+        extra = dict(load_config.model_loader_extra_config)
+        self.recipe = MergeRecipe(**extra.pop(RECIPE_KEY))
+        self.resident = extra.pop(RESIDENT_KEY, None)
+        self.receipts = Receipts()
+        # The parent refuses keys and formats that it does not know.
+        super().__init__(
+            dataclasses.replace(
+                load_config, load_format="safetensors", model_loader_extra_config=extra
+            )
+        )
+
+    def _get_weights_iterator(self, source) -> Generator[tuple[str, torch.Tensor], None, None]:
+        if source.prefix or source.subfolder:
+            # Some architectures add a second source of weights; it is not part of the merge.
+            return super()._get_weights_iterator(source)
+        self.counter_before_loading_weights = time.perf_counter()  # for the parent's log line
+        stream = _open_stream(_pair_of(self.recipe), _as_key(self.resident))
+        return (pair for pair in self.receipts.noting(stream.tensors(self.recipe)))
+
+    def get_all_weights(
+        self, model_config: Any, model: torch.nn.Module
+    ) -> Generator[tuple[str, torch.Tensor], None, None]:
+        loads = LOADS.setdefault(model, [])
+        del loads[1:]
+        loads.append(self.receipts)
+        yield from super().get_all_weights(model_config, model)
+
+    def track_weights_loading(
+        self, model: torch.nn.Module, loaded_weights: set[str] | None, quantized: bool = False
+    ) -> None:
+        FROM_CHECKPOINT[model] = frozenset(loaded_weights or ())
+        super().track_weights_loading(model, loaded_weights, quantized)
+
+
+class MergingWorker:
+    """Mixed into vLLM's worker class; importing it is what registers the loader there."""
+
+    def change_recipe(self, recipe: dict) -> str | None:
+        """Load the weights of another recipe for the same pair into the running engine.
+
+        Returns:
+            Why the engine did not take all of them, else None. With a reason, and after an exception,
+            parameters of two recipes lie beside each other: the engine must not be used any more.
+        """
+        load_config = self.vllm_config.load_config  # type: ignore[attr-defined]
+        load_config.model_loader_extra_config = {
+            **load_config.model_loader_extra_config,
+            RECIPE_KEY: recipe,
+        }
+        model = self.get_model()  # type: ignore[attr-defined]
+        try:
+            written = all_written(model, FROM_CHECKPOINT.get(model, ()))
+            with written, repacking(model), nothing_lost():
+                self.reload_weights()  # type: ignore[attr-defined]
+            LOADS[model][-1].check_against(LOADS[model][0])
+        except NotArrivedError as error:
+            return str(error)
+        return None
+
+    def tensors_left(self) -> list[str]:
+        """The names of what the stream brought as the model was made, and this worker did not read."""
+        made = LOADS[self.get_model()][0]  # type: ignore[attr-defined]
+        return sorted(made.brought - made.taken)
+
+
+@contextlib.contextmanager
+def repacking(model: torch.nn.Module) -> Iterator[None]:
+    """Have vLLM's CPU build pack all weights anew in a reload, as it did when it loaded first."""
+    if not current_platform.is_cpu():
+        yield
+        return
+    _unpack_experts(model)
+    yield
+    _pack_tied_heads(model)
+
+
+def _unpack_experts(model: torch.nn.Module) -> None:
+    """Make experts forget that they were packed, else a reload leaves them as the files have them."""
+    for module in model.modules():
+        method: Any = getattr(module, "quant_method", None)
+        if getattr(method, "moe_kernel", None) is not None:
+            method.moe_kernel = None
+
+
+def _pack_tied_heads(model: torch.nn.Module) -> None:
+    """Pack output heads again that share their embedding's weight.
+
+    vLLM's CPU build multiplies with a packed copy of a head's weight, and a reload packs only layers
+    that were loaded by their own name, which a tied head is not.
+    """
+    from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+
+    for module in model.modules():
+        if isinstance(module, ParallelLMHead) and hasattr(module, "cpu_linear"):
+            module.quant_method.process_weights_after_loading(module)
+
+
+def _pair_of(recipe: MergeRecipe) -> str:
+    """What all alphas of a pair have in common, as a key."""
+    return json.dumps(recipe.to_dict() | {"alpha": None})
+
+
+def _as_key(resident: Mapping[str, str] | None) -> str | None:
+    return None if resident is None else json.dumps(resident)
+
+
+@lru_cache(maxsize=1)
+def _open_stream(pair: str, resident: str | None) -> MergeStream:
+    # Kept between changes of alpha, so that they neither plan nor open anything again.
+    return MergeStream(resident=json.loads(resident) if resident else None)
+
+
+def engine_arguments(recipe: MergeRecipe, resident: Mapping[str, str] | None = None) -> dict:
+    """The arguments of `vllm.LLM` that make it load this merge."""
+    return {
+        "load_format": LOAD_FORMAT,
+        "model_loader_extra_config": {
+            RECIPE_KEY: recipe.to_dict(),
+            **({RESIDENT_KEY: dict(resident)} if resident is not None else {}),
+        },
+        "worker_extension_cls": WORKER_EXTENSION,
+    }

@@ -1,0 +1,1 @@
+"""What this project reads and keeps: text files, YAML, one SQLite store, and where they are."""

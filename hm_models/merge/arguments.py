@@ -1,0 +1,37 @@
+"""What of the harness's model_args makes up the recipe, and what cannot go with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from hm_models.errors import RecipeError
+from hm_models.merge.mergekit_yaml import read_recipe
+from hm_models.merge.recipe import MergeRecipe
+
+# Fields of a recipe that only a mergekit YAML fills.
+NOT_ARGUMENTS = {"base_params", "instruct_params", "out_dtype", "notes"}
+
+RECIPE_ARGUMENTS = {field.name for field in dataclasses.fields(MergeRecipe)} - NOT_ARGUMENTS
+
+
+def take_recipe(file: str | None, arguments: dict[str, Any]) -> MergeRecipe:
+    """Take what makes up the recipe out of `arguments`."""
+    given = {name: arguments.pop(name) for name in RECIPE_ARGUMENTS & arguments.keys()}
+    if file is None:
+        return MergeRecipe(**{"base": None, "instruct": None} | given)
+    if given:
+        raise RecipeError(
+            f"recipe={file} says what is merged and how; leave {', '.join(sorted(given))} out."
+        )
+    return read_recipe(file)
+
+
+def backend_side_by_side(method: str, backend: str, materialize: bool, keep_resident: bool) -> str:
+    """The backend of methods that run two models. Raises RecipeError for what they cannot have."""
+    if backend == "vllm" or materialize or keep_resident:
+        raise RecipeError(
+            f"merge_method={method} runs two models side by side, which backend=hf does alone and "
+            "without merged weights: leave backend, materialize and keep_resident out."
+        )
+    return "hf"

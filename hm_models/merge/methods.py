@@ -1,0 +1,266 @@
+"""mergekit's merge methods for two models: which there are, how alpha enters, what one tensor needs.
+
+    method = TwoModelMethod.named("ties")
+    method.check({"density": 0.5}, takes_alpha=True)
+
+A method's parameters are settings as in mergekit's YAML (a number, a gradient over depth, filters by
+name); `Arithmetic` is what they come to for one tensor.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import math
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import torch
+
+from hm_models.errors import RecipeError
+from hm_models.merge.alpha import Alpha, settings
+
+BASE, INSTRUCT = "base", "instruct"  # the two inputs' names inside mergekit
+Settings = Mapping[str, Any]
+_DRAWING = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoModelMethod:
+    """A method of `mergekit.merge_methods` that can merge a base and an instruct model."""
+
+    name: str
+
+    @classmethod
+    def named(cls, name: str) -> TwoModelMethod:
+        """Return the method. Raises RecipeError where there is none of that name for two models."""
+        known = two_model_methods()
+        if name in known:
+            return cls(name)
+        near = difflib.get_close_matches(str(name), known, n=1)
+        raise RecipeError(
+            f"merge_method={name!r} is not known for two models."
+            f"{f' Did you mean {near[0]}?' if near else ''} Known: {', '.join(sorted(known))}."
+        )
+
+    @property
+    def spec(self):
+        """mergekit's own description: parameters with types and defaults, and what inputs it takes."""
+        from mergekit.merge_methods import get
+
+        return get(self.name).spec
+
+    @property
+    def base_index(self) -> int | None:
+        """0 where the method tells its base from the others, None where both are inputs alike."""
+        return 0 if self.spec.contract.base.value == "required" else None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {parameter.name: parameter for parameter in self.spec.parameters}
+
+    @property
+    def set_by_alpha(self) -> tuple[str, ...]:
+        """Parameters that alpha stands for; none where the method has no way between the two."""
+        if "lambda" in self.parameters:  # the task-vector family: base + lambda * delta
+            return ("lambda", "weight")
+        if "weight" in self.parameters:
+            return ("weight",)
+        return ("t",) if self.name == "slerp" else ()  # nearswap's t is a threshold, no way between
+
+    def alpha_settings(self, alpha: Alpha) -> tuple[Settings, Settings, Settings]:
+        """What alpha sets: for both inputs, for the base alone, for the instruct model alone.
+
+        Task-vector methods take it as `lambda` with a weight of 1, since those that normalise their
+        weights would divide a weight of alpha by itself.
+        """
+        if "lambda" in self.set_by_alpha:
+            return {"lambda": settings(alpha), "weight": 1.0}, {}, {}
+        if "weight" in self.set_by_alpha:
+            return {}, {"weight": settings(alpha, -1.0, 1.0)}, {"weight": settings(alpha)}
+        return dict.fromkeys(self.set_by_alpha, settings(alpha)), {}, {}
+
+    def result_dtype(self, dtype: torch.dtype) -> torch.dtype:
+        """What mergekit leaves a merge in that is made in `dtype`, unless told otherwise."""
+        from mergekit.merge_methods import merge_tensors
+
+        made = merge_tensors(
+            [torch.ones(2, 2, dtype=dtype), torch.zeros(2, 2, dtype=dtype)],
+            self.name,
+            parameters={name: 0.5 for name, value in self.parameters.items() if value.required},
+            ids=[BASE, INSTRUCT],
+            base_index=self.base_index,
+        )
+        return made.dtype
+
+    def check(self, given: Iterable[str], has_alpha: bool, written: str = "merge_params=") -> None:
+        """Raise RecipeError for parameters that are unknown, doubled by alpha, or missing.
+
+        Args:
+            written: how somebody gives them where these came from.
+        """
+        given = set(given)
+        free = sorted(self.parameters.keys() - (self.set_by_alpha if has_alpha else ()))
+        if doubled := sorted(given & set(self.set_by_alpha)) if has_alpha else []:
+            raise RecipeError(
+                f"alpha sets {', '.join(doubled)} of {self.name}; leave it out. "
+                f"What can be set: {', '.join(free) or 'nothing'}."
+            )
+        if unknown := sorted(given - self.parameters.keys()):
+            near = difflib.get_close_matches(unknown[0], free, n=1)
+            raise RecipeError(
+                f"{self.name} has no parameter {', '.join(map(repr, unknown))}. "
+                f"It has: {', '.join(free) or 'none'}.{f' Did you mean {near[0]}?' if near else ''}"
+            )
+        needed = {name for name, parameter in self.parameters.items() if parameter.required}
+        if missing := sorted(needed - given - set(self.set_by_alpha if has_alpha else ())):
+            raise RecipeError(
+                f"merge_method={self.name} needs {', '.join(missing)}: give "
+                f'{written}{{"{missing[0]}": VALUE}}.'
+            )
+
+    def check_values(self, given: Settings) -> None:
+        """Raise RecipeError for what the method reads as an endless number, as the text "1e999"."""
+        for name in given.keys() & self.parameters.keys():
+            for value in _values(given[name]):
+                try:
+                    read = self.parameters[name].validate(value)
+                except ValueError:
+                    continue  # said when it is known for which tensors it does not fit
+                refuse_endless({name: read})
+
+
+def refuse_endless(given: Mapping[str, Any]) -> None:
+    """Raise RecipeError if a number among these settings is NaN or infinite."""
+    for name, setting in given.items():
+        for value in _values(setting):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise RecipeError(
+                    f"The parameter {name} is {value}, and a merge with it holds no numbers any more. "
+                    "Give a finite number."
+                )
+
+
+def _values(setting: object) -> Iterator[object]:
+    """The values that stand in a gradient or in filters, or the one that the setting is."""
+    if isinstance(setting, Mapping):
+        yield from _values(setting.get("value"))
+    elif isinstance(setting, (list, tuple)):
+        for part in setting:
+            yield from _values(part)
+    elif setting is not None:
+        yield setting
+
+
+@cache
+def two_model_methods() -> frozenset[str]:
+    """Names of the registered methods that accept one base and one other model, or two inputs."""
+    from mergekit.merge_methods import registered_methods
+
+    def accepts_two(spec) -> bool:
+        base = BASE if spec.contract.base.value == "required" else None
+        try:
+            spec.contract.validate_ids((BASE, INSTRUCT), base)
+        except ValueError:
+            return False
+        return True
+
+    return frozenset(m.spec.name for m in registered_methods() if accepts_two(m.spec))
+
+
+@cache
+def all_parameters() -> frozenset[str]:
+    """The parameters of all methods that mergekit has, for however many models."""
+    from mergekit.merge_methods import registered_methods
+
+    return frozenset(p.name for method in registered_methods() for p in method.spec.parameters)
+
+
+@dataclasses.dataclass(frozen=True)
+class Arithmetic:
+    """How one tensor is merged.
+
+    Attributes:
+        method: what computes it.
+        shared, per_input: parameters resolved for this tensor, `per_input` by name and input.
+        dtype: precision of the arithmetic; None promotes the two inputs' own.
+        seed: what random methods draw from; it depends on the tensor's name, not on the order.
+    """
+
+    method: TwoModelMethod
+    shared: Settings
+    per_input: Mapping[str, Mapping[str, Any]]
+    dtype: torch.dtype | None
+    seed: int
+
+    def __call__(
+        self, base: torch.Tensor, instruct: torch.Tensor, out_dtype: torch.dtype
+    ) -> torch.Tensor:
+        """Merge two tensors of one shape with mergekit's own code."""
+        from mergekit.merge_methods import merge_tensors
+
+        # There is one generator for all threads, and engines load with several.
+        with _DRAWING, torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(self.seed)
+            return merge_tensors(
+                [base, instruct],
+                self.method.name,
+                parameters={**self.shared, **self.per_input},
+                ids=[BASE, INSTRUCT],
+                base_index=self.method.base_index,
+                dtype=self.dtype,
+                out_dtype=out_dtype,
+            )
+
+    def fits(self) -> None:
+        """Merge a few numbers, as mergekit checks some parameters only while it merges.
+
+        Raises:
+            RecipeError: what it says against them, or that the outcome is no number.
+        """
+        rows = torch.linspace(-1, 1, 64).reshape(8, 8)
+        dtype = self.dtype or torch.float32
+        try:
+            merged = self(rows.to(dtype), (rows.flip(0) * 0.9).to(dtype), dtype)
+        except (ValueError, RuntimeError, ArithmeticError) as error:
+            raise RecipeError(
+                f"The parameters of {self.method.name} do not fit ({self._as_text()}): "
+                f"{' '.join(str(error).split())}."
+            ) from None
+        if not torch.isfinite(merged).all():
+            raise RecipeError(
+                f"The parameters of {self.method.name} make of numbers what is none any more "
+                f"({self._as_text()}). Give smaller ones."
+            )
+
+    @property
+    def is_between(self) -> bool:
+        """Whether each result lies between its inputs, and so is as finite as they are."""
+        if self.method.name != "linear":
+            return False
+        return all(0 <= weight <= 1 for weight in self.per_input["weight"].values())
+
+    def _as_text(self) -> str:
+        own = {name: values[INSTRUCT] for name, values in self.per_input.items()}
+        return ", ".join(f"{name}={value}" for name, value in {**self.shared, **own}.items())
+
+    def linear_weights(
+        self, base: torch.dtype, instruct: torch.dtype, out: torch.dtype
+    ) -> tuple[float, float] | None:
+        """The two weights, where this merge is a weighted sum in float32 that is rounded once."""
+        if self.method.name != "linear":
+            return None
+        # mergekit sums in float32 whatever `dtype` is, but rounds to `dtype` on the way in and out.
+        all_alike = base == instruct == out and self.dtype in (None, out)
+        if self.dtype is not torch.float32 and not all_alike:
+            return None
+        weight = self.per_input["weight"]
+        return weight[BASE], weight[INSTRUCT]
+
+
+def tensor_seed(seed: int, name: str) -> int:
+    """A seed for one tensor, the same whatever order tensors come in."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:8], "little") >> 1

@@ -1,0 +1,232 @@
+"""Can these two checkpoints be merged, and tensor by tensor how? Decided from headers alone.
+
+`plan_merge(recipe)` gives the plan that the stream follows, or raises with a sentence that names
+what does not fit. What is done about differences that are allowed stands in the plan's `remarks`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.checkpoints.headers import ADAPTER_CONFIG, TensorHeader
+from hm_models.checkpoints.mapped import MappedCheckpoint
+from hm_models.checkpoints.vocabulary import RowMatch, match_rows, read_vocabulary
+from hm_models.errors import RecipeError
+from hm_models.merge.recipe import MergeRecipe
+
+# Modules with one row for each token, by the names that the architectures of the hub use.
+INPUT_EMBEDDINGS = ("embed_tokens", "wte", "embed_in", "word_embeddings")
+OUTPUT_HEADS = ("lm_head", "embed_out")
+VOCABULARY_MODULES = INPUT_EMBEDDINGS + OUTPUT_HEADS
+# Buffers that old checkpoints carry and every loader computes by itself.
+COMPUTED_BUFFERS = ("rotary_emb.inv_freq",)
+# Fields that change what equal shapes mean; a merge across them is no model.
+DECISIVE_FIELDS = ("num_attention_heads", "num_key_value_heads", "hidden_act")
+# Fields that a fine-tune may well change; the merge takes the instruct model's.
+NOTED_FIELDS = ("rope_theta", "rope_scaling", "rope_parameters", "rms_norm_eps", "sliding_window")
+SHOWN = 5  # examples named in an error
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedTensor:
+    """One tensor of the merge: its sources by name, and how vocabulary rows correspond.
+
+    `rows` is None for all tensors that merge as they are. `like` is the tensor whose parameters count:
+    this one, or the embedding where this is a tied head's copy of it and must get its bits.
+    """
+
+    name: str
+    base: str
+    instruct: str
+    rows: RowMatch | None
+    like: str
+
+
+@dataclasses.dataclass(frozen=True)
+class MergePlan:
+    """What to merge, in the order of the instruct checkpoint's files, and what was noticed."""
+
+    tensors: tuple[PlannedTensor, ...]
+    config_overrides: dict[str, object]
+    remarks: tuple[str, ...]
+
+
+def plan_merge(recipe: MergeRecipe) -> MergePlan:
+    """Plan the merge of a pair.
+
+    Raises:
+        RecipeError: architectures, tensors or shapes do not fit.
+        CheckpointError: a checkpoint cannot be used, or the vocabularies are different ones.
+    """
+    base, instruct = recipe.base_checkpoint, recipe.instruct_checkpoint
+    remarks = [*recipe.notes, *_compare_configs(base, instruct)]
+    remarks += [
+        f"{ADAPTER_CONFIG} is ignored at every alpha: the adapter beside the weights of {side.name}"
+        for side in (base, instruct)
+        if side.has_adapter
+    ]
+    if base.seems(instruct):
+        remarks.append(
+            f"{base.name} and {instruct.name} seem to hold the same weights, and so does every merge"
+        )
+    base_names, instruct_names = _effective_names(base), _effective_names(instruct)
+
+    overrides: dict[str, object] = {}
+    own = _own_heads(base_names)
+    for head in sorted(own ^ _own_heads(instruct_names)):
+        # One side is tied: its head is its embedding, so the merge has a head of its own.
+        tied, names = (instruct, instruct_names) if head in own else (base, base_names)
+        if tied.config.get("tie_word_embeddings") is False:
+            raise RecipeError(
+                f"{tied.name} has no {head}, but its config.json says tie_word_embeddings=false. "
+                "Complete the checkpoint, or say true there if its embedding is the head."
+            )
+        names[head] = _embedding(tied)
+        overrides["tie_word_embeddings"] = False
+        remarks.append(f"{tied.name} ties its output head, so its embedding stands for {head}")
+
+    for head in filter(_is_head, base_names.keys() | instruct_names.keys()):
+        # Both tied: an engine wants a copy of the embedding just if instruct's files have one.
+        if head in instruct_names:
+            base_names.setdefault(head, _embedding(base))
+        else:
+            del base_names[head]
+
+    _compare_names(base, base_names, instruct, instruct_names)
+    embeddings = _embedding(base), _embedding(instruct)
+    rows = _vocabulary_rows(base, instruct, remarks)
+    if rows is not None and recipe.needs_same_rows:
+        raise RecipeError(
+            f"merge_method={recipe.merge_method} needs the same tokens in the same rows on both sides, "
+            f"and {remarks[-1]}. Merge the weights instead (merge_method=linear)."
+        )
+    planned = []
+    clashes = []
+    for name, source in sorted(instruct_names.items(), key=lambda item: _place(instruct, item[1])):
+        ours, theirs = base.tensors[base_names[name]], instruct.tensors[source]
+        matched = rows if rows is not None and _module(name) in VOCABULARY_MODULES else None
+        same = ours.shape[1:] == theirs.shape[1:] if matched else ours.shape == theirs.shape
+        if not same:
+            clashes.append(f"{name} {list(ours.shape)} against {list(theirs.shape)}")
+        elif ours.is_float != theirs.is_float:
+            clashes.append(f"{name} {ours.dtype} against {theirs.dtype}")
+        like = embeddings[1] if (base_names[name], source) == embeddings else name
+        planned.append(PlannedTensor(name, base_names[name], source, matched, like))
+    if clashes:
+        raise RecipeError(
+            f"{base.name} and {instruct.name} cannot be merged: {len(clashes)} tensors differ in "
+            f"shape or kind, first {'; '.join(clashes[:SHOWN])}. Both must be the same "
+            "architecture and size."
+        )
+    recipe.arithmetic_fits([tensor.like for tensor in planned])
+    remarks += _compare_dtypes(base, instruct, planned)
+    if recipe.alpha_is_idle:
+        remarks.append(
+            f"{recipe.merge_method} has no way between two models: every alpha but 0 and 1 gives the "
+            "same merge"
+        )
+    return MergePlan(tuple(planned), overrides, tuple(remarks))
+
+
+def _module(name: str) -> str:
+    return name.split(".")[-2] if "." in name else name
+
+
+def _is_head(name: str) -> bool:
+    # A bias is no part of what is tied.
+    return _module(name) in OUTPUT_HEADS and name.endswith(".weight")
+
+
+def _own_heads(names: dict[str, str]) -> set[str]:
+    return {name for name, source in names.items() if _is_head(name) and source == name}
+
+
+def _embedding(checkpoint: Checkpoint) -> str:
+    for name in checkpoint.tensors:
+        if _module(name) in INPUT_EMBEDDINGS:
+            return name
+    raise RecipeError(
+        f"{checkpoint.name} has neither an output head nor an input embedding by a known name "
+        f"({', '.join(INPUT_EMBEDDINGS)}), so it cannot be compared with the other checkpoint."
+    )
+
+
+def _effective_names(checkpoint: Checkpoint) -> dict[str, str]:
+    """Names that count, with their sources: each itself, but the embedding for a tied head's copy."""
+    names = {name: name for name in checkpoint.tensors if not name.endswith(COMPUTED_BUFFERS)}
+    if checkpoint.ties_embeddings:
+        for head in filter(_is_head, names):
+            if not _same_bytes(checkpoint, head, _embedding(checkpoint)):
+                raise RecipeError(
+                    f"The config.json of {checkpoint.name} says tie_word_embeddings=true, but its "
+                    f"{head} differs from its embedding. Set tie_word_embeddings to false there if "
+                    "the head is meant to count, else remove the tensor."
+                )
+            names[head] = _embedding(checkpoint)
+    return names
+
+
+def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
+    if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
+        return False
+    read = MappedCheckpoint(checkpoint)
+    return torch.equal(read(one), read(other))
+
+
+def _place(checkpoint: Checkpoint, name: str) -> tuple[str, int]:
+    header: TensorHeader = checkpoint.tensors[name]
+    return header.file.name, header.offset
+
+
+def _compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
+    for field in ("model_type", "architectures", *DECISIVE_FIELDS):
+        ours, theirs = base.config.get(field), instruct.config.get(field)
+        if ours != theirs:
+            raise RecipeError(
+                f"{base.name} and {instruct.name} cannot be merged: {field} is {ours!r} in the "
+                f"base's config.json and {theirs!r} in the instruct model's. Both must be the same "
+                "architecture."
+            )
+    return [
+        f"{field} differs in the configs, the instruct model's is used: "
+        f"{base.config.get(field)!r} against {instruct.config.get(field)!r}"
+        for field in NOTED_FIELDS
+        if base.config.get(field) != instruct.config.get(field)
+    ]
+
+
+def _compare_names(
+    base: Checkpoint, base_names: dict[str, str], instruct: Checkpoint, names: dict[str, str]
+) -> None:
+    for side, other, extra in (
+        (base, instruct, sorted(base_names.keys() - names.keys())),
+        (instruct, base, sorted(names.keys() - base_names.keys())),
+    ):
+        if extra:
+            raise RecipeError(
+                f"{len(extra)} tensors of {side.name} have no counterpart in {other.name}, first "
+                f"{', '.join(extra[:SHOWN])}. Both must be the same architecture and size."
+            )
+
+
+def _vocabulary_rows(base: Checkpoint, instruct: Checkpoint, remarks: list[str]) -> RowMatch | None:
+    rows = [side.tensors[_embedding(side)].shape[0] for side in (base, instruct)]
+    names = (base.name, instruct.name)
+    match = match_rows(read_vocabulary(base), read_vocabulary(instruct), rows[0], rows[1], names)
+    if match.is_plain and rows[0] == rows[1]:
+        return None
+    remarks.append(f"{match.remark()} (rows: {rows[0]:,} in base, {rows[1]:,} in instruct)")
+    return match
+
+
+def _compare_dtypes(
+    base: Checkpoint, instruct: Checkpoint, planned: list[PlannedTensor]
+) -> list[str]:
+    mixed = {(base.tensors[t.base].dtype, instruct.tensors[t.instruct].dtype) for t in planned}
+    if len(mixed) == 1 and len(set(next(iter(mixed)))) == 1:
+        return []
+    pairs = ", ".join(f"{ours} with {theirs}" for ours, theirs in sorted(mixed))
+    return [f"dtypes are mixed (base with instruct: {pairs}); the instruct model's are kept"]

@@ -1,0 +1,269 @@
+"""What is merged, and how: a frozen, validated recipe with a fingerprint.
+
+Hindsight merging (UAI 2025, section 3.1): theta = alpha * instruct + (1 - alpha) * base.
+
+    from hm_models.merge.recipe import MergeRecipe
+    MergeRecipe(base="ckpt/base", instruct="ckpt/instruct", alpha=0.7).fingerprint()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.errors import RecipeError
+from hm_models.merge.alpha import Alpha, parse_alpha
+from hm_models.merge.methods import (
+    Arithmetic,
+    Settings,
+    TwoModelMethod,
+    refuse_endless,
+    tensor_seed,
+)
+from hm_models.merge.parameters import as_settings, depths, is_scalar, resolve
+from hm_models.merge.schedule import TurnRule
+
+# No merge of weights, but two models side by side: hm_models.engines.side_by_side.
+MIX, SWITCH = "mix", "switch"
+SIDE_BY_SIDE = (MIX, SWITCH)
+MERGE_DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclasses.dataclass(frozen=True)
+class MergeRecipe:
+    """One merge of two checkpoints.
+
+    Attributes:
+        base: folder or hub name of the earlier checkpoint (alpha = 0).
+        instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1).
+        alpha: weight of `instruct`, in [0, 1]: a number, or as `hm_models.merge.alpha` says. None where the
+            parameters say it all, as with `switch`, where it is refused.
+        base_revision, instruct_revision: branch, tag or commit on the hub.
+        merge_method: a method of `mergekit.merge_methods` for two models, `mix` or `switch`.
+        merge_dtype: precision of the arithmetic; the result is rounded once, to `out_dtype`. None
+            promotes the two inputs' dtypes.
+        merge_params: the method's other parameters, as settings of mergekit; for `switch` the rule
+            (`hm_models.merge.schedule.TurnRule`), in full.
+        base_params, instruct_params: the same for one input alone.
+        merge_seed: what methods that drop weights at random draw from.
+        out_dtype: dtype of the merged tensors; None keeps the instruct model's.
+        notes: sentences on what was given and has no effect, for the remarks of the plan; they are
+            no part of the merge.
+
+    Raises:
+        RecipeError: a value is missing, unknown or out of range.
+    """
+
+    base: str
+    instruct: str
+    alpha: Alpha | None = None
+    base_revision: str | None = None
+    instruct_revision: str | None = None
+    merge_method: str = "linear"
+    merge_dtype: str | None = "float32"
+    merge_params: Settings = dataclasses.field(default_factory=dict)
+    base_params: Settings = dataclasses.field(default_factory=dict)
+    instruct_params: Settings = dataclasses.field(default_factory=dict)
+    merge_seed: int = 0
+    out_dtype: str | None = None
+    notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        for side in ("base", "instruct"):
+            value = getattr(self, side)
+            if not isinstance(value, str) or not value.strip():
+                raise RecipeError(
+                    f"{side}={value!r} names no checkpoint. Give a folder or a hub name, for "
+                    f"example --model_args base=PATH,instruct=PATH,alpha=0.7."
+                )
+        for name in ("merge_params", "base_params", "instruct_params"):
+            object.__setattr__(self, name, _parameters(name, getattr(self, name)))
+            refuse_endless(getattr(self, name))
+        for name in ("merge_dtype", "out_dtype"):
+            if getattr(self, name) not in (None, *MERGE_DTYPES):
+                raise RecipeError(
+                    f"{name}={getattr(self, name)!r} is not known. Known: {', '.join(MERGE_DTYPES)}."
+                )
+        if isinstance(self.merge_seed, bool) or not isinstance(self.merge_seed, int):
+            raise RecipeError(f"merge_seed={self.merge_seed!r}: expected a whole number.")
+        self._check_method()
+
+    def _check_method(self) -> None:
+        given = {*self.merge_params, *self.base_params, *self.instruct_params}
+        if self.merge_method == MIX:
+            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
+            if given or not isinstance(self.alpha, float):
+                raise RecipeError(
+                    "merge_method=mix takes one number as alpha and no merge_params: it mixes the "
+                    "two models' probabilities, not their tensors."
+                )
+            return
+        if self.merge_method == SWITCH:
+            if self.alpha is not None:
+                raise RecipeError(
+                    f"alpha={self.alpha!r}: merge_method=switch takes no alpha, as it has two models "
+                    'that take turns. Leave alpha out; merge_params={"alphas": [0, 1], ...} says which '
+                    "two, the first speaker first."
+                )
+            object.__setattr__(self, "merge_params", TurnRule.of(self.merge_params).to_params())
+            return
+        method = TwoModelMethod.named(self.merge_method)
+        # Without alpha, the parameters must say what alpha would.
+        needs_alpha = bool(method.set_by_alpha) and not given & set(method.set_by_alpha)
+        if self.alpha is not None or needs_alpha:
+            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
+        for source in (self.merge_params, self.base_params, self.instruct_params):
+            method.check_values(source)
+        method.check(given, has_alpha=self.alpha is not None)
+
+    @cached_property
+    def base_checkpoint(self) -> Checkpoint:
+        """The opened base; headers are read, tensors are not. Raises CheckpointError."""
+        return Checkpoint.open(self.base, self.base_revision)
+
+    @cached_property
+    def instruct_checkpoint(self) -> Checkpoint:
+        """The opened instruct model; headers are read, tensors are not. Raises CheckpointError."""
+        return Checkpoint.open(self.instruct, self.instruct_revision)
+
+    def with_alpha(self, alpha: object) -> MergeRecipe:
+        """The same merge at another alpha, on the same opened checkpoints.
+
+        Raises:
+            RecipeError: as for the recipe itself.
+        """
+        return self._with(alpha=alpha)
+
+    def _with(self, **changes: object) -> MergeRecipe:
+        other = dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+        for side in ("base_checkpoint", "instruct_checkpoint"):
+            other.__dict__[side] = getattr(self, side)
+        return other
+
+    @property
+    def turn_rule(self) -> TurnRule | None:
+        """Who speaks when, where two models take turns, else None."""
+        return TurnRule.of(self.merge_params) if self.merge_method == SWITCH else None
+
+    def speakers(self, rule: TurnRule) -> list[MergeRecipe]:
+        """The two models that take turns, each as a recipe of its own, the first speaker first."""
+        return [
+            self._with(merge_method="linear", merge_params={}, alpha=alpha) for alpha in rule.alphas
+        ]
+
+    @property
+    def needs_same_rows(self) -> bool:
+        """Whether the base itself runs beside another model, so that tokens must sit in its rows."""
+        rule = self.turn_rule
+        return self.merge_method == MIX or (rule is not None and 0.0 in rule.alphas)
+
+    @property
+    def end(self) -> Checkpoint | None:
+        """The one checkpoint that the recipe amounts to at alpha 0 or 1, else None."""
+        if self.alpha == 0.0:
+            return self.base_checkpoint
+        if self.alpha == 1.0:
+            return self.instruct_checkpoint
+        return None
+
+    @property
+    def front(self) -> Checkpoint:
+        """The checkpoint whose config, tokenizer and chat template the merge carries."""
+        return self.end or self.instruct_checkpoint
+
+    @property
+    def alpha_is_idle(self) -> bool:
+        """Whether the method has no way between the two models, so that alpha changes nothing."""
+        if self.merge_method in SIDE_BY_SIDE or self.alpha is None:
+            return False
+        return not TwoModelMethod(self.merge_method).set_by_alpha
+
+    def arithmetic(self) -> Callable[[str, float], Arithmetic]:
+        """Return a function of a tensor's name and depth that says how it is merged.
+
+        Raises:
+            RecipeError: the method merges no weights (`mix`, `switch`); the function raises it where
+                parameters do not fit a tensor.
+        """
+        if self.merge_method in SIDE_BY_SIDE:
+            raise RecipeError(
+                f"merge_method={self.merge_method} merges no weights, so there are no merged tensors."
+            )
+        method = TwoModelMethod(self.merge_method)
+        by_alpha = ({}, {}, {}) if self.alpha is None else method.alpha_settings(self.alpha)
+        given = (self.merge_params, self.base_params, self.instruct_params)
+        sources = tuple(
+            as_settings({**ours, **theirs}) for ours, theirs in zip(by_alpha, given, strict=True)
+        )
+        dtype = getattr(torch, self.merge_dtype) if self.merge_dtype else None
+
+        # Most recipes say the same of every tensor, and mergekit's resolver is not fast.
+        uniform = all(is_scalar(value) for source in sources for value in source.values())
+        known: dict[str, tuple[Settings, dict[str, dict[str, Any]]]] = {}
+
+        def of_tensor(name: str, depth: float) -> Arithmetic:
+            key = "" if uniform else f"{name}\0{depth}"
+            if key not in known:
+                known[key] = resolve(method, sources, name, depth)  # type: ignore[arg-type]
+            return Arithmetic(method, *known[key], dtype, tensor_seed(self.merge_seed, name))
+
+        return of_tensor
+
+    def arithmetic_fits(self, names: list[str]) -> None:
+        """Raise RecipeError if the parameters do not fit one of these tensors."""
+        if self.merge_method in SIDE_BY_SIDE or self.end is not None:
+            return
+        arithmetic = self.arithmetic()
+        tried: set[str] = set()
+        for name, depth in depths(names).items():
+            how = arithmetic(name, depth)
+            if (parameters := repr((how.shared, how.per_input))) not in tried:
+                how.fits()
+                tried.add(parameters)
+
+    def fingerprint(self) -> str:
+        """A SHA-256 over everything that shapes the merged weights and the tokenizer.
+
+        It follows the content of the files, not their names: a copy of a checkpoint in another
+        folder gives the same fingerprint, an edited one another.
+        """
+        parts: dict[str, Any]
+        if self.end is not None:
+            parts = {"checkpoint": self.end.identity()}
+        else:
+            parts = {name: value for name, value in self.to_dict().items() if value or value == 0}
+            for name in ("base_revision", "instruct_revision"):
+                parts.pop(name, None)
+            if self.alpha_is_idle:
+                del parts["alpha"]
+            parts["base"] = self.base_checkpoint.identity()
+            parts["instruct"] = self.instruct_checkpoint.identity()
+            parts["mergekit"] = version("mergekit")
+        # Not sorted within: the order of patterns counts. The fields' own order is fixed.
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain JSON values; `MergeRecipe(**recipe.to_dict())` gives it back."""
+        fields = dataclasses.asdict(self)
+        del fields["notes"]
+        return fields
+
+
+def _parameters(name: str, given: object) -> dict[str, Any]:
+    if isinstance(given, str):
+        with contextlib.suppress(ValueError):
+            given = json.loads(given)
+    if not isinstance(given, Mapping):
+        raise RecipeError(
+            f'{name}={given!r}: expected names and values, for example {name}={{"density": 0.5}}.'
+        )
+    return dict(given)

@@ -1,0 +1,187 @@
+"""The merged tensors, one at a time: nothing on disk, and never two models in memory.
+
+    for name, tensor in merged_tensors(MergeRecipe(base=B, instruct=I, alpha=0.7)): ...
+
+The arithmetic is mergekit's (`mergekit.merge_methods`), in `merge_dtype`, rounded once: the bits of
+`mergekit-yaml` with the same dtypes. `MergeStream` gives the same as lazy tensors, for an engine that
+merges straight into its parameters, at one alpha after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import torch
+
+from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.checkpoints.mapped import MappedCheckpoint
+from hm_models.checkpoints.read_ahead import Lease, ReadAhead, Source
+from hm_models.checkpoints.vocabulary import NO_ROW, RowMatch
+from hm_models.errors import RecipeError
+from hm_models.merge.lazy import LazyMerge, Write
+from hm_models.merge.methods import Arithmetic
+from hm_models.merge.parameters import depths
+from hm_models.merge.plan import MergePlan, PlannedTensor, plan_merge
+from hm_models.merge.recipe import MergeRecipe
+
+
+def merged_tensors(
+    recipe: MergeRecipe, plan: MergePlan | None = None
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield (name, tensor) of the merge, on the CPU, in the order of the instruct files.
+
+    At alpha 0 and 1 these are that checkpoint's own tensors, names and bytes.
+
+    Raises:
+        RecipeError, CheckpointError: the pair cannot be merged; raised before the first tensor. Only
+            whole-number buffers with different values are found when it is their turn.
+    """
+    for name, tensor in MergeStream(plan).tensors(recipe):
+        yield name, tensor.merged()
+
+
+class MergeStream:
+    """A pair's merged tensors, for one alpha after another: it is planned and opened once.
+
+    Args:
+        plan: what `plan_merge` gave for the pair, where the caller has it.
+        resident: where the files lie in memory (`ResidentFiles.paths`); None reads the files.
+    """
+
+    def __init__(
+        self, plan: MergePlan | None = None, resident: Mapping[str, str] | None = None
+    ) -> None:
+        self._plan = plan
+        self._resident = resident
+        self._mapped: dict[str, MappedCheckpoint] = {}
+
+    def tensors(self, recipe: MergeRecipe) -> Iterator[tuple[str, LazyMerge]]:
+        """Yield (name, lazy tensor) of the merge, in the order of the instruct files.
+
+        Recipes of later calls may differ in alpha alone.
+
+        Raises:
+            RecipeError, CheckpointError: as `merged_tensors`.
+        """
+        if recipe.end is not None:
+            yield from self._own(recipe.end)
+        else:
+            yield from self._merged(recipe)
+
+    def _own(self, checkpoint: Checkpoint) -> Iterator[tuple[str, LazyMerge]]:
+        mapped = self._map(checkpoint)
+        for (source,), lease in self._leased([[(mapped, name)] for name in checkpoint.tensors]):
+            tensor = mapped(source[1])
+            yield source[1], LazyMerge((tensor,), tensor.dtype, _as_it_is, True, lease)
+
+    def _merged(self, recipe: MergeRecipe) -> Iterator[tuple[str, LazyMerge]]:
+        self._plan = self._plan or plan_merge(recipe)
+        planned = self._plan.tensors
+        depth = depths([tensor.name for tensor in planned])
+        arithmetic = recipe.arithmetic()
+        # All resolved before the first tensor, so that nothing is half loaded when one does not fit.
+        how = [arithmetic(tensor.like, depth[tensor.like]) for tensor in planned]
+        base, instruct = self._map(recipe.base_checkpoint), self._map(recipe.instruct_checkpoint)
+        sources = [[(base, t.base), (instruct, t.instruct)] for t in planned]
+        out_dtype = getattr(torch, recipe.out_dtype) if recipe.out_dtype else None
+        for tensor, merge, (_, lease) in zip(planned, how, self._leased(sources), strict=True):
+            pair = base(tensor.base), instruct(tensor.instruct)
+            yield tensor.name, _lazy(tensor, pair, merge, out_dtype, lease)
+
+    def _leased(self, items: list[list[Source]]) -> Iterator[tuple[list[Source], Lease | None]]:
+        """Yield each item with what must be held while it is read."""
+        if self._resident is not None:
+            yield from ((item, None) for item in items)
+            return
+        reader = ReadAhead(items)
+        try:
+            for index, item in enumerate(items):
+                yield item, reader.take(index)
+        finally:
+            reader.close()
+
+    def _map(self, checkpoint: Checkpoint) -> MappedCheckpoint:
+        key = str(checkpoint.folder)
+        if key not in self._mapped:
+            self._mapped[key] = MappedCheckpoint(checkpoint, self._resident)
+        return self._mapped[key]
+
+
+def _lazy(
+    planned: PlannedTensor,
+    pair: tuple[torch.Tensor, torch.Tensor],
+    arithmetic: Arithmetic,
+    out_dtype: torch.dtype | None,
+    lease: Lease | None,
+) -> LazyMerge:
+    base, instruct = pair
+    if not instruct.is_floating_point():
+        if not torch.equal(base, instruct):
+            raise RecipeError(
+                f"The buffer {planned.name} ({instruct.dtype}) differs between the two checkpoints, "
+                "and whole numbers cannot be merged."
+            )
+        return LazyMerge((instruct,), instruct.dtype, _as_it_is, True, lease)
+    dtype = out_dtype or instruct.dtype
+    weights = arithmetic.linear_weights(base.dtype, instruct.dtype, dtype)
+    write: Write
+    if weights:
+        write = partial(_linear, weights, arithmetic.shared["normalize"])
+    else:
+        write = partial(_by_mergekit, arithmetic)
+    if not arithmetic.is_between:
+        write = partial(_in_numbers, planned.name, write)
+    if planned.rows is None:
+        return LazyMerge(pair, dtype, write, weights is not None, lease)
+    # A wrapper's shape is that of its last input: the instruct model's rows.
+    return LazyMerge(pair, dtype, partial(_by_rows, planned.rows, write), False, lease)
+
+
+def _as_it_is(inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+    out.copy_(inputs[0])
+
+
+def _linear(
+    weights: tuple[float, float],
+    normalize: bool,
+    inputs: tuple[torch.Tensor, ...],
+    out: torch.Tensor,
+) -> None:
+    # Not before: vLLM's CPU build goes through all loaded modules as a worker starts, and stumbles
+    # over llvmlite's.
+    from hm_models.merge.kernel import linear_merge
+
+    base, instruct = (tensor.contiguous() for tensor in inputs)
+    linear_merge(base, instruct, out, weights, normalize)
+
+
+def _by_mergekit(
+    arithmetic: Arithmetic, inputs: tuple[torch.Tensor, ...], out: torch.Tensor
+) -> None:
+    base, instruct = inputs
+    out.copy_(arithmetic(base, instruct, out.dtype))
+
+
+def _in_numbers(
+    name: str, write: Write, inputs: tuple[torch.Tensor, ...], out: torch.Tensor
+) -> None:
+    """Refuse a merge that leaves the numbers of `out`'s dtype, where its inputs did not."""
+    write(inputs, out)
+    if not torch.isfinite(out).all() and all(torch.isfinite(tensor).all() for tensor in inputs):
+        raise RecipeError(
+            f"The merge of {name} holds values that {out.dtype} has no numbers for, although both "
+            "checkpoints are finite there. The method's parameters are too large, or do not fit."
+        )
+
+
+def _by_rows(
+    match: RowMatch, write: Write, inputs: tuple[torch.Tensor, ...], out: torch.Tensor
+) -> None:
+    base, instruct = inputs
+    rows = torch.tensor(match.rows)
+    common = rows != NO_ROW
+    out.copy_(instruct)  # rows without a counterpart stay the instruct model's
+    merged = torch.empty_like(out[common])
+    write((base[rows[common]], instruct[common]), merged)
+    out[common] = merged

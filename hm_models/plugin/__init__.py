@@ -1,0 +1,1 @@
+"""How lm-evaluation-harness comes to know this project: see docs/discovery.md."""

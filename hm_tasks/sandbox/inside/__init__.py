@@ -1,0 +1,1 @@
+"""Inside the wall: the process that runs programs, and is not trusted."""

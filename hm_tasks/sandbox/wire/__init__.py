@@ -1,0 +1,1 @@
+"""Across the wall: values as plain bytes, which may be forged."""

@@ -1,0 +1,209 @@
+"""An argument acts, or it is refused by a sentence before anything is loaded, at every alpha alike."""
+
+import importlib.util
+
+import pytest
+import torch
+
+from hm_models.engines.backend_arguments import check_arguments, known_alone
+from hm_models.errors import RecipeError
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.merged import HindsightMerged
+from tests.models.checkpoints.test_checkpoint import adapter_in
+from tests.models.tiny import copy_of, read_tensors, same_bits
+
+HAS_VLLM = importlib.util.find_spec("vllm") is not None
+BACKENDS = ["hf", pytest.param("vllm", marks=pytest.mark.skipif(not HAS_VLLM, reason="no vLLM"))]
+ALPHAS = (0, 0.7, 1)
+
+
+def made(base, instruct, alpha=0.7, backend="hf", **arguments):
+    return HindsightMerged(
+        base=str(base), instruct=str(instruct), alpha=alpha, backend=backend, **arguments
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("materialize", [False, True])
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"merge_metod": "slerp"}, "Did you mean merge_method?"),
+        ({"base_revison": "step1000"}, "Did you mean base_revision?"),
+        ({"promt_style": "completion"}, "Did you mean prompt_style?"),
+        ({"backned": "vllm"}, "Did you mean backend?"),
+        ({"max_lenght": 2048}, "Did you mean max_length?"),
+        ({"sampling_sed": 1}, "Did you mean sampling_seed?"),
+        ({"trust_remote_cod": True}, "Did you mean trust_remote_code?"),
+        ({"torch_dtype": "float16"}, "Here it is dtype."),
+        ({"load_in_8bit": True}, "load_in_8bit is not supported"),
+        ({"load_in_4bit": True}, "load_in_4bit is not supported"),
+        ({"bnb_4bit_compute_dtype": "float16"}, "is not supported"),
+        ({"autogptq": True}, "autogptq is not supported"),
+        ({"gptqmodel": True}, "gptqmodel is not supported"),
+        ({"gguf_file": "x.gguf"}, "gguf_file is not supported"),
+        ({"peft": "A"}, "merge the adapter into its model"),
+        ({"delta": "A"}, "merge the adapter into its model"),
+        ({"lora_local_path": "A"}, "merge the adapter into its model"),
+        ({"enable_lora": True}, "merge the adapter into its model"),
+        ({"max_loras": 2}, "merge the adapter into its model"),
+        ({"adapter_kwargs": {}}, "merge the adapter into its model"),
+        ({"revision": "step1000"}, "base_revision and instruct_revision"),
+        ({"subfolder": "x"}, "base_revision and instruct_revision"),
+        ({"model": "gpt2"}, "base= and instruct="),
+        ({"dtype": "floot16"}, "dtype='floot16' is no dtype of weights"),
+        ({"dtype": "int8"}, "dtype='int8' is no dtype of weights"),
+        ({"batch_size": "many"}, "expected a whole number, auto or auto:N"),
+        ({"something": 1}, "something is no argument of hm-merged"),
+    ],
+)
+def test_an_argument_without_effect_is_refused(
+    base, instruct, alpha, materialize, backend, arguments, words
+):
+    with pytest.raises(RecipeError) as refusal:
+        made(base, instruct, alpha, backend, materialize=materialize, **arguments)
+    assert words in str(refusal.value)
+    assert next(iter(arguments)) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"attn_implementation": "nonsense"}, "is not known to transformers"),
+        ({"attn_implementation": "sdp"}, "Did you mean sdpa?"),
+        ({"attn_implementation": True}, "is not known to transformers"),
+        ({"max_model_len": 64}, "Here it is max_length."),
+        ({"tensor_parallel_size": 2}, "is no argument of hm-merged or of its backend hf"),
+        ({"max_length": "many"}, "expected a whole number"),
+        ({"trust_remote_code": "yes"}, "expected true or false"),
+        ({"truncation": 3}, "expected true or false"),
+        ({"softmax_dtype": "floot"}, "is no dtype of weights"),
+        ({"seed": 3}, "Here it is sampling_seed."),
+        ({"device": "cdua"}, "is none that torch knows"),
+    ],
+)
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_a_value_that_transformers_would_pass_over_is_refused(
+    base, instruct, alpha, arguments, words
+):
+    with pytest.raises(RecipeError) as refusal:
+        made(base, instruct, alpha, **arguments)
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize(
+    "name", ["parallelize", "device_map", "tp_plan", "quantization_config", "max_cpu_memory"]
+)
+def test_what_needs_a_checkpoint_on_disk_says_so_at_every_alpha(base, instruct, alpha, name):
+    with pytest.raises(RecipeError, match=rf"^{name} needs a checkpoint on disk: add materialize"):
+        made(base, instruct, alpha, **{name: True if name == "parallelize" else "auto"})
+    made(base, instruct, alpha, materialize=True, parallelize=True)
+
+
+@pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"device": "cuda:1"}, "vLLM chooses its device itself"),
+        ({"max_model_lenght": 64}, "Did you mean max_model_len?"),
+        ({"attn_implementation": "eager"}, "Here it is attention_backend."),
+        ({"load_format": "auto"}, "cannot be set, as hm-merged uses it to stream"),
+        ({"worker_extension_cls": "x.Y"}, "cannot be set, as hm-merged uses it to stream"),
+        ({"tensor_paralel_size": 2}, "Did you mean tensor_parallel_size?"),
+    ],
+)
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_an_argument_that_vllm_does_not_take_is_refused_without_importing_it(
+    base, instruct, alpha, arguments, words
+):
+    with pytest.raises(RecipeError) as refusal:
+        made(base, instruct, alpha, "vllm", **arguments)
+    assert words in str(refusal.value)
+
+
+@pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed")
+def test_what_vllm_takes_is_known():
+    taken = {
+        "max_model_len": 64,
+        "enforce_eager": True,
+        "kv_cache_memory_bytes": 1 << 28,
+        "tensor_parallel_size": 2,
+        "hf_overrides": {},
+        "max_gen_toks": 3,
+        "disable_log_stats": True,
+        "gpu_memory_utilization": 0.5,
+    }
+    check_arguments("vllm", taken, on_disk=False, ours=())
+    assert known_alone("vllm", taken) == taken
+
+
+def test_defaults_that_nobody_asked_for_are_no_wish():
+    check_arguments("hf", {"peft": None, "load_in_8bit": False, "zzz": None}, False, ())
+    check_arguments("hf", {"device": "cuda:0", "batch_size": "1"}, False, ())
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_the_attention_that_is_asked_for_is_used_at_every_alpha(base, instruct, alpha):
+    for name in ("eager", "sdpa"):
+        lm = made(base, instruct, alpha, attn_implementation=name).lm
+        assert lm.model.config._attn_implementation == name
+
+
+@pytest.mark.parametrize("method", ["mix", "switch"])
+def test_two_models_side_by_side_use_the_attention_that_is_asked_for(base, instruct, method):
+    how = {"alpha": 0.5} if method == "mix" else {"merge_params": {"every": 2}}
+    lm = HindsightMerged(
+        base=str(base),
+        instruct=str(instruct),
+        merge_method=method,
+        attn_implementation="eager",
+        **how,
+    )
+    inner = [m for m in lm.lm.model.children() if hasattr(m, "config")]
+    assert {model.config._attn_implementation for model in inner} == {"eager"}
+
+
+@pytest.mark.parametrize("materialize", [False, True])
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_an_adapter_beside_full_weights_is_ignored_at_every_alpha(
+    base, instruct, tmp_path, alpha, materialize
+):
+    pairs = {}
+    for side, folder in (("base", base), ("instruct", instruct)):
+        plain = copy_of(folder, tmp_path / side)
+        pairs[side] = plain, adapter_in(copy_of(folder, tmp_path / f"{side}-both"))
+    plain, both = (
+        made(pairs["base"][k], pairs["instruct"][k], alpha, materialize=materialize, device="cpu")
+        for k in (0, 1)
+    )
+    assert any("is ignored at every alpha" in remark for remark in both.plan.remarks)
+    ours, theirs = both.lm.model.state_dict(), plain.lm.model.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_merged_checkpoint_carries_no_adapter(base, instruct, tmp_path):
+    from hm_models.merge.plan import plan_merge
+    from hm_models.merge.writer import write_checkpoint
+
+    both = adapter_in(copy_of(instruct, tmp_path / "both"))
+    recipe = MergeRecipe(base=str(base), instruct=str(both), alpha=0.7)
+    folder = write_checkpoint(recipe, plan_merge(recipe), tmp_path / "out")
+    assert not list(folder.glob("adapter*"))
+    recipe = MergeRecipe(base=str(base), instruct=str(instruct), alpha=0.7)
+    plain = write_checkpoint(recipe, plan_merge(recipe), tmp_path / "plain")
+    ours, theirs = read_tensors(folder), read_tensors(plain)
+    assert all(same_bits(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_parameter_without_weights_is_no_model(base, instruct, tmp_path):
+    from tests.models.tiny import edit_config
+
+    deeper = [copy_of(side, tmp_path / name) for name, side in (("b", base), ("i", instruct))]
+    for folder in deeper:
+        edit_config(folder, num_hidden_layers=3)
+    lm = made(*deeper)
+    with pytest.raises(RecipeError, match=r"transformers found no weights for.*random numbers"):
+        _ = lm.lm

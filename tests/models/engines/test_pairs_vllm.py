@@ -1,0 +1,129 @@
+"""The matrix of pairs through vLLM's loaders: the stream is the merge on disk, and so is each change.
+
+No engine starts: one process goes through all pairs (`tests.models.engines.vllm_world`) and says what differs.
+"""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from hm_models.engines.live import why_restart_vllm
+from hm_models.merge.plan import plan_merge
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.writer import write_checkpoint
+from tests.models.pairs import ARCHITECTURES, EXPERTS, pair_of, with_copied_head
+from tests.models.tiny import TOKENS
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"
+)
+ROOT = Path(__file__).parents[2]
+ONE_CONFIG = (0.3, 0.7, 1.0, 0.0)
+# Sides with configs of their own: an engine goes from merge to merge alone (`live.why_restart`).
+OWN_CONFIGS = (0.3, 0.7)
+# vLLM's OLMoE ignores tie_word_embeddings and leaves its head unset, so there is nothing to compare.
+TIED = sorted(ARCHITECTURES.keys() - {"olmoe"})
+PAST_LOADERS = "gpt_oss"
+STALE = "phi tied"  # the one that a reload leaves half old (`live.why_restart_vllm`)
+PAIRS = {
+    **{name: ({}, ONE_CONFIG) for name in ARCHITECTURES},
+    **{f"{name} tied": ({"tied": True}, ONE_CONFIG) for name in TIED},
+    "llama float16": ({"dtype": torch.float16}, ONE_CONFIG),
+    "llama float32": ({"dtype": torch.float32}, ONE_CONFIG),
+    "llama float32 with bfloat16": ({"base": {"dtype": torch.float32}}, OWN_CONFIGS),
+    "llama base tied": ({"base": {"tied": True}}, OWN_CONFIGS),
+    "llama instruct tied": ({"instruct": {"tied": True}}, OWN_CONFIGS),
+    "llama added tokens": ({"instruct": {"tokens": (*TOKENS, "<a>")}}, OWN_CONFIGS),
+    "llama padded": ({"instruct": {"rows": 96}}, OWN_CONFIGS),
+    "llama copied heads": ({"tied": True, "shard_size": "5GB"}, ONE_CONFIG),
+    PAST_LOADERS: ({}, ONE_CONFIG),
+    "llama copied head": ({"tied": True, "shard_size": "5GB"}, OWN_CONFIGS),
+}
+
+
+def job_of(name, folder):
+    options, alphas = PAIRS[name]
+    base, instruct = pair_of(name.split()[0], folder, **options)
+    if "copied" in name:
+        with_copied_head(instruct)
+    if "heads" in name:
+        with_copied_head(base)
+    job = {"base": str(base), "instruct": str(instruct), "overrides": {}, "on_disk": {}}
+    for alpha in alphas:
+        recipe = MergeRecipe(base=str(base), instruct=str(instruct), alpha=alpha)
+        plan = plan_merge(recipe)
+        job["overrides"] = plan.config_overrides
+        job["on_disk"][str(alpha)] = str(write_checkpoint(recipe, plan, folder / str(alpha)))
+    return job
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What differs, by pair and step; see `vllm_world`."""
+    folder = tmp_path_factory.mktemp("pairs")
+    jobs = {name: job_of(name, folder / name.replace(" ", "-")) for name in PAIRS}
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    command = [sys.executable, "-m", "tests.models.engines.vllm_world", "jobs.json", "found.json"]
+    command[-2:] = [str(folder / file) for file in command[-2:]]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stderr[-3000:]
+    return json.loads((folder / "found.json").read_text())
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_streamed_model_is_that_of_the_merge_on_disk(found, name):
+    assert "error" not in found[name], "\n".join(found[name]["error"])
+    assert found[name]["load"] == []
+
+
+@pytest.mark.parametrize("name", sorted(PAIRS.keys() - {STALE, PAST_LOADERS}))
+def test_each_change_of_alpha_gives_the_model_of_the_merge_on_disk(found, name):
+    assert "error" not in found[name], "\n".join(found[name]["error"])
+    steps = {step: differs for step, differs in found[name].items() if ": " in step}
+    assert len(steps) == (4 if PAIRS[name][1] == ONE_CONFIG else 2)
+    assert {step: differs for step, differs in steps.items() if differs} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (STALE, "vLLM did not write 1 parameters again, first lm_head.bias"),
+        (PAST_LOADERS, "past vLLM's weight loaders"),
+    ],
+)
+def test_an_engine_that_would_keep_old_weights_says_so(found, name, words):
+    (reason,) = found[name]["refused 0"]
+    assert words in reason
+    assert found[name]["load"] == []
+
+
+def test_every_other_engine_is_known_to_have_taken_each_tensor(found):
+    refused = {name for name, steps in found.items() if steps.get("refused 0")}
+    assert refused == {STALE, PAST_LOADERS}
+    assert [name for name, steps in found.items() if steps["left"]] == []
+
+
+def test_what_a_reload_leaves_old_is_known_before_it(tmp_path):
+    reasons = {}
+    for name in ("phi", "phi tied", "llama", "llama tied"):
+        pair = pair_of(name.split()[0], tmp_path / name, tied="tied" in name)
+        recipe = MergeRecipe(base=str(pair[0]), instruct=str(pair[1]), alpha=0.7)
+        reasons[name] = why_restart_vllm(recipe)
+    # Once vLLM loads the bias of a tied head again, why_restart_vllm has nothing left to say.
+    assert [name for name, reason in reasons.items() if reason] == [STALE]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_another_alpha_is_seen_in_every_layer(found, name):
+    # Norms, embeddings and what is packed: else an empty list would mean nothing.
+    seen = " ".join(found[name]["control"])
+    assert "embed" in seen
+    assert seen.count("(packed)") >= 5
+    assert ("experts" in seen) == (name.split()[0] in (*EXPERTS, PAST_LOADERS))
+    assert "layers.0." in seen
+    assert "layers.1." in seen
