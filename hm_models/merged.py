@@ -31,7 +31,7 @@ from hm_models.merge.recipe import SIDE_BY_SIDE, MergeRecipe
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.prompts.calendar_day import day_told, parse_day
 from hm_models.prompts.conversation import ask_in_turns
-from hm_models.prompts.tokenizer_source import Front
+from hm_models.prompts.tokenizer_source import TokenizerSource
 from hm_models.samples.key import ModelKey, same_again
 from hm_models.samples.sampling import Sampler, Sampling
 from hm_models.samples.store import SampleStore
@@ -182,23 +182,23 @@ class HindsightMerged(LM):
     # --- prompts -----------------------------------------------------------------------------
 
     @property
-    def front(self) -> Front:
+    def tokenizer_source(self) -> TokenizerSource:
         """Tokenizer and chat template at the present alpha."""
-        folder = self.recipe.front.folder
-        if folder not in self._fronts:
-            self._fronts[folder] = Front(
+        folder = self.recipe.tokenizer_source.folder
+        if folder not in self._tokenizer_sources:
+            self._tokenizer_sources[folder] = TokenizerSource(
                 *(folder, self.backend_name, self.engine.arguments),
                 day_of=lambda template: day_told(self._chat_date, self._store, template),
             )
-        return self._fronts[folder]
+        return self._tokenizer_sources[folder]
 
     @cached_property
-    def _fronts(self) -> dict[Path, Front]:
+    def _tokenizer_sources(self) -> dict[Path, TokenizerSource]:
         return {}
 
     @property
     def tokenizer(self):
-        return self.front.tokenizer
+        return self.tokenizer_source.tokenizer
 
     @property
     def eot_token_id(self) -> int | None:
@@ -208,13 +208,13 @@ class HindsightMerged(LM):
     def tokenizer_name(self) -> str:
         # Asked for exactly when the harness applies the chat template, cached prompts or not.
         self._harness_applies_template = True
-        return self.front.name
+        return self.tokenizer_source.name
 
     def apply_chat_template(self, chat_history, add_generation_prompt: bool = True) -> str:
-        return self.front.render(chat_history, add_generation_prompt)
+        return self.tokenizer_source.render(chat_history, add_generation_prompt)
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
-        return self.front.template(chat_template)
+        return self.tokenizer_source.template(chat_template)
 
     def _style_prompts(self, requests: list[Instance]) -> None:
         """Bring requests into the model's prompt style, in place, so that logs show what was sent.
@@ -237,7 +237,7 @@ class HindsightMerged(LM):
         """How answers are drawn and kept, at the present alpha."""
         self.engine.refuse_if_broken()
         key = ModelKey.of(self.recipe, self.backend_name, self.engine.arguments)
-        key = dataclasses.replace(key, thinking=self.front.thinking)
+        key = dataclasses.replace(key, thinking=self.tokenizer_source.thinking)
         return Sampling(self._store, key, self.sampling_seed)
 
     @cached_property
@@ -247,7 +247,7 @@ class HindsightMerged(LM):
     def keep_samples_in(self, file: Path) -> None:
         """Keep answers in this file: what the harness's `--use_cache` means for this model."""
         self._samples_file = file
-        for made_of_it in ("_store", "_fronts"):
+        for made_of_it in ("_store", "_tokenizer_sources"):
             self.__dict__.pop(made_of_it, None)
 
     def set_cache_hook(self, cache_hook: CacheHook) -> None:
@@ -284,11 +284,11 @@ class HindsightMerged(LM):
     @property
     def draws_when_greedy(self) -> bool:
         """Whether greedy answers to one prompt differ, as the model itself draws who speaks."""
-        return self.recipe.turn_rule is not None and self.recipe.turn_rule.is_random
+        return self.recipe.schedule is not None and self.recipe.schedule.is_random
 
     def refuse_scores(self) -> None:
         """Raise RecipeError where the model gives no probability to a text that is there already."""
-        if self.recipe.turn_rule is not None:
+        if self.recipe.schedule is not None:
             raise RecipeError(NO_SCORES)
 
     def _scores(self, kind: str, requests: list[Instance]) -> list:
@@ -313,7 +313,7 @@ class HindsightMerged(LM):
             },
             "backend": self.backend_name,
             "prompt_style": "harness" if self._harness_applies_template else self.prompt_style,
-            "chat_date": str(self.front.day) if self.front.day else None,
+            "chat_date": str(self.tokenizer_source.day) if self.tokenizer_source.day else None,
             "sampling": {
                 "seed": self.sampling_seed,
                 "same_again": same_again(recipe, self.engine.arguments),

@@ -1,6 +1,6 @@
 """From paths of results to a folder with a report: page, leaderboard and figures.
 
-report = build(Settings([Path("OUT")], Path("REPORT")))
+report = build(ReportSettings([Path("OUT")], Path("REPORT")))
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NothingToReport(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class ReportSettings:
     """What a report is made of.
 
     Attributes:
@@ -72,7 +72,7 @@ class Report:
     notes: list[str]
 
 
-def build(settings: Settings) -> Report:
+def build(settings: ReportSettings) -> Report:
     """Read, compare, draw and write.
 
     Raises:

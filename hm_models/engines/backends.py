@@ -85,11 +85,11 @@ def load_vllm(
     from hm_models.engines.vllm_loader import engine_arguments
 
     ours = engine_arguments(recipe, resident)
-    if recipe.end is None and plan.config_overrides:
+    if recipe.unmerged is None and plan.config_overrides:
         ours["hf_overrides"] = plan.config_overrides | arguments.pop("hf_overrides", {})
     if recipe.out_dtype:
         arguments = {"dtype": recipe.out_dtype} | arguments
-    return VLLM(pretrained=str(recipe.front.folder), **ours, **arguments)
+    return VLLM(pretrained=str(recipe.tokenizer_source.folder), **ours, **arguments)
 
 
 def _whole_prompts(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def load_hf(
     asked = str(arguments.get("device") or "cuda")
     no_cuda = asked.startswith("cuda") and not torch.cuda.is_available()
     arguments = arguments | {"device": "cpu" if no_cuda else asked}
-    plain = recipe.end if recipe.merge_method not in SIDE_BY_SIDE else None
+    plain = recipe.unmerged if recipe.merge_method not in SIDE_BY_SIDE else None
     if folder is None and plain and not plain.has_adapter:  # an adapter transformers would add
         folder = plain.folder  # it reads a plain checkpoint in more ways than we do
     if folder is not None:
@@ -143,15 +143,15 @@ def _merged_transformer(
     """Build the model from the stream, taking the arguments that concern it out of `arguments`."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
 
-    source = recipe.front.folder
+    source = recipe.tokenizer_source.folder
     remote = arguments.get("trust_remote_code") or False
     config = AutoConfig.from_pretrained(source, trust_remote_code=remote)
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise RecipeError(
-            f"{recipe.front.name} is a {config.model_type} model, for which transformers has no causal "
-            "language model of its own. Add materialize=true, or use backend=vllm."
+            f"{recipe.tokenizer_source.name} is a {config.model_type} model, for which transformers has "
+            "no causal language model of its own. Add materialize=true, or use backend=vllm."
         )
-    for field, value in (plan.config_overrides if recipe.end is None else {}).items():
+    for field, value in (plan.config_overrides if recipe.unmerged is None else {}).items():
         setattr(config, field, value)
     dtype = arguments.pop("dtype", "auto")
     # transformers maps names and ties weights itself, which a plain load_state_dict would not.
@@ -179,11 +179,11 @@ def _check_arrival(loading: Mapping[str, Any], recipe: MergeRecipe) -> None:
     for what, names in kinds.items():
         if names:
             raise RecipeError(
-                f"{recipe.front.name}: {len(names)} parameters that {what}, first "
+                f"{recipe.tokenizer_source.name}: {len(names)} parameters that {what}, first "
                 f"{', '.join(sorted(names)[:3])}. They would be random numbers. Use backend=vllm, or "
                 "check that config.json belongs to these weights."
             )
-    headers = recipe.front.tensors
+    headers = recipe.tokenizer_source.tensors
     left = [
         name
         for name in sorted(loading["unexpected_keys"])
@@ -221,14 +221,14 @@ def _switched_transformer(
 
     from hm_models.engines.side_by_side.switch import SwitchedCausalLM
 
-    rule = recipe.turn_rule
+    rule = recipe.schedule
     assert rule is not None, "only a recipe that switches comes here"
     made = _made(arguments)
     first, second = (
-        _own_transformer(side.end, **made)
-        if side.end
+        _own_transformer(side.unmerged, **made)
+        if side.unmerged
         else _merged_transformer(side, plan, stream, dict(made))
-        for side in recipe.speakers(rule)
+        for side in recipe.sides(rule)
     )
     tokenizer = AutoTokenizer.from_pretrained(
         arguments.get("tokenizer") or recipe.instruct_checkpoint.folder

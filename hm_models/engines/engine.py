@@ -82,8 +82,8 @@ class Engine:
         recipe = self.recipe
         folder = None
         if self._materialize:
-            as_it_is = recipe.end is not None and not recipe.end.has_adapter
-            folder = recipe.front.folder if as_it_is else materialise(recipe, self.plan)
+            as_it_is = recipe.unmerged is not None and not recipe.unmerged.has_adapter
+            folder = recipe.tokenizer_source.folder if as_it_is else materialise(recipe, self.plan)
         logger.info(
             "hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.backend
         )
@@ -130,7 +130,7 @@ class Engine:
         `both models` where two run side by side."""
         if self.recipe.merge_method in SIDE_BY_SIDE:
             return "both models"
-        if self.recipe.end:
+        if self.recipe.unmerged:
             return "checkpoint"
         return "materialised" if self._materialize else "streamed"
 
@@ -146,7 +146,7 @@ class Engine:
             reason = self._why_restart(recipe)
             if reason:
                 logger.info("hm-merged: a new engine for alpha=%s, as %s", recipe.alpha, reason)
-                self.end()
+                self.shut_down()
             else:
                 self._change(recipe)
         self.recipe, self._broken = recipe, None
@@ -186,7 +186,7 @@ class Engine:
             del self.__dict__["lm"]
             raise
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         """End a running backend and free what it holds; a new one loads when it is needed."""
         if self.is_loaded:
             if self.backend == "vllm":

@@ -35,7 +35,7 @@ COSMETIC_FIELDS = {"_name_or_path", "name_or_path", "transformers_version"}
 
 def why_restart(plan: MergePlan, now: MergeRecipe, then: MergeRecipe) -> str | None:
     """Say why an engine made for `now` cannot take the weights of `then`; None if it can."""
-    ours, theirs = now.front, then.front
+    ours, theirs = now.tokenizer_source, then.tokenizer_source
     differing = f"differs between {ours.name} and {theirs.name}"
     if _config(now, plan) != _config(then, plan):
         return f"config.json {differing}"
@@ -49,8 +49,8 @@ def why_restart(plan: MergePlan, now: MergeRecipe, then: MergeRecipe) -> str | N
 
 
 def _config(recipe: MergeRecipe, plan: MergePlan) -> object:
-    overrides = plan.config_overrides if recipe.end is None else {}
-    return _without_notes(recipe.front.config | overrides)
+    overrides = plan.config_overrides if recipe.unmerged is None else {}
+    return _without_notes(recipe.tokenizer_source.config | overrides)
 
 
 def _engine_files(checkpoint: Checkpoint) -> dict[str, object]:
@@ -110,7 +110,7 @@ def tensors_left_vllm(lm: TemplateLM, recipe: MergeRecipe) -> list[str]:
     if engine is None:
         return []
     left = set.intersection(*map(set, engine.collective_rpc("tensors_left")))
-    ties = recipe.front.ties_embeddings
+    ties = recipe.tokenizer_source.ties_embeddings
     return sorted(
         name
         for name in left
@@ -127,8 +127,10 @@ def shut_down_vllm(lm: TemplateLM) -> None:
 
 def why_restart_vllm(recipe: MergeRecipe) -> str | None:
     """Say why a running vLLM engine would keep old weights of this model; None if it takes all."""
-    names = recipe.front.tensors
-    if recipe.front.ties_embeddings and any(name.endswith("lm_head.bias") for name in names):
+    names = recipe.tokenizer_source.tensors
+    if recipe.tokenizer_source.ties_embeddings and any(
+        name.endswith("lm_head.bias") for name in names
+    ):
         return "vLLM does not load the bias of a tied head again"
     return None
 
@@ -139,9 +141,9 @@ def why_reload_hf(lm: TemplateLM, plan: MergePlan, recipe: MergeRecipe) -> str |
     As it loads, transformers renames what older versions named otherwise and fuses a layer's experts.
     """
     places = parameters_of(lm.model)
-    headers = recipe.front.tensors
+    headers = recipe.tokenizer_source.tensors
     sources = {t.name: t.instruct for t in plan.tensors}
-    for name, source in ({name: name for name in headers} if recipe.end else sources).items():
+    for name, source in ({name: name for name in headers} if recipe.unmerged else sources).items():
         if name.endswith(COMPUTED_BUFFERS):
             continue
         if name not in places or places[name].shape != headers[source].shape:

@@ -123,7 +123,7 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
         )
     recipe.arithmetic_fits([tensor.like for tensor in planned])
     remarks += _compare_dtypes(base, instruct, planned)
-    if recipe.alpha_is_idle:
+    if recipe.ignores_alpha:
         remarks.append(
             f"{recipe.merge_method} has no way between two models: every alpha but 0 and 1 gives the "
             "same merge"

@@ -30,7 +30,7 @@ from hm_models.merge.methods import (
     tensor_seed,
 )
 from hm_models.merge.parameters import as_settings, depths, is_scalar, resolve
-from hm_models.merge.schedule import TurnRule
+from hm_models.merge.schedule import Schedule
 
 # No merge of weights, but two models side by side: hm_models.engines.side_by_side.
 MIX, SWITCH = "mix", "switch"
@@ -52,7 +52,7 @@ class MergeRecipe:
         merge_dtype: precision of the arithmetic; the result is rounded once, to `out_dtype`. None
             promotes the two inputs' dtypes.
         merge_params: the method's other parameters, as settings of mergekit; for `switch` the rule
-            (`hm_models.merge.schedule.TurnRule`), in full.
+            (`hm_models.merge.schedule.Schedule`), in full.
         base_params, instruct_params: the same for one input alone.
         merge_seed: what methods that drop weights at random draw from.
         out_dtype: dtype of the merged tensors; None keeps the instruct model's.
@@ -112,9 +112,9 @@ class MergeRecipe:
                 raise RecipeError(
                     f"alpha={self.alpha!r}: merge_method=switch takes no alpha, as it has two models "
                     'that take turns. Leave alpha out; merge_params={"alphas": [0, 1], ...} says which '
-                    "two, the first speaker first."
+                    "two, the first side first."
                 )
-            object.__setattr__(self, "merge_params", TurnRule.of(self.merge_params).to_params())
+            object.__setattr__(self, "merge_params", Schedule.of(self.merge_params).to_params())
             return
         method = TwoModelMethod.named(self.merge_method)
         # Without alpha, the parameters must say what alpha would.
@@ -150,12 +150,12 @@ class MergeRecipe:
         return other
 
     @property
-    def turn_rule(self) -> TurnRule | None:
+    def schedule(self) -> Schedule | None:
         """Who speaks when, where two models take turns, else None."""
-        return TurnRule.of(self.merge_params) if self.merge_method == SWITCH else None
+        return Schedule.of(self.merge_params) if self.merge_method == SWITCH else None
 
-    def speakers(self, rule: TurnRule) -> list[MergeRecipe]:
-        """The two models that take turns, each as a recipe of its own, the first speaker first."""
+    def sides(self, rule: Schedule) -> list[MergeRecipe]:
+        """The two models that take turns, each as a recipe of its own, the first side first."""
         return [
             self._with(merge_method="linear", merge_params={}, alpha=alpha) for alpha in rule.alphas
         ]
@@ -163,11 +163,11 @@ class MergeRecipe:
     @property
     def needs_same_rows(self) -> bool:
         """Whether the base itself runs beside another model, so that tokens must sit in its rows."""
-        rule = self.turn_rule
+        rule = self.schedule
         return self.merge_method == MIX or (rule is not None and 0.0 in rule.alphas)
 
     @property
-    def end(self) -> Checkpoint | None:
+    def unmerged(self) -> Checkpoint | None:
         """The one checkpoint that the recipe amounts to at alpha 0 or 1, else None."""
         if self.alpha == 0.0:
             return self.base_checkpoint
@@ -176,12 +176,12 @@ class MergeRecipe:
         return None
 
     @property
-    def front(self) -> Checkpoint:
+    def tokenizer_source(self) -> Checkpoint:
         """The checkpoint whose config, tokenizer and chat template the merge carries."""
-        return self.end or self.instruct_checkpoint
+        return self.unmerged or self.instruct_checkpoint
 
     @property
-    def alpha_is_idle(self) -> bool:
+    def ignores_alpha(self) -> bool:
         """Whether the method has no way between the two models, so that alpha changes nothing."""
         if self.merge_method in SIDE_BY_SIDE or self.alpha is None:
             return False
@@ -220,7 +220,7 @@ class MergeRecipe:
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""
-        if self.merge_method in SIDE_BY_SIDE or self.end is not None:
+        if self.merge_method in SIDE_BY_SIDE or self.unmerged is not None:
             return
         arithmetic = self.arithmetic()
         tried: set[str] = set()
@@ -237,13 +237,13 @@ class MergeRecipe:
         folder gives the same fingerprint, an edited one another.
         """
         parts: dict[str, Any]
-        if self.end is not None:
-            parts = {"checkpoint": self.end.identity()}
+        if self.unmerged is not None:
+            parts = {"checkpoint": self.unmerged.identity()}
         else:
             parts = {name: value for name, value in self.to_dict().items() if value or value == 0}
             for name in ("base_revision", "instruct_revision"):
                 parts.pop(name, None)
-            if self.alpha_is_idle:
+            if self.ignores_alpha:
                 del parts["alpha"]
             parts["base"] = self.base_checkpoint.identity()
             parts["instruct"] = self.instruct_checkpoint.identity()

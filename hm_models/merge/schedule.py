@@ -1,8 +1,8 @@
 """Who speaks when two models take turns within one answer: the rule, and its state in each row.
 
-    rule = TurnRule.of({"every": 16})
-    turns = Turns(rule, tokenizer.decode, seeds=[1, 2])
-    turns.speakers(input_ids)     # one 0 (first) or 1 (second) a row, before each token
+    rule = Schedule.of({"every": 16})
+    turns = ScheduleState(rule, tokenizer.decode, seeds=[1, 2])
+    turns.sides(input_ids)     # one 0 (first) or 1 (second) a row, before each token
 
 A row follows its own tokens alone: what else is in its batch changes nothing.
 """
@@ -34,7 +34,7 @@ EXAMPLES = '{"every": 16}, {"at": "sentence"} or {"probability": 0.1}'
 
 
 @dataclasses.dataclass(frozen=True)
-class TurnRule:
+class Schedule:
     """When a turn ends, and which two models take turns; exactly one of the three rules is set.
 
     Attributes:
@@ -50,7 +50,7 @@ class TurnRule:
     probability: float | None = None
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> TurnRule:
+    def of(cls, given: Mapping[str, Any]) -> Schedule:
         """Read `merge_params`. Raises RecipeError, with a sentence that says what was expected."""
         known = [field.name for field in dataclasses.fields(cls)]
         if unknown := sorted(map(str, given.keys() - set(known))):
@@ -127,7 +127,7 @@ def _alphas(value: object) -> tuple[float, float]:
     numbers = [alpha for alpha in parsed if isinstance(alpha, float)]
     if len(numbers) != 2 or len(parsed) != 2:
         raise RecipeError(
-            f"merge_params: alphas={value!r}: expected two numbers, the first speaker's alpha and the "
+            f"merge_params: alphas={value!r}: expected two numbers, the first side's alpha and the "
             'second\'s, for example {"alphas": [0.2, 1.0], "every": 16}.'
         )
     if numbers[0] == numbers[1]:
@@ -138,7 +138,7 @@ def _alphas(value: object) -> tuple[float, float]:
     return numbers[0], numbers[1]
 
 
-class Turns:
+class ScheduleState:
     """The turns in the rows of one batch, from the prompts on.
 
     Args:
@@ -149,7 +149,7 @@ class Turns:
 
     def __init__(
         self,
-        rule: TurnRule,
+        rule: Schedule,
         decode: Callable[[list[int]], str],
         seeds: Sequence[int | None] | None = None,
     ) -> None:
@@ -157,7 +157,7 @@ class Turns:
         self._rows: list[_Row] | None = None
         self._heard = 0
 
-    def speakers(self, input_ids: torch.Tensor) -> list[int]:
+    def sides(self, input_ids: torch.Tensor) -> list[int]:
         """Say who speaks next in each row.
 
         Args:
@@ -174,9 +174,9 @@ class Turns:
             for token in tokens:
                 row.turn.append(token)
                 if self._rule.ends(row.turn, self._decode, row.draws):
-                    row.speaker, row.turn = 1 - row.speaker, []
+                    row.side, row.turn = 1 - row.side, []
         self._heard = input_ids.shape[1]
-        return [row.speaker for row in self._rows]
+        return [row.side for row in self._rows]
 
     def _draws(self, rows: int) -> list[random.Random]:
         seeds = self._seeds if self._rule.is_random else [0] * rows
@@ -196,5 +196,5 @@ class _Row:
 
     def __init__(self, draws: random.Random) -> None:
         self.draws = draws
-        self.speaker = 0
+        self.side = 0
         self.turn: list[int] = []

@@ -64,8 +64,8 @@ class MergeStream:
         Raises:
             RecipeError, CheckpointError: as `merged_tensors`.
         """
-        if recipe.end is not None:
-            yield from self._own(recipe.end)
+        if recipe.unmerged is not None:
+            yield from self._own(recipe.unmerged)
         else:
             yield from self._merged(recipe)
 

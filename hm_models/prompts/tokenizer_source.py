@@ -22,7 +22,7 @@ from hm_models.samples.thinking import Thinking
 Turn = dict[str, Any]
 
 
-class Front:
+class TokenizerSource:
     """Tokenizer and chat template of a checkpoint, as the harness's backend would use them.
 
     Args:

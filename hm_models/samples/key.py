@@ -81,7 +81,7 @@ class ModelKey:
         return cls(
             hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
             recipe.to_dict() | {"backend": backend, "arguments": parts[2]},
-            recipe.turn_rule is not None and recipe.turn_rule.is_random,
+            recipe.schedule is not None and recipe.schedule.is_random,
         )
 
 
@@ -167,7 +167,7 @@ def same_again(recipe: MergeRecipe, arguments: Mapping[str, Any]) -> str:
     """
     dtype = arguments.get("dtype", "auto")
     if dtype == "auto":
-        config = recipe.front.config
+        config = recipe.tokenizer_source.config
         dtype = recipe.out_dtype or config.get("dtype") or config.get("torch_dtype")
     invariant = os.environ.get("VLLM_BATCH_INVARIANT") == "1"
     return "exact" if invariant or str(dtype) in ("float32", "float") else "up to rounding"

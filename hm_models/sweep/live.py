@@ -69,9 +69,9 @@ class LiveMerged(HindsightMerged):
             self.set_alpha(alpha)
             self.spent.loading += time.monotonic() - started
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         """End the engine and free what it holds."""
-        self.engine.end()
+        self.engine.shut_down()
 
     @cached_property
     def _store(self) -> SampleStore:
@@ -120,7 +120,7 @@ class LiveModel:
     def __exit__(self, *_: object) -> None:
         # What they hide is the harness's own, of the class above.
         del HindsightMerged.create_from_arg_obj, HindsightMerged.create_from_arg_string
-        self.end()
+        self.shut_down()
 
     def at(self, arguments: dict[str, Any]) -> LiveMerged:
         """The model with these arguments of hm-merged.
@@ -132,18 +132,18 @@ class LiveModel:
         others = {key: value for key, value in arguments.items() if key != "alpha"}
         # A materialised merge lies on the disk, one for each alpha.
         if self.model is None or others != self._arguments or others.get("materialize"):
-            self.end()
+            self.shut_down()
             self.model, self._arguments = LiveMerged(**arguments), others
         else:
             self.model.begin_run(alpha)
         return self.model
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         """End the engine, if there is one; the next run gets a new model."""
         model, self.model = self.model, None
         if model is None:
             return
-        model.end()
+        model.shut_down()
         del model
         gc.collect()  # models and their engines point at each other
         import torch

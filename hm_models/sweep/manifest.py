@@ -1,7 +1,7 @@
 """What became of each point of a sweep: `sweep.json` in its folder.
 
     with Manifest.open(Path("OUT")) as manifest:
-        manifest.put("pair/alpha0.7", Record("done", fingerprint, outcome))
+        manifest.put("pair/alpha0.7", PointRecord("done", fingerprint, outcome))
 
 It is written anew after each point, into a temporary file that then takes its place, so that a sweep
 killed at any moment leaves a whole one. One sweep at a time writes into a folder.
@@ -28,7 +28,7 @@ FORMAT = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
+class PointRecord:
     """A point's state, the fingerprint of everything that shapes it, and its last outcome.
 
     Attributes:
@@ -75,7 +75,7 @@ class Manifest:
         if self._lock is not None:
             os.close(self._lock)  # which gives the lock back
 
-    def put(self, label: str, record: Record) -> None:
+    def put(self, label: str, record: PointRecord) -> None:
         """Note a point's record."""
         self.records[label] = record
         content = {
@@ -100,7 +100,7 @@ class Manifest:
         )
 
 
-def _read(file: Path) -> dict[str, Record]:
+def _read(file: Path) -> dict[str, PointRecord]:
     if not file.exists():
         return {}
     try:
@@ -111,7 +111,7 @@ def _read(file: Path) -> dict[str, Record]:
         for label, fields in content["points"].items():
             outcome = dict(fields["outcome"])
             outcome["files"] = tuple(outcome["files"])
-            records[label] = Record(**fields | {"outcome": Outcome(**outcome)})
+            records[label] = PointRecord(**fields | {"outcome": Outcome(**outcome)})
         return records
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SweepError(

@@ -103,10 +103,10 @@ def check(config: SweepConfig, fetch: bool = True) -> Preflight:
                 _check_prompts(model, config)
             except Exception as error:  # also of transformers, which reads the tokenizer
                 problems.append(_sentence(point.label, error))
-                models.end()
+                models.shut_down()
                 continue
             fingerprints[point.label] = _fingerprint(arguments, model.recipe, tasks)
-    models.end()
+    models.shut_down()
     return Preflight(tasks, fingerprints, _once(problems), _once(notes))
 
 
@@ -179,7 +179,7 @@ def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:
         return
     tokenizer = model.tokenizer
     if not tokenizer.chat_template:
-        raise SweepError(f"{model.recipe.front.name} {NO_TEMPLATE}")
+        raise SweepError(f"{model.recipe.tokenizer_source.name} {NO_TEMPLATE}")
 
 
 def _fingerprint(

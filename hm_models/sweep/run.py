@@ -78,7 +78,7 @@ def run_point(arguments: Mapping[str, Any], live: LiveModel, quiet: bool = False
     used = _since(spent, _spent(live))
     if error:
         _end_loggers()
-        live.end()
+        live.shut_down()
     return Outcome(files, error, time.monotonic() - started, **used)
 
 

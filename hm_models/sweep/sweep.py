@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from hm_models.sweep.config import SweepConfig, SweepError
 from hm_models.sweep.estimate import Rate, duration, estimate, size
-from hm_models.sweep.manifest import MANIFEST_FILE, Manifest, Record
+from hm_models.sweep.manifest import MANIFEST_FILE, Manifest, PointRecord
 from hm_models.sweep.points import Point, gpus_of, points_of, shaping
 from hm_models.sweep.preflight import Preflight
 from hm_models.sweep.runners import Runner
@@ -166,11 +166,11 @@ class Sweep:
         settings = shaping(arguments)
         with self._lock:
             self._say(f"{label}: begins{where}")
-            self._manifest.put(label, Record("running", fingerprint, settings=settings))
+            self._manifest.put(label, PointRecord("running", fingerprint, settings=settings))
         outcome = runner.run(arguments)
         state = "failed" if outcome.error else "done"
         with self._lock:
-            self._manifest.put(label, Record(state, fingerprint, outcome, settings))  # type: ignore
+            self._manifest.put(label, PointRecord(state, fingerprint, outcome, settings))  # type: ignore
             self._ended += 1
             rest = total - self._ended
             text = f"{label}: {state} in {duration(outcome.seconds)}"

@@ -25,7 +25,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from hm_tasks.curation.record import Record
+from hm_tasks.curation.candidate import Candidate
 
 WORD = re.compile(r"\w+")
 
@@ -100,11 +100,11 @@ class BenchmarkNgrams:
 
 
 def decontaminate(
-    records: Iterable[Record],
+    records: Iterable[Candidate],
     benchmarks: Mapping[str, list[str]],
     settings: ContaminationSettings,
     counts: Counter[str],
-) -> Iterator[Record]:
+) -> Iterator[Candidate]:
     """The records whose statement and text share no n-gram with a benchmark, in their order.
 
     Each match is logged (level DEBUG) with the record's id, the benchmark and the words.

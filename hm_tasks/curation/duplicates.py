@@ -14,7 +14,7 @@ are two examples, and so are two programs after one thought. Prose around a prog
 and not compared; where there is no program the whole text stands for it.
 
 A record is only ever left out for one of the same status, so that no correct program goes because a
-wrong one came first; for being *near*, the outputs must agree as well (`Record.behaviour`).
+wrong one came first; for being *near*, the outputs must agree as well (`Candidate.behaviour`).
 
     kept = list(deduplicate(records, DuplicateSettings(), counts))
 """
@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from hm_metrics.programs import bare, canonical
-from hm_tasks.curation.record import Record
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.shingles import NearIndex, shingles
 
 EXACT, NORMALISED, NEAR = "exact", "normalised", "near"
@@ -69,8 +69,8 @@ class DuplicateSettings:
 
 
 def deduplicate(
-    records: Iterable[Record], settings: DuplicateSettings, counts: Counter[str]
-) -> Iterator[Record]:
+    records: Iterable[Candidate], settings: DuplicateSettings, counts: Counter[str]
+) -> Iterator[Candidate]:
     """The records that are no duplicates of an earlier one, in their order.
 
     Holds two digests a record, and for near-duplicates about 12 KB for each that is kept: its buckets
@@ -88,11 +88,11 @@ def deduplicate(
 
 
 def _new_ones(
-    records: Iterable[Record],
+    records: Iterable[Candidate],
     settings: DuplicateSettings,
     near: NearIndex | None,
     counts: Counter[str],
-) -> Iterator[Record]:
+) -> Iterator[Candidate]:
     seen: set[bytes] = set()
     for record in records:
         group = (record.status, "" if settings.across_problems else record.problem)
@@ -117,7 +117,7 @@ def _new_ones(
         yield record
 
 
-def _normalised(record: Record) -> tuple[str, str]:
+def _normalised(record: Candidate) -> tuple[str, str]:
     # Not through the cache of `canonical`: each text comes once, and the cache would keep them all.
     program = (
         canonical.__wrapped__(record.program, record.entry_point)

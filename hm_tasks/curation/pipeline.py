@@ -19,6 +19,7 @@ from typing import Any
 from hm_models.embedders import Unusable, why_unusable
 from hm_tasks.code_passk.benchmarks import BENCHMARKS
 from hm_tasks.curation.benchmark_texts import benchmarks_to_check, prompts_of
+from hm_tasks.curation.candidate import CORRECT, UNSCORED, Candidate, read_records
 from hm_tasks.curation.contamination import decontaminate
 from hm_tasks.curation.disk import write_lines
 from hm_tasks.curation.duplicates import deduplicate
@@ -26,7 +27,6 @@ from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.export import EXPORTS
 from hm_tasks.curation.likeness import ProgramVectors, alike
 from hm_tasks.curation.problem_sets import ProblemSets
-from hm_tasks.curation.record import CORRECT, UNSCORED, Record, read_records
 from hm_tasks.curation.rewrite import REWRITTEN, estimate_of, rewrite, unfinished
 from hm_tasks.curation.select import (
     RANDOM,
@@ -35,7 +35,7 @@ from hm_tasks.curation.select import (
     chosen_at_random,
     chosen_by_vectors,
 )
-from hm_tasks.curation.settings import Settings
+from hm_tasks.curation.settings import CurationSettings
 from hm_tasks.curation.sources import find_files, read_files
 from hm_tasks.curation.steps import OUTPUTS, SUMMARY, UNFINISHED, Workplace, Write, digest
 from hm_tasks.curation.summary import RECORDS, card_of, summary_of
@@ -58,7 +58,9 @@ class Curation:
         quiet: no progress of rewriting, and not what it costs.
     """
 
-    def __init__(self, settings: Settings, place: Place | None, quiet: bool = False) -> None:
+    def __init__(
+        self, settings: CurationSettings, place: Place | None, quiet: bool = False
+    ) -> None:
         self._settings, self._place, self._quiet = settings, place, quiet
         self._plans = {
             "read": self._read,
@@ -256,12 +258,12 @@ def _before(at: Workplace, step: str) -> tuple[Path, str]:
     )
 
 
-def _write(file: Path, records: Iterable[Record]) -> int:
+def _write(file: Path, records: Iterable[Candidate]) -> int:
     """Write records line by line; returns how many."""
     return write_lines(file, (record.line() for record in records))
 
 
-def _correct(records: Iterable[Record], counts: Counter[str]) -> Iterator[Record]:
+def _correct(records: Iterable[Candidate], counts: Counter[str]) -> Iterator[Candidate]:
     for record in records:
         if record.status == CORRECT:
             yield record

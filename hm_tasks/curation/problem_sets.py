@@ -13,8 +13,8 @@ from typing import Any
 
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, FOLDER, source_of
 from hm_tasks.code_passk.dataset import DatasetError, load_problems
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
-from hm_tasks.curation.record import Record
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.problem_file import load_problem_file
 
@@ -72,7 +72,7 @@ class ProblemSets:
         found = next((name for start, name in IDS.items() if problem.startswith(start)), None)
         return self._load(found) if found else None
 
-    def of_record(self, record: Record) -> Problem:
+    def of_record(self, record: Candidate) -> Problem:
         """The problem of a record that an earlier step wrote.
 
         Raises:

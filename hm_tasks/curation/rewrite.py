@@ -28,7 +28,7 @@ from hm_models.endpoints.chat import Chat
 from hm_models.endpoints.client import BadAnswer, Failure
 from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
 from hm_models.files.store import Store, cache_file
-from hm_tasks.curation.record import Record
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.rewriting import FAULTS, REWRITTEN, Rewriting, read
 from hm_tasks.curation.rewriting_settings import RewriteSettings
 from hm_tasks.traces.markers import join, markers_in
@@ -50,14 +50,14 @@ logger = logging.getLogger(__name__)
 
 
 def rewrite(
-    records: Iterable[Record],
+    records: Iterable[Candidate],
     settings: RewriteSettings,
     counts: Counter[str],
     *,
     store: Path | None = None,
     total: int | None = None,
     quiet: bool = False,
-) -> Iterator[Record]:
+) -> Iterator[Candidate]:
     """Yield the records that could be rewritten, in order.
 
     Args:
@@ -91,7 +91,7 @@ def unfinished(counts: Mapping[str, int]) -> int:
 
 
 def estimate_of(
-    records: Iterable[Record], settings: RewriteSettings, store: Path | None = None
+    records: Iterable[Candidate], settings: RewriteSettings, store: Path | None = None
 ) -> str:
     """A sentence: what `rewrite` of these records would send and cost. To be shown before it."""
     base = _base(store)
@@ -108,7 +108,7 @@ def estimate_of(
     )
 
 
-def key_of(settings: RewriteSettings, record: Record) -> str:
+def key_of(settings: RewriteSettings, record: Candidate) -> str:
     """What an outcome is kept under: all that shapes it."""
     sample = (record.statement, record.text, record.program)
     parts = [VERSION, *settings.identity().values(), *sample]
@@ -119,13 +119,13 @@ def _base(store: Path | None) -> Store:
     return Store(store or cache_file("rewrites.sqlite"))
 
 
-def _windows(records: Iterable[Record]) -> Iterator[list[Record]]:
+def _windows(records: Iterable[Candidate]) -> Iterator[list[Candidate]]:
     source = iter(records)
     while window := list(islice(source, WINDOW)):
         yield window
 
 
-def _rewritten(record: Record, reasoning: str, settings: RewriteSettings) -> Record:
+def _rewritten(record: Candidate, reasoning: str, settings: RewriteSettings) -> Candidate:
     return dataclasses.replace(
         record,
         text=join(reasoning, record.program),
@@ -135,8 +135,8 @@ def _rewritten(record: Record, reasoning: str, settings: RewriteSettings) -> Rec
 
 
 def _look_up(
-    window: Iterable[Record], settings: RewriteSettings, base: Store
-) -> tuple[dict[str, Record], dict[str, Rewriting]]:
+    window: Iterable[Candidate], settings: RewriteSettings, base: Store
+) -> tuple[dict[str, Candidate], dict[str, Rewriting]]:
     """What is to be sent, and what is known, each by its key."""
     by_key = {key_of(settings, record): record for record in window}
     known = {
@@ -165,7 +165,7 @@ class _Run:
         self._settings, self._base = settings, base
         self._hopeless: Rewriting | None = None
 
-    def outcomes(self, window: list[Record], bar: tqdm) -> dict[str, Rewriting]:
+    def outcomes(self, window: list[Candidate], bar: tqdm) -> dict[str, Rewriting]:
         """The outcome of each record of a window, by its key."""
         missing, found = _look_up(window, self._settings, self._base)
         self.kept += len(found)
@@ -177,7 +177,7 @@ class _Run:
             found |= self._ask({key: missing[key] for key in sent}, bar)
         return found
 
-    def _ask(self, missing: dict[str, Record], bar: tqdm) -> dict[str, Rewriting]:
+    def _ask(self, missing: dict[str, Candidate], bar: tqdm) -> dict[str, Rewriting]:
         keys = list(missing)
         questions = [_Question(self._settings, record) for record in missing.values()]
         self.sent += len(questions)
@@ -203,7 +203,7 @@ class _Run:
             self._hopeless = Rewriting(f"{ENDPOINT}{last.what}", words=last.reason)
         return found
 
-    def _tell_of_the_first(self, outcome: Rewriting, record: Record) -> None:
+    def _tell_of_the_first(self, outcome: Rewriting, record: Candidate) -> None:
         if outcome.kind != REWRITTEN and outcome.kind not in self.reasons:
             self.reasons[outcome.kind] = (
                 f"sample {record.id} of {record.problem}, answered {outcome.words[-200:]!r}"
@@ -213,7 +213,7 @@ class _Run:
 class _Question:
     """One sample before its rewriter."""
 
-    def __init__(self, settings: RewriteSettings, record: Record) -> None:
+    def __init__(self, settings: RewriteSettings, record: Candidate) -> None:
         messages, secrets = settings.messages(record), settings.endpoint.secrets
         self.chat = Chat(settings.model, messages, settings.max_tokens, secrets)
         self._temperature, self._program = settings.temperature, record.program

@@ -18,7 +18,7 @@ from hm_models.endpoints.settings import how_to_ask
 from hm_models.files.places import cache_folder
 from hm_models.files.text_files import TextFileError, read_text
 from hm_models.settings import ProtocolError, number, whole_number
-from hm_tasks.curation.record import Record
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.quoting import mark_for, quoted
 from hm_tasks.traces.markers import MARKERS
 
@@ -115,7 +115,7 @@ class RewriteSettings:
             "max_tokens": self.max_tokens,
         }
 
-    def messages(self, record: Record) -> list[dict[str, str]]:
+    def messages(self, record: Candidate) -> list[dict[str, str]]:
         """The conversation that asks for a rewrite."""
         texts = {
             "statement": quoted(record.statement),

@@ -25,7 +25,7 @@ import numpy as np
 
 from hm_metrics.subset import facility_location, farthest_point
 from hm_models.files.text_files import lines_of, open_bytes
-from hm_tasks.curation.record import Record
+from hm_tasks.curation.candidate import Candidate
 
 RANDOM, DIVERSE, REPRESENTATIVE = WAYS = ("random", "diverse", "representative")
 # Programs of a problem to their vectors [n, d] and, in order, which of them have one.
@@ -47,22 +47,22 @@ class Index:
     def of(cls, file: Path) -> Index:
         problems: dict[str, list[int]] = defaultdict(list)
         for _, offset, line in lines_of(file):
-            record = Record.read(line)
+            record = Candidate.read(line)
             problems[f"{record.provenance['dataset']} {record.problem}"].append(offset)
         return cls(file, dict(problems))
 
-    def read(self, offsets: list[int]) -> list[Record]:
+    def read(self, offsets: list[int]) -> list[Candidate]:
         """The records that begin at offsets."""
         return list(self.each(offsets))
 
-    def each(self, offsets: list[int]) -> Iterator[Record]:
+    def each(self, offsets: list[int]) -> Iterator[Candidate]:
         """The same, one in memory at a time."""
         with open_bytes(self.file) as file:
             for offset in offsets:
                 file.seek(offset)
-                yield Record.read(file.readline().decode("utf-8"))
+                yield Candidate.read(file.readline().decode("utf-8"))
 
-    def by_problem(self) -> Iterator[tuple[str, list[int], list[Record]]]:
+    def by_problem(self) -> Iterator[tuple[str, list[int], list[Candidate]]]:
         """Each problem with its offsets and records, one problem in memory at a time."""
         for problem, offsets in self.problems.items():
             yield problem, offsets, self.read(offsets)

@@ -17,7 +17,7 @@ from hm_tasks.curation.select import RANDOM, WAYS
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class CurationSettings:
     """The settings of all steps.
 
     Attributes:

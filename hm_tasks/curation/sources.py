@@ -1,4 +1,4 @@
-"""Samples in the forms in which they lie about, as Records; what cannot be read is counted by kind.
+"""Samples in the forms in which they lie about, as Candidates; what cannot be read is counted by kind.
 
     files = find_files([Path("OUT"), Path("samples.jsonl")], counts)
     for record in read_files(files, ProblemSets(None), counts): ...
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.files.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.problem_sets import ProblemSets, has_tests
 from hm_tasks.curation.provenance import LOG, Origin, of_request, origin_of, results_beside
-from hm_tasks.curation.record import Record
 from hm_tasks.curation.steps import digest
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.markers import BEGIN_SOLUTION
@@ -113,7 +113,7 @@ def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
 
 def read_files(
     sources: Iterable[Source], sets: ProblemSets, counts: Counter[str]
-) -> Iterator[Record]:
+) -> Iterator[Candidate]:
     """The records of files, in their order, with `counts` of what is left out.
 
     What is wrong with a line that is no JSON is logged, with its file and number.
@@ -133,7 +133,7 @@ def read_files(
 
 def _of_file(
     source: Source, sets: ProblemSets, counts: Counter[str], bad: list[str]
-) -> Iterator[Record]:
+) -> Iterator[Candidate]:
     first: set[str] = set()  # the filter whose lines count: others have the same texts
     for line in json_lines(source.path, bad):
         try:
@@ -156,7 +156,7 @@ def _records(
     facts: dict[str, Any],
     sets: ProblemSets,
     counts: Counter[str],
-) -> Iterator[Record]:
+) -> Iterator[Candidate]:
     """The records of one line."""
     task = source.origin.task
     problems = sets.of_task(task) if task else sets.of_id(str(problem_id))
@@ -174,7 +174,7 @@ def _records(
             counts[NO_PROGRAM] += 1
             continue
         place = f"{source.sha256} {number} {index}"
-        yield Record(
+        yield Candidate(
             id=hashlib.sha256(place.encode()).hexdigest()[:16],
             problem=problem.task_id,
             statement=problem.prompt.strip(),

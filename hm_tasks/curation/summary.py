@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.export.card import Card
 from hm_tasks.curation.export.licences import licence_of_model, licence_of_problem
-from hm_tasks.curation.record import Record
 from hm_tasks.curation.steps import OUTPUTS, Done, Workplace
 
 PACKAGES = ("hindsight-merging", "lm_eval", "evalplus", "datasketch", "datasets", "numpy")
@@ -33,7 +33,7 @@ def summary_of(place: Workplace) -> dict[str, Any]:
     }
 
 
-def card_of(records: Iterable[Record], done: dict[str, Done]) -> Card:
+def card_of(records: Iterable[Candidate], done: dict[str, Done]) -> Card:
     """What the sets that are made of these records are made of."""
     sets: dict[str, str] = {}  # of problems, with a problem of each
     models: dict[str, None] = {}

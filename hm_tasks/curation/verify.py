@@ -15,8 +15,8 @@ from itertools import islice
 
 from hm_metrics import verdict as tests
 from hm_metrics.verdict import Verdict
+from hm_tasks.curation.candidate import CORRECT, TIMEOUT, UNSCORED, WRONG, Candidate
 from hm_tasks.curation.problem_sets import ProblemSets
-from hm_tasks.curation.record import CORRECT, TIMEOUT, UNSCORED, WRONG, Record
 from hm_tasks.sandbox.executors import Place
 from hm_tasks.sandbox.judging.behaviour import OUT_OF_TIME
 from hm_tasks.sandbox.pool import Scorer
@@ -26,8 +26,8 @@ BATCH = 4096  # records in memory, and under way in one scorer
 
 
 def verify(
-    records: Iterable[Record], sets: ProblemSets, place: Place, found: Counter[str]
-) -> Iterator[Record]:
+    records: Iterable[Candidate], sets: ProblemSets, place: Place, found: Counter[str]
+) -> Iterator[Candidate]:
     """The records with what became of them, in their order.
 
     Args:

@@ -1,10 +1,10 @@
 """Two causal language models that answer as one: they take turns within the answer.
 
-    rule = TurnRule.of({"every": 16})
+    rule = Schedule.of({"every": 16})
     model = SwitchedCausalLM(first=B, second=I, like=I, rule=rule, decode=tokenizer.decode)
     model.generate(**inputs, turn_seeds=[1, 2])
 
-Each token is the speaker's alone; who speaks says `schedule.py`. A model reads what the other one
+Each token is one side's alone; who speaks says `schedule.py`. A model reads what the other one
 said when it is needed again, in one pass, so that a step in which one speaks runs that one only.
 """
 
@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from hm_models.engines.side_by_side.two_models import SideCaches, TwoModels
-from hm_models.merge.schedule import NO_SCORES, TurnRule, Turns
+from hm_models.merge.schedule import NO_SCORES, Schedule, ScheduleState
 
 SIDES = ("first", "second")
 
@@ -43,7 +43,7 @@ class SwitchedCausalLM(TwoModels):
         first: PreTrainedModel,
         second: PreTrainedModel,
         like: PreTrainedModel,
-        rule: TurnRule,
+        rule: Schedule,
         decode: Callable[[list[int]], str],
     ) -> None:
         super().__init__({"first": first, "second": second}, like)
@@ -59,7 +59,7 @@ class SwitchedCausalLM(TwoModels):
         Args:
             turn_seeds: one a row, for rules that draw. None takes them from torch's generator.
         """
-        turns = Turns(self.rule, self.decode, turn_seeds)
+        turns = ScheduleState(self.rule, self.decode, turn_seeds)
         return super().generate(*inputs, turns=turns, **arguments)  # type: ignore[misc]
 
     def _beam_search(self, *_: Any, **__: Any) -> Any:
@@ -73,7 +73,7 @@ class SwitchedCausalLM(TwoModels):
         past_key_values: SideCaches | None = None,
         attention_mask: torch.Tensor | None = None,
         use_cache: bool | None = None,
-        turns: Turns | None = None,
+        turns: ScheduleState | None = None,
         **_: Any,
     ) -> dict[str, Any]:
         """The arguments of `forward` for the next token: always all tokens, and who speaks."""
@@ -82,7 +82,7 @@ class SwitchedCausalLM(TwoModels):
             "attention_mask": attention_mask,
             "past_key_values": past_key_values,
             "use_cache": use_cache,
-            "speakers": turns and turns.speakers(input_ids),
+            "sides": turns and turns.sides(input_ids),
         }
 
     def forward(
@@ -91,16 +91,16 @@ class SwitchedCausalLM(TwoModels):
         attention_mask: torch.Tensor | None = None,
         past_key_values: SideCaches | None = None,
         use_cache: bool | None = None,
-        speakers: Sequence[int] | None = None,
+        sides: Sequence[int] | None = None,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Return the logits of the next token, each row's from its speaker, and both kv caches as one.
+        """Return the logits of the next token, each row's from its side, and both kv caches as one.
 
         Args:
             input_ids: [rows, tokens], all so far, also those that the caches hold.
             attention_mask: [rows, tokens], 0 at padding; None where there is none.
             past_key_values: what an earlier call returned; None starts anew.
-            speakers: 0 (first) or 1 (second) for each row.
+            sides: 0 (first) or 1 (second) for each row.
 
         Returns:
             logits: [rows, 1, vocabulary], of the last token alone.
@@ -108,14 +108,14 @@ class SwitchedCausalLM(TwoModels):
         Raises:
             ValueError: nobody says who speaks.
         """
-        if speakers is None:
+        if sides is None:
             raise ValueError(NO_SCORES)
         positions = None
         if attention_mask is not None:
             positions = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
         caches = dict(past_key_values.sides) if past_key_values is not None else {}
         said: dict[int, torch.Tensor] = {}
-        for number in sorted(set(speakers)):
+        for number in sorted(set(sides)):
             side = SIDES[number]
             read = caches[side].get_seq_length() if side in caches else 0
             output = getattr(self, side)(
@@ -132,7 +132,7 @@ class SwitchedCausalLM(TwoModels):
         if len(said) == 1:
             (logits,) = said.values()
         else:
-            second = torch.tensor(speakers, device=said[1].device, dtype=torch.bool)
+            second = torch.tensor(sides, device=said[1].device, dtype=torch.bool)
             logits = torch.where(second[:, None, None], said[1], said[0])
         return CausalLMOutputWithPast(
             logits=logits,  # type: ignore[arg-type]  # declared as the legacy FloatTensor

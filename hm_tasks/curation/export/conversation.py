@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hm_tasks.code_passk.prompts import user_turn
-from hm_tasks.curation.record import Record, read_records
+from hm_tasks.curation.candidate import Candidate, read_records
 from hm_tasks.traces.markers import join, markers_in
 
 NO_PROGRAM = "left out: no program"
@@ -23,7 +23,9 @@ MARKED = "left out: one of the form's markers within it"
 NOT_UTF8 = "left out: a lone surrogate, which no UTF-8 file can hold"
 
 
-def conversations(records_file: Path, left_out: Counter[str]) -> Iterator[tuple[Record, str, str]]:
+def conversations(
+    records_file: Path, left_out: Counter[str]
+) -> Iterator[tuple[Candidate, str, str]]:
     """Each record of a file with its user's and its assistant's turn, in order, one at a time.
 
     Args:
@@ -45,7 +47,7 @@ def conversations(records_file: Path, left_out: Counter[str]) -> Iterator[tuple[
         yield record, user, assistant
 
 
-def assistant_turn(record: Record) -> str:
+def assistant_turn(record: Candidate) -> str:
     """The answer that the student learns."""
     if record.reasoning:
         return join(record.reasoning, record.program)

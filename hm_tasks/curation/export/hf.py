@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.files.text_files import write_text
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.export.card import Card
 from hm_tasks.curation.export.conversation import conversations
 from hm_tasks.curation.export.folder import whole_folder
-from hm_tasks.curation.record import Record
 
 FILE = "data/train-00000-of-00001.parquet"
 ROW_GROUP = 1000  # rows that are held in memory at a time
@@ -76,7 +76,7 @@ def _rows(records_file: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]
         yield {"messages": messages} | _columns(record)
 
 
-def _columns(record: Record) -> dict[str, Any]:
+def _columns(record: Candidate) -> dict[str, Any]:
     told = record.provenance
     columns: dict[str, Any] = {name: _utf8(getattr(record, name)) for name in _OF_RECORD}
     for name in _OF_PROVENANCE:

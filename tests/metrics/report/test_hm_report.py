@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hm_metrics.report.build import NothingToReport, Report, Settings, build
+from hm_metrics.report.build import NothingToReport, Report, ReportSettings, build
 from hm_metrics.report.choice import ChoiceError
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, foreign, merge, refusals, write_run
 
@@ -36,7 +36,7 @@ def sweep(folder: Path) -> Path:
 
 
 def report(folder: Path, output: Path, **more) -> Report:
-    return build(Settings([folder], output, embedder="none", quiet=True, **more))
+    return build(ReportSettings([folder], output, embedder="none", quiet=True, **more))
 
 
 def test_one_command_writes_the_page_the_tables_and_the_figures(tmp_path):
@@ -143,7 +143,7 @@ def test_nothing_usable_is_an_error_that_writes_nothing(tmp_path):
 
 
 def test_an_unusable_embedder_leaves_similarities_out_and_nothing_else(tmp_path):
-    settings = Settings(
+    settings = ReportSettings(
         [sweep(tmp_path / "runs")],
         tmp_path / "out",
         embedder="sentence-transformers:/nowhere",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hm_metrics.report.build import NothingToReport, Report, Settings, build
+from hm_metrics.report.build import NothingToReport, Report, ReportSettings, build
 from tests.metrics.report.made_runs import CODE, STAMP, code, merge, write_run
 from tests.models.endpoints.endpoint import Endpoint
 
@@ -15,7 +15,7 @@ STEM = f"samples_{CODE}_{STAMP}.jsonl"
 
 
 def report(folder: Path, output: Path, **more) -> Report:
-    return build(Settings([folder], output, **{"embedder": "none", "quiet": True} | more))
+    return build(ReportSettings([folder], output, **{"embedder": "none", "quiet": True} | more))
 
 
 def changed(file: Path, *path: str, value) -> None:

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 from hm_models.engines.side_by_side.switch import SwitchedCausalLM
 from hm_models.errors import RecipeError
 from hm_models.merge.recipe import MergeRecipe
-from hm_models.merge.schedule import TurnRule
+from hm_models.merge.schedule import Schedule
 from hm_models.merge.stream import merged_tensors
 from hm_models.merged import HindsightMerged
 from hm_models.samples.key import jobs_of
@@ -68,7 +68,7 @@ def tokenizer(folders):
 @pytest.fixture
 def switched(pair, tokenizer):
     def switched(params, first=pair[0], second=pair[1]):
-        rule = TurnRule.of(params)
+        rule = Schedule.of(params)
         return SwitchedCausalLM(first, second, second, rule, tokenizer.decode)
 
     return switched
@@ -93,16 +93,16 @@ def most_likely(logits):
 def by_hand(pair, tokens, params, seed=0, pick=most_likely, new=NEW):
     """The new tokens of one row, and who said each."""
     draws = random.Random(f"turns of {seed}")
-    speaker, turn, said, row = 0, [], [], list(tokens)
+    side, turn, said, row = 0, [], [], list(tokens)
     while len(said) < new and (not said or said[-1][0] != STOP):
         with torch.no_grad():
-            logits = pair[speaker](torch.tensor([row])).logits[0, -1]
+            logits = pair[side](torch.tensor([row])).logits[0, -1]
         token = pick(logits)
-        said.append((token, speaker))
+        said.append((token, side))
         row.append(token)
         turn.append(token)
         if is_over(params, turn, draws):
-            speaker, turn = 1 - speaker, []
+            side, turn = 1 - side, []
     return [token for token, _ in said], [who for _, who in said]
 
 
@@ -165,15 +165,15 @@ def test_each_rows_logits_are_its_speakers_own(pair, switched, tokenizer, params
     start = inputs["input_ids"].shape[1]
     for row, (prompt, seed) in enumerate(zip(PROMPTS, (5, 6, 7), strict=True)):
         tokens = [*ids(tokenizer, prompt), *output.sequences[row, start:].tolist()]
-        draws, speaker, turn = random.Random(f"turns of {seed}"), 0, []
+        draws, side, turn = random.Random(f"turns of {seed}"), 0, []
         for step, token in enumerate(tokens[-NEW:]):
             with torch.no_grad():
-                expected = pair[speaker](torch.tensor([tokens[: len(tokens) - NEW + step]])).logits
+                expected = pair[side](torch.tensor([tokens[: len(tokens) - NEW + step]])).logits
             found = output.logits[step][row]
             torch.testing.assert_close(found, expected[0, -1], atol=1e-4, rtol=0)
             turn.append(token)
             if is_over(params, turn, draws):
-                speaker, turn = 1 - speaker, []
+                side, turn = 1 - side, []
 
 
 def test_a_model_reads_what_the_other_said_in_one_pass_when_its_turn_comes(
@@ -426,6 +426,6 @@ def test_tokens_in_other_rows_are_refused_where_the_base_itself_speaks(folders, 
 
 def test_different_vocabulary_sizes_are_refused_with_both_sides(tmp_path, pair):
     wider = load(tiny_checkpoint(tmp_path / "wider", 3, rows=84))
-    rule = TurnRule.of({"every": 2})
+    rule = Schedule.of({"every": 2})
     with pytest.raises(ValueError, match="first gives a probability to 84 tokens and second to 80"):
         SwitchedCausalLM(wider, pair[1], pair[1], rule, str)

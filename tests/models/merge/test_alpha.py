@@ -202,5 +202,5 @@ def test_text_and_values_have_one_fingerprint(pair):
 def test_a_gradient_of_zeros_or_ones_is_a_merge_with_the_bits_of_that_end(pair, alpha):
     recipe = recipe_of(pair, alpha)
     end = recipe_of(pair, 0 if alpha == [0, 0] else 1)
-    assert recipe.end is None
+    assert recipe.unmerged is None
     assert_all_bits_agree(dict(merged_tensors(recipe)), dict(merged_tensors(end)))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hm_models.errors import RecipeError
-from hm_models.merge.schedule import TurnRule, Turns
+from hm_models.merge.schedule import Schedule, ScheduleState
 
 PIECES = (
     "The",
@@ -26,18 +26,18 @@ PIECES = (
 )
 
 
-def speakers(params, tokens, seed=None, decode=None):
+def sides(params, tokens, seed=None, decode=None):
     """Who speaks before each token, and after the last one."""
-    turns = Turns(TurnRule.of(params), decode, [seed])
+    turns = ScheduleState(Schedule.of(params), decode, [seed])
     rows = torch.tensor([[0, *tokens]])
-    return [turns.speakers(rows[:, : n + 1])[0] for n in range(len(tokens) + 1)]
+    return [turns.sides(rows[:, : n + 1])[0] for n in range(len(tokens) + 1)]
 
 
 def spoken(*pieces):
     """Who speaks each piece of a text, and who would go on."""
     numbers = [PIECES.index(piece) for piece in pieces]
     text = "".join
-    return speakers({"at": "sentence"}, numbers, decode=lambda ids: text(PIECES[i] for i in ids))
+    return sides({"at": "sentence"}, numbers, decode=lambda ids: text(PIECES[i] for i in ids))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def spoken(*pieces):
     [(1, [0, 1, 0, 1, 0, 1, 0]), (2, [0, 0, 1, 1, 0, 0, 1]), (6, [0] * 6 + [1]), (7, [0] * 7)],
 )
 def test_every_m_tokens_the_other_one_speaks(every, expected):
-    assert speakers({"every": every}, range(6)) == expected
+    assert sides({"every": every}, range(6)) == expected
 
 
 @pytest.mark.parametrize(
@@ -70,22 +70,22 @@ def test_at_sentence_ends_the_other_one_speaks(pieces, expected):
 
 
 def test_with_probability_0_the_first_speaks_alone_and_with_1_they_alternate():
-    assert speakers({"probability": 0}, range(9), seed=5) == [0] * 10
-    assert speakers({"probability": 1}, range(9), seed=5) == [0, 1] * 5
+    assert sides({"probability": 0}, range(9), seed=5) == [0] * 10
+    assert sides({"probability": 1}, range(9), seed=5) == [0, 1] * 5
 
 
 def test_turns_by_probability_have_the_length_that_it_says():
-    said = speakers({"probability": 0.1}, [0] * 50_000, seed=1)
+    said = sides({"probability": 0.1}, [0] * 50_000, seed=1)
     changes = sum(one != other for one, other in pairwise(said))
     assert abs(changes - 5000) < 4 * (50_000 * 0.1 * 0.9) ** 0.5
 
 
 def test_a_row_draws_from_its_own_seed_alone():
-    rule, tokens = TurnRule.of({"probability": 0.5}), torch.zeros(3, 60, dtype=torch.long)
+    rule, tokens = Schedule.of({"probability": 0.5}), torch.zeros(3, 60, dtype=torch.long)
 
     def each(seeds):
-        turns = Turns(rule, None, seeds)
-        steps = [turns.speakers(tokens[: len(seeds), : n + 1]) for n in range(60)]
+        turns = ScheduleState(rule, None, seeds)
+        steps = [turns.sides(tokens[: len(seeds), : n + 1]) for n in range(60)]
         return dict(zip(seeds, zip(*steps, strict=True), strict=True))
 
     together = each([5, 6, 7])
@@ -94,7 +94,7 @@ def test_a_row_draws_from_its_own_seed_alone():
 
 
 def test_who_speaks_is_drawn_with_other_numbers_than_the_tokens():
-    said = speakers({"probability": 0.5}, [0] * 60, seed=3)
+    said = sides({"probability": 0.5}, [0] * 60, seed=3)
     draws = random.Random(3)
     as_tokens = [draws.random() < 0.5 for _ in range(60)]
     assert [one != other for one, other in pairwise(said)] != as_tokens
@@ -103,8 +103,8 @@ def test_who_speaks_is_drawn_with_other_numbers_than_the_tokens():
 def test_without_seeds_torchs_generator_draws_and_only_for_rules_that_draw():
     def drawn(params):
         torch.manual_seed(0)
-        turns = Turns(TurnRule.of(params), None)
-        said = [turns.speakers(torch.zeros(2, n, dtype=torch.long)) for n in range(1, 30)]
+        turns = ScheduleState(Schedule.of(params), None)
+        said = [turns.sides(torch.zeros(2, n, dtype=torch.long)) for n in range(1, 30)]
         return said, torch.rand(1).item()
 
     torch.manual_seed(0)
@@ -115,9 +115,9 @@ def test_without_seeds_torchs_generator_draws_and_only_for_rules_that_draw():
 
 
 def test_a_number_of_seeds_that_is_not_that_of_the_rows_is_refused():
-    turns = Turns(TurnRule.of({"probability": 0.5}), None, [1, 2])
+    turns = ScheduleState(Schedule.of({"probability": 0.5}), None, [1, 2])
     with pytest.raises(ValueError, match="2 turn_seeds for 3 rows"):
-        turns.speakers(torch.zeros(3, 1, dtype=torch.long))
+        turns.sides(torch.zeros(3, 1, dtype=torch.long))
 
 
 @pytest.mark.parametrize(
@@ -151,13 +151,13 @@ def test_a_number_of_seeds_that_is_not_that_of_the_rows_is_refused():
 )
 def test_a_wrong_rule_is_refused_with_what_was_expected(params, sentence):
     with pytest.raises(RecipeError) as refusal:
-        TurnRule.of(params)
+        Schedule.of(params)
     assert sentence in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("params", [{"every": 3}, {"at": "sentence"}, {"probability": 0}])
 def test_a_rule_in_full_reads_back_as_itself(params):
-    rule = TurnRule.of(params)
+    rule = Schedule.of(params)
     assert rule.to_params() == {"alphas": [0.0, 1.0]} | params
-    assert TurnRule.of(rule.to_params()) == rule
+    assert Schedule.of(rule.to_params()) == rule

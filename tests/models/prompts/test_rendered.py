@@ -4,7 +4,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from hm_models.prompts.rendered import ChatTemplateError, asked, opened, rendered
-from hm_models.prompts.tokenizer_source import Front
+from hm_models.prompts.tokenizer_source import TokenizerSource
 from tests.models.tiny import TOKENS, tiny_tokenizer
 
 PROBLEM = "def add(a, b):\n    '''Add a & b <= 3.'''"
@@ -82,11 +82,11 @@ UNFAITHFUL = {
 }
 
 
-def front(tmp_path, template, **arguments) -> Front:
+def front(tmp_path, template, **arguments) -> TokenizerSource:
     tokenizer: PreTrainedTokenizerFast = tiny_tokenizer(TOKENS)
     tokenizer.chat_template = template
     tokenizer.save_pretrained(tmp_path)
-    return Front(tmp_path, "hf", arguments)
+    return TokenizerSource(tmp_path, "hf", arguments)
 
 
 @pytest.mark.parametrize("system", [None, SYSTEM])

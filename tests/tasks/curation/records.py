@@ -1,10 +1,10 @@
-"""Records for the tests of curation."""
+"""Candidates for the tests of curation."""
 
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
-from hm_tasks.curation.record import CORRECT, Record
+from hm_tasks.curation.candidate import CORRECT, Candidate
 
 _numbers = itertools.count()
 
@@ -26,7 +26,7 @@ HOSTILE = [
 ]
 
 
-def record(program: str = "", **fields) -> Record:
+def record(program: str = "", **fields) -> Candidate:
     """A correct record of `Demo/1` with an id of its own."""
     number = next(_numbers)
     defaults = {
@@ -37,10 +37,10 @@ def record(program: str = "", **fields) -> Record:
         "status": CORRECT,
         "behaviour": "0123456789abcdef",
     }
-    return Record(id=f"{number:016x}", program=program, **(defaults | fields))
+    return Candidate(id=f"{number:016x}", program=program, **(defaults | fields))
 
 
-def written(records: Iterable[Record], file: Path) -> Path:
+def written(records: Iterable[Candidate], file: Path) -> Path:
     """The file, with the records in it."""
     file.write_text("".join(record.line() + "\n" for record in records), "ascii")
     return file

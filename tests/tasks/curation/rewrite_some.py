@@ -9,16 +9,16 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from hm_tasks.curation.record import Record
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.rewrite import rewrite
 from hm_tasks.curation.rewriting_settings import RewriteSettings
 from hm_tasks.traces.markers import join
 
 
-def samples(n: int, first: int = 0) -> list[Record]:
+def samples(n: int, first: int = 0) -> list[Candidate]:
     """Samples number first ... first + n - 1, each with a program of its own."""
     return [
-        Record(
+        Candidate(
             id=f"{number:016x}",
             problem=f"Demo/{number // 4}",
             statement=f"Add {number} to x.",

@@ -10,8 +10,8 @@ import pytest
 
 from hm_metrics.ngrams import TOKEN
 from hm_metrics.programs import bare
+from hm_tasks.curation.candidate import WRONG
 from hm_tasks.curation.duplicates import DuplicateError, DuplicateSettings, deduplicate
-from hm_tasks.curation.record import WRONG
 from hm_tasks.curation.shingles import MISSED, PERMUTATIONS, rows_per_band
 from tests.tasks.curation.records import HOSTILE, record, written
 
@@ -176,9 +176,9 @@ def test_every_process_keeps_the_same_records(tmp_path):
     file = written([record(program) for program in programs], tmp_path / "records.jsonl")
     code = (
         "import sys; from collections import Counter\n"
-        "from hm_tasks.curation.record import Record\n"
+        "from hm_tasks.curation.candidate import Candidate\n"
         "from hm_tasks.curation.duplicates import *\n"
-        "lines = map(Record.read, open(sys.argv[1]))\n"
+        "lines = map(Candidate.read, open(sys.argv[1]))\n"
         "for r in deduplicate(lines, DuplicateSettings(0.8), Counter()): print(r.id)\n"
     )
     outputs = [

@@ -11,11 +11,11 @@ import pytest
 
 from hm_models.files.store import Store
 from hm_tasks.curation import likeness, pipeline, steps
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.pipeline import Curation
-from hm_tasks.curation.record import Record
 from hm_tasks.curation.rewriting_settings import RewriteSettings
-from hm_tasks.curation.settings import Settings
+from hm_tasks.curation.settings import CurationSettings
 from hm_tasks.curation.steps import LOCK, NOTES, OUTPUTS, SUMMARY, Workplace
 from hm_tasks.sandbox.executors import choose_place
 from hm_tasks.sandbox.pool import _Finder
@@ -65,7 +65,7 @@ def curate(tmp_path, monkeypatch, place, server):
             "decontaminate": ("none",),
             "rewrite": rewriter if rewrite is True else rewrite,
         }
-        return Curation(Settings(**settings | changes), place, quiet=True).run(out, only)
+        return Curation(CurationSettings(**settings | changes), place, quiet=True).run(out, only)
 
     return do
 
@@ -76,8 +76,8 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def records(folder: Path, step: str) -> list[Record]:
-    return [Record.read(line) for line in (folder / OUTPUTS[step]).read_text().splitlines()]
+def records(folder: Path, step: str) -> list[Candidate]:
+    return [Candidate.read(line) for line in (folder / OUTPUTS[step]).read_text().splitlines()]
 
 
 # --- kill -9 ----------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def set_trap(step: str, point: str) -> None:
 
     Workplace.run = noted
     if point == "writing":
-        on_call(Record, "line", 3)
+        on_call(Candidate, "line", 3)
     elif point == "renamed":  # the note is not written yet
         on_call(steps, "_replace", 1, after=True)
     elif point == "noted":
@@ -308,7 +308,7 @@ def test_what_could_not_be_scored_is_tried_again_by_the_same_command(tmp_path, c
     def breaks_down(stream, sets, place, found):
         for record in real(stream, sets, place, Counter()):
             found["unscored"] += 1
-            yield Record(**vars(record) | {"status": "unscored", "reason": "broke down"})
+            yield Candidate(**vars(record) | {"status": "unscored", "reason": "broke down"})
 
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "verify", breaks_down)

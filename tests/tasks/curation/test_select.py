@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hm_metrics.diversity import local_similarity
-from hm_tasks.curation.record import CORRECT, Record
+from hm_tasks.curation.candidate import CORRECT, Candidate
 from hm_tasks.curation.select import (
     DIVERSE,
     REPRESENTATIVE,
@@ -22,7 +22,7 @@ from hm_tasks.curation.select import (
 def index_of(folder: Path, sizes: list[int], behaviours: int = 1) -> Index:
     """Problems with so many records each, whose lines alternate."""
     records = [
-        Record(
+        Candidate(
             id=f"{problem}-{number}",
             problem=f"P/{problem}",
             statement="",

@@ -3,7 +3,7 @@
 import pytest
 
 from hm_metrics.verdict import Verdict
-from hm_tasks.curation.record import CORRECT, TIMEOUT, UNSCORED, WRONG
+from hm_tasks.curation.candidate import CORRECT, TIMEOUT, UNSCORED, WRONG
 from hm_tasks.curation.verify import status_of
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import Problem

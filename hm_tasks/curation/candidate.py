@@ -18,7 +18,7 @@ CORRECT, WRONG, TIMEOUT, UNSCORED = "correct", "wrong", "timeout", "unscored"
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
+class Candidate:
     """A sample, what was found out about it, and where it is from.
 
     Attributes:
@@ -58,12 +58,12 @@ class Record:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def read(cls, line: str) -> Record:
+    def read(cls, line: str) -> Candidate:
         """What `line` wrote."""
         return cls(**json.loads(line))
 
 
-def read_records(file: Path) -> Iterator[Record]:
+def read_records(file: Path) -> Iterator[Candidate]:
     """The records of a file that `line` wrote, one in memory at a time."""
     for _, _, line in lines_of(file):
-        yield Record.read(line)
+        yield Candidate.read(line)
