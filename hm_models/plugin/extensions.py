@@ -128,10 +128,11 @@ def shape_requests(module):
             shaped = (self.config.generation_kwargs, self.config.repeats, rest.get("samples"))
             tokenizer_name = f"{tokenizer_name}-{hash_string(repr(shaped))[:16]}"
         plain_build(self, cache_requests=cache_requests, tokenizer_name=tokenizer_name, **rest)
-        if not rest.get("apply_chat_template"):
-            from hm_models.prompts.conversation import note_origin
+        from hm_models.prompts.conversation import note_origin
 
-            note_origin(self, rest.get("system_instruction"))
+        note_origin(
+            self, rest.get("system_instruction"), rendered=bool(rest.get("apply_chat_template"))
+        )
 
     task.build_all_requests = build_all_requests
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import time
-from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -55,12 +55,11 @@ class LiveMerged(HindsightMerged):
     """hm-merged for several runs, one after the other."""
 
     def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
         self.spent = Spent()
+        super().__init__(**arguments)
 
     def begin_run(self, alpha: object) -> None:
         """Become what a new model at `alpha` would be, in the same engine where it can be."""
-        self._harness_applies_template = False
         self.keep_samples_in(
             samples_file()
         )  # the harness calls it again where --use_cache is given
@@ -73,9 +72,8 @@ class LiveMerged(HindsightMerged):
         """End the engine and free what it holds."""
         self.engine.shut_down()
 
-    @cached_property
-    def _store(self) -> SampleStore:
-        return _CountedStore(self._samples_file, self.spent)
+    def _open_store(self, file: Path) -> SampleStore:
+        return _CountedStore(file, self.spent)
 
     @property
     def lm(self) -> TemplateLM:

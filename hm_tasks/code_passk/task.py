@@ -145,7 +145,7 @@ class CodePassK(ZeroShotTask):
             )
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[SCORED] = [verdict.record() for verdict in found]
-        self._reused = {r.doc["task_id"]: r.reused for r in requests}
+        self._reused = {r.doc["task_id"]: sum(r.reused.values()) for r in requests}
         self.note_samples(requests)
         self._cut = {r.doc["task_id"]: r.cut_prompts for r in requests}
         self._equal = {r.doc["task_id"]: copies.count(r.resps) for r in requests}

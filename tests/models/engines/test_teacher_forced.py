@@ -7,7 +7,6 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from hm_models.engines.live import shut_down_vllm
 from hm_models.engines.teacher_forced import logits_of, top_of
 from hm_models.merged import HindsightMerged
 from tests.models.tiny import tiny_checkpoint
@@ -67,7 +66,7 @@ def test_vllms_log_probabilities_are_those_of_transformers(hf, pair, tmp_path):
         max_model_len=256,
     )
     own = list(top_of(lm.lm, PAIRS, 20))
-    shut_down_vllm(lm.lm)
+    lm.engine.shut_down()
     for (logits, ids), (sampled, top) in zip(logits_of(hf, PAIRS), own, strict=True):
         log_p = torch.log_softmax(logits.double(), -1).numpy()
         assert sampled == pytest.approx(log_p[np.arange(len(ids)), ids], abs=1e-3)
