@@ -31,6 +31,7 @@ from hm_metrics.vendi import vendi_score
 from hm_metrics.verdict import PASS, Verdict
 from hm_models.embedders import Unusable, make_embedder, why_unusable
 from hm_models.embedders.vectors import embed
+from hm_models.errors import UsageError
 
 EMBEDDED = ("program", "text")
 
@@ -150,7 +151,7 @@ LEFT_OUT = "left_out_questions"
 logger = logging.getLogger(__name__)
 
 
-class DiversityError(ValueError):
+class DiversityError(UsageError, ValueError):
     """A setting of the measures that cannot be used; raised before any model is loaded."""
 
 

@@ -16,9 +16,10 @@ from hm_metrics.report.leaderboard import Measure
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
 from hm_metrics.selection import Rule, select
+from hm_models.errors import UsageError
 
 
-class ChoiceError(ValueError):
+class ChoiceError(UsageError, ValueError):
     """A rule that names numbers which no row has."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hm_models.embedders.embedder import Embedder, Unusable
+from hm_models.errors import UsageError
 from hm_models.files.places import CacheError
 
 FORMS = (
@@ -15,7 +16,7 @@ FORMS = (
 )
 
 
-class UnknownEmbedder(ValueError):
+class UnknownEmbedder(UsageError, ValueError):
     """A name that stands for no embedder."""
 
 

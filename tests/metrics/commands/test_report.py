@@ -1,26 +1,16 @@
 """`hm-report` from folders to files: what it writes, says and returns, on good and bad input."""
 
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hm_metrics.report.build import NothingToReport, Report, ReportSettings, build
 from hm_metrics.report.choice import ChoiceError
+from tests.entry_points import run
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, foreign, merge, refusals, write_run
 
-ROOT = Path(__file__).parents[3]
-
-
-def hm_report(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "hm-report", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+hm_report = partial(run, "hm-report")
 
 
 def sweep(folder: Path) -> Path:

@@ -1,26 +1,16 @@
 """`hm-curate` on demo samples: real programs in the real sandbox, its exit codes and its sentences."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.entry_points import run
 from tests.models.endpoints.endpoint import Endpoint
 from tests.tasks.curation.made_samples import demo, run_folder, variants
 
-ROOT = Path(__file__).parents[2]
 
-
-def hm_curate(*arguments, **environment) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "hm-curate", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "none"} | environment,
-    )
+def hm_curate(*arguments, **environment):
+    return run("hm-curate", *arguments, **{"OPENAI_API_KEY": "none"} | environment)
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,16 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from hm_metrics.judgment import Judgment
 from hm_tasks.sorry_bench.unscored import write_log
+from tests.entry_points import run
 from tests.models.endpoints.endpoint import Endpoint, say
 from tests.tasks.sorry_bench.judge_some import verdict
 from tests.tasks.sorry_bench.made_up import request, write_set
 
-PROGRAM = Path(__file__).parents[2] / "scripts" / "hm-judge"
 N = 24
 
 
@@ -40,12 +36,7 @@ def log(tmp_path, monkeypatch):
 
 
 def hm_judge(*words, code=0):
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), *map(str, words)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
-    )
+    done = run("hm-judge", *words)
     assert done.returncode == code, done.stderr
     return done.stdout if code == 0 else done.stderr
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Score programs without generating any.
 
     hm-score OUT/base--instruct--alpha0.7/samples_mbppplus_passk_2026-01-01T00-00-00.jsonl
@@ -17,20 +16,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hm_metrics.pass_at_k import pass_at_k
-from hm_metrics.unscored import in_place_of_rate
+from hm_metrics.verdict import PASS, UNSCORED, Verdict
+from hm_models.commands.command_line import CommandLine
 from hm_models.shown.screen import say
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, FOLDER, source_of
-from hm_tasks.code_passk.dataset import load_problems
-from hm_tasks.sandbox.executors import EXECUTORS, ExecutorError, choose_place
-from hm_tasks.sandbox.isolation import IsolationError
-from hm_tasks.sandbox.pool import Scorer
-from hm_metrics.verdict import PASS, UNSCORED
-from hm_tasks.code_passk.solutions import read_solutions, write_results, write_solutions
+from hm_tasks.commands.sandbox_arguments import add_sandbox, place_of
 
-TESTS = {
+Verdicts = Mapping[str, Sequence[Verdict]]  # of each problem
+TESTS: Mapping[str, Callable[[Verdict], bool]] = {
     "base": lambda v: v.base_status == PASS,
     "base + extra": lambda v: v.base_status == v.plus_status == PASS,
     "extra alone": lambda v: v.plus_status == PASS,
@@ -47,7 +43,7 @@ def ks_of(text: str) -> list[int]:
     return sorted(set(ks))
 
 
-def scored_of(verdicts: dict) -> dict:
+def scored_of(verdicts: Verdicts) -> dict[str, list[Verdict]]:
     """Of each problem those with a verdict on both kinds of tests."""
     return {
         task: [v for v in found if UNSCORED not in (v.base_status, v.plus_status)]
@@ -55,18 +51,22 @@ def scored_of(verdicts: dict) -> dict:
     }
 
 
-def no_value(verdicts: dict) -> str:
+def no_value(verdicts: Verdicts) -> str:
     """Why there is no pass@k at all; empty where there is."""
+    from hm_metrics.unscored import in_place_of_rate
+
     total = sum(map(len, verdicts.values()))
     return in_place_of_rate(total - sum(map(len, scored_of(verdicts).values())), total) or ""
 
 
-def table(verdicts: dict, ks: list[int], problems: int) -> str:
+def table(verdicts: Verdicts, ks: list[int], problems: int) -> str:
     """pass@k by kind of tests; a k that some problem has too few scored samples for is left out.
 
     Args:
         problems: how many the data set has; numbers of fewer are marked.
     """
+    from hm_metrics.pass_at_k import pass_at_k
+
     scored, why_not = scored_of(verdicts), no_value(verdicts)
     fewest = min(map(len, scored.values()))
     shown = [k for k in ks if k <= fewest]
@@ -109,53 +109,42 @@ def tell_left_out(left_out: list[str]) -> None:
         say(f"hm-score: left out: {len(left_out) - NAMED} more", sys.stderr)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("samples", type=Path)
-    parser.add_argument(
-        "--dataset", default="mbpp", help=f"{', '.join(BENCHMARKS)} or a file (mbpp)"
-    )
-    parser.add_argument("--k", type=ks_of, default=[1, 10], help="which pass@k to print (1,10)")
-    parser.add_argument(
-        "--isolation", default="auto", help="auto, strong, landlock or rlimit (auto)"
-    )
-    parser.add_argument(
-        "--executor", choices=EXECUTORS, default="local", help="where programs run (local)"
-    )
-    parser.add_argument("--output", type=Path, help="results file (SAMPLES_eval_results.json)")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="write programs for evalplus")
-    parser.add_argument(
-        "--confirm_run_unsafe_code", action="store_true", help="where no sandbox holds"
-    )
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    arguments = parser.parse_args()
+def run(asked: argparse.Namespace) -> int:
+    from hm_tasks.code_passk.dataset import load_problems
+    from hm_tasks.code_passk.solutions import read_solutions, write_results, write_solutions
+    from hm_tasks.sandbox.pool import Scorer
+
     left_out: list[str] = []
-    try:
-        known, digest = load_problems(source_of(arguments.dataset), FOLDER)
-        problems = {problem.task_id: problem for problem in known}
-        programs = read_solutions(arguments.samples, problems, left_out)
-        tell_left_out(left_out)
-        if arguments.export:
-            write_solutions(programs, arguments.export)
-            return 1 if left_out else 0
-        place = choose_place(arguments.executor, arguments.isolation)
-        if place.level == "rlimit" and not arguments.confirm_run_unsafe_code:
-            parser.error(
-                "no sandbox holds here: add --confirm_run_unsafe_code to run programs anyway"
-            )
-        with Scorer(place.open(), sanitize=False) as scorer:
-            found = scorer.verdicts([(problems[task], texts) for task, texts in programs.items()])
-        verdicts = dict(zip(programs, found, strict=True))
-        output = arguments.output or default_output(arguments.samples)
-        write_results(verdicts, digest, output, left_out, len(problems))
-    except (ExecutorError, IsolationError, OSError, ValueError) as error:
-        parser.error(str(error))
-    if not arguments.quiet:
-        say(table(verdicts, arguments.k, len(problems)))
+    known, digest = load_problems(source_of(asked.dataset), FOLDER)
+    problems = {problem.task_id: problem for problem in known}
+    programs = read_solutions(asked.samples, problems, left_out)
+    tell_left_out(left_out)
+    if asked.export:
+        write_solutions(programs, asked.export)
+        return 1 if left_out else 0
+    place = place_of(asked)
+    with Scorer(place.open(), sanitize=False) as scorer:
+        found = scorer.verdicts([(problems[task], texts) for task, texts in programs.items()])
+    verdicts = dict(zip(programs, found, strict=True))
+    output = asked.output or default_output(asked.samples)
+    write_results(verdicts, digest, output, left_out, len(problems))
+    if not asked.quiet:
+        say(table(verdicts, asked.k, len(problems)))
         say(f"isolation: {place.level}. Results: {output}")
     return 1 if left_out or no_value(verdicts) else 0
+
+
+def main() -> int:
+    command = CommandLine("hm-score", __doc__)
+    command.add_argument("samples", type=Path)
+    command.add_argument(
+        "--dataset", default="mbpp", help=f"{', '.join(BENCHMARKS)} or a file (mbpp)"
+    )
+    command.add_argument("--k", type=ks_of, default=[1, 10], help="which pass@k to print (1,10)")
+    add_sandbox(command)
+    command.add_argument("--output", type=Path, help="results file (SAMPLES_eval_results.json)")
+    command.add_argument("--export", type=Path, metavar="FILE", help="write programs for evalplus")
+    return command.main(run)
 
 
 if __name__ == "__main__":

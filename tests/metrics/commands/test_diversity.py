@@ -1,9 +1,7 @@
 """`hm-diversity` measures logs alone, of our tasks and of others, and says what it could not."""
 
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +10,10 @@ import pytest
 from hm_metrics.diversity import local_similarity
 from hm_metrics.logs.samples import LogError, read_log
 from hm_metrics.verdict import FAIL, PASS, Verdict
+from tests.entry_points import run
 from tests.models.endpoints.endpoint import Endpoint, vector_of
 
-ROOT = Path(__file__).parents[2]
-
-
-def hm_diversity(*arguments, **environment) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "hm-diversity", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
-    )
+hm_diversity = partial(run, "hm-diversity")
 
 
 def line(number: int, texts: list[str], found: list) -> str:

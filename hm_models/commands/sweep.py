@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Run a pair (or several) at several alphas, methods and temperatures: each point an lm_eval run.
 
     hm-sweep configs/demo.yaml --output_path runs/sweep
@@ -12,23 +11,20 @@ was run, as something is wrong with what was asked, 128 + n ended by signal n. d
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from hm_models.commands.command_line import INTERRUPTED, CommandLine
+from hm_models.sweep.flags import add_flags, merged_settings
 
-def main() -> int:
-    if "--quiet" in sys.argv:
-        # Before anything imports tqdm or the harness, which read them once.
-        os.environ.setdefault("TQDM_DISABLE", "1")
-        os.environ.setdefault("LMEVAL_LOG_LEVEL", "ERROR")
-    from hm_models.sweep.flags import merged_settings, parser
+AGAIN = "The same command again goes on where this one was."
 
-    arguments = (commands := parser(__doc__)).parse_args()
-    if arguments.output_path is None and not arguments.dry_run:
-        commands.error("--output_path is missing: the folder for results, samples and sweep.json.")
 
+def run(asked: argparse.Namespace) -> int:
     from lm_eval.utils import setup_logging
 
     from hm_models.sweep.config import SweepError, read_config
@@ -36,53 +32,61 @@ def main() -> int:
     from hm_models.sweep.manifest import Manifest
     from hm_models.sweep.once import once_for_all
     from hm_models.sweep.preflight import check
-    from hm_models.sweep.runners import LocalRunner, process_runners, ray_runners
+    from hm_models.sweep.runners import LocalRunner, Runner, process_runners, ray_runners
     from hm_models.sweep.sweep import Sweep, to_stderr
 
+    if asked.output_path is None and not asked.dry_run:
+        raise SweepError(
+            "--output_path is missing: the folder for results, samples and sweep.json."
+        )
     setup_logging()
-    out = (arguments.output_path or Path(os.devnull)).absolute()
-    say = (lambda line: None) if arguments.quiet else to_stderr
+    out = (asked.output_path or Path(os.devnull)).absolute()
     try:
-        config = read_config(merged_settings(arguments))
+        config = read_config(merged_settings(asked))
         with ExitStack() as stack:
             stack.enter_context(ending_in_order())
             stack.enter_context(once_for_all())
-            manifest = (
-                Manifest(out) if arguments.dry_run else stack.enter_context(Manifest.open(out))
-            )
-            preflight = check(config, fetch=not arguments.dry_run)
-            sweep = Sweep(config, manifest, preflight, say)
-            if arguments.dry_run:
-                print(sweep.plan(arguments.tokens_per_second))
+            manifest = Manifest(out) if asked.dry_run else stack.enter_context(Manifest.open(out))
+            preflight = check(config, fetch=not asked.dry_run)
+            sweep = Sweep(config, manifest, preflight, _silent if asked.quiet else to_stderr)
+            if asked.dry_run:
+                print(sweep.plan(asked.tokens_per_second))
             for problem in preflight.problems:
                 to_stderr(problem)
             if preflight.problems:
                 to_stderr("Nothing was run.")
                 return 2
-            if arguments.dry_run:
+            if asked.dry_run:
                 return 0
+            runners: Sequence[Runner]
             if not sweep.left:
                 runners = []
-            elif arguments.executor == "ray":
+            elif asked.executor == "ray":
                 runners = ray_runners(sweep.gpus, len(sweep.left))
-            elif arguments.devices:
-                devices = tuple(arguments.devices.split(","))
-                runners = process_runners(devices, sweep.gpus, out)
+            elif asked.devices:
+                runners = process_runners(tuple(asked.devices.split(",")), sweep.gpus, out)
             else:
-                runners = [LocalRunner(arguments.quiet)]
+                runners = [LocalRunner(asked.quiet)]
             failed = sweep.run(runners)
-            if failed or not arguments.quiet:
+            if failed or not asked.quiet:
                 to_stderr(sweep.summary())
             return 1 if failed else 0
-    except SweepError as error:
-        commands.error(str(error))
     except Terminated as ended:
-        to_stderr(f"Ended by {ended}. The same command again goes on where this one was.")
+        to_stderr(f"Ended by {ended}. {AGAIN}")
         return ended.exit_code
     except KeyboardInterrupt:
-        to_stderr("Interrupted. The same command again goes on where this one was.")
-        return 130
-    return 0
+        to_stderr(f"Interrupted. {AGAIN}")
+        return INTERRUPTED
+
+
+def _silent(line: str) -> None:
+    """What a quiet sweep does with its progress."""
+
+
+def main() -> int:
+    command = CommandLine("hm-sweep", __doc__)
+    add_flags(command)
+    return command.main(run)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Judge logged answers to SORRY-Bench, compare judges, print rates by category; nothing is generated.
 
     hm-judge OUT/*/samples_sorry_bench_*.jsonl                        # a table of the logs' verdicts
@@ -19,28 +18,22 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import logging
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hm_metrics.agreement import agreement, disputed
-from hm_models.files.places import CacheError
+from hm_metrics.commands.log_files import short_names
+from hm_models.commands.command_line import CommandLine
+from hm_models.errors import UsageError
 from hm_models.shown.screen import say
-from hm_models.samples.thoughts import answer_of
-from hm_models.settings import ProtocolError
 from hm_tasks.sorry_bench.categories import RELEASES
-from hm_tasks.sorry_bench.dataset import DatasetError
-from hm_tasks.sorry_bench.judge import PromptError
-from hm_tasks.sorry_bench.judging import judge_all
-from hm_metrics.judgment import UNFINISHED, reasons
-from hm_tasks.sorry_bench.keyword import UNFAITHFUL
-from hm_tasks.sorry_bench.completed import with_requests
-from hm_metrics.logs.labelled import LabelError, Labelled, read_labelled, write_labelled
-from hm_tasks.sorry_bench.settings import JudgeSettings
-from hm_tasks.sorry_bench.tables import agreement_table, items_of, rates_table, write_rates
 
-SETTINGS = {
+if TYPE_CHECKING:
+    from hm_metrics.logs.labelled import Labelled
+    from hm_tasks.sorry_bench.settings import JudgeSettings
+
+SETTINGS: dict[str, tuple[type, Any, str]] = {
     "judge_base_url": (str, None, "endpoint (OPENAI_BASE_URL, else OpenAI's own)"),
     "judge_prompts": (str, None, "FILE:NAME of SORRY-Bench's judge_prompts.jsonl (our rubric)"),
     "judge_concurrency": (int, 16, "calls in flight (16)"),
@@ -54,8 +47,11 @@ def judged(
     answers: list[Labelled], settings: JudgeSettings, version: str, quiet: bool
 ) -> list[Labelled]:
     """The same answers with the verdicts of this judge."""
+    from hm_tasks.sorry_bench.completed import with_requests
+    from hm_tasks.sorry_bench.judging import judge_all
+
     if any(answer.answer is None for answer in answers):
-        raise LabelError("A file of hm-judge holds no answers to judge; name the harness's log.")
+        raise UsageError("A file of hm-judge holds no answers to judge; name the harness's log.")
     complete = with_requests(answers, version)
     pairs = [(a.request or "", _answer(a)) for a in complete]
     found = judge_all(pairs, settings, quiet=quiet)
@@ -67,78 +63,75 @@ def judged(
 
 def _answer(item: Labelled) -> str | None:
     """What is judged: nothing where the model was cut off within its thought."""
+    from hm_metrics.judgment import UNFINISHED
+    from hm_models.samples.thoughts import answer_of
+
     unfinished = item.judgment is not None and item.judgment.unscored == UNFINISHED
     return None if unfinished else answer_of(item.answer or "")
 
 
 def compare(answers: list[Labelled], other: list[Labelled], first: str, second: str) -> str:
     """How the verdicts on `answers` agree with those of the same answers in `other`."""
+    from hm_metrics.agreement import agreement, disputed
+    from hm_tasks.sorry_bench.tables import agreement_table
+
     labels = {item.key: item.score for item in other}
     pairs = [
-        (answer, labels[answer.key])
+        (answer.category, answer.score, label)
         for answer in answers
-        if answer.score is not None and labels.get(answer.key) is not None
+        if answer.score is not None and (label := labels.get(answer.key)) is not None
     ]
     if not pairs:
-        raise LabelError(
+        raise UsageError(
             f"No answer of {first} has a score in {second}: they match by question, style and text."
         )
-    ours, theirs = [answer.score for answer, _ in pairs], [label for _, label in pairs]
-    worst = disputed(ours, theirs, [answer.category for answer, _ in pairs])
+    categories, ours, theirs = map(list, zip(*pairs, strict=True))
+    worst = disputed(ours, theirs, categories)
     table = agreement_table(agreement(ours, theirs), first, second, worst)
     return f"{table}\n\nleft out, for want of one of the two scores: {len(answers) - len(pairs)}"
 
 
-def names_of(files: list[Path]) -> dict[Path, str]:
-    """Folder names, which say the model, where these tell the files apart."""
-    folders = {file: file.resolve().parent.name for file in files}
-    return folders if len(set(folders.values())) == len(files) else {f: str(f) for f in files}
+def run(asked: argparse.Namespace) -> int:
+    from hm_metrics.logs.labelled import read_labelled, write_labelled
+    from hm_tasks.sorry_bench.keyword import UNFAITHFUL
+    from hm_tasks.sorry_bench.settings import JudgeSettings
+    from hm_tasks.sorry_bench.tables import items_of, rates_table, write_rates
 
-
-def run(arguments: argparse.Namespace) -> int:
-    settings = None
-    if arguments.judge:
-        metadata = {name: getattr(arguments, name) for name in ("judge", *SETTINGS)}
-        settings = JudgeSettings.of(metadata)
-    files: list[Path] = arguments.samples
-    other = read_labelled(arguments.agreement) if arguments.agreement else []
-    if not files:
-        if not (other and settings):
-            raise LabelError(
-                "Name SAMPLES, or --agreement HUMAN.jsonl with the --judge that is to be compared."
-            )
-        files = [arguments.agreement]
+    settings = JudgeSettings.of(vars(asked)) if asked.judge else None
+    other = read_labelled(asked.agreement) if asked.agreement else []
+    files: list[Path] = asked.samples or [asked.agreement]
+    if not asked.samples and not (other and settings):
+        raise UsageError(
+            "Name SAMPLES, or --agreement HUMAN.jsonl with the --judge that is to be compared."
+        )
     found: dict[Path, list[Labelled]] = {}
     for file in files:
         found[file] = read_labelled(file)
         if settings:
-            version, quiet = arguments.dataset_version, arguments.quiet
-            found[file] = judged(found[file], settings, version, quiet)
+            found[file] = judged(found[file], settings, asked.dataset_version, asked.quiet)
             name = re.sub(r"[^\w.-]+", "_", settings.judge)
             output = file.with_name(f"{file.stem}_judged_by_{name}.jsonl")
             write_labelled(found[file], settings.identity(), output)
-            if not arguments.quiet:
+            if not asked.quiet:
                 say(f"Wrote {output}")
-    names = names_of(files)
-    columns = {names[file]: items_of(answers) for file, answers in found.items()}
-    if arguments.table:
-        write_rates(columns, arguments.table)
-    if not arguments.quiet:
+    everything = [answer for answers in found.values() for answer in answers]
+    columns = {name: items_of(found[file]) for name, file in short_names(files).items()}
+    if asked.table:
+        write_rates(columns, asked.table)
+    if not asked.quiet:
         say(rates_table(columns))
-        by_phrases = any(
-            a.judgment and a.judgment.by == "phrases" for f in found.values() for a in f
-        )
-        if by_phrases:
+        if any(answer.judgment and answer.judgment.by == "phrases" for answer in everything):
             say(f"\n{UNFAITHFUL}.")
     if other:
-        everything = [answer for answers in found.values() for answer in answers]
-        ours = arguments.judge or "log"
-        say("\n" + compare(everything, other, ours, arguments.agreement.name))
-    return report_unscored(found, arguments.max_unscored)
+        ours = asked.judge or "log"
+        say("\n" + compare(everything, other, ours, asked.agreement.name))
+    return report_unscored(found, asked.max_unscored)
 
 
 def report_unscored(found: dict[Path, list[Labelled]], most: float) -> int:
     """The exit code; says on stderr which file has too many."""
+    from hm_metrics.judgment import reasons
+
     code = 0
     for file, answers in found.items():
         unscored = sum(answer.score is None for answer in answers)
@@ -155,27 +148,17 @@ def report_unscored(found: dict[Path, list[Labelled]], most: float) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("samples", type=Path, nargs="*", help="samples_sorry_bench*.jsonl")
-    parser.add_argument("--judge", help="a model, or keyword (the verdicts in the logs)")
+    command = CommandLine("hm-judge", __doc__)
+    command.add_argument("samples", type=Path, nargs="*", help="samples_sorry_bench*.jsonl")
+    command.add_argument("--judge", help="a model, or keyword (the verdicts in the logs)")
     for name, (kind, default, what) in SETTINGS.items():
-        parser.add_argument(f"--{name}", type=kind, default=default, help=what)
-    parser.add_argument("--agreement", type=Path, metavar="FILE", help="scores to compare with")
-    parser.add_argument(
+        command.add_argument(f"--{name}", type=kind, default=default, help=what)
+    command.add_argument("--agreement", type=Path, metavar="FILE", help="scores to compare with")
+    command.add_argument(
         "--dataset_version", default="202503", choices=list(RELEASES), help="of human judgments"
     )
-    parser.add_argument("--table", type=Path, metavar="CSV", help="rates by log and category")
-    parser.add_argument("--quiet", action="store_true", help="no table and no progress")
-    arguments = parser.parse_args()
-    logging.basicConfig(
-        level=logging.WARNING if arguments.quiet else logging.INFO, format="%(message)s"
-    )
-    try:
-        return run(arguments)
-    except (CacheError, LabelError, DatasetError, PromptError, ProtocolError) as error:
-        parser.error(str(error))
+    command.add_argument("--table", type=Path, metavar="CSV", help="rates by log and category")
+    return command.main(run)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """How diverse logged samples are: no model is loaded and nothing is generated or run.
 
     hm-diversity OUT/*/samples_mbppplus_passk_*.jsonl
@@ -16,18 +15,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hm_models.embedders import FORMS, UnknownEmbedder
-from hm_models.files.places import CacheError
+from hm_metrics.commands.log_files import short_names
+from hm_models.commands.command_line import CommandLine
 from hm_models.shown.screen import say
-from hm_models.files.text_files import write_text
-from hm_metrics.measures import EMBEDDED, LEFT_OUT, Diversity, DiversityError
-from hm_models.shown.escaping import markdown_text
-from hm_metrics.verdict import UNSCORED, Verdict
-from hm_metrics.logs.samples import LogError, Logged, read_log
-from hm_metrics.aggregations import MAX_ITERATIONS
 
+if TYPE_CHECKING:
+    from hm_metrics.logs.samples import Logged
+
+Results = dict[str, list[Any]]  # of each measure its value and its standard error
 DEFAULT = (
     "local_similarity,global_similarity,distinct_programs,distinct_correct_programs,"
     "distinct_behaviours"
@@ -41,11 +38,15 @@ OF_PROGRAMS = {
 }
 
 
-def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[dict[str, list], dict]:
-    """[value, standard error] of each measure, and how texts were embedded."""
+def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict[str, Any]]:
+    """The measures of a log, and how its texts were embedded."""
+    from hm_metrics.aggregations import MAX_ITERATIONS
+    from hm_metrics.measures import Diversity
+    from hm_metrics.verdict import UNSCORED, Verdict
+
     judged = all(item.verdicts for item in log)
-    metadata = settings if judged else settings | {"embed": "text"}
-    diversity = Diversity(metadata := dict(metadata))
+    metadata = settings | ({} if judged else {"embed": "text"})
+    diversity = Diversity(metadata)
     verdicts = {
         item.question: item.verdicts or [Verdict(text, UNSCORED, UNSCORED) for text in item.texts]
         for item in log
@@ -57,7 +58,7 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[dict[str, lis
         diversity.metrics(item.question, verdicts[item.question], entry_point=item.entry_point)
         for item in log
     ]
-    results = {}
+    results: Results = {}
     for name, aggregate in diversity.aggregation().items():
         items = [row[name] for row in rows if name in row]
         if items and (judged or name not in OF_PROGRAMS):
@@ -67,18 +68,14 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[dict[str, lis
     return results, metadata.get("embedding", {})
 
 
-def labels(files: list[Path]) -> dict[str, Path]:
-    """Short names for files: their folder's, which says the model, where that tells them apart."""
-    folders = {file.resolve().parent.name: file for file in files}
-    return folders if len(folders) == len(files) else {str(file): file for file in files}
-
-
 def read_logs(files: dict[str, Path]) -> tuple[dict[str, list[Logged]], list[str]]:
     """The logs that can be read, and a sentence on each of the others.
 
     Raises:
         LogError: none can be read.
     """
+    from hm_metrics.logs.samples import LogError, read_log
+
     logs, left_out = {}, []
     for label, file in files.items():
         try:
@@ -90,60 +87,58 @@ def read_logs(files: dict[str, Path]) -> tuple[dict[str, list[Logged]], list[str
     return logs, left_out
 
 
-def table(found: dict[str, dict[str, list]]) -> str:
+def table(found: dict[str, Results]) -> str:
     """Measures down, logs across, in Markdown."""
+    from hm_models.shown.escaping import markdown_text
+
     names = list(dict.fromkeys(name for results in found.values() for name in results))
     rows = [["measure", *found], ["---"] * (1 + len(found))]
     rows += [[name, *(cell(results.get(name)) for results in found.values())] for name in names]
     return "\n".join("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)
 
 
-def cell(found: list | None) -> str:
+def cell(found: list[Any] | None) -> str:
     value, error = found or ("", None)
     shown = f"{value:.4f}" if isinstance(value, float) else str(value)
     return f"{shown} ± {error:.4f}" if isinstance(error, float) else shown
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("samples", type=Path, nargs="+", help="samples_*.jsonl of --log_samples")
-    parser.add_argument("--embedder", default="minilm", help=f"{', '.join(FORMS)} (minilm)")
-    parser.add_argument("--embedder_base_url", metavar="URL", help="for openai:MODEL")
-    parser.add_argument("--embed", default="program", help=f"{' or '.join(EMBEDDED)} (program)")
-    parser.add_argument("--measures", default=DEFAULT, help=f"all, or a list ({DEFAULT})")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as JSON too")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    arguments = parser.parse_args()
+def run(asked: argparse.Namespace) -> int:
+    from hm_metrics.measures import LEFT_OUT
+    from hm_models.files.text_files import write_text
+
     settings = {
-        "diversity": arguments.measures
-        if arguments.measures == "all"
-        else arguments.measures.split(","),
-        "embedder": arguments.embedder,
-        "embedder_base_url": arguments.embedder_base_url,
-        "embed": arguments.embed,
+        "diversity": asked.measures if asked.measures == "all" else asked.measures.split(","),
+        "embedder": asked.embedder,
+        "embedder_base_url": asked.embedder_base_url,
+        "embed": asked.embed,
     }
-    try:
-        logs, left_out = read_logs(labels(arguments.samples))
-        found = {file: measured(log, settings) for file, log in logs.items()}
-    except (CacheError, LogError, DiversityError, UnknownEmbedder) as error:
-        parser.error(str(error))
+    logs, left_out = read_logs(short_names(asked.samples))
+    found = {name: measured(log, settings) for name, log in logs.items()}
     for sentence in left_out:
         say(f"hm-diversity: left out: {sentence}", sys.stderr)
-    results = {file: values for file, (values, _) in found.items()}
-    embedding = {file: how for file, (_, how) in found.items()}
-    if arguments.output:
+    results = {name: values for name, (values, _) in found.items()}
+    embedding = {name: how for name, (_, how) in found.items()}
+    if asked.output:
         content = json.dumps({"results": results, "embedding": embedding}, indent=1)
-        write_text(arguments.output, content)
-    if not arguments.quiet:
+        write_text(asked.output, content)
+    if not asked.quiet:
         say(table(results))
         say(f"{LEFT_OUT}: fewer than two samples with a vector; no local similarity.")
-    missing = {how["unscored"] for how in embedding.values() if "unscored" in how}
-    for reason in missing:
+    for reason in {how["unscored"] for how in embedding.values() if "unscored" in how}:
         say(f"hm-diversity: the similarities are unscored. {reason}", sys.stderr)
     unscored = any(isinstance(value, str) for r in results.values() for value, _ in r.values())
     return 1 if unscored or left_out else 0
+
+
+def main() -> int:
+    command = CommandLine("hm-diversity", __doc__)
+    command.add_argument("samples", type=Path, nargs="+", help="samples_*.jsonl of --log_samples")
+    command.add_embedder("minilm", "(minilm)")
+    command.add_argument("--embed", default="program", help="program or text (program)")
+    command.add_argument("--measures", default=DEFAULT, help=f"all, or a list ({DEFAULT})")
+    command.add_argument("--output", type=Path, metavar="FILE", help="write the table as JSON too")
+    return command.main(run)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +10,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.entry_points import run
 from tests.models.tiny import tiny_checkpoint
 
-ROOT = Path(__file__).parents[2]
 TEXTS = ["w1 w2 w3 w4 w5", "w9 w8 w7"]
 
 
-def hm_entropy_volume(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "hm-entropy-volume", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+hm_entropy_volume = partial(run, "hm-entropy-volume")
 
 
 @pytest.fixture(scope="module")

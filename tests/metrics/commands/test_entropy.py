@@ -1,28 +1,20 @@
 """`hm-entropy` reads a log by a merge, and its numbers are those of the model's own logits."""
 
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from tests.entry_points import run
 from tests.models.tiny import tiny_checkpoint
 
-ROOT = Path(__file__).parents[2]
 TEXTS = {1: [" w4 w5", " w6"], 2: [" w9 w8 w7", " w9 w8 w7"]}
 
 
-def hm_entropy(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "hm-entropy", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+hm_entropy = partial(run, "hm-entropy")
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """hm-cache: what is kept is listed, planned with, exported and removed, by the model that made it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from lm_eval.api.instance import Instance
 
 from hm_models.merged import HindsightMerged
+from tests.entry_points import run
 from tests.models.tiny import tiny_checkpoint
 
-PROGRAM = Path(__file__).parents[2] / "scripts" / "hm-cache"
 ASKED = {"until": [], "do_sample": True, "temperature": 1.0, "max_gen_toks": 4}
 
 
@@ -37,10 +34,7 @@ def file(pair, tmp_path_factory):
 
 
 def hm_cache(*words, ok=True):
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), *map(str, words)], capture_output=True, text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
+    done = run("hm-cache", *words)
     assert (done.returncode == 0) == ok, done.stderr
     return done.stdout if ok else done.stderr
 
