@@ -1,8 +1,8 @@
 """Aggregations of the harness over questions that bring their own standard error.
 
 lm_eval asks `stderr_for_metric(aggregation, bootstrap_iters)`, which knows its own functions alone and
-resamples in Python processes; `hm_models.plugin.autoload` lets it ask the aggregation itself. A value that
-cannot be computed is the word `unscored`, never a number.
+resamples in Python processes; `hm_models.plugin.standard_errors` lets it ask the aggregation. A value
+that cannot be computed is the word `unscored`, never a number.
 """
 
 from __future__ import annotations

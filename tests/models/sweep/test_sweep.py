@@ -82,10 +82,13 @@ def test_the_next_pair_s_engine_starts_when_the_last_is_gone(
     base, instruct, task, tmp_path, engines, monkeypatch
 ):
     alive = []
-    plain_end = engine.Engine.end
-    monkeypatch.setattr(
-        engine.Engine, "end", lambda self: (alive.append(self.is_loaded), plain_end(self))[1]
-    )
+    plain = engine.Engine.shut_down
+
+    def shut_down(self):
+        alive.append(self.is_loaded)
+        plain(self)
+
+    monkeypatch.setattr(engine.Engine, "shut_down", shut_down)
     pairs = {"a": {"base": str(base), "instruct": str(instruct)},
              "b": {"base": str(instruct), "instruct": str(base)}}  # fmt: skip
     given = settings(base, instruct, task, alphas=[0.7, 1])
