@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from hm_models.files.database import StoreError
 from hm_models.files.places import CacheError
 from hm_models.samples.key import ModelKey, SampleKey
-from hm_models.files.database import StoreError
 from hm_models.samples.store import Answer, SampleStore
 
 WRITTEN_BEFORE = Path(__file__).parents[1] / "files" / "written_before"
@@ -176,7 +176,12 @@ def test_what_an_earlier_version_wrote_is_read_and_gone_on_with(tmp_path):
     with SampleStore(file) as store:
         assert store.find([first.question])[first] == Answer("text 0 ä", {"tokens": 0})
         (held,) = store.holdings()
-        assert (held.fingerprint, held.task, held.answers, held.last) == ("f" * 64, "task", 4, 1.7e9)
+        assert (held.fingerprint, held.task, held.answers, held.last) == (
+            "f" * 64,
+            "task",
+            4,
+            1.7e9,
+        )
         assert store.first_day("t", "2027-01-01") == "2026-01-02"
         store.put(MODEL, rows(0, 3))
         assert store.holdings()[0].answers == 7, "it is the same model"
