@@ -1,10 +1,10 @@
 """Bytes by key, kept between runs in one file.
 
-    >>> import tempfile
-    >>> store = Store(Path(tempfile.mkdtemp()) / "judgments.sqlite")
-    >>> store.put("key", b"value")
-    >>> store.get_many(["key", "another"])
-    {'key': b'value'}
+>>> import tempfile
+>>> store = Store(Path(tempfile.mkdtemp()) / "judgments.sqlite")
+>>> store.put("key", b"value")
+>>> store.get_many(["key", "another"])
+{'key': b'value'}
 """
 
 from __future__ import annotations
