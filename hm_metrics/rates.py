@@ -27,19 +27,10 @@ def tallies_of(items: Sequence[Item]) -> list[Tally]:
     return [Tally(*counts) for _, *counts in items]
 
 
-@dataclasses.dataclass(frozen=True)
 class Rate:
-    """The fulfillment rate, with its standard error over prompts.
-
-    Attributes:
-        table: filled with each category's; here alone the prompts of all processes are together.
-    """
-
-    table: dict[str, dict[str, Any]]
+    """The fulfillment rate, with its standard error over prompts."""
 
     def __call__(self, items: Sequence[Item]) -> float | str:
-        self.table.clear()
-        self.table.update(by_category(items))
         return _or(rate(tallies_of(items)), UNSCORED)
 
     def stderr(self, items: Sequence[Item], iterations: int) -> float | str:

@@ -27,10 +27,10 @@ AGAIN = "The same command again goes on where this one was."
 def run(asked: argparse.Namespace) -> int:
     from lm_eval.utils import setup_logging
 
+    from hm_models.plugin.once_for_all import once_for_all
     from hm_models.sweep.config import SweepError, read_config
     from hm_models.sweep.ending import Terminated, ending_in_order
     from hm_models.sweep.manifest import Manifest
-    from hm_models.plugin.once_for_all import once_for_all
     from hm_models.sweep.preflight import check
     from hm_models.sweep.runners import LocalRunner, Runner, process_runners, ray_runners
     from hm_models.sweep.sweep import Sweep, to_stderr
