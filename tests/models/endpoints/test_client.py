@@ -206,5 +206,5 @@ def test_logs_and_results_do_not_show_a_password_in_the_url():
 def test_the_http_library_is_not_imported_before_it_is_needed():
     code = "import sys, hm_models.endpoints.client; sys.exit('httpx' in sys.modules)"
     assert (
-        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3]).returncode == 0
     )

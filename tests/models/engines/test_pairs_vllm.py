@@ -22,7 +22,7 @@ from tests.models.tiny import TOKENS
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"
 )
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ONE_CONFIG = (0.3, 0.7, 1.0, 0.0)
 # Sides with configs of their own: an engine goes from merge to merge alone (`live.why_restart`).
 OWN_CONFIGS = (0.3, 0.7)

@@ -18,7 +18,7 @@ from hm_tasks.curation.rewriting_settings import OPTIONS, RewriteSettings
 from hm_tasks.sandbox.executors import choose_place
 from hm_tasks.sorry_bench.settings import JudgeSettings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 JUDGE = {
     "judge": "m",
     "judge_base_url": "http://localhost:1/v1",

@@ -16,7 +16,7 @@ def test_what_was_put_is_there_for_the_next_process(tmp_path):
         "print(len(found), found['249'][0])"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a" / "b.sqlite")]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     assert subprocess.check_output(command, cwd=root, text=True).split() == ["250", "249"]
 
 

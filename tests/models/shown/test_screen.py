@@ -10,7 +10,7 @@ import pytest
 
 from hm_models.shown.screen import printable, say
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252", "utf-8"])

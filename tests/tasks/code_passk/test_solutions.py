@@ -12,7 +12,7 @@ import hm_tasks.code_passk
 from hm_metrics.verdict import FAIL, PASS, Verdict
 from hm_tasks.code_passk.solutions import SolutionsError, read_solutions, write_solutions
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEMO = Path(hm_tasks.code_passk.__file__).parent / "demo_problems.jsonl"
 N_PROBLEMS = 4
 

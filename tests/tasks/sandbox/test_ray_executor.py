@@ -20,7 +20,7 @@ from hm_tasks.sandbox.pool import Scorer, check_all
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.sandbox.ray_executor import ExecutorError, _Remote, weakest_level
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REFERENCE = "def f(x):\n    return x + 1\n"
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 pytestmark = pytest.mark.slow

@@ -22,7 +22,7 @@ from tests.tasks.code_passk.benchmarks import load
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can isolate")
 
-DOCS = Path(__file__).parents[2] / "docs" / "sandbox.md"
+DOCS = Path(__file__).parents[3] / "docs" / "sandbox.md"
 LIMITS = isolation.Limits()
 KERNEL_LEVELS = ("strong", "landlock")
 
