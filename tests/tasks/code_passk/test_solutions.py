@@ -60,6 +60,7 @@ def log_of(programs, file):
     file.write_text("\n".join(lines))
 
 
+@pytest.mark.engine
 def test_evalplus_scores_our_export_alike_and_takes_our_results_for_its_own(dataset, tmp_path):
     file, records = dataset
     log, export = tmp_path / "samples_mbpp.jsonl", tmp_path / "export.jsonl"
