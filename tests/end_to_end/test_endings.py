@@ -80,11 +80,20 @@ def sweep_command(tmp_path, *more, **model_args):
     return [*words, "--tasks", "tiny_words", "--include_path", endless, *more]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-@pytest.mark.parametrize("devices", [False, True])
+@pytest.mark.parametrize(
+    ("devices", "number"),
+    [
+        (False, signal.SIGTERM),
+        (True, signal.SIGKILL),  # by which the sweep cannot end its workers itself
+        pytest.param(False, signal.SIGHUP, marks=pytest.mark.engine),
+        pytest.param(False, signal.SIGKILL, marks=pytest.mark.engine),
+        pytest.param(True, signal.SIGTERM, marks=pytest.mark.engine),
+        pytest.param(True, signal.SIGHUP, marks=pytest.mark.engine),
+    ],
+)
 @pytest.mark.slow
 def test_a_sweep_that_is_ended_leaves_nobody_behind_and_keeps_what_is_done(
-    tmp_path, number, devices
+    tmp_path, devices, number
 ):
     command = sweep_command(tmp_path, *(["--devices", "0"] if devices else []), backend="hf")
     process = started([*command, "--alphas", "0.3", "0.7"], tmp_path, "alpha0.3: begins")

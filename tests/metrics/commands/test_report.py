@@ -26,7 +26,10 @@ def sweep(folder: Path) -> Path:
 
 
 def report(folder: Path, output: Path, **more) -> Report:
-    return build(ReportSettings([folder], output, embedder="none", quiet=True, **more))
+    """A report without figures, which take most of its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hm_metrics.report.build.draw", lambda *_: [])
+        return build(ReportSettings([folder], output, embedder="none", quiet=True, **more))
 
 
 def test_one_command_writes_the_page_the_tables_and_the_figures(tmp_path):

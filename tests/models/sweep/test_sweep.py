@@ -56,7 +56,7 @@ def test_one_engine_serves_all_alphas_and_temperatures(base, instruct, task, tmp
     assert all(len(text) == QUESTIONS and len(text[0]) == SAMPLES for text in texts)
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_a_point_equals_a_run_of_its_own(base, instruct, task, tmp_path):
     given = settings(base, instruct, task, temperatures=[0.9])
     sweep = open_sweep(given, tmp_path / "out")
@@ -199,7 +199,6 @@ def test_the_plan_counts_samples_and_is_honest_about_time(base, instruct, task, 
     assert "unknown" not in line
 
 
-@pytest.mark.slow
 @pytest.mark.campaign
 def test_two_processes_share_the_alphas_of_one_pair(base, instruct, task, tmp_path):
     given = settings(base, instruct, task, alphas=[0.2, 0.4, 0.6, 0.8])
@@ -215,7 +214,7 @@ def test_two_processes_share_the_alphas_of_one_pair(base, instruct, task, tmp_pa
         assert samples(out / point.label) == samples(tmp_path / "alone" / point.label)
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_a_sweep_that_is_killed_goes_on_where_it_was(base, instruct, task, tmp_path):
     out = tmp_path / "out"
     words = command("hm-sweep", "--output_path", out, "--quiet")

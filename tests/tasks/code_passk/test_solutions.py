@@ -14,7 +14,7 @@ from hm_tasks.code_passk.solutions import SolutionsError, read_solutions, write_
 from hm_tasks.commands.score import table
 from tests.entry_points import command, run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEMO = Path(hm_tasks.code_passk.__file__).parent / "demo_problems.jsonl"
 N_PROBLEMS = 4
 
@@ -59,6 +59,7 @@ def log_of(programs, file):
     file.write_text("\n".join(lines))
 
 
+@pytest.mark.engine
 def test_evalplus_scores_our_export_alike_and_takes_our_results_for_its_own(dataset, tmp_path):
     file, records = dataset
     log, export = tmp_path / "samples_mbpp.jsonl", tmp_path / "export.jsonl"

@@ -20,10 +20,10 @@ from hm_tasks.sandbox.problem import Problem
 from hm_tasks.sandbox.ray_executor import ExecutorError, _Remote, weakest_level
 from tests.entry_points import run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REFERENCE = "def f(x):\n    return x + 1\n"
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 
 
 def problem(number: int) -> Problem:
