@@ -18,20 +18,15 @@ import re
 
 # Modules that evalplus's process has loaded, or loads (`statistics`) out of nothing but these.
 MODULES = frozenset(
-    "array bisect cmath collections copy datetime decimal fractions functools heapq itertools math "
-    "numbers operator random re statistics string time typing".split()
+    ["array", "bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq", "itertools", "math", "numbers", "operator", "random", "re", "statistics", "string", "time", "typing"]
 )
 # Names by which a program could look at the process, or load what is not in its text.
 _TELLING = frozenset(
-    "compile copyright credits eval exec getattr globals help license locals modules os setattr sys "
-    "vars".split()
+    ["compile", "copyright", "credits", "eval", "exec", "getattr", "globals", "help", "license", "locals", "modules", "os", "setattr", "sys", "vars"]
 )
 _METHODS = frozenset(
     f"__{name}__"
-    for name in "abs add all and bool call contains copy deepcopy delitem doc enter eq exit float "
-    "floordiv format ge getitem gt hash iadd index init int invert isub iter le len lshift lt main "
-    "mod mul name ne neg new next or pos pow radd repr reversed rmul round rshift rsub setitem slots "
-    "str sub truediv xor".split()
+    for name in ["abs", "add", "all", "and", "bool", "call", "contains", "copy", "deepcopy", "delitem", "doc", "enter", "eq", "exit", "float", "floordiv", "format", "ge", "getitem", "gt", "hash", "iadd", "index", "init", "int", "invert", "isub", "iter", "le", "len", "lshift", "lt", "main", "mod", "mul", "name", "ne", "neg", "new", "next", "or", "pos", "pow", "radd", "repr", "reversed", "rmul", "round", "rshift", "rsub", "setitem", "slots", "str", "sub", "truediv", "xor"]
 )
 _WORD = re.compile(r"[A-Za-z_]\w*")
 # An attribute with an underscore in front that is not the program's own.
