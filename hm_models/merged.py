@@ -26,6 +26,7 @@ from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
+from hm_models.plugin.contracts import KeepsAnswers
 from hm_models.prompts.calendar_day import day_told, parse_day
 from hm_models.prompts.style import Styler, check_style
 from hm_models.prompts.tokenizer_source import TokenizerSource
@@ -40,7 +41,7 @@ FOR_THE_RECORD = ("config", "batch_sizes", "max_length", "MULTIMODAL")
 logger = logging.getLogger(__name__)
 
 
-class HindsightMerged(LM):
+class HindsightMerged(LM, KeepsAnswers):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
-from lm_eval.api.utils import requires_delimiter
+
+# Harness 0.5.0.dev1 glues the parts of a prompt together in another way: all of it is the user's turn.
+PARTS_ARE_KNOWN = find_spec("lm_eval.api.utils") is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Origin:
     prompt: str | None
     task: ConfigurableTask | None = None
     system: str = ""
+
+
+RENDERED = Origin(None)  # by the harness
 
 
 class TracedArguments(tuple[Any, ...]):
@@ -54,11 +60,12 @@ def note_origin(task: Any, system: str | None, rendered: bool = False) -> None:
         system: the harness's `--system_instruction`.
         rendered: whether it applied the chat template (`--apply_chat_template`).
     """
-    known = task if isinstance(task, ConfigurableTask) else None  # others build in their own ways
+    # Other classes build prompts in their own ways.
+    known = task if PARTS_ARE_KNOWN and isinstance(task, ConfigurableTask) else None
     for request in task.instances or ():
-        prompt = None if rendered else request.args[0]
-        origin = Origin(prompt, known, system or "")
-        request.arguments = TracedArguments.of(request.args, origin)
+        if isinstance(request.arguments, tuple) and request.arguments:
+            origin = Origin(None if rendered else request.arguments[0], known, system or "")
+            request.arguments = TracedArguments.of(request.arguments, origin)
 
 
 def was_rendered(request: Instance) -> bool | None:
@@ -98,6 +105,8 @@ def turns_of(request: Instance, origin: Origin) -> list[dict[str, str]]:
 
 def _head(task: ConfigurableTask, doc: dict, system: str) -> str:
     """The system instruction with what the harness puts between it and a description."""
+    from lm_eval.api.utils import requires_delimiter
+
     description = task.resolve_field(doc, task.config.description) or ""
     between = system and description and requires_delimiter(system, description)
     return system + (task.config.fewshot_delimiter if between else "")
@@ -105,6 +114,8 @@ def _head(task: ConfigurableTask, doc: dict, system: str) -> str:
 
 def _tail(task: ConfigurableTask, doc: dict, prefix: str) -> str:
     """The beginning of the answer with what the harness puts before it, and leaves out in chats."""
+    from lm_eval.api.utils import requires_delimiter
+
     question = task.doc_to_text(doc) if prefix else ""
     between = isinstance(question, str) and prefix and requires_delimiter(question, prefix)
     return (task.config.target_delimiter if between else "") + prefix

@@ -37,7 +37,8 @@ class Request(NotingRequest):
     measure_tokens = TokenSums
 
 
-def main(backend: str, folder: Path) -> None:
+def say(backend: str, folder: Path) -> None:
+    """Write what is said to `<backend>.json` in the folder, whose `model` is the scripted one."""
     model = str(folder / "model")
     lm = HindsightMerged(
         base=model,
@@ -62,4 +63,4 @@ def main(backend: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    say(sys.argv[1], Path(sys.argv[2]))
