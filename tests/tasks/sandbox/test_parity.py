@@ -80,7 +80,7 @@ def theirs(tmp_path_factory):
     return dict(zip(texts, by_evalplus(texts, tmp_path_factory.mktemp("theirs")), strict=True))
 
 
-@pytest.mark.parametrize("isolation", ["auto", "rlimit"])
+@pytest.mark.parametrize("isolation", ["auto", pytest.param("rlimit", marks=pytest.mark.engine)])
 def test_odd_programs_get_evalplus_verdicts(theirs, isolation):
     ours = dict(zip(theirs, by_us(list(theirs), isolation), strict=True))
     different = {text: (theirs[text], ours[text]) for text in theirs if theirs[text] != ours[text]}
@@ -173,7 +173,7 @@ def add(x, y):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_a_program_may_nest_as_deep_as_under_the_command(tmp_path):
     """The command itself says how deep; it can write a file, and programs here cannot."""
     record = {
