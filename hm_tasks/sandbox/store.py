@@ -27,7 +27,13 @@ class Store(store.Store):
     def verdict(self, problem: Problem, program: str, level: str) -> Verdict | None:
         """What was found at this level of isolation, of a program of a data set that has a hash."""
         kept = self.get(_key(problem, program, level)) if problem.dataset else None
-        return None if kept is None else Verdict(program, *json.loads(kept))
+        if kept is None:
+            return None
+        try:
+            row = json.loads(kept)
+            return Verdict(program, *row) if all(type(one) is str for one in row) else None
+        except (ValueError, TypeError, RecursionError):  # somebody else has put it there
+            return None
 
     def keep(self, problem: Problem, verdict: Verdict, level: str) -> None:
         """Keep what `verdict` gives from now on; what broke down is no verdict, and is tried again."""

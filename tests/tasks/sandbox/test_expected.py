@@ -183,8 +183,6 @@ def test_a_reference_solution_whose_outputs_are_a_bomb_is_broken(tmp_path, monke
 def test_a_reference_solution_that_ends_its_process_is_broken(end, tmp_path):
     judge = Judge("rlimit", Limits(), [], str(tmp_path))
     try:
-        assert re.search(
-            r"SystemExit|the process ended", refusal(judge, f"def f(x):\n    {end}\n")
-        )
+        assert re.search(r"SystemExit|the process ended", refusal(judge, f"def f(x):\n    {end}\n"))
     finally:
         judge.close()
