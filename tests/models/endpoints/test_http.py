@@ -22,7 +22,7 @@ from tests.models.endpoints.endpoint import bomb, completion, endless, reply, se
 
 QUICK = {"first_wait_s": 0.01, "longest_wait_s": 0.02, "timeout_s": 20.0}
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Why?"}]}
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def asking(path: str = "/chat/completions", **body):

@@ -93,7 +93,7 @@ def test_the_locale_changes_nothing(tmp_path):
         "assert read_text(file) == '\\u00e9\\u2028'"
     )
     environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = str(Path(__file__).parents[3])
     subprocess.run([sys.executable, "-c", code, file], env=environment, check=True)
     assert file.read_bytes() == "\u00e9\u2028".encode()
 
