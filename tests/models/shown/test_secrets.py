@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from hm_models.shown.secrets import PublicWhenShown, Secrets, hide_in_results, public, public_url
-from hm_models.sweep.manifest import MANIFEST_FILE, Manifest, Record
+from hm_models.sweep.manifest import MANIFEST_FILE, Manifest, PointRecord
 
 KEY = "sk-Test+SECRET/9f8e7d6c5b4a"
 PASSWORD = "p@ss/w0rd!"
@@ -167,7 +167,7 @@ def test_results_are_hidden_in_new_values_and_numbers_stay():
 def test_a_sweeps_manifest_holds_no_credentials(tmp_path):
     with Manifest.open(tmp_path) as manifest:
         settings = {"metadata": {"judge_base_url": URL}, "model_args": {"api_key": KEY}}
-        manifest.put("point", Record("failed", "f" * 64, settings=settings))
+        manifest.put("point", PointRecord("failed", "f" * 64, settings=settings))
     written = (tmp_path / MANIFEST_FILE).read_text()
     assert "http://host:80/v1" in written
     assert not [secret for secret in (KEY, "w0rd", "Qq1ww2ee3rr") if secret in written]
