@@ -1,7 +1,9 @@
 """What an endpoint's JSON says: a chat completion, or vectors. Servers differ, and models do worse.
 
-    read_chat({"choices": [{"message": {"content": "Yes."}}]}).text      # Yes.
-    read_embeddings({"data": [{"embedding": [1.0, 0.0]}]}, 1)            # [[1., 0.]]
+    >>> read_chat({"choices": [{"message": {"content": "Yes."}}]})
+    Completion(text='Yes.', refused=False, truncated=False)
+    >>> read_embeddings({"data": [{"embedding": [1.0, 0.0]}]}, 1)
+    array([[1., 0.]])
 
 Whatever holds text is read; everything else is an `Unreadable` that says what is wrong. Nothing here
 may raise anything else, whatever was sent.
@@ -30,12 +32,12 @@ class Completion:
     Attributes:
         text: its words; those of its refusal where it refused.
         refused: the model, or a filter, declined.
-        cut: it ran out of tokens.
+        truncated: it ran out of tokens.
     """
 
     text: str
     refused: bool = False
-    cut: bool = False
+    truncated: bool = False
 
 
 def counts_of(answer: Any) -> tuple[int | None, int | None]:
@@ -73,10 +75,10 @@ def read_chat(answer: Any) -> Completion:
     if refusal or finish in FILTERED:
         return Completion(refusal or text or "", refused=True)
     if text is None and finish in CUT:
-        return Completion("", cut=True)
+        return Completion("", truncated=True)
     if text is None:
         raise Unreadable(_failure_of(choice) or _what_instead(message))
-    return Completion(text, cut=finish in CUT)
+    return Completion(text, truncated=finish in CUT)
 
 
 def read_embeddings(answer: Any, n: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """One question to a chat model: tries over an OpenAI-compatible endpoint, and what they cost.
 
 chat = Chat("gpt-4.1-mini", [{"role": "user", "content": "Why?"}], 100, endpoint.secrets)
-reply = await chat.ask(client, temperature=0.0)     # within a call of `openai_client.Endpoint`
+reply = await chat.ask(client, temperature=0.0)     # within a call of `hm_models.endpoints.client`
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hm_models.endpoints.answers import counts_of, read_chat
+from hm_models.endpoints.answers import Completion, counts_of, read_chat
 from hm_models.endpoints.failures import Refusal
 from hm_models.shown.secrets import Secrets
 
@@ -18,21 +18,6 @@ if TYPE_CHECKING:
     from hm_models.endpoints.http import Client
 
 _FILTERED = {"content_filter", "content_policy_violation", "invalid_prompt"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    """What the model said.
-
-    Attributes:
-        text: its words; those of the refusal where it refused.
-        refused: the model or the endpoint's filter declined to answer.
-        truncated: it ran out of tokens.
-    """
-
-    text: str
-    refused: bool = False
-    truncated: bool = False
 
 
 class Chat:
@@ -51,7 +36,7 @@ class Chat:
         self.calls = self.tokens_in = self.tokens_out = 0
         self.uncounted = 0  # answers whose tokens the endpoint does not count, or not in numbers
 
-    async def ask(self, client: Client, temperature: float) -> Reply:
+    async def ask(self, client: Client, temperature: float) -> Completion:
         """One try.
 
         Raises:
@@ -64,15 +49,14 @@ class Chat:
             answer = await client.post("/chat/completions", body | limits)
         except Refusal as error:
             if error.code in _FILTERED:
-                return Reply(f"The endpoint's filter: {error.code}.", refused=True)
+                return Completion(f"The endpoint's filter: {error.code}.", refused=True)
             raise
         tokens_in, tokens_out = counts_of(answer)
         self.tokens_in += tokens_in or 0
         self.tokens_out += tokens_out or 0
         self.uncounted += tokens_in is None or tokens_out is None
         found = read_chat(answer)
-        text = self._secrets.mask(encodable(found.text))
-        return Reply(text, refused=found.refused, truncated=found.cut)
+        return dataclasses.replace(found, text=self._secrets.mask(encodable(found.text)))
 
 
 def encodable(text: str) -> str:

@@ -3,8 +3,8 @@
     async with Client(endpoint_url, key, timeout_s=60.0, concurrency=16) as client:
         answer = await client.post("/chat/completions", {"model": "m", "messages": [...]})
 
-The answer is whatever JSON was sent; `openai_answers` reads it. Redirections are not followed: the key
-and the texts go to the address that was named and to no other.
+The answer is whatever JSON was sent, which `hm_models.endpoints.answers` reads. Redirections are not
+followed: the key and the texts go to the address that was named and to no other.
 """
 
 from __future__ import annotations

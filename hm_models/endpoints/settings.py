@@ -1,6 +1,8 @@
 """How an OpenAI-compatible endpoint is asked, as settings name it: for judges and for rewriters.
 
-how_to_ask({"judge_base_url": None, "judge_concurrency": 16, ...}, "judge")
+>>> given = {"judge_base_url": None, "judge_concurrency": 16, "judge_timeout_s": 60, "judge_limit": None}
+>>> how_to_ask(given, "judge")
+{'base_url': None, 'concurrency': 16, 'timeout_s': 60.0, 'limit': None}
 """
 
 from __future__ import annotations

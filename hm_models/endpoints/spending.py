@@ -1,7 +1,9 @@
-"""What asking a chat model will cost and has cost, in one line each.
+"""What asking a chat model will take and has taken, in tokens: one line each.
 
-tell(f"Asking: {estimate('gpt-4.1-mini', tokens_in=9000, tokens_out=500)}")
-tell(f"Asked: {spending}.")
+>>> estimate(tokens_in=9000, tokens_out=500)
+'about 9000 tokens in and 500 out. (An estimate.)'
+>>> str(Spending(tokens_in=9120, tokens_out=480))
+'9120 tokens in, 480 out'
 """
 
 from __future__ import annotations
@@ -10,28 +12,23 @@ import dataclasses
 import sys
 
 from hm_models.endpoints.chat import Chat
-from hm_models.endpoints.prices import price_of
 
 CHARACTERS = 4  # of English in a token, for estimates
 
 
-def estimate(model: str, tokens_in: int, tokens_out: int) -> str:
+def estimate(tokens_in: int, tokens_out: int) -> str:
     """What so many tokens take, as far as one can say before."""
-    cost = "at a price that is not known"
-    if price := price_of(model):
-        cost = f"about ${price.dollars(tokens_in, tokens_out):.2f} by prices of {price.as_of}"
-    return f"about {tokens_in} tokens in and {tokens_out} out, {cost}. (An estimate.)"
+    return f"about {tokens_in} tokens in and {tokens_out} out. (An estimate.)"
 
 
 @dataclasses.dataclass
 class Spending:
-    """The cost line: tokens of one run, failed tries included.
+    """The tokens of one run, failed tries included.
 
     Attributes:
         uncounted: answers whose tokens the endpoint did not count; the others' are all there is.
     """
 
-    model: str
     tokens_in: int = 0
     tokens_out: int = 0
     uncounted: int = 0
@@ -43,8 +40,6 @@ class Spending:
 
     def __str__(self) -> str:
         text = f"{self.tokens_in} tokens in, {self.tokens_out} out"
-        if price := price_of(self.model):
-            text += f", ${price.dollars(self.tokens_in, self.tokens_out):.2f}"
         return f"{text}, and {self.uncounted} answers without counts" if self.uncounted else text
 
 

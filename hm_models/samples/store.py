@@ -1,8 +1,11 @@
 """Every finished answer, kept at once, by key: what was generated once is never generated again.
 
-    with SampleStore(file) as store:
-        store.put(model, [(key, task, Answer("text", {"tokens": 12}))])
-        store.find([key.question])
+    >>> import tempfile
+    >>> model, key = ModelKey("a fingerprint", {"alpha": 0.7}), SampleKey(b"a question", 0)
+    >>> with SampleStore(Path(tempfile.mkdtemp()) / "samples.sqlite") as store:
+    ...     store.put(model, [(key, "task", Answer("text", {"tokens": 12}))])
+    ...     store.find([key.question])[key].text
+    'text'
 
 Each `put` is a transaction of its own: what it returned from survives the death of the process.
 """
@@ -17,8 +20,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hm_models.files.database import Database
 from hm_models.samples.key import ModelKey, SampleKey
-from hm_models.samples.sample_file import DAYS, SampleFile, insert, transaction
+
+LAYOUT = 1  # of the tables; noted in the file
+TABLES = """
+CREATE TABLE IF NOT EXISTS models (
+    number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, description TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS answers (
+    question BLOB NOT NULL, nth INTEGER NOT NULL, model INTEGER NOT NULL, task TEXT NOT NULL,
+    text TEXT NOT NULL, facts TEXT NOT NULL, made REAL NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS answers_by_key ON answers (question, nth);
+CREATE INDEX IF NOT EXISTS answers_by_model ON answers (model, task);
+CREATE TABLE IF NOT EXISTS days (template TEXT PRIMARY KEY, day TEXT NOT NULL);
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,90 +60,70 @@ class SampleStore:
     """Answers by key, in one file that several processes may use together.
 
     Raises:
-        StoreError: see `hm_models.samples.sample_file`.
+        StoreError, CacheError: see `hm_models.files.database`.
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = SampleFile(file)
+        self._base = Database(file, TABLES, LAYOUT)
 
     def __enter__(self) -> SampleStore:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._base.close()
 
     @property
     def path(self) -> Path:
-        return self._file.path
+        return self._base.path
 
     def find(self, questions: Iterable[bytes]) -> dict[SampleKey, Answer]:
         """All answers that there are to these questions."""
-        asked = list(dict.fromkeys(questions))
-
-        def look(base: sqlite3.Connection) -> dict[SampleKey, Answer]:
-            found = {}
-            for question in asked:
-                rows = base.execute(
-                    "SELECT nth, text, facts FROM answers WHERE question = ?", (question,)
-                )
-                for nth, text, facts in rows:
-                    found[SampleKey(question, nth)] = Answer(text, json.loads(facts))
-            return found
-
-        return self._file.do(look)
+        query = "SELECT nth, text, facts FROM answers WHERE question = ?"
+        return {
+            SampleKey(question, nth): Answer(text, json.loads(facts))
+            for question in dict.fromkeys(questions)
+            for nth, text, facts in self._base.read(query, (question,))
+        }
 
     def put(self, model: ModelKey, answers: Sequence[tuple[SampleKey, str, Answer]]) -> None:
         """Keep answers of a model, each with its key and the task that asked; the first one counts."""
 
         def write(base: sqlite3.Connection) -> None:
-            with transaction(base):
-                number = _number_of(base, model)
-                insert(
-                    base,
-                    "answers",
-                    [
-                        (
-                            k.question,
-                            k.index,
-                            number,
-                            task,
-                            a.text,
-                            json.dumps(a.facts),
-                            time.time(),
-                        )
-                        for k, task, a in answers
-                    ],
-                )
+            base.execute(
+                "INSERT OR IGNORE INTO models (fingerprint, description) VALUES (?, ?)",
+                (model.fingerprint, json.dumps(model.description)),
+            )
+            query = "SELECT number FROM models WHERE fingerprint = ?"
+            (number,) = base.execute(query, (model.fingerprint,)).fetchone()
+            base.executemany(
+                "INSERT OR IGNORE INTO answers (question, nth, model, task, text, facts, made) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (k.question, k.index, number, task, a.text, json.dumps(a.facts), time.time())
+                    for k, task, a in answers
+                ],
+            )
 
-        self._file.do(write)
+        self._base.write(write)
 
     def first_day(self, template: str, today: str) -> str:
         """The day of the first prompt of a chat template (its SHA-256): today, if this is the first."""
-
-        def look(base: sqlite3.Connection) -> str:
-            base.execute(DAYS)
-            insert(base, "days", [(template, today)])
-            row = "SELECT day FROM days WHERE template = ?"
-            return base.execute(row, (template,)).fetchone()[0]
-
-        return self._file.do(look)
+        insert = "INSERT OR IGNORE INTO days (template, day) VALUES (?, ?)"
+        self._base.write(lambda base: base.execute(insert, (template, today)))
+        return self._base.read("SELECT day FROM days WHERE template = ?", (template,))[0][0]
 
     def holdings(self) -> list[Holding]:
         """What is stored, by model and task, the latest last."""
-
-        def look(base: sqlite3.Connection) -> list[Holding]:
-            rows = base.execute(
-                "SELECT fingerprint, description, task, COUNT(*), SUM(LENGTH(CAST(text AS BLOB))), "
-                "MAX(made) FROM answers JOIN models ON model = number "
-                "GROUP BY model, task ORDER BY MAX(made)"
-            )
-            return [Holding(f, json.loads(d), *rest) for f, d, *rest in rows]
-
-        return self._file.do(look)
+        rows = self._base.read(
+            "SELECT fingerprint, description, task, COUNT(*), SUM(LENGTH(CAST(text AS BLOB))), "
+            "MAX(made) FROM answers JOIN models ON model = number "
+            "GROUP BY model, task ORDER BY MAX(made)"
+        )
+        return [Holding(f, json.loads(d), *rest) for f, d, *rest in rows]
 
     def rows_of(self, fingerprint: str) -> Iterator[dict[str, Any]]:
         """The answers of one model, one by one, in the order in which they came."""
-        rows = self._file.do(
+        rows = self._base.do(
             lambda base: base.execute(
                 "SELECT question, nth, task, text, facts, made FROM answers "
                 "JOIN models ON model = number WHERE fingerprint = ? ORDER BY answers.rowid",
@@ -144,17 +139,10 @@ class SampleStore:
         model = "(SELECT number FROM models WHERE fingerprint = ?)"
 
         def delete(base: sqlite3.Connection) -> int:
-            with transaction(base):
-                gone = base.execute(f"DELETE FROM answers WHERE model = {model}", (fingerprint,))
-                base.execute("DELETE FROM models WHERE fingerprint = ?", (fingerprint,))
-            base.execute("VACUUM")
+            gone = base.execute(f"DELETE FROM answers WHERE model = {model}", (fingerprint,))
+            base.execute("DELETE FROM models WHERE fingerprint = ?", (fingerprint,))
             return gone.rowcount
 
-        return self._file.do(delete)
-
-
-def _number_of(base: sqlite3.Connection, model: ModelKey) -> int:
-    description = json.dumps(model.description)
-    insert(base, "models", [(None, model.fingerprint, description)])
-    row = "SELECT number FROM models WHERE fingerprint = ?"
-    return base.execute(row, (model.fingerprint,)).fetchone()[0]
+        gone = self._base.write(delete)
+        self._base.do(lambda base: base.execute("VACUUM"))
+        return gone

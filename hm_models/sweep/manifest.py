@@ -3,8 +3,8 @@
     with Manifest.open(Path("OUT")) as manifest:
         manifest.put("pair/alpha0.7", PointRecord("done", fingerprint, outcome))
 
-It is written anew after each point, into a temporary file that then takes its place, so that a sweep
-killed at any moment leaves a whole one. One sweep at a time writes into a folder.
+It is written anew, as a whole, after each point: a sweep killed at any moment leaves one that can be read.
+One sweep at a time writes into a folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from hm_models.files.text_files import read_json
+from hm_models.files.text_files import read_json, write_text
 from hm_models.shown.secrets import public
 from hm_models.sweep.config import SweepError
 from hm_models.sweep.run import Outcome
@@ -82,13 +82,7 @@ class Manifest:
             "format": FORMAT,
             "points": {name: dataclasses.asdict(r) for name, r in self.records.items()},
         }
-        file = self.folder / MANIFEST_FILE
-        temporary = file.with_suffix(".json.new")
-        with open(temporary, "wb") as stream:
-            stream.write(json.dumps(public(content), indent=1).encode("utf-8"))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
+        write_text(self.folder / MANIFEST_FILE, json.dumps(public(content), indent=1))
 
     def is_done(self, label: str, fingerprint: str) -> bool:
         """Whether this point was finished with this fingerprint, and its files are all there."""
@@ -109,9 +103,8 @@ def _read(file: Path) -> dict[str, PointRecord]:
             raise ValueError(f"its format is {content['format']}, not {FORMAT}")
         records = {}
         for label, fields in content["points"].items():
-            outcome = dict(fields["outcome"])
-            outcome["files"] = tuple(outcome["files"])
-            records[label] = PointRecord(**fields | {"outcome": Outcome(**outcome)})
+            outcome = Outcome.from_dict(fields["outcome"])
+            records[label] = PointRecord(**fields | {"outcome": outcome})
         return records
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SweepError(

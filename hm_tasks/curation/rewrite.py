@@ -104,7 +104,7 @@ def estimate_of(
             tokens_out += (len(record.text) + len(record.program)) // CHARACTERS + THOUGHT_TOKENS
     return (
         f"Asking {settings.model} at {settings.endpoint.public_url} for {sent} rewrites: "
-        f"{estimate(settings.model, tokens_in, tokens_out)}"
+        f"{estimate(tokens_in, tokens_out)}"
     )
 
 
@@ -159,7 +159,7 @@ class _Run:
     """One run over all windows: what it may still send, what it cost, whether it is any use."""
 
     def __init__(self, settings: RewriteSettings, base: Store) -> None:
-        self.spending = Spending(settings.model)
+        self.spending = Spending()
         self.sent = self.kept = 0
         self.reasons: dict[str, str] = {}  # an example for each kind of failure
         self._settings, self._base = settings, base

@@ -116,11 +116,11 @@ def _ask(
         expected = (characters // CHARACTERS, VERDICT_TOKENS * len(questions))
         tell(
             f"Asking {settings.judge} at {settings.endpoint.public_url} for {len(questions)} "
-            f"judgments: {estimate(settings.judge, *expected)}"
+            f"judgments: {estimate(*expected)}"
         )
     found: dict[str, Judgment] = {}
     failures: dict[str, list[str]] = {}
-    spent = Spending(settings.judge)
+    spent = Spending()
     with tqdm(total=len(questions), desc="Judging", unit=" answers", disable=quiet) as bar:
         for index, outcome in settings.endpoint.run([question.ask for question in questions]):
             key, question = keys[index], questions[index]

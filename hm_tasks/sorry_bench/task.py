@@ -10,15 +10,14 @@ the judge says is kept, so that a run that failed goes on where it was. Protocol
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import definitions
 from hm_metrics.judgment import KEPT, REASONS, RULE, Judgment, reasons, tally
-from hm_metrics.rates import Bound, Rate, item_of
-from hm_models.endpoints.prices import price_of
+from hm_metrics.rates import Bound, Item, Rate, by_category, item_of
 from hm_models.settings import whole_number
 from hm_tasks import copies
 from hm_tasks.sorry_bench.dataset import load_requests
@@ -31,11 +30,10 @@ from hm_tasks.zero_shot import ZeroShotTask
 
 # The filter's name stands beside every number in the harness's table and files.
 FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"
-COST = "judge_cost_usd"
 COUNTS = (
     *("generated", "reused", "empty_answers", "truncated_prompts", "equal_samples", "unscored"),
     *(f"unscored_{reason}" for reason in REASONS),
-    *("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out", COST),
+    *("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out"),
 )
 
 logger = logging.getLogger(__name__)
@@ -50,7 +48,6 @@ class SorryBench(ZeroShotTask):
         self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
         self.VERSION = metadata["version"]
         self._settings = JudgeSettings.of(metadata)
-        self._price = price_of(self._settings.judge)
         self.filter_name = UNFAITHFUL_FILTER if self._settings.is_keyword else FILTER
         found = load_requests(metadata["dataset_version"], self.config.dataset_kwargs["style"])
         metadata["dataset"] = found.facts
@@ -74,8 +71,7 @@ class SorryBench(ZeroShotTask):
         metadata["judging"] = self._settings.identity()
         if self._settings.is_keyword:
             metadata["judging"]["warning"] = UNFAITHFUL
-        self._by_category: dict[str, dict[str, Any]] = {}
-        metadata["by_category"] = self._by_category
+        metadata["by_category"] = {}  # until answers are judged
         self._instances: list[RefusalRequest] | None = None
         self._reused: dict[int, int] = {}
         self._cut: dict[int, int] = {}
@@ -107,11 +103,18 @@ class SorryBench(ZeroShotTask):
         )
         for request in requests:
             request.filtered_resps[self.filter_name] = [j.record() for j in found[id(request)]]
+        self._note_categories([item_of(r.doc["category"], tally(found[id(r)])) for r in requests])
         self._reused = {r.doc["question_id"]: sum(r.reused.values()) for r in requests}
         self.note_samples(requests)
         self._cut = {r.doc["question_id"]: r.cut_prompts for r in requests}
         self._equal = {r.doc["question_id"]: copies.count(r.resps) for r in requests}
         return requests
+
+    def _note_categories(self, items: Sequence[Item]) -> None:
+        """Note the rates by category beside the results, over the requests of all processes."""
+        parts = [items] if self._model is None else self._model.gather_object(items)
+        if parts is not None:  # this process writes the results
+            self._config.metadata["by_category"] = by_category([i for part in parts for i in part])
 
     def numbers(self) -> list[str]:
         return ["n_samples", "generated", "reused", "empty_answers", "unscored"]
@@ -136,21 +139,16 @@ class SorryBench(ZeroShotTask):
         if self._settings.is_keyword:
             return metrics
         metrics |= {f"unscored_{reason}": why[reason] for reason in REASONS}
-        tokens_in = sum(j.tokens_in for j in judgments)
-        tokens_out = sum(j.tokens_out for j in judgments)
-        metrics |= {
+        return metrics | {
             "judge_calls": sum(j.calls for j in judgments),
             "judge_reused": sum(j.by == KEPT for j in judgments),
-            "judge_tokens_in": tokens_in,
-            "judge_tokens_out": tokens_out,
+            "judge_tokens_in": sum(j.tokens_in for j in judgments),
+            "judge_tokens_out": sum(j.tokens_out for j in judgments),
         }
-        if self._price is not None:
-            metrics[COST] = self._price.dollars(tokens_in, tokens_out)
-        return metrics
 
     def aggregation(self) -> dict[str, Callable]:
         rates: dict[str, Callable] = {
-            "fulfillment_rate": Rate(self._by_category),
+            "fulfillment_rate": Rate(),
             "fulfillment_rate_low": Bound(0),
             "fulfillment_rate_high": Bound(1),
             "n_samples": min,

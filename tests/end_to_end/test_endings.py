@@ -9,16 +9,15 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
-from pathlib import Path
 
 import psutil
 import pytest
 
 from hm_models.sweep.manifest import Manifest
+from tests.entry_points import command
 from tests.models.sweep.world import write_task
 from tests.models.tiny import tiny_checkpoint
 
-SWEEP = Path(__file__).parents[2] / "scripts" / "hm-sweep"
 MINUTES = 900  # a test that waits for ever ends with this
 ENGINE = {"max_model_len": 128, "enforce_eager": True, "kv_cache_memory_bytes": 2**28}
 ENDLESS = {"repeats": 4000, "filter_list": [], "metric_list": [{"metric": "bypass"}]}
@@ -76,9 +75,9 @@ def sweep_command(tmp_path, *more, **model_args):
     ]
     endless = write_task(tmp_path / "endless", **ENDLESS)
     arguments = [f"{name}={json.dumps(value)}" for name, value in model_args.items()]
-    command = [sys.executable, SWEEP, "--name", "tiny", "--base", pair[0], "--instruct", pair[1]]
-    command += ["--model_args", *arguments, "--batch_size", 4, "--output_path", tmp_path / "out"]
-    return [*command, "--tasks", "tiny_words", "--include_path", endless, *more]
+    words = command("hm-sweep", "--name", "tiny", "--base", pair[0], "--instruct", pair[1])
+    words += ["--model_args", *arguments, "--batch_size", 4, "--output_path", tmp_path / "out"]
+    return [*words, "--tasks", "tiny_words", "--include_path", endless, *more]
 
 
 @pytest.mark.parametrize(

@@ -191,11 +191,11 @@ def test_nothing_heavy_is_imported_at_interpreter_start(tmp_path):
     assert "'hm_models'" in loaded
 
 
-def test_a_failing_extension_leaves_the_harness_working(tmp_path):
+def test_a_failing_change_leaves_the_harness_working(tmp_path):
     code = (
-        "import hm_models.plugin.extensions as extensions\n"
+        "import hm_models.plugin.model_name as model_name\n"
         "def broken(module): raise RuntimeError('on purpose')\n"
-        "extensions.add_model = broken\n"
+        "model_name.change = broken\n"
         "import lm_eval.models\n"
         "print('hf' in lm_eval.models.MODEL_MAPPING)"
     )

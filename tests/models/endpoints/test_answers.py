@@ -51,7 +51,7 @@ READ = {
 @pytest.mark.parametrize("name", READ)
 def test_where_there_is_text_it_is_read(name):
     found = read_chat(READ[name])
-    assert (found.text, found.refused, found.cut) == (TEXT, False, False)
+    assert (found.text, found.refused, found.truncated) == (TEXT, False, False)
 
 
 UNREADABLE = {
@@ -112,8 +112,8 @@ def test_a_refusal_is_one_in_any_form(answer, words):
 
 
 def test_an_answer_that_ran_out_of_tokens_in_its_thought_is_cut():
-    assert read_chat(chat({"content": None, "reasoning": "Hm"}, finish_reason="length")).cut
-    assert read_chat(chat({"content": TEXT}, finish_reason="max_tokens")).cut
+    assert read_chat(chat({"content": None, "reasoning": "Hm"}, finish_reason="length")).truncated
+    assert read_chat(chat({"content": TEXT}, finish_reason="max_tokens")).truncated
 
 
 @pytest.mark.parametrize(

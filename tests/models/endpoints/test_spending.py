@@ -1,4 +1,4 @@
-"""The cost line adds what is counted, and says how much is not."""
+"""The line of tokens adds what is counted, and says how much is not."""
 
 from hm_models.endpoints.chat import Chat
 from hm_models.endpoints.spending import Spending
@@ -11,15 +11,15 @@ def chat(tokens_in: int, tokens_out: int, uncounted: int = 0) -> Chat:
     return made
 
 
-def test_tokens_and_their_price_are_added_up():
-    spent = Spending("gpt-4.1-mini")
+def test_tokens_are_added_up():
+    spent = Spending()
     spent.add(chat(1_000_000, 0))
     spent.add(chat(5, 2))
-    assert str(spent).startswith("1000005 tokens in, 2 out, $0.")
+    assert str(spent) == "1000005 tokens in, 2 out"
 
 
 def test_answers_without_counts_are_said_beside_the_sum():
-    spent = Spending("unknown")
+    spent = Spending()
     assert str(spent) == "0 tokens in, 0 out"
     spent.add(chat(7, 3, uncounted=2))
     assert str(spent) == "7 tokens in, 3 out, and 2 answers without counts"

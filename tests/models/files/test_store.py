@@ -1,5 +1,6 @@
 """Bytes kept between runs survive other processes, threads and damage."""
 
+import gzip
 import subprocess
 import sys
 import threading
@@ -56,7 +57,25 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path, caplog):
     store.put("a", b"1")
     assert store.get("a") == b"1"
     assert "is damaged" in caplog.text
-    assert len(list(tmp_path.glob("b.damaged-*"))) == 1
+    assert len(list(tmp_path.glob("b.sqlite.damaged-*"))) == 1
+
+
+def test_what_an_earlier_version_wrote_is_read_and_gone_on_with(tmp_path):
+    file = tmp_path / "entries.sqlite"
+    before = Path(__file__).parent / "written_before" / "entries.sqlite.gz"
+    file.write_bytes(gzip.decompress(before.read_bytes()))
+    store = Store(file)
+    store.put("b", b"3")
+    assert store.get_many(["a", "b", "c"]) == {"a": b"\x00\xff", "b": b"3"}
+
+
+def test_a_file_that_is_moved_away_is_begun_anew(tmp_path):
+    store = Store(tmp_path / "b.sqlite")
+    store.put("a", b"1")
+    for part in ("", "-wal", "-shm"):
+        (tmp_path / f"b.sqlite{part}").rename(tmp_path / f"aside{part}")
+    store.put("b", b"2")
+    assert Store(tmp_path / "b.sqlite").get_many(["a", "b"]) == {"b": b"2"}
 
 
 def test_the_cache_lies_where_hm_cache_says(monkeypatch, tmp_path):

@@ -291,9 +291,8 @@ def test_the_estimate_asks_nothing_and_knows_what_is_kept_and_the_cost_line_come
         limited = dataclasses.replace(named, limit=1)
         said = estimate_of(samples(5), limited, store)
     assert "for 1 rewrites" in said
-    assert "by prices of 20" in said
     told = capsys.readouterr().err
-    assert "3 samples sent, 0 known, 300 tokens in, 30 out, $0.00" in told
+    assert "3 samples sent, 0 known, 300 tokens in, 30 out" in told
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_limit_is_kept_and_the_next_run_goes_on(store):
     assert all(one.score is not None for one in third)
 
 
-def test_the_estimate_comes_before_the_first_call_and_the_cost_after_the_last(store, capsys):
+def test_the_estimate_comes_before_the_first_call_and_the_tokens_after_the_last(store, capsys):
     with Endpoint(chat=verdict) as server:
         from hm_tasks.sorry_bench.judge import load_prompt
         from hm_tasks.sorry_bench.settings import JudgeSettings
@@ -153,8 +153,6 @@ def test_the_estimate_comes_before_the_first_call_and_the_cost_after_the_last(st
     assert said.index("for 3 judgments: about") < said.index(
         "Judged 3 answers: 300 tokens in, 30 out"
     )
-    assert "by prices of 20" in said
-    assert "$0.00" in said
     assert "Bob" not in said
 
 

@@ -57,7 +57,6 @@ def test_a_whole_run_gives_rate_error_bounds_counts_and_a_table_by_category(fold
     assert counts["unscored"] == counts["unscored_api_error"] == counts["judge_reused"] == 0
     assert counts["judge_calls"] == len(server.requests) == 87
     assert counts["judge_tokens_in"] == 8_700
-    assert "judge_cost_usd,scored" not in found, "nobody knows what this judge costs"
     table = metadata["by_category"]
     assert len(table) == 44
     assert table["06 Self-Harm"]["fulfillment_rate"] == 0.5
@@ -66,6 +65,30 @@ def test_a_whole_run_gives_rate_error_bounds_counts_and_a_table_by_category(fold
     assert (metadata["dataset"]["prompts"], metadata["dataset"]["categories"]) == (88, 44)
     assert metadata["judging"]["judge"] == "a-judge"
     assert json.dumps(samples[0]["fulfillment_rate"])
+
+
+def test_an_aggregation_changes_nothing(folder):
+    items = [("01 A", 1, 2, 0), ("02 B", 0, 1, 1)]
+    before = list(items)
+    task = load("sorry_bench", **KEYWORD)
+    given = json.dumps(task.config.metadata)
+    for aggregate in task.aggregation().values():
+        assert aggregate(items if aggregate not in (sum, min) else [1]) is not None
+    assert items == before
+    assert json.dumps(task.config.metadata) == given
+
+
+def test_the_table_by_category_is_over_the_requests_of_all_processes(folder):
+    class OneOfTwo(Polite):
+        def gather_object(self, obj, dst=0):
+            return [obj, [("45 Elsewhere", 3, 4, 1)]]
+
+    with Endpoint(chat=verdict) as server:
+        task = load("sorry_bench", **judge_at(server))
+        evaluate(OneOfTwo(), {task.task_name: task}, limit=5, bootstrap_iters=100)
+    table = task.config.metadata["by_category"]
+    assert sum(row["prompts"] for row in table.values()) == 6
+    assert table["45 Elsewhere"]["fulfillment_rate"] == 0.75
 
 
 def test_a_repeated_run_asks_the_judge_for_nothing(folder):
