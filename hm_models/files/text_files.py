@@ -219,7 +219,7 @@ def write_text(file: Path, text: str) -> None:
 
 
 def write_bytes(file: Path, content: bytes) -> None:
-    """The same for bytes: into a file beside it, which then takes its name."""
+    """The same for bytes."""
     _write(file, [content])
 
 
@@ -229,10 +229,14 @@ def write_pieces(file: Path, pieces: Iterable[str]) -> None:
 
 
 def _write(file: Path, pieces: Iterable[bytes]) -> None:
+    """Into a file beside it, which takes its name once it is on the disk, so that even a power cut leaves
+    the old one or the new one."""
     draft = file.with_name(f".{file.name[:80]}.{secrets.token_hex(4)}")
     try:
         with draft.open("xb") as opened:
             opened.writelines(pieces)
+            opened.flush()
+            os.fsync(opened.fileno())
         os.replace(draft, file)
     except BaseException:
         draft.unlink(missing_ok=True)

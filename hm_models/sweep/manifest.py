@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from hm_models.files.text_files import read_json
+from hm_models.files.text_files import read_json, write_text
 from hm_models.shown.secrets import public
 from hm_models.sweep.config import SweepError
 from hm_models.sweep.run import Outcome
@@ -82,13 +82,7 @@ class Manifest:
             "format": FORMAT,
             "points": {name: dataclasses.asdict(r) for name, r in self.records.items()},
         }
-        file = self.folder / MANIFEST_FILE
-        temporary = file.with_suffix(".json.new")
-        with open(temporary, "wb") as stream:
-            stream.write(json.dumps(public(content), indent=1).encode("utf-8"))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
+        write_text(self.folder / MANIFEST_FILE, json.dumps(public(content), indent=1))
 
     def is_done(self, label: str, fingerprint: str) -> bool:
         """Whether this point was finished with this fingerprint, and its files are all there."""
