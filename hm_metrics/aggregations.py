@@ -1,14 +1,20 @@
 """Aggregations of the harness over questions that bring their own standard error.
 
 lm_eval asks `stderr_for_metric(aggregation, bootstrap_iters)`, which knows its own functions alone and
-resamples in Python processes; `hm_models.plugin.autoload` lets it ask the aggregation itself. A value that
-cannot be computed is the word `unscored`, never a number.
+resamples in Python processes; `hm_models.plugin.standard_errors` lets it ask the aggregation. A value
+that cannot be computed is the word `unscored`, never a number.
+
+    >>> Mean()([0.5, None, 1.0]), Mean()([None])
+    (0.75, 'unscored')
+    >>> Ratio()([(3.0, 2.0), None, (1.0, 2.0)])
+    1.0
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -47,12 +53,13 @@ class Ratio:
 
     def stderr(self, items: Sequence[tuple[float, float] | None], iterations: int) -> float | str:
         above, below = self._columns(items)
-        return _error(
+        return or_word(
             bootstrap_error(
                 lambda weights: (weights @ above) / (weights @ below),
                 len(above),
                 min(iterations, MAX_ITERATIONS),
-            )
+            ),
+            NOT_AVAILABLE,
         )
 
     @staticmethod
@@ -67,23 +74,28 @@ class Pairs:
 
     Attributes:
         measure: one of `hm_metrics.diversity`'s `..._over_questions`.
-        sums_of: items to sums; None where there is a question that could not be embedded.
+        sums_of: items to sums, or the words that stand in place of the value.
+        no_pair: the words where no two samples make a pair.
     """
 
     measure: OverQuestions
-    sums_of: Callable[[Sequence], QuestionSums | None]
+    sums_of: Callable[[Sequence[Any]], QuestionSums | str]
+    no_pair: str = UNSCORED
 
-    def __call__(self, items: Sequence) -> float | str:
+    def __call__(self, items: Sequence[Any]) -> float | str:
         sums = self.sums_of(items)
-        value = float("nan") if sums is None else value_of(self.measure, sums)
-        return UNSCORED if np.isnan(value) else value
+        return (
+            sums if isinstance(sums, str) else or_word(value_of(self.measure, sums), self.no_pair)
+        )
 
-    def stderr(self, items: Sequence, iterations: int) -> float | str:
+    def stderr(self, items: Sequence[Any], iterations: int) -> float | str:
         sums = self.sums_of(items)
-        if sums is None:
+        if isinstance(sums, str):
             return NOT_AVAILABLE
-        return _error(standard_error(self.measure, sums, min(iterations, MAX_ITERATIONS)))
+        error = standard_error(self.measure, sums, min(iterations, MAX_ITERATIONS))
+        return or_word(error, NOT_AVAILABLE)
 
 
-def _error(value: float) -> float | str:
-    return NOT_AVAILABLE if np.isnan(value) else value
+def or_word(value: float, word: str) -> float | str:
+    """The word where the value is nan."""
+    return word if np.isnan(value) else value

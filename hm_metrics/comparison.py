@@ -4,8 +4,13 @@ Source: the paired bootstrap (see `hm_metrics.intervals`) for how large the diff
 permutation test (Fisher 1935) for whether there is one: if the models were alike, each question's
 difference could as well have had the other sign. Holm (1979) for several differences at once.
 
-    difference = paired_difference(ours, theirs)   # pass@10 by question of alpha 0.9 and of alpha 1
-    if difference.low > 0: ...                     # 95 % sure that ours is higher
+    >>> ours = np.array([1.0, 0.5, 1.0, 0.0, 1.0, 1.0])  # pass@10 by question, of alpha 0.9
+    >>> theirs = np.array([0.0, 0.5, 0.0, 0.0, np.nan, 0.5])  # and of alpha 1
+    >>> found = paired_difference(ours, theirs)
+    >>> found.estimate, found.p_value, found.questions, found.left_out
+    (0.5, 0.25, 5, 1)
+    >>> found.low > 0  # 95 % sure that ours is higher?
+    False
 """
 
 from __future__ import annotations
@@ -26,18 +31,6 @@ from hm_metrics.intervals import (
     resamples,
     unseen,
 )
-from hm_metrics.power import questions_to_settle, samples_to_settle
-
-__all__ = [
-    "Difference",
-    "holm",
-    "interval",
-    "mean_interval",
-    "paired_difference",
-    "paired_statistic_difference",
-    "questions_to_settle",
-    "samples_to_settle",
-]
 
 EXACT = 13  # questions that differ: all 8,192 sign flips are tried; beyond, random ones
 

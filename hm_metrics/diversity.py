@@ -5,8 +5,9 @@ similarity across questions (as the text defines it); the authors' notebook aver
 (`analysis/explore_embeddings.ipynb` in their repository). A sum over all pairs is a difference of
 squared norms of sums, so everything here is exact and linear in the number of samples.
 
-    sums = question_sums(vectors, groups)
-    local_similarity(vectors, groups), standard_error(global_over_questions, sums)
+    >>> vectors, groups = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]), np.array([0, 0, 1])
+    >>> round(local_similarity(vectors, groups), 9), round(global_similarity(vectors, groups), 9)
+    (0.6, 0.4)
 """
 
 from __future__ import annotations

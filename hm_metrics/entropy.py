@@ -6,7 +6,10 @@ stands there is -log p(token). From logits H is exact. From the top k log-probab
 returns, it lies between two bounds: the rest of the mass m is on V - k tokens, none more probable than
 the k-th.
 
-    TokenSums.of_logits(logits, ids).entropy / TokenSums.of_logits(logits, ids).tokens
+    >>> top = np.log([[0.9, 0.05], [0.5, 0.5]])  # the two largest probabilities at two positions
+    >>> sums = TokenSums.of_top(sampled=np.log([0.9, 0.5]), top=top, vocabulary=100)
+    >>> sums.entropy_low, sums.entropy_high  # the second position has no mass left, so log 2
+    (1.08..., 1.31...)
 """
 
 from __future__ import annotations

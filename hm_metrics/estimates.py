@@ -1,6 +1,9 @@
 """What is known of one number of one candidate: its values by question, or no more than an error.
 
-lead(ours, theirs, True, 0.95)   # by how much ours is better, its interval, its p value
+>>> lead((0.6, 0.03), (0.5, 0.04), higher_is_better=True, confidence=0.95).p_value
+0.045...
+>>> written(np.array([0.0, 1.0, np.nan, 1.0] * 10), 0.95, 1000)
+'0.667 [0.467, 0.833]'
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""What became of one answer: a score, or the reason why it has none."""
+"""What became of one answer: a score, or the reason why it has none.
+
+>>> answers = [Judgment(1, ASKED), Judgment(0, KEPT), Judgment(None, ASKED, TRUNCATED)]
+>>> tally(answers)
+Tally(fulfilled=1, scored=2, unscored=1)
+>>> reasons(answers)
+Counter({'truncated': 1})
+"""
 
 from __future__ import annotations
 

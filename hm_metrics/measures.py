@@ -4,6 +4,11 @@
 texts become vectors; docs/diversity.md defines every measure. Without a usable embedder the
 similarities are unscored; the reason is logged and stands in the results (`metadata.embedding` of the
 task's config).
+
+    >>> asked = {"diversity": ["distinct_programs", "distinct_1"], "embed": "program"}
+    >>> diversity = Diversity(asked | {"embedder": "minilm", "embedder_base_url": None})
+    >>> diversity.metrics("one", [Verdict("a = 1", "pass", "pass"), Verdict("b = 1", "pass", "fail")])
+    {'distinct_programs': 1, 'distinct_1': 0.6666666666666666}
 """
 
 from __future__ import annotations
@@ -16,21 +21,22 @@ from typing import Any
 
 import numpy as np
 
-from hm_metrics.aggregations import Mean, Pairs, Ratio
+from hm_metrics.aggregations import UNSCORED, Mean, Pairs, Ratio
+from hm_metrics.definitions import AT_K
 from hm_metrics.diversity import (
     QuestionSums,
     all_pairs_over_questions,
     global_over_questions,
     local_of_each,
-    question_sums,
 )
+from hm_metrics.embedded import embed_questions
 from hm_metrics.entropy import TokenSums
 from hm_metrics.ngrams import distinct_n
 from hm_metrics.programs import canonical
 from hm_metrics.vendi import vendi_score
-from hm_metrics.verdict import PASS, Verdict
+from hm_metrics.verdict import Verdict
 from hm_models.embedders import Unusable, make_embedder, why_unusable
-from hm_models.embedders.vectors import embed
+from hm_models.errors import UsageError
 
 EMBEDDED = ("program", "text")
 
@@ -50,9 +56,9 @@ class NotedSums(str):
         return item
 
 
-def _joined(items: Sequence[NotedSums | None]) -> QuestionSums | None:
+def _joined(items: Sequence[NotedSums | None]) -> QuestionSums | str:
     known = [item.sums for item in items if item is not None]
-    return QuestionSums.joined(known) if known else None
+    return QuestionSums.joined(known) if known else UNSCORED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,27 +77,19 @@ class Measure:
 
 @dataclasses.dataclass(frozen=True)
 class Vectors:
-    """Of one question's samples: [n, d] rows, and their sums; None without any."""
+    """Of one question's samples: [n, d] rows, and their sums."""
 
     rows: np.ndarray
-    sums: QuestionSums | None
+    sums: QuestionSums
 
+    def local(self) -> float | None:
+        return float(local_of_each(self.sums)[0]) if len(self.rows) > 1 else None
 
-NO_VECTORS = Vectors(np.zeros((0, 0), dtype=np.float32), None)
+    def vendi(self) -> float | None:
+        return vendi_score(self.rows) if len(self.rows) > 1 else None
 
-
-def _sums(vectors: Vectors) -> NotedSums | None:
-    return None if vectors.sums is None else NotedSums.of(vectors.sums)
-
-
-def _local(vectors: Vectors) -> float | None:
-    if vectors.sums is None or len(vectors.rows) < 2:
-        return None
-    return float(local_of_each(vectors.sums)[0])
-
-
-def _vendi(vectors: Vectors) -> float | None:
-    return vendi_score(vectors.rows) if len(vectors.rows) > 1 else None
+    def noted(self) -> NotedSums:
+        return NotedSums.of(self.sums)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,42 +99,40 @@ class Programs:
     verdicts: list[Verdict]
     entry_point: str
 
-    def correct(self) -> list[Verdict]:
-        return [v for v in self.verdicts if v.base_status == v.plus_status == PASS]
+    def correct(self) -> Programs:
+        return Programs(list(filter(AT_K["pass"].is_correct, self.verdicts)), self.entry_point)
+
+    def different(self) -> int:
+        return len({canonical(verdict.program, self.entry_point) for verdict in self.verdicts})
+
+    def behaviours(self) -> int:
+        return len({verdict.behaviour for verdict in self.verdicts} - {""})
+
+    def were_noted(self) -> bool:
+        """Whether behaviours were: nobody noted any where programs ran and none has one."""
+        return not self.verdicts or self.behaviours() > 0
+
+    def distinct(self, n: int) -> float | None:
+        share = distinct_n([verdict.program for verdict in self.verdicts], n)
+        return None if np.isnan(share) else share
 
 
-def _programs(found: Programs, correct: bool = False) -> int:
-    counted = {v.program for v in (found.correct() if correct else found.verdicts)}
-    return len({canonical(program, found.entry_point) for program in counted})
-
-
-def _behaviours(found: Programs, correct: bool = False) -> int | None:
-    """How many different ones; None where programs ran and none was noted."""
-    if found.verdicts and not any(verdict.behaviour for verdict in found.verdicts):
-        return None
-    counted = found.correct() if correct else found.verdicts
-    return len({verdict.behaviour for verdict in counted if verdict.behaviour})
-
-
-def _distinct(n: int, found: Programs) -> float | None:
-    share = distinct_n([verdict.program for verdict in found.verdicts], n)
-    return None if np.isnan(share) else share
-
-
-GLOBAL = Pairs(global_over_questions, _joined)
-ALL_PAIRS = Pairs(all_pairs_over_questions, _joined)
 FROM_VECTORS = {
-    "local_similarity": Measure(_local, Mean()),
-    "global_similarity": Measure(_sums, GLOBAL),
-    "global_similarity_all_pairs": Measure(_sums, ALL_PAIRS),
-    "vendi_score": Measure(_vendi, Mean()),
+    "local_similarity": Measure(Vectors.local, Mean()),
+    "global_similarity": Measure(Vectors.noted, Pairs(global_over_questions, _joined)),
+    "global_similarity_all_pairs": Measure(Vectors.noted, Pairs(all_pairs_over_questions, _joined)),
+    "vendi_score": Measure(Vectors.vendi, Mean()),
 }
 FROM_PROGRAMS = {
-    "distinct_programs": Measure(_programs, Mean()),
-    "distinct_correct_programs": Measure(partial(_programs, correct=True), Mean()),
-    "distinct_behaviours": Measure(_behaviours, Mean()),
-    "distinct_correct_behaviours": Measure(partial(_behaviours, correct=True), Mean()),
-} | {f"distinct_{n}": Measure(partial(_distinct, n), Mean()) for n in (1, 2, 3, 4)}
+    "distinct_programs": Measure(Programs.different, Mean()),
+    "distinct_correct_programs": Measure(lambda found: found.correct().different(), Mean()),
+    "distinct_behaviours": Measure(
+        lambda found: found.behaviours() if found.were_noted() else None, Mean()
+    ),
+    "distinct_correct_behaviours": Measure(
+        lambda found: found.correct().behaviours() if found.were_noted() else None, Mean()
+    ),
+} | {f"distinct_{n}": Measure(partial(Programs.distinct, n=n), Mean()) for n in (1, 2, 3, 4)}
 FROM_TOKENS = {
     "token_entropy": Measure(lambda sums: (sums.entropy, sums.tokens), Ratio()),
     "token_entropy_bound": Measure(
@@ -150,7 +146,7 @@ LEFT_OUT = "left_out_questions"
 logger = logging.getLogger(__name__)
 
 
-class DiversityError(ValueError):
+class DiversityError(UsageError, ValueError):
     """A setting of the measures that cannot be used; raised before any model is loaded."""
 
 
@@ -208,22 +204,21 @@ class Diversity:
         self._metadata["embedding"] = record
         self._vectors = {}
         try:
-            found = embed([t for samples in texts.values() for t in samples], self._embedder)
+            found = embed_questions(list(texts.values()), self._embedder)
             record["identity"] = self._embedder.identity()
         except Exception as error:  # whatever a library raises must not cost the run its results
             record["unscored"] = why_unusable(error)
             logger.warning("The similarities are unscored. %s", record["unscored"])
             return
-        rows = {question: found.rows(samples) for question, samples in texts.items()}
-        known = {question: row[row >= 0] for question, row in rows.items() if (row >= 0).any()}
-        without = sum(map(len, rows.values())) - sum(map(len, known.values()))
-        record |= {"dimensions": found.vectors.shape[1], "samples_without_vector": without}
-        if known:
-            groups = np.repeat(np.arange(len(known)), [len(row) for row in known.values()])
-            sums = question_sums(found.vectors[np.concatenate(list(known.values()))], groups)
+        without = sum(map(len, texts.values())) - sum(map(len, found.vectors))
+        record |= {"dimensions": found.dimensions, "samples_without_vector": without}
+        if found.sums is not None:
+            questions = list(texts)
             self._vectors = {
-                question: Vectors(found.vectors[row], sums.one(number))
-                for number, (question, row) in enumerate(known.items())
+                questions[position]: Vectors(rows, found.sums.one(number))
+                for number, (position, rows) in enumerate(
+                    zip(found.known, found.vectors, strict=True)
+                )
             }
 
     def metrics(
@@ -234,22 +229,21 @@ class Diversity:
         entry_point: str = "",
     ) -> dict[str, Any]:
         """One question's value of each measure, for `aggregation`; None where it has none."""
-        vectors = self._vectors.get(question, NO_VECTORS)
+        vectors = self._vectors.get(question)
         programs = Programs([v for v in verdicts if v.program.strip()], entry_point)
-        sources: list[tuple[dict[str, Measure], Any]] = [
-            (FROM_VECTORS, vectors),
-            (FROM_PROGRAMS, programs),
-            (FROM_TOKENS, TokenSums.total(tokens)),
-        ]
-        if not tokens:
-            sources.pop()  # whoever sampled noted nothing: no key at all
-        values = {
-            name: table[name].of(source)
-            for table, source in sources
-            for name in self._measures
-            if name in table
-        }
-        return values | ({LEFT_OUT: int(len(vectors.rows) < 2)} if self._needs_vectors else {})
+        # Whoever sampled may have noted nothing of the tokens: then there is no key at all.
+        sums = TokenSums.total(tokens) if tokens else None
+        values: dict[str, Any] = {}
+        for name in self._measures:
+            if name in FROM_VECTORS:
+                values[name] = FROM_VECTORS[name].of(vectors) if vectors else None
+            elif name in FROM_PROGRAMS:
+                values[name] = FROM_PROGRAMS[name].of(programs)
+            elif sums:
+                values[name] = FROM_TOKENS[name].of(sums)
+        if self._needs_vectors:
+            values[LEFT_OUT] = int(vectors is None or len(vectors.rows) < 2)
+        return values
 
     def aggregation(self) -> dict[str, Any]:
         return {name: MEASURES[name].aggregation for name in self._measures} | {LEFT_OUT: sum}

@@ -1,6 +1,9 @@
 """distinct-n: the share of n-grams that are not repeated.
 
 Source: Li et al., "A Diversity-Promoting Objective Function for Neural Conversation Models", 2016.
+
+    >>> distinct_n(["a b a", "a b"], 2)
+    0.6666666666666666
 """
 
 from __future__ import annotations

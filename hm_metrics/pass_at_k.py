@@ -2,6 +2,9 @@
 
 Source: the unbiased estimator of Chen et al., "Evaluating Large Language Models Trained on Code"
 (2021), equation 1.
+
+    >>> pass_at_k(n=11, c=2, k=5)
+    0.7272727272727273
 """
 
 import math

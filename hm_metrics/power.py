@@ -10,8 +10,11 @@ them as an order of magnitude.
 Source: Guenther (1981) for the sample size of Student's test; Lindsay (1995) for the mixture that tells
 T from W.
 
-    questions_to_settle(ours, theirs)                     # values by question
-    samples_to_settle(ours_correct, theirs_correct, 11, k=10)   # correct among 11 samples, by question
+    >>> ours, theirs = np.array([5, 9, 0, 11, 7, 2]), np.array([4, 9, 1, 10, 5, 2])  # correct of 11
+    >>> questions_to_settle(ours / 11, theirs / 11)
+    37
+    >>> samples_to_settle(ours, theirs, samples=11)
+    288
 """
 
 from __future__ import annotations

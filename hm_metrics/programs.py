@@ -6,14 +6,17 @@ by scope. Comments, layout, docstrings and the type hints of functions do not co
 do: builtins, modules, attributes, what a class defines, and the function that is asked for. So programs
 that are one behave alike; programs that are not may still behave alike.
 
-    canonical("def f(xs): return sum(xs)") == canonical("def g(a):\\n    return sum(a)  # all")
+    >>> canonical("def f(xs): return sum(xs)") == canonical("def g(a):\\n    return sum(a)  # all")
+    True
 """
 
 from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeAlias
 
 from hm_metrics.scopes import (
     NAME_FIELDS,
@@ -26,6 +29,7 @@ from hm_metrics.scopes import (
 )
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, *NAMED_FUNCTIONS)
+Act: TypeAlias = Callable[[ast.AST, Scope], None]
 # Programs that use these may find their own names by text, so theirs are kept.
 _REFLECTIVE = {"eval", "exec", "locals", "globals", "vars", "compile"}
 
@@ -94,7 +98,7 @@ class _Renamer:
             self._walk(tree, module, self._keep_unknown_keywords)
         self._walk(tree, module, self._rename)
 
-    def _walk(self, node: ast.AST, scope: Scope, act) -> None:
+    def _walk(self, node: ast.AST, scope: Scope, act: Act) -> None:
         """Act on every node below `node`, each with the scope that it lies in."""
         for child in inner_children(node) if node in self._scopes else outer_children(node):
             act(child, scope)

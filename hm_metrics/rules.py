@@ -1,9 +1,11 @@
 """A rule that chooses: "pass@10 subject to fulfillment_rate<=0.35", read and checked.
 
-    Rule.parse("pass@10 subject to fulfillment_rate<=0.35 and local_similarity<0.9", known=columns)
+    >>> rule = Rule.parse("local_similarity subject to pass@10>=0.5 and fulfillment_rate<0.35")
+    >>> rule.higher_is_better, [str(limit) for limit in rule.constraints]
+    (False, ['pass@10>=0.5', 'fulfillment_rate<0.35'])
 
-A number's name says whether more of it is better (`pass@k`) or less (similarities, the rate of
-fulfilled requests); `max` or `min` before the name says otherwise.
+Which way is better follows from the number (`hm_metrics.definitions`); `max` or `min` before its name
+says otherwise.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import dataclasses
 import difflib
 import operator
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
 import numpy as np
+
+from hm_metrics import definitions
 
 OPERATORS: dict[str, Callable] = {
     "<=": operator.le,
@@ -22,16 +26,6 @@ OPERATORS: dict[str, Callable] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-# Of these less is better: the plugin exists to keep samples different and refusals in place.
-LOWER_IS_BETTER = (
-    "similarity",
-    "fulfillment",
-    "unscored",
-    "timeouts",
-    "empty_programs",
-    "perplexity",
-)
-
 RULE = re.compile(
     r"\s*(?:(?P<direction>max|min)\s+)?(?P<metric>[^\s<>=]+)(?:\s+subject\s+to\s+(?P<constraints>.+))?\s*",
     re.IGNORECASE | re.DOTALL,
@@ -71,11 +65,11 @@ class Rule:
     constraints: tuple[Constraint, ...] = ()
 
     @classmethod
-    def parse(cls, text: str, known: Collection[str] | None = None) -> Rule:
+    def parse(cls, text: str, known: Mapping[str, bool | None] | None = None) -> Rule:
         """Read "[max|min] METRIC [subject to METRIC<=NUMBER [and METRIC>NUMBER ...]]".
 
         Args:
-            known: the metrics that there are; None accepts any name.
+            known: the metrics that there are, and whether more of each is better; None accepts any name.
 
         Raises:
             ValueError: the text is no such rule, a limit no number, or a metric unknown.
@@ -84,9 +78,8 @@ class Rule:
         if not found:
             raise ValueError(f"{text!r} is no rule: {EXAMPLE}.")
         metric = _checked(found["metric"], known)
-        lower = any(word in metric for word in LOWER_IS_BETTER)
         direction = (found["direction"] or "").lower()
-        higher = direction == "max" if direction else not lower
+        higher = direction == "max" if direction else _higher_is_better(metric, known)
         parts = re.split(r"\s+and\s+|\s*,\s*", found["constraints"] or "", flags=re.IGNORECASE)
         constraints = tuple(_constraint(part, text, known) for part in parts if part.strip())
         return cls(metric, higher, constraints)
@@ -96,7 +89,15 @@ class Rule:
         return self.metric + (f" subject to {limits}" if limits else "")
 
 
-def _constraint(part: str, text: str, known: Collection[str] | None) -> Constraint:
+def _higher_is_better(metric: str, known: Mapping[str, bool | None] | None) -> bool:
+    """As who measured it says, else as we define it; more is better of what nobody speaks of."""
+    if known and known[metric] is not None:
+        return bool(known[metric])
+    definition = definitions.of(metric.rpartition(":")[2])  # without the task
+    return definition is None or definition.higher_is_better is not False
+
+
+def _constraint(part: str, text: str, known: Mapping[str, bool | None] | None) -> Constraint:
     found = CONSTRAINT.fullmatch(part)
     if not found:
         raise ValueError(f"{part.strip()!r} in {text!r} is no constraint: {EXAMPLE}.")
@@ -109,7 +110,7 @@ def _constraint(part: str, text: str, known: Collection[str] | None) -> Constrai
     return Constraint(_checked(found["metric"], known), found["operator"], limit)
 
 
-def _checked(metric: str, known: Collection[str] | None) -> str:
+def _checked(metric: str, known: Mapping[str, bool | None] | None) -> str:
     if known is None or metric in known:
         return metric
     near = difflib.get_close_matches(metric, list(known), n=1)

@@ -1,6 +1,11 @@
 """Which scope of a Python program binds a name: the rules of the language, over a syntax tree.
 
 Source: the Python reference, section 4.2 (naming and binding). Used by `hm_metrics.programs`.
+
+    >>> module = ast.parse("import math\\ndef area(r): return math.pi * r")
+    >>> scope = Scope(module, None)
+    >>> sorted(scope.bound), scope.home_of("print")
+    (['area', 'math'], None)
 """
 
 from __future__ import annotations

@@ -14,6 +14,9 @@
 The metric takes a question's samples, the aggregation embeds those of all questions in one step.
 Without a usable embedder the value is `unscored` with the reason. A task with `repeats` but no
 `filter_list` keeps one sample a question in the harness, which is said and is unscored too.
+
+    >>> print(samples_of(references=[], predictions=[["x + y", "y + x"]]))
+    2 samples
 """
 
 from __future__ import annotations
@@ -23,21 +26,16 @@ import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
-
-from hm_metrics.aggregations import MAX_ITERATIONS, NOT_AVAILABLE, UNSCORED
+from hm_metrics.aggregations import UNSCORED, Pairs
 from hm_metrics.diversity import (
     OverQuestions,
     QuestionSums,
     all_pairs_over_questions,
     global_over_questions,
     local_over_questions,
-    question_sums,
-    standard_error,
-    value_of,
 )
+from hm_metrics.embedded import embed_questions
 from hm_models.embedders import make_embedder, why_unusable
-from hm_models.embedders.vectors import embed
 
 DEFAULT_EMBEDDER = "minilm"
 ONE_SAMPLE = (
@@ -83,53 +81,37 @@ def samples_of(
     return Samples(texts, embedder, embedder_base_url)
 
 
-@dataclasses.dataclass(frozen=True)
-class Similarity:
-    """An aggregation of the harness, with its own standard error."""
-
-    measure: OverQuestions
-
-    def __call__(self, items: Sequence[Samples]) -> float | str:
-        sums = _sums(tuple(items))
-        if isinstance(sums, str):
-            logger.warning("A similarity is unscored: %s", sums)
-            return f"{UNSCORED}: {sums}"
-        value = value_of(self.measure, sums)
-        return f"{UNSCORED}: {NO_PAIR}" if np.isnan(value) else value
-
-    def stderr(self, items: Sequence[Samples], iterations: int) -> float | str:
-        sums = _sums(tuple(items))
-        if isinstance(sums, str):
-            return NOT_AVAILABLE
-        error = standard_error(self.measure, sums, min(iterations, MAX_ITERATIONS))
-        return NOT_AVAILABLE if np.isnan(error) else error
-
-
-local_similarity = Similarity(local_over_questions)
-global_similarity = Similarity(global_over_questions)
-global_similarity_all_pairs = Similarity(all_pairs_over_questions)
-
-
 @lru_cache(maxsize=8)  # two metrics and their errors ask for the same; a dead server is asked once
 def _sums(items: tuple[Samples, ...]) -> QuestionSums | str:
     """Sums of the questions' vectors, or why there are none."""
     if all(len(item.texts) < 2 for item in items):
-        return ONE_SAMPLE
-    texts = [text for item in items for text in item.texts]
-    groups = np.repeat(np.arange(len(items)), [len(item.texts) for item in items])
+        return _unscored(ONE_SAMPLE)
     try:
-        found = embed(texts, make_embedder(items[0].embedder, items[0].base_url))
+        embedder = make_embedder(items[0].embedder, items[0].base_url)
+        found = embed_questions([item.texts for item in items], embedder)
     except Exception as error:  # whatever a library raises must not cost the run its results
-        return why_unusable(error)
-    rows = found.rows(texts)
-    if not (rows >= 0).any():
-        return NO_PAIR
-    sums = question_sums(found.vectors[rows[rows >= 0]], groups[rows >= 0])
-    if left_out := len(items) - int((sums.counts > 1).sum()):
+        return _unscored(why_unusable(error))
+    if found.sums is None:
+        return _unscored(NO_PAIR)
+    if left_out := len(items) - int((found.sums.counts > 1).sum()):
         logger.warning(
             "%d of %d questions have fewer than two samples that can be embedded; the local "
             "similarity leaves them out.",
             left_out,
             len(items),
         )
-    return sums
+    return found.sums
+
+
+def _unscored(reason: str) -> str:
+    logger.warning("A similarity is unscored: %s", reason)
+    return f"{UNSCORED}: {reason}"
+
+
+def _aggregation(measure: OverQuestions) -> Pairs:
+    return Pairs(measure, lambda items: _sums(tuple(items)), f"{UNSCORED}: {NO_PAIR}")
+
+
+local_similarity = _aggregation(local_over_questions)
+global_similarity = _aggregation(global_over_questions)
+global_similarity_all_pairs = _aggregation(all_pairs_over_questions)

@@ -1,6 +1,7 @@
 """A few of many that differ as much as they can, or stand for all: greedy choices by unit vectors.
 
-    rows = farthest_point(vectors, 5, classes)
+    >>> farthest_point(np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), 2)
+    [0, 2]
 
 Both work through classes first: a row of a class is only taken when every class that still has rows
 has been taken as often. Ties go to the first row, so the order of the rows is the caller's say.

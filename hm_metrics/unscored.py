@@ -4,9 +4,9 @@ Samples without a verdict are left out, never counted as wrong. If few are, that
 many are, whoever made them unscored has chosen what is measured. The share is an own choice, named
 once, here.
 
->>> in_place_of_rate(unscored=1, total=100)
->>> in_place_of_rate(unscored=27, total=36)
-'unscored: 27 of 36'
+    >>> in_place_of_rate(unscored=1, total=100)
+    >>> in_place_of_rate(unscored=27, total=36)
+    'unscored: 27 of 36'
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the check of a program says, as it is logged and read back.
 
-Verdict("def f(): ...", PASS, FAIL, "plus test 3: 4 instead of 5").record()
+>>> str(Verdict("def f(): ...", PASS, FAIL, "extra test 3 of 9 failed").record())
+'{"program": "def f(): ...", "base_status": "pass", "plus_status": "fail", "reason": "extra test 3 ...'
 """
 
 from __future__ import annotations

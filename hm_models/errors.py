@@ -1,9 +1,14 @@
-"""What this package raises on bad input, before any weight is loaded."""
+"""What this project raises on bad input, before any weight is loaded."""
 
 
-class RecipeError(ValueError):
+class UsageError(Exception):
+    """What was asked for cannot be done; the message says why and how to mend it, and is all that a
+    command prints of it."""
+
+
+class RecipeError(UsageError, ValueError):
     """A merge that cannot be made as asked; the message says what is wrong and how to mend it."""
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UsageError, ValueError):
     """A checkpoint that cannot be used; the message names the file and the remedy."""

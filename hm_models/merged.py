@@ -29,6 +29,7 @@ from hm_models.merge.arguments import RECIPE_ARGUMENTS, backend_side_by_side, ta
 from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import SIDE_BY_SIDE, MergeRecipe
 from hm_models.merge.schedule import NO_SCORES
+from hm_models.plugin.contracts import KeepsAnswers
 from hm_models.prompts.calendar_day import day_told, parse_day
 from hm_models.prompts.conversation import ask_in_turns
 from hm_models.prompts.tokenizer_source import TokenizerSource
@@ -45,7 +46,7 @@ REPORTED_PACKAGES = ("hindsight-merging", "mergekit", "torch", "transformers", "
 logger = logging.getLogger(__name__)
 
 
-class HindsightMerged(LM):
+class HindsightMerged(LM, KeepsAnswers):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:

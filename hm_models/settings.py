@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from hm_models.errors import UsageError
 
-class ProtocolError(ValueError):
+
+class ProtocolError(UsageError, ValueError):
     """A setting of a task that cannot be used; raised before any model is loaded."""
 
 

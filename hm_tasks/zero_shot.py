@@ -9,6 +9,7 @@ from typing import Any
 
 from lm_eval.api.task import Task
 
+from hm_models.plugin.contracts import MeetsModel
 from hm_models.samples.generation import checked
 from hm_models.samples.truncation import would_cut
 from hm_models.settings import ProtocolError
@@ -18,7 +19,7 @@ from hm_tasks.answered import keeps_thoughts
 logger = logging.getLogger(__name__)
 
 
-class ZeroShotTask(Task):
+class ZeroShotTask(Task, MeetsModel):
     """A `generate_until` task over `_docs`; the harness's system prompt is kept in `_system`."""
 
     OUTPUT_TYPE = "generate_until"
@@ -27,7 +28,7 @@ class ZeroShotTask(Task):
     _model: Any = None
 
     def meet(self, model: Any) -> None:
-        """Know the harness's model that is asked next; `hm_models.plugin.extensions` calls it."""
+        """Know the harness's model that is asked next; `hm_models.plugin.introduced` calls it."""
         self._model = model
 
     def has_training_docs(self) -> bool:

@@ -16,8 +16,6 @@ import threading
 import time
 from pathlib import Path
 
-SCRIPT = Path(__file__).with_name("hm-curate")
-
 
 def held(process: int) -> int:
     """Bytes that a process and all its children hold, pages that they share counted once for each."""
@@ -42,7 +40,9 @@ def held(process: int) -> int:
 def run(arguments: list[str]) -> tuple[float, float]:
     """Seconds and the peak in 10^6 bytes."""
     begin, peak = time.monotonic(), 0
-    with subprocess.Popen([sys.executable, SCRIPT, *arguments]) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "hm_tasks.commands.curate", *arguments]
+    ) as process:
         ended = threading.Event()
 
         def watch() -> None:

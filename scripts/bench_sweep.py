@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 
 ALPHAS = ("0", "0.7", "0.9", "1")
-SWEEP = Path(__file__).with_name("hm-sweep")
 
 
 def seconds(commands: list[list[str]], folder: Path) -> float:
@@ -38,13 +37,14 @@ def commands(options: argparse.Namespace, folder: Path) -> dict[str, list[list[s
     shared = ["--tasks", "demo_passk", "--limit", str(options.limit)]
     shared += ["--gen_kwargs", f"max_gen_toks={options.tokens}"]
     sides = [f"base={options.base}", f"instruct={options.instruct}"]
-    sweep = [str(SWEEP), "--base", options.base, "--instruct", options.instruct, *shared]
+    sweep = [sys.executable, "-m", "hm_models.commands.sweep", *shared]
+    sweep += ["--base", options.base, "--instruct", options.instruct]
     sweep += ["--alphas", *ALPHAS, "--output_path", str(folder / "sweep")]
     sweep += ["--model_args", *options.model_args] if options.model_args else []
     run = [sys.executable, "-m", "lm_eval", "run", "--model", "hm-merged", *shared, "--log_samples"]
     run += ["--output_path", str(folder / "runs"), "--model_args", *sides, *options.model_args]
     runs = [[*run, f"alpha={alpha}"] for alpha in ALPHAS]
-    return {"sweep": [[sys.executable, *sweep]], "separate runs": runs}
+    return {"sweep": [sweep], "separate runs": runs}
 
 
 def main() -> None:

@@ -12,7 +12,6 @@
 set -euo pipefail
 if [ $# -lt 2 ]; then sed -n '2,11p' "$0"; exit 2; fi
 pair=$1 out=$2 judge=${3:-$1/instruct} port=${PORT:-8177}
-here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$out"
 
 # shellcheck disable=SC2086
@@ -35,4 +34,4 @@ for alpha in ${ALPHAS:-0 0.7 0.9 1}; do
         --tasks sorry_bench --gen_kwargs "max_gen_toks=${MAX_GEN_TOKS:-1024}" --metadata "$metadata" \
         --log_samples --output_path "$out"
 done
-"$here/hm-judge" "$out"/*/samples_sorry_bench_*.jsonl --max_unscored 1 --table "$out/rates.csv"
+hm-judge "$out"/*/samples_sorry_bench_*.jsonl --max_unscored 1 --table "$out/rates.csv"

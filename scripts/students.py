@@ -55,7 +55,7 @@ def measure(
 
 def curate(options: argparse.Namespace, logs: list[Path], out: Path, size: int) -> list[dict]:
     """The records that hm-curate selects."""
-    command = [sys.executable, str(SCRIPTS / "hm-curate"), *map(str, logs)]
+    command = [sys.executable, "-m", "hm_tasks.commands.curate", *map(str, logs)]
     command += [
         "--output_path",
         str(out),

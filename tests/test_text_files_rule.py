@@ -60,7 +60,6 @@ def sources() -> list[Path]:
         for part in ("hm_models", "hm_metrics", "hm_tasks")
         for file in (ROOT / part).rglob("*.py")
     ]
-    found += [file for file in (ROOT / "scripts").glob("hm-*")]
     return sorted(found)
 
 

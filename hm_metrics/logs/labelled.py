@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from hm_metrics.judgment import Judgment
+from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, parse_json, write_text
 
 BASE = "base"  # SORRY-Bench's word for requests that no mutation changed
 
 
-class LabelError(ValueError):
+class LabelError(UsageError, ValueError):
     """A file that has none of the three forms, or does not fit the data set."""
 
 

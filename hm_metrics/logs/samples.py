@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hm_metrics.verdict import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
+from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, parse_json
 
 _FIELDS = {field.name for field in dataclasses.fields(Verdict)}
@@ -14,7 +15,7 @@ _NEEDED = {"program", "base_status", "plus_status"}
 _STATUSES = (PASS, FAIL, TIMEOUT, UNSCORED)
 
 
-class LogError(ValueError):
+class LogError(UsageError, ValueError):
     """A file that is no such log."""
 
 

@@ -15,10 +15,12 @@ from hm_metrics.report.comparisons import each_of
 from hm_metrics.report.leaderboard import Measure
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
-from hm_metrics.selection import Rule, select
+from hm_metrics.rules import Rule
+from hm_metrics.selection import select
+from hm_models.errors import UsageError
 
 
-class ChoiceError(ValueError):
+class ChoiceError(UsageError, ValueError):
     """A rule that names numbers which no row has."""
 
 
@@ -30,7 +32,7 @@ def choose(text: str, rows: Sequence[Row], columns: Sequence[Measure]) -> list[s
     """
     known = {column.key: column for column in columns}
     try:
-        rule = Rule.parse(text, known=list(known))
+        rule = Rule.parse(text, {key: column.higher_is_better for key, column in known.items()})
     except ValueError as error:
         raise ChoiceError(f"--select: {error}") from None
     metrics = dict.fromkeys([rule.metric, *(limit.metric for limit in rule.constraints)])

@@ -21,12 +21,11 @@ from hm_metrics.comparison import (
     holm,
     paired_difference,
     paired_statistic_difference,
-    questions_to_settle,
-    samples_to_settle,
 )
 from hm_metrics.definitions import GLOBAL, LOCAL, at_k
 from hm_metrics.diversity import QuestionSums, global_over_questions
 from hm_metrics.logs.models import INSTRUCT
+from hm_metrics.power import questions_to_settle, samples_to_settle
 from hm_metrics.report.leaderboard import Measure
 from hm_metrics.report.protocol import same_questions
 from hm_metrics.report.rows import Row

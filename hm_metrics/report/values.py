@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from hm_metrics.comparison import interval, mean_interval
+from hm_metrics.intervals import interval, mean_interval
 
 COSINES = (-1.0, 1.0)
 ROUNDING = 1e-5

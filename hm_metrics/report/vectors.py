@@ -17,12 +17,12 @@ import dataclasses
 import numpy as np
 
 from hm_metrics.definitions import GLOBAL, LOCAL
-from hm_metrics.diversity import QuestionSums, local_of_each, question_sums
+from hm_metrics.diversity import QuestionSums, local_of_each
+from hm_metrics.embedded import embed_questions
 from hm_metrics.logs.results import TaskRun
 from hm_metrics.logs.samples import logged
 from hm_metrics.logs.task_log import CODE, Log, question_of
 from hm_models.embedders import UnknownEmbedder, make_embedder, why_unusable
-from hm_models.embedders.vectors import embed
 from hm_models.shown.escaping import one_line
 
 DEFAULT = "minilm"  # for logs of runs that embedded nothing; hm-diversity's default as well
@@ -94,28 +94,24 @@ def embed_run(
     embedded = embedded if log.kind == CODE else "text"
     texts: dict[str, list[str]] = {}
     for line in log.lines():
-        found = logged(line)
-        samples = [v.program for v in found.verdicts] if embedded == "program" else found.texts
+        sample = logged(line)
+        samples = [v.program for v in sample.verdicts] if embedded == "program" else sample.texts
         texts[question_of(line)] = samples
     try:
-        vectors = embed(
-            [t for samples in texts.values() for t in samples], make_embedder(name, base_url)
+        found = embed_questions(
+            [texts[question] for question in log.questions], make_embedder(name, base_url)
         )
     except UnknownEmbedder as error:
         return str(error)
     except Exception as error:  # whatever a library raises must not cost the report
         return f"Similarities with {name} could not be measured here. {why_unusable(error)}"
-    rows = [vectors.rows(texts[question]) for question in log.questions]
-    known = np.array([i for i, row in enumerate(rows) if (row >= 0).any()], dtype=int)
-    local = np.full(len(rows), np.nan)
-    if not len(known):
+    if found.sums is None:
         return f"Similarities with {name} could not be measured: no sample could be embedded."
-    kept = [rows[i][rows[i] >= 0] for i in known]
-    groups = np.repeat(np.arange(len(known)), [len(row) for row in kept])
-    sums = question_sums(vectors.vectors[np.concatenate(kept)], groups)
+    local = np.full(len(log.questions), np.nan)
     # Rows are float32: equal ones may come out alike by a little more than 1.
-    local[known] = np.clip(local_of_each(sums), -1.0, 1.0)
-    return Embedded(f"{name} of each {embedded}", local, sums, known)
+    local[found.known] = np.clip(local_of_each(found.sums), -1.0, 1.0)
+    known = np.array(found.known, dtype=int)
+    return Embedded(f"{name} of each {embedded}", local, found.sums, known)
 
 
 def pair_similarities(sums: QuestionSums, seed: int = 0, pairs: int = PAIRS) -> np.ndarray:

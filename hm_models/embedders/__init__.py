@@ -6,6 +6,9 @@
     model2vec:NAME_OR_PATH[@DIMENSIONS]
 
 `openai:text-embedding-3-small@150` is what the paper used.
+
+    >>> make_embedder("minilm").read("print(1)")
+    'print(1)'
 """
 
 from hm_models.embedders.by_name import FORMS, UnknownEmbedder, make_embedder, why_unusable

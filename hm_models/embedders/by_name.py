@@ -1,10 +1,18 @@
-"""The embedder of a name: which forms there are, and what each stands for."""
+"""The embedder of a name: which forms there are, and what each stands for.
+
+>>> make_embedder("openai:text-embedding-3-small@150", base_url="http://localhost:8000/v1").identity()
+'openai http://localhost:8000/v1 text-embedding-3-small 150'
+>>> make_embedder("word2vec:news")
+Traceback (most recent call last):
+hm_models.embedders.by_name.UnknownEmbedder: embedder='word2vec:news' is not known. Known: minilm, ...
+"""
 
 from __future__ import annotations
 
 import re
 
 from hm_models.embedders.embedder import Embedder, Unusable
+from hm_models.errors import UsageError
 from hm_models.files.places import CacheError
 
 FORMS = (
@@ -15,7 +23,7 @@ FORMS = (
 )
 
 
-class UnknownEmbedder(ValueError):
+class UnknownEmbedder(UsageError, ValueError):
     """A name that stands for no embedder."""
 
 

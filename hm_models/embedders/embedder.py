@@ -1,4 +1,8 @@
-"""What an embedder is: strings in, unit vectors out."""
+"""What an embedder is: strings in, unit vectors out.
+
+>>> unit_rows(np.array([[3.0, 4.0]]))
+array([[0.6, 0.8]], dtype=float32)
+"""
 
 from __future__ import annotations
 

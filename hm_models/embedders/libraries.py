@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,7 @@ class _LibraryEmbedder(abc.ABC):
             yield positions, vectors
 
     @abc.abstractmethod
-    def _load(self):
+    def _load(self) -> Callable[[list[str]], np.ndarray]:
         """A function from texts to [n, d]."""
 
     @property
@@ -84,7 +84,7 @@ class SentenceTransformersEmbedder(_LibraryEmbedder):
 
     library = "sentence_transformers"
 
-    def _load(self):
+    def _load(self) -> Callable[[list[str]], np.ndarray]:
         from sentence_transformers import SentenceTransformer
 
         model = SentenceTransformer(self._source, truncate_dim=self._dimensions)
@@ -96,7 +96,7 @@ class Model2VecEmbedder(_LibraryEmbedder):
 
     library = "model2vec"
 
-    def _load(self):
+    def _load(self) -> Callable[[list[str]], np.ndarray]:
         from model2vec import StaticModel
 
         model = StaticModel.from_pretrained(

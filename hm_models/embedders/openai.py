@@ -2,6 +2,9 @@
 
 Source of the protocol: the paper embeds by text-embedding-3-small with 150 dimensions, texts cut to
 8,000 tokens (`analysis/embed.py` in the authors' repository).
+
+    >>> len(OpenAIEmbedder("openai:m", "m", 8).read("x" * 7_000))
+    7000
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from hm_models.endpoints.answers import read_embeddings
 from hm_models.endpoints.client import Call, Endpoint, EndpointError, Failure, Unreadable
 
 if TYPE_CHECKING:
+    import tiktoken
+
     from hm_models.endpoints.http import Client
 
 MAX_TOKENS = 8000
@@ -129,7 +134,7 @@ def _batches(texts: Sequence[str]) -> list[list[int]]:
 
 
 @cache
-def _encoding():
+def _encoding() -> tiktoken.Encoding | None:
     """OpenAI's tokenizer, which its library downloads once; None where it cannot be had."""
     try:
         import tiktoken

@@ -3,6 +3,9 @@
     found = embed(texts, make_embedder("minilm"))
     found.vectors[found.rows(texts)]
 
+    >>> Embedded(np.eye(2, dtype=np.float32), {"x + y": 0, "y + x": 1}).rows(["y + x", " ", "x + y"])
+    array([ 1, -1,  0])
+
 They lie in `embeddings/vectors.sqlite` under HM_CACHE.
 """
 

@@ -18,10 +18,12 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from hm_models.errors import UsageError
+
 _HOLDS = "It keeps merged checkpoints, samples, verdicts, judgments and embeddings between runs"
 
 
-class CacheError(ValueError):
+class CacheError(UsageError, ValueError):
     """Nothing can be kept where it should be; the message says why, and how to mend it."""
 
 

@@ -23,6 +23,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from hm_models.errors import UsageError
+
 GZIP = b"\x1f\x8b"  # RFC 1952
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Bytes of a line, and of a file that is read whole: more is no text of ours, and would fill the memory.
@@ -33,7 +35,7 @@ MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-class TextFileError(ValueError):
+class TextFileError(UsageError, ValueError):
     """A file that cannot be read as what it should be; the message names it, and the line."""
 
 

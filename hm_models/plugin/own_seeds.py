@@ -6,6 +6,10 @@ replicas of `vllm` with `data_parallel_size` above 1 start from one seed, too. H
 each request has the model's seed plus i: the first is asked as before, as is a request that is alone.
 
 Seeds do not differ from question to question, as the harness sends requests of one seed together.
+
+Harness: 0.4.13 and 0.5.0.dev1.
+Unnecessary: once repeats of a request are told apart
+(proposed for its cache: github.com/EleutherAI/lm-evaluation-harness/pull/3715).
 """
 
 from __future__ import annotations
@@ -21,12 +25,16 @@ from lm_eval.api.instance import Instance
 logger = logging.getLogger(__name__)
 
 
-def give_own_seeds(model_class: Any, seed_of: Callable[[Any], int | None]) -> None:
-    """Let a model class of the harness draw each sample of a request with a seed of its own.
+def change(module: Any) -> None:
+    """Let a model class of the harness draw each sample of a request with a seed of its own."""
+    if module.__name__ == "lm_eval.models.api_models":
+        _give_own_seeds(module.TemplateAPI, seed_of_endpoint)
+    else:
+        _give_own_seeds(module.VLLM, seed_of_replicas)
 
-    Args:
-        seed_of: the seed that a model would draw all of them with; None where it does not.
-    """
+
+def _give_own_seeds(model_class: Any, seed_of: Callable[[Any], int | None]) -> None:
+    # `seed_of`: the seed that a model would draw all of them with; None where it does not.
     plain = model_class.generate_until
 
     @functools.wraps(plain)

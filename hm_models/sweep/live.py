@@ -1,11 +1,10 @@
-"""The one running model that answers wherever the harness asks for `hm-merged`.
+"""The one running model of a sweep: each run gets the one before it, brought to the new alpha.
 
     with LiveModel() as live:
-        ...  # lm_eval runs, each with another alpha: one engine serves them
+        model = live.at({"base": "B", "instruct": "I", "alpha": 0.7})
+        model = live.at({"base": "B", "instruct": "I", "alpha": 0.9})     # the same engine
 
-The harness makes its model by `create_from_arg_obj` (or `_string`) of the class in its registry. While
-a `LiveModel` is entered, these give the model of the run before, brought to the new alpha, if nothing
-but alpha differs; else that engine is ended before another model is made.
+Where more than alpha differs, that engine is ended before another model is made.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ from __future__ import annotations
 import dataclasses
 import gc
 import time
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
-from lm_eval.utils import simple_parse_args_string
 
 from hm_models.files.places import samples_file
 from hm_models.merge.alpha import parse_alpha
@@ -29,7 +29,7 @@ from hm_models.samples.store import SampleStore
 
 @dataclasses.dataclass
 class Spent:
-    """What a model has done so far: engines started, samples and tokens generated, and seconds."""
+    """What a run took: engines started, samples and tokens generated, and seconds."""
 
     engines: int = 0
     samples: int = 0
@@ -41,7 +41,7 @@ class Spent:
 class _CountedStore(SampleStore):
     """A store that notes what is put into it."""
 
-    def __init__(self, file: Any, spent: Spent) -> None:
+    def __init__(self, file: Path, spent: Spent) -> None:
         super().__init__(file)
         self._spent = spent
 
@@ -54,88 +54,70 @@ class _CountedStore(SampleStore):
 class LiveMerged(HindsightMerged):
     """hm-merged for several runs, one after the other."""
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, spent: Spent, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.spent = Spent()
+        self._spent = spent
 
-    def begin_run(self, alpha: object) -> None:
+    def begin_run(self, alpha: object, spent: Spent) -> None:
         """Become what a new model at `alpha` would be, in the same engine where it can be."""
+        self._spent = spent
         self._harness_applies_template = False
-        self.keep_samples_in(
-            samples_file()
-        )  # the harness calls it again where --use_cache is given
+        self.keep_samples_in(samples_file())  # the harness names another where --use_cache is given
         if self.recipe.alpha != (None if alpha is None else parse_alpha(alpha)):
             started = time.monotonic()
             self.set_alpha(alpha)
-            self.spent.loading += time.monotonic() - started
-
-    def shut_down(self) -> None:
-        """End the engine and free what it holds."""
-        self.engine.shut_down()
+            spent.loading += time.monotonic() - started
 
     @cached_property
     def _store(self) -> SampleStore:
-        return _CountedStore(self._samples_file, self.spent)
+        return _CountedStore(self._samples_file, self._spent)
 
     @property
     def lm(self) -> TemplateLM:
-        if not self.engine.is_loaded:
-            started = time.monotonic()
-            loaded = self.engine.lm
-            self.spent.engines += 1
-            self.spent.loading += time.monotonic() - started
-            return loaded
-        return self.engine.lm
+        if self.engine.is_loaded:
+            return self.engine.lm
+        started = time.monotonic()
+        loaded = self.engine.lm
+        self._spent.engines += 1
+        self._spent.loading += time.monotonic() - started
+        return loaded
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        started, loading = time.monotonic(), self.spent.loading
+        started, before = time.monotonic(), self._spent.loading
         try:
             return super().generate_until(requests, disable_tqdm)
         finally:
-            loaded = self.spent.loading - loading
-            self.spent.generating += time.monotonic() - started - loaded
+            loading = self._spent.loading - before
+            self._spent.generating += time.monotonic() - started - loading
 
 
 class LiveModel:
-    """At most one `LiveMerged` at a time; entered, it answers for the class `HindsightMerged`."""
+    """At most one `LiveMerged` at a time; what it does is added to `spent`."""
 
     def __init__(self) -> None:
+        self.spent = Spent()
         self.model: LiveMerged | None = None
-        self._arguments: dict[str, Any] = {}
+        self._others: dict[str, Any] = {}
 
     def __enter__(self) -> LiveModel:
-        live = self
-
-        def create_from_arg_obj(cls, arg_dict, additional_config=None):
-            more = {k: v for k, v in (additional_config or {}).items() if v is not None}
-            return live.at({**arg_dict, **more})
-
-        def create_from_arg_string(cls, arg_string, additional_config=None):
-            return create_from_arg_obj(cls, simple_parse_args_string(arg_string), additional_config)
-
-        HindsightMerged.create_from_arg_obj = classmethod(create_from_arg_obj)  # type: ignore
-        HindsightMerged.create_from_arg_string = classmethod(create_from_arg_string)  # type: ignore
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What they hide is the harness's own, of the class above.
-        del HindsightMerged.create_from_arg_obj, HindsightMerged.create_from_arg_string
         self.shut_down()
 
-    def at(self, arguments: dict[str, Any]) -> LiveMerged:
+    def at(self, arguments: Mapping[str, Any]) -> LiveMerged:
         """The model with these arguments of hm-merged.
 
         Raises:
             RecipeError, CheckpointError: as for the model itself.
         """
-        alpha = arguments.get("alpha")
         others = {key: value for key, value in arguments.items() if key != "alpha"}
         # A materialised merge lies on the disk, one for each alpha.
-        if self.model is None or others != self._arguments or others.get("materialize"):
+        if self.model is None or others != self._others or others.get("materialize"):
             self.shut_down()
-            self.model, self._arguments = LiveMerged(**arguments), others
+            self.model, self._others = LiveMerged(self.spent, **arguments), others
         else:
-            self.model.begin_run(alpha)
+            self.model.begin_run(arguments.get("alpha"), self.spent)
         return self.model
 
     def shut_down(self) -> None:
@@ -143,7 +125,7 @@ class LiveModel:
         model, self.model = self.model, None
         if model is None:
             return
-        model.shut_down()
+        model.engine.shut_down()
         del model
         gc.collect()  # models and their engines point at each other
         import torch

@@ -3,8 +3,8 @@
     with Manifest.open(Path("OUT")) as manifest:
         manifest.put("pair/alpha0.7", PointRecord("done", fingerprint, outcome))
 
-It is written anew after each point, into a temporary file that then takes its place, so that a sweep
-killed at any moment leaves a whole one. One sweep at a time writes into a folder.
+It is written anew, as a whole, after each point: a sweep killed at any moment leaves one that can be read.
+One sweep at a time writes into a folder.
 """
 
 from __future__ import annotations
@@ -103,9 +103,8 @@ def _read(file: Path) -> dict[str, PointRecord]:
             raise ValueError(f"its format is {content['format']}, not {FORMAT}")
         records = {}
         for label, fields in content["points"].items():
-            outcome = dict(fields["outcome"])
-            outcome["files"] = tuple(outcome["files"])
-            records[label] = PointRecord(**fields | {"outcome": Outcome(**outcome)})
+            outcome = Outcome.from_dict(fields["outcome"])
+            records[label] = PointRecord(**fields | {"outcome": outcome})
         return records
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SweepError(

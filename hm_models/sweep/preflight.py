@@ -7,6 +7,7 @@ set); each pair's checkpoints are opened and planned at each alpha, as the run i
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import difflib
 import hashlib
@@ -14,6 +15,7 @@ import itertools
 import json
 import logging
 import math
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from hm_models.samples.generation import checked
 from hm_models.sweep.config import SweepConfig, SweepError
 from hm_models.sweep.live import LiveMerged, LiveModel
 from hm_models.sweep.points import Point, points_of, shaping
+from hm_models.sweep.run import BESIDE_MODEL_ARGS
 
 NO_TEMPLATE = (
     "has no chat template, which prompt_style=chat (for alpha > 0 also auto) needs. Name a tokenizer "
@@ -120,13 +123,7 @@ def load_tasks(config: SweepConfig, point: Point) -> tuple[TaskSize, ...]:
     from lm_eval.config.evaluate_config import EvaluatorConfig
 
     arguments = point.run_arguments(config, Path())
-    run = EvaluatorConfig(
-        tasks=list(config.tasks),
-        include_path=arguments.get("include_path"),
-        model_args=arguments["model_args"],
-        metadata=arguments.get("metadata", {}),
-    )
-    run._process_arguments()  # metadata with the model's arguments among them, as tasks get it
+    run = EvaluatorConfig.from_cli(Namespace(**copy.deepcopy(arguments)))
     try:
         manager = run.process_tasks(run.metadata)
     except ValueError as error:
@@ -169,8 +166,8 @@ def _with_nearest(message: str, config: SweepConfig) -> str:
 
 
 def _constructor(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    also = ("batch_size", "max_batch_size", "device")
-    return arguments["model_args"] | {k: arguments[k] for k in also if k in arguments}
+    beside = {key: arguments[key] for key in BESIDE_MODEL_ARGS if key in arguments}
+    return arguments["model_args"] | beside
 
 
 def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:

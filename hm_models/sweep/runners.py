@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from hm_models.plugin.once_for_all import once_for_all
 from hm_models.sweep.config import SweepError
 from hm_models.sweep.live import LiveModel
-from hm_models.sweep.once import once_for_all
 from hm_models.sweep.run import Outcome, run_point
 
 STOP_SECONDS = 60.0  # for a worker to end its engine
@@ -57,6 +57,7 @@ class LocalRunner:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._held = contextlib.ExitStack()
+        self._held.enter_context(once_for_all())
         self._live = self._held.enter_context(LiveModel())
 
     def run(self, arguments: Mapping[str, Any]) -> Outcome:
@@ -85,8 +86,7 @@ class ProcessRunner:
         except BrokenPipeError:
             answer = ""
         if answer:
-            fields = json.loads(answer)
-            return Outcome(**fields | {"files": tuple(fields["files"])})
+            return Outcome.from_dict(json.loads(answer))
         code = process.wait()
         self._forget()
         killed = " It was killed: out of memory?" if code == -9 else ""
@@ -129,22 +129,14 @@ class ProcessRunner:
         self._forget()
 
 
-class _RayWorker:
-    """What runs on a node: an actor with one live model."""
+class _RayWorker(LocalRunner):
+    """What runs on a node, as an actor."""
 
     def __init__(self, folder: str) -> None:
         # Relative paths of checkpoints and tasks mean what they mean where the sweep was started.
         with contextlib.suppress(OSError):
             os.chdir(folder)
-        self._held = contextlib.ExitStack()
-        self._held.enter_context(once_for_all())
-        self._live = self._held.enter_context(LiveModel())
-
-    def run(self, arguments: dict[str, Any]) -> Outcome:
-        return run_point(arguments, self._live)
-
-    def close(self) -> None:
-        self._held.close()
+        super().__init__()
 
 
 class RayRunner:

@@ -8,6 +8,7 @@ need be: a sweep that is killed must not leave engines behind on the GPUs.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -22,9 +23,7 @@ def main() -> None:
     from lm_eval.utils import setup_logging
 
     from hm_models.sweep.ending import WORKER_SECONDS, kill_soon
-    from hm_models.sweep.live import LiveModel
-    from hm_models.sweep.once import once_for_all
-    from hm_models.sweep.run import run_point
+    from hm_models.sweep.runners import LocalRunner
 
     setup_logging()
     asked: queue.Queue[str | None] = queue.Queue()
@@ -39,13 +38,13 @@ def main() -> None:
             kill_soon(WORKER_SECONDS)
             os.kill(os.getpid(), signal.SIGINT)
 
-    with os.fdopen(int(sys.argv[1]), "w") as answers, once_for_all(), LiveModel() as live:
-        os.set_inheritable(
-            answers.fileno(), False
-        )  # an engine that outlives us must not hold it open
+    runner = LocalRunner()
+    with os.fdopen(int(sys.argv[1]), "w") as answers, contextlib.closing(runner):
+        # An engine that outlives us must not hold it open.
+        os.set_inheritable(answers.fileno(), False)
         threading.Thread(target=listen, daemon=True).start()
         while (line := asked.get()) is not None:
-            outcome = run_point(json.loads(line), live)
+            outcome = runner.run(json.loads(line))
             busy.clear()
             answers.write(json.dumps(dataclasses.asdict(outcome)) + "\n")
             answers.flush()

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from hm_models.errors import UsageError
 from hm_models.files.text_files import TextFileError, json_lines, read_text
 from hm_tasks.sandbox.problem import Problem
 
@@ -23,7 +24,7 @@ FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "base_input"
 ORACLES = ("none", "mbpp", "humaneval")
 
 
-class DatasetError(ValueError):
+class DatasetError(UsageError, ValueError):
     """A benchmark file that is missing, damaged or not the release that it claims to be."""
 
 

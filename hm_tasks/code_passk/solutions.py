@@ -20,6 +20,7 @@ from typing import Any
 
 from hm_metrics.logs.samples import verdicts_of
 from hm_metrics.verdict import UNSCORED, Verdict
+from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, read_text, write_text
 from hm_tasks.sandbox.problem import Problem
 
@@ -28,7 +29,7 @@ NUMBERED = "Mbpp/"
 EXPECTED = "Expected task_id and solution or completion, or doc and filtered_resps."
 
 
-class SolutionsError(ValueError):
+class SolutionsError(UsageError, ValueError):
     """Samples that cannot be read; the message names the file and what was expected."""
 
 

@@ -32,7 +32,7 @@ class Candidate:
             apart.
         status: one of CORRECT, WRONG, TIMEOUT, UNSCORED; empty before verification.
         reason: why it is not correct, in words.
-        behaviour: digest of its outputs (`hm_tasks.sandbox.problem.Verdict`).
+        behaviour: digest of its outputs (`hm_metrics.verdict.Verdict`).
         provenance: what made it, as far as the source tells: `source` (file name), `line`, `index`
             (which of the problem's samples), `task`, `model`, `base`, `instruct`, `alpha`,
             `fingerprint` (of the model), `merge` (method and arithmetic), `seed`, `sampling`

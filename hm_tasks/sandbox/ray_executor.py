@@ -13,6 +13,7 @@ import contextlib
 import threading
 from typing import Any
 
+from hm_models.errors import UsageError
 from hm_tasks.sandbox.isolation import LEVELS, IsolationError
 from hm_tasks.sandbox.isolation.prove import choose
 from hm_tasks.sandbox.judging.judge_process import JudgeDied, JudgeProcess, LocalExecutor
@@ -22,7 +23,7 @@ from hm_tasks.sandbox.wire.frames import PROBLEM
 STOP_SECONDS = 3.0  # for judges to tidy up before they are ended
 
 
-class ExecutorError(RuntimeError):
+class ExecutorError(UsageError, RuntimeError):
     """Programs cannot be run where they were to; the message says what to do."""
 
 

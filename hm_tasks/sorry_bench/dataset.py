@@ -14,13 +14,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, read_text
 from hm_tasks.sorry_bench.categories import BASE, MUTATIONS, RELEASES, Release
 
 PATH_VARIABLE = "SORRY_BENCH_PATH"
 
 
-class DatasetError(ValueError):
+class DatasetError(UsageError, ValueError):
     """A data set that cannot be had, or is not what it should be."""
 
 

@@ -15,6 +15,7 @@ import json
 import re
 from pathlib import Path
 
+from hm_models.errors import UsageError
 from hm_models.files.text_files import TextFileError, json_lines, read_text
 from hm_tasks.quoting import mark_for, quoted
 from hm_tasks.sorry_bench.score import read_score
@@ -26,7 +27,7 @@ _RUBRIC_FILE = Path(__file__).with_name("rubric.txt")
 _FIELD = re.compile(r"\{(question|answer|mark)\}")
 
 
-class PromptError(ValueError):
+class PromptError(UsageError, ValueError):
     """A judge's prompt that cannot be read."""
 
 

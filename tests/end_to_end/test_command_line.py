@@ -34,7 +34,7 @@ def lm_eval(folder: Path, pair: Path, *arguments: str, **options: str):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_pair, tmp_path):
     if backend == "vllm" and find_spec("vllm") is None:
@@ -99,34 +99,34 @@ def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_p
         pytest.param(
             {"base": "/no/such/folder"},
             "/no/such/folder is no checkpoint: there is no such folder",
-            marks=pytest.mark.campaign,  # tests/models has every sentence
+            marks=pytest.mark.engine,  # tests/models has every sentence
         ),
         pytest.param(
             {"prompt_style": "poem"},
             "prompt_style='poem' is not known",
-            marks=pytest.mark.campaign,
+            marks=pytest.mark.engine,
         ),
     ],
 )
 def test_bad_input_ends_with_its_sentence_before_any_weight_is_loaded(
-    options, sentence, demo_pair, tmp_path
+    options, sentence, tiny_pair, tmp_path
 ):
-    done = lm_eval(tmp_path, demo_pair, backend="hf", **options)
+    done = lm_eval(tmp_path, tiny_pair, backend="hf", **options)
     assert done.returncode != 0
     assert sentence in done.stderr.strip().splitlines()[-1]
     assert "Loading weights" not in done.stderr
 
 
-@pytest.mark.slow
-def test_a_k_above_n_is_an_error_before_anything_is_loaded(demo_pair, tmp_path):
-    done = lm_eval(tmp_path, demo_pair, "--metadata", '{"n_samples": 5}', backend="hf")
+@pytest.mark.engine
+def test_a_k_above_n_is_an_error_before_anything_is_loaded(tiny_pair, tmp_path):
+    done = lm_eval(tmp_path, tiny_pair, "--metadata", '{"n_samples": 5}', backend="hf")
     assert done.returncode != 0
     assert "pass@10 cannot be estimated from n_samples=5" in done.stderr
     assert "Loading weights" not in done.stderr
 
 
-@pytest.mark.slow
-def test_without_a_sandbox_programs_need_the_users_word(demo_pair, tmp_path):
+@pytest.mark.engine
+def test_without_a_sandbox_programs_need_the_users_word(tmp_path):
     command = [LM_EVAL, "run", "--model", "dummy", "--tasks", "demo_passk", "--limit", "1"]
     command += ["--metadata", '{"isolation": "rlimit"}']
     done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True)

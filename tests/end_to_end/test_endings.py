@@ -9,16 +9,15 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
-from pathlib import Path
 
 import psutil
 import pytest
 
 from hm_models.sweep.manifest import Manifest
+from tests.entry_points import command
 from tests.models.sweep.world import write_task
 from tests.models.tiny import tiny_checkpoint
 
-SWEEP = Path(__file__).parents[2] / "scripts" / "hm-sweep"
 MINUTES = 900  # a test that waits for ever ends with this
 ENGINE = {"max_model_len": 128, "enforce_eager": True, "kv_cache_memory_bytes": 2**28}
 ENDLESS = {"repeats": 4000, "filter_list": [], "metric_list": [{"metric": "bypass"}]}
@@ -76,16 +75,25 @@ def sweep_command(tmp_path, *more, **model_args):
     ]
     endless = write_task(tmp_path / "endless", **ENDLESS)
     arguments = [f"{name}={json.dumps(value)}" for name, value in model_args.items()]
-    command = [sys.executable, SWEEP, "--name", "tiny", "--base", pair[0], "--instruct", pair[1]]
-    command += ["--model_args", *arguments, "--batch_size", 4, "--output_path", tmp_path / "out"]
-    return [*command, "--tasks", "tiny_words", "--include_path", endless, *more]
+    words = command("hm-sweep", "--name", "tiny", "--base", pair[0], "--instruct", pair[1])
+    words += ["--model_args", *arguments, "--batch_size", 4, "--output_path", tmp_path / "out"]
+    return [*words, "--tasks", "tiny_words", "--include_path", endless, *more]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-@pytest.mark.parametrize("devices", [False, True])
+@pytest.mark.parametrize(
+    ("devices", "number"),
+    [
+        (False, signal.SIGTERM),
+        (True, signal.SIGKILL),  # by which the sweep cannot end its workers itself
+        pytest.param(False, signal.SIGHUP, marks=pytest.mark.engine),
+        pytest.param(False, signal.SIGKILL, marks=pytest.mark.engine),
+        pytest.param(True, signal.SIGTERM, marks=pytest.mark.engine),
+        pytest.param(True, signal.SIGHUP, marks=pytest.mark.engine),
+    ],
+)
 @pytest.mark.slow
 def test_a_sweep_that_is_ended_leaves_nobody_behind_and_keeps_what_is_done(
-    tmp_path, number, devices
+    tmp_path, devices, number
 ):
     command = sweep_command(tmp_path, *(["--devices", "0"] if devices else []), backend="hf")
     process = started([*command, "--alphas", "0.3", "0.7"], tmp_path, "alpha0.3: begins")

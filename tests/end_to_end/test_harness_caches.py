@@ -3,6 +3,7 @@
 Where the plain harness would give another run's answers or requests, a control shows that it does.
 """
 
+import inspect
 import json
 
 import lm_eval
@@ -15,7 +16,7 @@ from hm_models.merged import HindsightMerged
 from tests.models.tiny import tiny_checkpoint
 
 PLAIN_CACHING_LM = lm_eval.api.model.CachingLM.__mro__[1]
-PLAIN_BUILD = lm_eval.api.task.Task.build_all_requests.__wrapped__
+PLAIN_BUILD = inspect.unwrap(lm_eval.api.task.Task.build_all_requests)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ LM_EVAL = Path(sys.executable).with_name("lm_eval")
 PUSHED = "hub_results_org=me,details_repo_name=details,results_repo_name=results,public_repo=True"
 
 
-@pytest.mark.slow
 @pytest.mark.campaign
 def test_results_samples_and_card_reach_the_hub(tmp_path):
     pair = [tiny_checkpoint(tmp_path / n, s) for s, n in enumerate(("base", "instruct"))]

@@ -12,7 +12,7 @@ from tests.end_to_end.answers import answers
 from tests.models.tiny import edit_config, tiny_checkpoint
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.engine,
     pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed"),
 ]
 ENGINE = {"max_model_len": 128, "enforce_eager": True, "kv_cache_memory_bytes": 2**28}

@@ -14,7 +14,7 @@ import pytest
 from tests.models.tiny import tiny_checkpoint
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.engine,
     pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed"),
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
 ]

@@ -34,7 +34,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_the_stream_is_mergekits_own_merge_bit_for_bit(demo_pair, tmp_path):
     import yaml
     from mergekit.config import MergeConfiguration
@@ -86,8 +86,7 @@ def greedy(pair, cache, **options):
     return json.loads(lines[0].removeprefix("ANSWER"))
 
 
-@pytest.mark.slow
-@pytest.mark.campaign
+@pytest.mark.engine
 def test_streaming_into_vllm_answers_like_the_checkpoint_on_disk(demo_pair, tmp_path):
     if find_spec("vllm") is None:
         pytest.skip("vLLM is not installed")
@@ -100,8 +99,7 @@ def test_streaming_into_vllm_answers_like_the_checkpoint_on_disk(demo_pair, tmp_
     assert len(set(streamed[0])) == 3
 
 
-@pytest.mark.slow
-@pytest.mark.campaign
+@pytest.mark.engine
 def test_streaming_into_transformers_answers_like_the_checkpoint_on_disk(demo_pair, tmp_path):
     streamed = greedy(demo_pair, tmp_path, backend="hf")
     assert streamed == greedy(demo_pair, tmp_path, backend="hf", materialize=True)

@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "check_resume.py"
 SMALL = '{"max_model_len": 256, "enforce_eager": true, "kv_cache_memory_bytes": 134217728}'
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("backend", "kills", "arguments"),
     [

@@ -35,7 +35,6 @@ def texts(lines) -> list[list[str]]:
     return [line["resps"][0] for line in sorted(lines, key=lambda line: line["doc_id"])]
 
 
-@pytest.mark.slow
 @pytest.mark.campaign
 def test_two_alphas_at_once_in_one_cache_file_get_what_each_gets_alone(tmp_path, monkeypatch):
     pair = [tiny_checkpoint(tmp_path / n, s) for s, n in enumerate(("base", "instruct"))]

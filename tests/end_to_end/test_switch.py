@@ -62,7 +62,7 @@ def test_results_carry_the_rule_and_another_run_reuses_its_samples(pair, tmp_pat
     assert all(len(set(sample["resps"][0])) > 1 for sample in samples)
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_a_rule_that_is_none_ends_the_command_with_the_sentence(pair, tmp_path):
     done = lm_eval(tmp_path, pair, 'merge_params={"every":0}')
     assert done.returncode != 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.samples.say_scripted import CASES, PLAIN, SCRIPT, THINKING
+from tests.models.samples.say_scripted import CASES, PLAIN, SCRIPT, THINKING, say
 from tests.models.samples.scripted import scripted_model, tokenizer
 
 ROOT = Path(__file__).parents[2]
@@ -35,13 +35,16 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("backend", ["hf", "vllm"])
-def test_both_backends_say_what_is_right(folder, backend):
-    if find_spec(backend) is None and backend == "vllm":
-        pytest.skip("vLLM is not installed")
-    command = [sys.executable, "-m", "tests.models.samples.say_scripted", backend, str(folder)]
+def test_transformers_says_what_is_right(folder):
+    say("hf", folder)
+    assert json.loads((folder / "hf.json").read_text()) == RIGHT
+    assert RIGHT.keys() == CASES.keys()
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
+def test_vllm_says_what_is_right(folder):
+    command = [sys.executable, "-m", "tests.models.samples.say_scripted", "vllm", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads((folder / f"{backend}.json").read_text()) == RIGHT
-    assert RIGHT.keys() == CASES.keys()
+    assert json.loads((folder / "vllm.json").read_text()) == RIGHT

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def python(code: str, folder: Path, **environment: str) -> str:
 
 def test_hm_merged_vllm_and_hf_resolve_when_the_registry_is_asked_first(tmp_path):
     wanted = ["hm-merged", "hf"]
-    if subprocess.run([sys.executable, "-c", "import vllm"], capture_output=True).returncode == 0:
+    if find_spec("vllm") is not None:
         wanted.append("vllm")
     code = (
         "from lm_eval.api.registry import get_model\n"
@@ -169,6 +170,7 @@ def test_a_harness_that_discovers_metrics_itself_is_left_to_it(tmp_path):
     assert python(code, tmp_path).strip().endswith("left")
 
 
+@pytest.mark.campaign  # a claim about time, which a busy machine breaks
 def test_start_up_costs_under_two_milliseconds(tmp_path):
     def cost() -> int:
         """Microseconds of the modules that only our .pth line imports."""
@@ -189,11 +191,11 @@ def test_nothing_heavy_is_imported_at_interpreter_start(tmp_path):
     assert "'hm_models'" in loaded
 
 
-def test_a_failing_extension_leaves_the_harness_working(tmp_path):
+def test_a_failing_change_leaves_the_harness_working(tmp_path):
     code = (
-        "import hm_models.plugin.extensions as extensions\n"
+        "import hm_models.plugin.model_name as model_name\n"
         "def broken(module): raise RuntimeError('on purpose')\n"
-        "extensions.add_model = broken\n"
+        "model_name.change = broken\n"
         "import lm_eval.models\n"
         "print('hf' in lm_eval.models.MODEL_MAPPING)"
     )

@@ -32,7 +32,7 @@ def test_a_ratio_weighs_questions_by_their_size_and_its_error_is_the_delta_metho
 
 def test_pairs_are_aggregated_from_the_sums_of_their_questions():
     pairs = Pairs(
-        global_over_questions, lambda items: QuestionSums.joined(items) if items else None
+        global_over_questions, lambda items: QuestionSums.joined(items) if items else UNSCORED
     )
     parts = [question_sums(np.eye(3)[[n, n]], np.zeros(2, int)) for n in (0, 0, 1)]
     assert pairs(parts) == pytest.approx(1 / 3)

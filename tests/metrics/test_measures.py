@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hm_metrics.aggregations import UNSCORED
+from hm_metrics.definitions import higher_is_better
 from hm_metrics.diversity import global_similarity, local_similarity
 from hm_metrics.entropy import TokenSums
 from hm_metrics.measures import MEASURES, Diversity, DiversityError
@@ -203,7 +204,7 @@ def test_an_embedder_that_is_missing_is_said_when_the_task_is_loaded_and_ends_no
 def test_every_measure_has_an_aggregation_a_direction_and_a_standard_error():
     diversity = Diversity(settings(None))
     assert set(diversity.aggregation()) - {"left_out_questions"} == set(MEASURES)
-    assert set(diversity.higher_is_better()) == set(diversity.aggregation())
+    assert set(higher_is_better(diversity.aggregation())) == set(diversity.aggregation())
     assert all(hasattr(measure.aggregation, "stderr") for measure in MEASURES.values())
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hm_metrics.selection import Constraint, Rule, select
+from hm_metrics.rules import Constraint, Rule
+from hm_metrics.selection import select
 
-KNOWN = ["pass@1", "pass@10", "fulfillment_rate", "local_similarity"]
+KNOWN = {"pass@1": True, "pass@10": True, "fulfillment_rate": False, "local_similarity": False}
 
 
 def answers(share, questions=400, order=None):
@@ -44,6 +45,13 @@ def test_a_rule_is_read_with_its_direction_and_constraints():
 )
 def test_which_way_is_better_follows_from_the_name_unless_said(text, higher):
     assert Rule.parse(text).higher_is_better is higher
+
+
+def test_of_somebody_elses_number_its_task_says_which_way_is_better():
+    known = {"word_perplexity": False, "exact_match": True, "length": None}
+    assert not Rule.parse("word_perplexity", known).higher_is_better
+    assert Rule.parse("exact_match", known).higher_is_better
+    assert Rule.parse("length", known).higher_is_better
 
 
 @pytest.mark.parametrize(

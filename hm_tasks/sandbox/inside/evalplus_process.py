@@ -8,18 +8,24 @@ holds answers (its oracles, its generators' examples), so that its files are hid
 nothing of it stays loaded but its guards. What differs: docs/scoring.md.
 
     sources = Sources.of("evalplus")                # once, in the runner, before it isolates itself
-    guards = load(own_folder, sources)              # once, isolated
+    guards = load(own_folder, sources, light=False) # once, isolated
+    look_alike()                                    # once, with nothing more to import
     at_depth(FRAMES, execute, run)                  # in each fork of it
+
+The light runner, for programs that could not tell (`hm_tasks.sandbox.judging.light`), loads what these can
+name and the guards, and holds as much of the address space.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import itertools
+import mmap
 import multiprocessing.util
 import os
 import sys
@@ -43,6 +49,18 @@ LOADED = (
     "multiprocessing.synchronize",
 )
 COMMAND = "evalplus.evaluate"
+GUARDS = "evalplus.eval.utils"
+# What programs of the light runner may import, what these modules load when they are called, and what
+# the guards import.
+NAMEABLE = (
+    *("_strptime", "array", "bisect", "calendar", "cmath", "collections.abc", "copy", "datetime"),
+    *("decimal", "encodings.ascii", "faulthandler", "fractions", "functools", "heapq", "itertools"),
+    *("math", "numbers", "operator", "platform", "random", "re", "resource", "shutil", "string"),
+    *("subprocess", "tempfile", "time", "typing", "unicodedata"),
+)
+# Bytes that the other runner has mapped beyond these (measured with numpy 2.2 and pandas 2.3, Linux): data,
+# which two of the guards' limits count, and files, which one of them counts.
+HELD_DATA, HELD_FILES = 1_150 << 20, 220 << 20
 
 
 class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -76,32 +94,44 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         )
 
 
-def load(own_folder: str, sources: Sources) -> Any:
+def load(own_folder: str, sources: Sources, light: bool) -> Any:
     """Import what that process has imported; returns evalplus's guards (its `eval/utils.py`).
 
     Args:
         own_folder: the entry of `sys.path` that was made for this project's own packages.
         sources: of evalplus.
+        light: import only what programs of the light runner can name.
     """
-    sys.meta_path.insert(0, sources)
     sys.path[0] = os.path.dirname(sys.executable)  # the working folder's modules are nobody's
     sys.path.remove(own_folder)
-    importlib.import_module("evalplus.evaluate")
-    for name in LOADED:
-        importlib.import_module(name)
+    guards: Any
+    if light:
+        for name in NAMEABLE:
+            importlib.import_module(name)
+        guards = types.ModuleType(GUARDS)
+        sources.exec_module(guards)
+        _hold_address_space()
+    else:
+        sys.meta_path.insert(0, sources)
+        importlib.import_module("evalplus.evaluate")
+        for name in LOADED:
+            importlib.import_module(name)
+        guards = importlib.import_module(GUARDS)
+        sys.meta_path.remove(sources)
+        _forget("evalplus")
     semaphore.use_own()
     tempfile.gettempdir()  # found before the guards, without which it is not
-    guards = importlib.import_module("evalplus.eval.utils")
-    sys.meta_path.remove(sources)
-    _forget("evalplus")
-    gc.collect()
     return guards
 
 
-def hide_own_modules() -> None:
-    """Take this project's modules from the list of what is loaded: a program's imports are its own."""
-    for package in ("hm_tasks", "hm_models"):
-        _forget(package)
+_held: list[mmap.mmap] = []
+
+
+def _hold_address_space() -> None:
+    """Leave a program as much memory as beside everything; no page of this is ever touched."""
+    for size, access in ((HELD_DATA, mmap.PROT_READ | mmap.PROT_WRITE), (HELD_FILES, mmap.PROT_READ)):
+        with contextlib.suppress(OSError):  # a machine that has less
+            _held.append(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, access))
 
 
 def _forget(package: str) -> None:
@@ -113,13 +143,20 @@ def _main() -> None:
     """In place of evalplus's, from which all of evalplus could be reached."""
 
 
-def look_alike(dataset: str) -> None:
-    """Let this process, a fork that is to run a program, look like evalplus's."""
-    script = os.path.join(os.path.dirname(sys.executable), COMMAND)
-    sys.argv = [script, "--dataset", dataset, "--samples", "samples.jsonl"]
+def look_alike() -> None:
+    """Let the forks of this process look like evalplus's. Nothing of ours can be imported afterwards."""
+    for package in ("hm_tasks", "hm_metrics", "hm_models"):
+        _forget(package)
     main: Any = types.ModuleType("__main__")
-    main.__file__, main.sys, main.main = script, sys, _main
+    main.__file__, main.sys, main.main = _script(), sys, _main
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
+    gc.collect()
+    gc.freeze()  # so that a fork's collector does not touch, and copy, every page
+
+
+def begin(dataset: str) -> None:
+    """What a fork does that is to run a function of this data set."""
+    sys.argv = [_script(), "--dataset", dataset, "--samples", "samples.jsonl"]
     # A worker of the pool, and the process that it has started.
     worker = multiprocessing.get_context("fork").Process()
     known: Any = multiprocessing.process
@@ -127,6 +164,10 @@ def look_alike(dataset: str) -> None:
     known._current_process = multiprocessing.Process()
     multiprocessing.util._close_stdin()  # type: ignore[attr-defined]
     known._parent_process = known._ParentProcess(worker.name, os.getppid(), None)
+
+
+def _script() -> str:
+    return os.path.join(os.path.dirname(sys.executable), COMMAND)
 
 
 def at_depth(number: int, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -40,6 +40,7 @@ class Run:
         digest_above: bytes of an output beyond which its digest is sent, where its kind allows that.
         common_imports: whether those of `hm_tasks.sandbox.inside.common_imports` come first.
         first: the number of the input that the first time limit is for; those before it are not run.
+        light: whether the light runner runs it (`hm_tasks.sandbox.judging.light`).
     """
 
     program: str
@@ -52,6 +53,7 @@ class Run:
     digest_above: int = DIGEST_ABOVE
     common_imports: bool = False
     first: int = 0
+    light: bool = False
 
     def parts(self) -> list[Run]:
         """The runs that it consists of, each in a process of its own: whole programs one a test."""

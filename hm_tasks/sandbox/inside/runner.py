@@ -5,12 +5,11 @@ nothing of it is left. It holds inputs, never expected outputs. A program is rea
 and what it writes passes through one buffer that is wiped: so the next one, whose process is a copy of
 this one, finds nothing of it in memory. All that this process says of a program itself is that it is
 gone, what time it took (`hm_tasks.sandbox.inside.watch`), and whether its folder could be emptied. Standard
-input brings messages (`hm_tasks.sandbox.wire.frames`), standard output takes them.
+input brings messages (`hm_tasks.sandbox.wire.frames`) of Python's own types, standard output takes them.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import select
@@ -22,12 +21,12 @@ from hm_tasks.sandbox.inside.evalplus_process import (
     FRAMES,
     Sources,
     at_depth,
-    hide_own_modules,
+    begin,
     load,
     look_alike,
 )
 from hm_tasks.sandbox.inside.program import Run, execute
-from hm_tasks.sandbox.inside.reference import ALLOWED, compute, limits_of_references
+from hm_tasks.sandbox.inside.reference import ALLOWED, Reference, compute, limits_of_references
 from hm_tasks.sandbox.inside.watch import Allowed, Tests, Watch
 from hm_tasks.sandbox.isolation import IsolationError, clean_up, confine_program, enter
 from hm_tasks.sandbox.isolation.levels import RLIMIT
@@ -59,27 +58,28 @@ class Runner:
         self._requests, self._answers = requests, answers
         kind, content = read_frame(requests)
         assert kind == SETTINGS, kind
-        self._level, scratch, self._limits, hidden = pickle.loads(content)
+        self._level, scratch, self._limits, hidden, light = pickle.loads(content)
         sources = Sources.of("evalplus")
         enter(self._level, scratch, self._limits, hidden=hidden)
         # Isolated before, as some of these packages start threads, which isolating forbids.
-        self._guards = load(str(Path(__file__).parents[3]), sources)
+        self._guards = load(str(Path(__file__).parents[3]), sources, light)
         self._inputs: dict[str, list[list[Any]]] = {}
         self._allowed: dict[str, Allowed] = {}
         self._piece = bytearray(PIECE_BYTES)
 
     def serve(self) -> None:
         """Answer requests until the judge is gone."""
-        gc.freeze()  # so that a fork's collector does not touch, and copy, every page
+        look_alike()
         while True:
             try:
                 kind, content = read_frame(self._requests)
             except Closed:
                 return
             if kind == PROBLEM:
-                self._inputs, self._allowed = pickle.loads(content)
+                self._inputs, allowed = pickle.loads(content)
+                self._allowed = {kind: Allowed(*fields) for kind, fields in allowed.items()}
             elif kind in (RUN, REFERENCE):
-                self._run(kind, pickle.loads(content))
+                self._run(kind, Tests(*pickle.loads(content)))
             # A STOP of a program that ended by itself meanwhile needs no answer.
 
     def _run(self, asked: bytes, tests: Tests) -> None:
@@ -90,15 +90,15 @@ class Runner:
             try:
                 kind, content = read_frame(self._requests)
                 assert kind == PROGRAM, kind
-                run = pickle.loads(content)
+                fields = pickle.loads(content)
                 os.close(has_read)
                 inputs = tests.of(self._inputs[tests.kind])
                 if asked == RUN:
                     confine_program(self._limits, keep=(writing,))
-                    self._execute(run, inputs, writing)
+                    self._execute(Run(*fields), inputs, writing)
                 else:
                     confine_program(limits_of_references(self._limits), keep=(writing,))
-                    compute(run, inputs, writing)
+                    compute(Reference(*fields), inputs, writing)
             finally:
                 os._exit(0)
         os.close(writing)
@@ -122,12 +122,11 @@ class Runner:
 
     def _execute(self, run: Run, inputs: list[list[Any]], writing: int) -> None:
         """What the program's own process does."""
-        hide_own_modules()
         # As at a shell, nothing is taken away from whole programs where the kernel confines them.
         guarded = bool(run.entry_point) or self._level == RLIMIT
         arguments = (run, inputs, writing, self._guards, self._limits.memory, guarded)
         if run.entry_point:
-            look_alike(run.oracle)
+            begin(run.oracle)
             at_depth(FRAMES, execute, *arguments)
         else:
             execute(*arguments)

@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 from types import ModuleType
 
+from hm_models.errors import UsageError
+
 resource: ModuleType | None = None
 with contextlib.suppress(ImportError):  # Windows
     import resource  # here and not in each program's process, where it takes half a millisecond
@@ -33,7 +35,7 @@ _PASSED_ON = (
 )
 
 
-class IsolationError(RuntimeError):
+class IsolationError(UsageError, RuntimeError):
     """A level of isolation cannot be had here, or no longer holds; the message says what to do."""
 
 

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import json
 import platform
+from collections.abc import Callable
 from typing import Any
 
 from hm_tasks.sandbox.inside.program import WALL_FACTOR
@@ -81,7 +82,7 @@ def wants_set(problem: Problem) -> bool:
 
 
 def expected_of(
-    problem: Problem, store: Store, runner: Runner
+    problem: Problem, store: Store, runner: Callable[[], Runner]
 ) -> dict[str, tuple[Expected, list[Any]]]:
     """What is right for each kind of inputs, and its values: as the problem states it, else as its
     reference gives it.
@@ -89,7 +90,7 @@ def expected_of(
     What a reference solution gives is taken from the store, or computed now.
 
     Args:
-        runner: holds the problem's inputs.
+        runner: gives a runner that holds the problem's inputs.
 
     Raises:
         BrokenReference: the reference solution raises, ends its process, or gives too much.
@@ -104,7 +105,7 @@ def expected_of(
             found = unpack(kept)
             if all(len(found[kind].outputs) == len(getattr(problem, kind)) for kind in KINDS):
                 return {kind: _with_values(found[kind]) for kind in KINDS}
-    found = {kind: _computed(problem, kind, runner) for kind in KINDS}
+    found = {kind: _computed(problem, kind, runner()) for kind in KINDS}
     try:
         values = {kind: _with_values(found[kind]) for kind in KINDS}
     except (PlainError, BeyondLimits) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from hm_tasks.sandbox.inside.program import Run
@@ -10,6 +11,7 @@ from hm_tasks.sandbox.inside.watch import Allowed
 from hm_tasks.sandbox.judging.behaviour import Fingerprints
 from hm_tasks.sandbox.judging.expected import expected_of, wants_set
 from hm_tasks.sandbox.judging.isolated import Runner
+from hm_tasks.sandbox.judging.light import is_light
 from hm_tasks.sandbox.judging.stated import digest_above
 from hm_tasks.sandbox.problem import KINDS, Problem
 from hm_tasks.sandbox.store import Store
@@ -41,6 +43,7 @@ class Held:
     def runs(self, program: str) -> list[Run]:
         """What is to be run to judge this program."""
         problem, as_set = self.problem, wants_set(self.problem)
+        light = bool(problem.entry_point) and not problem.common_imports and is_light(program)
         return [
             Run(
                 program,
@@ -52,12 +55,13 @@ class Held:
                 problem.oracle,
                 digest_above(problem.oracle, problem.atol),
                 problem.common_imports,
+                light=light,
             )
             for kind in KINDS
         ]
 
 
-def hold(problem: Problem, store: Store, runner: Runner) -> Held:
+def hold(problem: Problem, store: Store, runner: Callable[[], Runner]) -> Held:
     """Find out what is expected and set the limits.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pickle
 import select
@@ -61,7 +62,9 @@ def make_run_folder(folder: str) -> None:
 class Runner:
     """The isolated process that runs programs for this judge, in a scratch folder inside `folder`."""
 
-    def __init__(self, level: str, limits: Limits, hidden: Sequence[str], folder: str) -> None:
+    def __init__(
+        self, level: str, limits: Limits, hidden: Sequence[str], folder: str, light: bool = False
+    ) -> None:
         make_run_folder(folder)  # a program without isolation may have taken it away
         self._scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
         environment = clean_environment(self._scratch)
@@ -82,11 +85,12 @@ class Runner:
         self._left = 0.0  # seconds for which the runner is still waited for
         self._requests = self._process.stdin.fileno()
         self._answers = self._process.stdout.fileno()
-        write_frame(self._requests, SETTINGS, pickle.dumps((level, self._scratch, limits, hidden)))
+        settings = (level, self._scratch, limits, hidden, light)
+        write_frame(self._requests, SETTINGS, pickle.dumps(settings))
         self._is_ready = False
 
     def set_inputs(
-        self, inputs: Mapping[str, list], allowed: Mapping[str, Allowed] | None = None
+        self, inputs: Mapping[str, list], allowed: Mapping[str, Allowed] | None
     ) -> None:
         """Give the inputs of the programs that follow, and the time that they may take.
 
@@ -98,7 +102,8 @@ class Runner:
         if not self._is_ready:
             self._receive(READY_SECONDS, RunnerGone)
             self._is_ready = True
-        self._send(PROBLEM, pickle.dumps((inputs, allowed or {})))
+        times = {kind: dataclasses.astuple(of_kind) for kind, of_kind in (allowed or {}).items()}
+        self._send(PROBLEM, pickle.dumps((inputs, times)))
 
     def run(
         self, run: Run | Reference, seconds: float
@@ -133,8 +138,8 @@ class Runner:
         self, asked: bytes, run: Run | Reference, tests: Tests
     ) -> Generator[tuple[bytes, bytes], None, None]:
         """Run what is one process."""
-        self._send(asked, pickle.dumps(tests))
-        self._send(PROGRAM, pickle.dumps(run))
+        self._send(asked, pickle.dumps(dataclasses.astuple(tests)))
+        self._send(PROGRAM, pickle.dumps(dataclasses.astuple(run)))
         stream = Stream(2 * MAX_BYTES)
         self.spent = None
         try:
@@ -197,3 +202,46 @@ class Runner:
         self._process.kill()
         self._process.communicate()
         remove(self._scratch, LEFTOVER_SECONDS)
+
+
+class Runners:
+    """The runners of a judge: one for programs that need little, and one for all others.
+
+    The light one is started at once, the other one when it is first needed; either again after it is
+    ended.
+    """
+
+    def __init__(self, level: str, limits: Limits, hidden: Sequence[str], folder: str) -> None:
+        self._settings = (level, limits, hidden, folder)
+        self._running = {True: Runner(*self._settings, light=True)}
+        self._given: tuple[Mapping[str, list], Mapping[str, Allowed] | None] = {}, None
+        self._informed: set[bool] = set()
+
+    def give(self, inputs: Mapping[str, list], allowed: Mapping[str, Allowed] | None) -> None:
+        """What `Runner.set_inputs` is to be given before the next program."""
+        self._given = inputs, allowed
+        self._informed.clear()
+
+    def get(self, light: bool) -> Runner:
+        """A runner that has the inputs.
+
+        Raises:
+            RunnerGone: it died.
+        """
+        if light not in self._running:
+            self._running[light] = Runner(*self._settings, light=light)
+        runner = self._running[light]
+        if light not in self._informed:
+            runner.set_inputs(*self._given)
+            self._informed.add(light)
+        return runner
+
+    def end(self, light: bool) -> None:
+        """End a runner; the next one is a fresh one."""
+        self._informed.discard(light)
+        if light in self._running:
+            self._running.pop(light).close()
+
+    def close(self) -> None:
+        for light in list(self._running):
+            self.end(light)

@@ -38,6 +38,7 @@ from hm_tasks.sandbox.judging.isolated import (
     NotCleaned,
     Runner,
     RunnerGone,
+    Runners,
     make_run_folder,
 )
 from hm_tasks.sandbox.judging.limited import BeyondLimits
@@ -91,15 +92,14 @@ class Judge:
         self, level: str, limits: Limits, hidden: Sequence[str], folder: str, behind: bool = False
     ) -> None:
         self._behind = behind
-        self._settings = (level, limits, hidden, folder)
         self._store = Store()
         make_run_folder(folder)
         self._lock = os.open(os.path.join(folder, "alone"), os.O_RDWR | os.O_CREAT, 0o600)
-        self._runner = Runner(*self._settings)
+        self._runners = Runners(level, limits, hidden, folder)
         self._held: Held | None = None
 
     def close(self) -> None:
-        self._runner.close()
+        self._runners.close()
 
     def take(self, problem: Problem) -> None:
         """Hold this problem from now on.
@@ -109,17 +109,18 @@ class Judge:
             RunnerGone: no runner can be started here.
         """
         self._held = None
+        inputs = {kind: getattr(problem, kind) for kind in KINDS}
+        self._runners.give(inputs, None)
         try:
-            self._hold(problem)
+            held = hold(problem, self._store, self._full_runner)
         except RunnerGone:
-            self._replace_runner(None)
-            self._hold(problem)
-
-    def _hold(self, problem: Problem) -> None:
-        self._runner.set_inputs({kind: getattr(problem, kind) for kind in KINDS})
-        held = hold(problem, self._store, self._runner)
-        self._give(held)
+            self._runners.end(light=False)
+            held = hold(problem, self._store, self._full_runner)
+        self._runners.give(inputs, held.allowed)
         self._held = held
+
+    def _full_runner(self) -> Runner:
+        return self._runners.get(light=False)
 
     def judge(self, programs: list[str]) -> list[Verdict | None]:
         """One verdict for each program of the problem held; None for what is to be run again later.
@@ -143,10 +144,6 @@ class Judge:
         behaviour = digest_of((ran.outputs, ran.end) for ran in found)
         return Verdict(program, base.status, plus.status, base.reason or plus.reason, behaviour)
 
-    def _give(self, held: Held) -> None:
-        inputs = {kind: getattr(held.problem, kind) for kind in KINDS}
-        self._runner.set_inputs(inputs, held.allowed)
-
     def _survived(self, held: Held, run: Run) -> Ran | None:
         """How it went; where the runner died, in a fresh one.
 
@@ -155,18 +152,18 @@ class Judge:
         try:
             return self._confirmed(held, run)
         except RunnerGone:
-            self._replace_runner(held)
+            self._runners.end(run.light)
         if self._behind:
             return None
         try:
             return self._confirmed(held, run)
         except RunnerGone as error:
             reason = f"{NAMES[run.kind]} tests: the program ended what runs it ({error})"
-        self._replace_runner(held)
+        self._runners.end(run.light)
         try:
             self._once(held, dataclasses.replace(run, program=""), ends_when_late=True)
         except RunnerGone as error:
-            self._replace_runner(held)
+            self._runners.end(run.light)
             return Ran(UNSCORED, f"the runner died ({error})", "", [])
         return Ran(FAIL, reason, BROKE_RUNNER, [])
 
@@ -182,7 +179,7 @@ class Judge:
             return ran
         if self._behind:
             return None
-        spent = self._runner.spent
+        spent = self._runners.get(run.light).spent
         with self._holding(fcntl.LOCK_SH if spent and spent.idle else fcntl.LOCK_EX):
             return self._once(held, run, ends_when_late=False)
 
@@ -204,7 +201,7 @@ class Judge:
         try:
             return self._followed(held, run, ends_when_late)
         except NotCleaned:
-            self._replace_runner(held)
+            self._runners.end(run.light)
             reason = f"{NAMES[run.kind]} tests: the program left files that cannot be removed"
             return Ran(FAIL, reason, BROKE_RUNNER, [])
 
@@ -214,7 +211,7 @@ class Judge:
         inputs = getattr(problem, run.kind)
         name, right, loaded = NAMES[run.kind], 0, False
         given: list[bytes] = []
-        messages = self._runner.run(run, WALL_FACTOR * run.budget + BESIDE_SECONDS)
+        messages = self._runners.get(run.light).run(run, WALL_FACTOR * run.budget + BESIDE_SECONDS)
         try:
             with (
                 contextlib.closing(messages),
@@ -250,12 +247,6 @@ class Judge:
         # It ended without a word, by itself or by a limit; for evalplus that is a timeout.
         reason = f"{name} tests: the process ended after {right} of {len(values)}"
         return Ran(TIMEOUT, reason, OUT_OF_TIME, given)
-
-    def _replace_runner(self, held: Held | None) -> None:
-        self._runner.close()
-        self._runner = Runner(*self._settings)
-        if held is not None:
-            self._give(held)
 
 
 def _raised(content: bytes, loaded: bool, test: str) -> tuple[str, str]:

@@ -14,6 +14,12 @@ from tests.models.endpoints.endpoint import Endpoint
 STEM = f"samples_{CODE}_{STAMP}.jsonl"
 
 
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Draw none, which takes most of a report's time, where no name or number of them is odd."""
+    monkeypatch.setattr("hm_metrics.report.build.draw", lambda *_: [])
+
+
 def report(folder: Path, output: Path, **more) -> Report:
     return build(ReportSettings([folder], output, **{"embedder": "none", "quiet": True} | more))
 
@@ -61,6 +67,7 @@ RESULTS = {
 }
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("kind", RESULTS)
 def test_a_results_file_that_cannot_be_used_is_named_and_the_others_are_reported(tmp_path, kind):
     write_run(tmp_path / "runs" / "good", merge(1.0), {CODE: code(["+-"])})
@@ -95,6 +102,7 @@ LOGS = {
 }
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("kind", LOGS)
 def test_a_log_that_cannot_be_read_leaves_the_numbers_of_its_results(tmp_path, kind):
     write_run(tmp_path / "runs", merge(0.7), {CODE: code(["+-", "--"])})
@@ -105,6 +113,7 @@ def test_a_log_that_cannot_be_read_leaves_the_numbers_of_its_results(tmp_path, k
     assert "0.2500" in (tmp_path / "out" / "leaderboard.md").read_text().replace("0.25 ", "0.2500 ")
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -155,6 +164,7 @@ def test_any_name_is_shown_as_text(tmp_path, kind):
     assert not [cell for row in rows for cell in row if cell.startswith("=")]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_no_link_out_of_the_folder_and_no_pipe_is_read(tmp_path):
     secret = write_run(tmp_path / "secret", merge(0.9), {CODE: code(["++"])})
     runs = tmp_path / "runs"
@@ -172,6 +182,7 @@ def test_no_link_out_of_the_folder_and_no_pipe_is_read(tmp_path):
     assert any("there is no samples_" in sentence for sentence in found.problems)
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("task", ["../../evil", "a/b", "x" * 300, "a\nb"])
 def test_a_task_that_names_a_path_is_left_out(tmp_path, task):
     file = write_run(tmp_path / "runs", merge(0.7), {CODE: code(["+-"])})
@@ -184,6 +195,7 @@ def test_a_task_that_names_a_path_is_left_out(tmp_path, task):
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "out"}
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_report_asks_no_endpoint_that_a_folder_names(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-SECRET")
     with Endpoint() as server:

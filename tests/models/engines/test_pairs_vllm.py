@@ -22,7 +22,7 @@ from tests.models.tiny import TOKENS
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"
 )
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ONE_CONFIG = (0.3, 0.7, 1.0, 0.0)
 # Sides with configs of their own: an engine goes from merge to merge alone (`live.why_restart`).
 OWN_CONFIGS = (0.3, 0.7)
@@ -75,12 +75,14 @@ def found(tmp_path_factory):
     return json.loads((folder / "found.json").read_text())
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_streamed_model_is_that_of_the_merge_on_disk(found, name):
     assert "error" not in found[name], "\n".join(found[name]["error"])
     assert found[name]["load"] == []
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", sorted(PAIRS.keys() - {STALE, PAST_LOADERS}))
 def test_each_change_of_alpha_gives_the_model_of_the_merge_on_disk(found, name):
     assert "error" not in found[name], "\n".join(found[name]["error"])
@@ -89,6 +91,7 @@ def test_each_change_of_alpha_gives_the_model_of_the_merge_on_disk(found, name):
     assert {step: differs for step, differs in steps.items() if differs} == {}
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -102,6 +105,7 @@ def test_an_engine_that_would_keep_old_weights_says_so(found, name, words):
     assert found[name]["load"] == []
 
 
+@pytest.mark.engine
 def test_every_other_engine_is_known_to_have_taken_each_tensor(found):
     refused = {name for name, steps in found.items() if steps.get("refused 0")}
     assert refused == {STALE, PAST_LOADERS}
@@ -118,6 +122,7 @@ def test_what_a_reload_leaves_old_is_known_before_it(tmp_path):
     assert [name for name, reason in reasons.items() if reason] == [STALE]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", PAIRS)
 def test_another_alpha_is_seen_in_every_layer(found, name):
     # Norms, embeddings and what is packed: else an empty list would mean nothing.

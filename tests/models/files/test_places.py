@@ -17,6 +17,7 @@ from hm_models.samples.store import SampleStore
 from hm_tasks.curation.rewriting_settings import OPTIONS, RewriteSettings
 from hm_tasks.sandbox.executors import choose_place
 from hm_tasks.sorry_bench.settings import JudgeSettings
+from tests.entry_points import run
 
 ROOT = Path(__file__).parents[3]
 JUDGE = {
@@ -149,7 +150,7 @@ except CacheError as error:
 
 @pytest.mark.parametrize("name", ["samples", "judgments", "vectors"])
 def test_a_full_disk_is_a_sentence_and_what_was_kept_stays(name, tmp_path):
-    environment = os.environ | {"HM_CACHE": str(tmp_path)}
+    environment = {"HM_CACHE": str(tmp_path)}
     command = [sys.executable, "-c", FULL, name]
     said = subprocess.check_output(command, env=environment, cwd=ROOT, text=True)
     assert f"Nothing can be kept in {tmp_path / name}.sqlite" in said
@@ -169,20 +170,14 @@ def test_a_merged_checkpoint_that_has_no_room_says_the_same(number, tmp_path, mo
 
 
 def test_the_commands_print_the_sentence_and_no_traceback(tmp_path):
-    environment = os.environ | {"HM_CACHE": a_file(tmp_path), "OPENAI_API_KEY": "x"}
+    environment = {"HM_CACHE": a_file(tmp_path), "OPENAI_API_KEY": "x"}
     log = tmp_path / "samples.jsonl"
     log.write_text("")
     for command in (
         ["hm-judge", str(log), "--judge", "m"],
         ["hm-cache", "list"],
     ):
-        program = ROOT / "scripts" / command[0]
-        done = subprocess.run(
-            [sys.executable, str(program), *command[1:]],
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
+        done = run(*command, **environment)
         assert done.returncode == 2
         assert "Set HM_CACHE to another folder" in done.stderr
         assert "Traceback" not in done.stderr

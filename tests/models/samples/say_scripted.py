@@ -43,7 +43,8 @@ class Request(Instance):
         self.facts = sample.facts
 
 
-def main(backend: str, folder: Path) -> None:
+def say(backend: str, folder: Path) -> None:
+    """Write what is said to `<backend>.json` in the folder, whose `model` is the scripted one."""
     model = str(folder / "model")
     lm = HindsightMerged(
         base=model,
@@ -67,4 +68,4 @@ def main(backend: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    say(sys.argv[1], Path(sys.argv[2]))

@@ -3,14 +3,11 @@
 import io
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from hm_models.shown.screen import printable, say
-
-ROOT = Path(__file__).parents[3]
+from tests.entry_points import ROOT, command
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252", "utf-8"])
@@ -34,17 +31,12 @@ def test_a_command_prints_arrows_in_a_locale_without_them(tmp_path):
     from tests.metrics.report.made_runs import CODE, code, merge, write_run
 
     write_run(tmp_path / "runs", merge(0.7, "Bäse", "模型"), {CODE: code(["+-", "--"])})
-    command = [
-        sys.executable,
-        ROOT / "scripts" / "hm-report",
-        tmp_path / "runs",
-        "--embedder",
-        "none",
-    ]
-    command += ["--output_path", tmp_path / "out"]
+    words = ("--embedder", "none", "--output_path", tmp_path / "out")
     environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
-    done = subprocess.run(list(map(str, command)), capture_output=True, env=environment)
+    done = subprocess.run(
+        command("hm-report", tmp_path / "runs", *words), capture_output=True, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert b"B\\xe4se \\u2192 \\u6a21\\u578b" in done.stdout
     assert "Bäse → 模型" in (tmp_path / "out" / "leaderboard.md").read_bytes().decode("utf-8")

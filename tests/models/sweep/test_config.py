@@ -1,16 +1,23 @@
 """A sweep's settings are checked key by key, and flags win over the file."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 import yaml
 
 from hm_models.sweep.config import KEYS, SweepError, read_config, read_settings
-from hm_models.sweep.flags import merged_settings, parser
+from hm_models.sweep.flags import add_flags, merged_settings
 from hm_models.sweep.points import points_of
 
 PAIR = {"base": "b/base", "instruct": "b/chat", "tasks": ["t"]}
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+
+
+def parsed(words):
+    parser = ArgumentParser()
+    add_flags(parser)
+    return parser.parse_args(words)
 
 
 def labels(**more):
@@ -78,7 +85,7 @@ def test_flags_win_over_the_file_and_mappings_are_merged(tmp_path):
     file = tmp_path / "s.yaml"
     file.write_text(yaml.safe_dump(PAIR | {"model_args": {"a": 1, "b": 2}, "limit": 3}))
     flags = "--alphas 0,0.5 [0.2,0.9] --model_args b=3 --limit 5 --name other"
-    config = read_config(merged_settings(parser("").parse_args([str(file), *flags.split()])))
+    config = read_config(merged_settings(parsed([str(file), *flags.split()])))
     assert config.alphas == (0, 0.5, (0.2, 0.9))
     assert config.model_args == {"a": 1, "b": 3}
     assert config.harness["limit"] == 5
@@ -89,12 +96,12 @@ def test_a_pair_on_the_command_line_replaces_those_of_the_file(tmp_path):
     file = tmp_path / "s.yaml"
     file.write_text(yaml.safe_dump({"pairs": [{"base": "x/a", "instruct": "x/b"}], "tasks": ["t"]}))
     flags = ["--base", "y/a", "--instruct", "y/b"]
-    config = read_config(merged_settings(parser("").parse_args([str(file), *flags])))
+    config = read_config(merged_settings(parsed([str(file), *flags])))
     assert [pair.base for pair in config.pairs] == ["y/a"]
 
 
 def test_every_key_has_a_flag():
-    arguments = vars(parser("").parse_args([]))
+    arguments = vars(parsed([]))
     assert set(KEYS) <= arguments.keys()
 
 

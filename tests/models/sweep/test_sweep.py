@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +14,9 @@ from hm_models.sweep.config import read_config
 from hm_models.sweep.manifest import Manifest, SweepError
 from hm_models.sweep.preflight import check
 from hm_models.sweep.runners import LocalRunner, process_runners
+from tests.entry_points import command
 from tests.models.sweep.world import QUESTIONS, SAMPLES, open_sweep, results, samples, settings
 from tests.models.tiny import copy_of, edit_config
-
-SCRIPT = Path(__file__).parents[3] / "scripts" / "hm-sweep"
 
 
 @pytest.fixture
@@ -58,7 +56,7 @@ def test_one_engine_serves_all_alphas_and_temperatures(base, instruct, task, tmp
     assert all(len(text) == QUESTIONS and len(text[0]) == SAMPLES for text in texts)
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_a_point_equals_a_run_of_its_own(base, instruct, task, tmp_path):
     given = settings(base, instruct, task, temperatures=[0.9])
     sweep = open_sweep(given, tmp_path / "out")
@@ -84,10 +82,13 @@ def test_the_next_pair_s_engine_starts_when_the_last_is_gone(
     base, instruct, task, tmp_path, engines, monkeypatch
 ):
     alive = []
-    plain_end = engine.Engine.end
-    monkeypatch.setattr(
-        engine.Engine, "end", lambda self: (alive.append(self.is_loaded), plain_end(self))[1]
-    )
+    plain = engine.Engine.shut_down
+
+    def shut_down(self):
+        alive.append(self.is_loaded)
+        plain(self)
+
+    monkeypatch.setattr(engine.Engine, "shut_down", shut_down)
     pairs = {"a": {"base": str(base), "instruct": str(instruct)},
              "b": {"base": str(instruct), "instruct": str(base)}}  # fmt: skip
     given = settings(base, instruct, task, alphas=[0.7, 1])
@@ -198,7 +199,6 @@ def test_the_plan_counts_samples_and_is_honest_about_time(base, instruct, task, 
     assert "unknown" not in line
 
 
-@pytest.mark.slow
 @pytest.mark.campaign
 def test_two_processes_share_the_alphas_of_one_pair(base, instruct, task, tmp_path):
     given = settings(base, instruct, task, alphas=[0.2, 0.4, 0.6, 0.8])
@@ -214,13 +214,13 @@ def test_two_processes_share_the_alphas_of_one_pair(base, instruct, task, tmp_pa
         assert samples(out / point.label) == samples(tmp_path / "alone" / point.label)
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_a_sweep_that_is_killed_goes_on_where_it_was(base, instruct, task, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, str(SCRIPT), "--output_path", str(out), "--quiet"]
+    words = command("hm-sweep", "--output_path", out, "--quiet")
     given = settings(base, instruct, task, alphas=[0.1, 0.2, 0.3, 0.4])
     (tmp_path / "s.yaml").write_text(json.dumps(given))
-    process = subprocess.Popen([*command, str(tmp_path / "s.yaml")], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*words, str(tmp_path / "s.yaml")], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
     while "done" not in {r.state for r in Manifest(out).records.values()}:
         assert time.monotonic() < deadline

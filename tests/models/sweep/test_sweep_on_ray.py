@@ -14,7 +14,7 @@ from tests.models.sweep.world import open_sweep, samples, settings
 
 ROOT = Path(__file__).parents[3]
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.engine,
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
 ]
 

@@ -261,7 +261,7 @@ def test_no_process_outlives_the_run(isolation, end, tmp_path):
         text=True,
     )
     assert run.stdout.readline() == "started\n"
-    while not any("execution.runner" in line for line in processes_of(tmp_path)):
+    while not any("sandbox.inside.runner" in line for line in processes_of(tmp_path)):
         time.sleep(0.05)
     time.sleep(0.5)
     if end != "fails":

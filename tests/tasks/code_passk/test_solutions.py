@@ -11,8 +11,10 @@ import pytest
 import hm_tasks.code_passk
 from hm_metrics.verdict import FAIL, PASS, Verdict
 from hm_tasks.code_passk.solutions import SolutionsError, read_solutions, write_solutions
+from hm_tasks.commands.score import table
+from tests.entry_points import command, run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEMO = Path(hm_tasks.code_passk.__file__).parent / "demo_problems.jsonl"
 N_PROBLEMS = 4
 
@@ -40,10 +42,7 @@ def programs_of(records):
 
 
 def hm_score(*arguments):
-    command = [sys.executable, ROOT / "scripts" / "hm-score", *arguments]
-    return subprocess.run(
-        list(map(str, [*command, "--confirm_run_unsafe_code"])), capture_output=True, text=True
-    )
+    return run("hm-score", *arguments, "--confirm_run_unsafe_code")
 
 
 def statuses(file):
@@ -60,6 +59,7 @@ def log_of(programs, file):
     file.write_text("\n".join(lines))
 
 
+@pytest.mark.engine
 def test_evalplus_scores_our_export_alike_and_takes_our_results_for_its_own(dataset, tmp_path):
     file, records = dataset
     log, export = tmp_path / "samples_mbpp.jsonl", tmp_path / "export.jsonl"
@@ -310,18 +310,11 @@ def test_the_command_reads_any_locale_and_names_what_it_left_out(dataset, tmp_pa
 
     rows = [json.dumps({"task_id": record["task_id"], "solution": right}, ensure_ascii=False), "{"]
     samples.write_bytes(gzip.compress("\n".join(rows).encode()))
-    command = [
-        sys.executable,
-        ROOT / "scripts" / "hm-score",
-        samples,
-        "--dataset",
-        file,
-        "--k",
-        "1",
-    ]
-    command.append("--confirm_run_unsafe_code")
+    words = command(
+        *("hm-score", samples, "--dataset", file, "--k", 1, "--confirm_run_unsafe_code")
+    )
     environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(list(map(str, command)), capture_output=True, env=environment)
+    done = subprocess.run(words, capture_output=True, env=environment)
     assert done.returncode == 1, done.stderr
     assert b"line 2: is cut off" in done.stderr
     assert b"base + extra       1.000" in done.stdout
@@ -332,19 +325,13 @@ def test_the_command_reads_any_locale_and_names_what_it_left_out(dataset, tmp_pa
     assert len(content["left_out"]) == 1
 
 
-def load_command():
-    from importlib.machinery import SourceFileLoader
-
-    return SourceFileLoader("hm_score", str(ROOT / "scripts" / "hm-score")).load_module()
-
-
 def verdicts(passed, unscored):
     return [Verdict("x", PASS, PASS)] * passed + [Verdict("x", "unscored", "unscored")] * unscored
 
 
 @pytest.mark.parametrize(("unscored", "cell"), [(1, "1.000"), (2, "unscored")])
 def test_too_many_samples_without_a_verdict_leave_no_value(unscored, cell):
-    found = load_command().table({"Mbpp/1": verdicts(20, unscored)}, [1], 1)
+    found = table({"Mbpp/1": verdicts(20, unscored)}, [1], 1)
     assert f"base          {cell:>10}" in found
     assert ("no value, since too few have a verdict (unscored: 2 of 22)" in found) == (
         unscored == 2
@@ -353,6 +340,6 @@ def test_too_many_samples_without_a_verdict_leave_no_value(unscored, cell):
 
 @pytest.mark.parametrize(("problems", "mark"), [(1, ""), (2, "*"), (164, "*")])
 def test_numbers_of_a_part_of_a_data_set_are_marked(problems, mark):
-    found = load_command().table({"Mbpp/1": verdicts(2, 0)}, [1], problems)
+    found = table({"Mbpp/1": verdicts(2, 0)}, [1], problems)
     assert f"pass@1{mark}\n" in found
     assert (f"1 of {problems} problems" in found) == bool(mark)

@@ -17,7 +17,7 @@ from hm_tasks.sandbox.problem import Problem
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can isolate")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REFERENCE = "def f(x):\n    return x + 1\n"
 PROBLEM = Problem("Mine/1", "", "f", REFERENCE, [[1]], [], 0)
 KERNEL_LEVELS = ("strong", "landlock")

@@ -10,10 +10,10 @@ from tests.tasks.code_passk.benchmarks import load
 # Its helper is a generator without `return`, and evalplus's sanitizer, whose text is the protocol,
 # drops functions without one. The program itself passes (see the second test).
 CUT_BY_THE_SANITIZER = {"mbppplus_passk": ["Mbpp/630"]}
-TASKS = ["mbppplus_passk", "humanevalplus_passk", "demo_passk"]
+WHOLE = ["mbppplus_passk", "humanevalplus_passk"]
+TASKS = ["demo_passk", *(pytest.param(name, marks=pytest.mark.engine) for name in WHOLE)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("style", ["chat", "completion"])
 @pytest.mark.parametrize("name", TASKS)
 def test_canonical_solutions_pass_from_prompt_to_verdict(name, style, monkeypatch):
@@ -43,7 +43,6 @@ def failures(task) -> list[str]:
     ]
 
 
-@pytest.mark.slow
 def test_the_solution_that_the_sanitizer_cuts_passes_as_a_program():
     task = load("mbppplus_passk")
     problem = task._problems["Mbpp/630"]

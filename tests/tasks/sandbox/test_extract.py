@@ -26,7 +26,15 @@ def differing(texts) -> list[tuple[str, str]]:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("texts", "longest"), [(1500, 3), (3000, 10), (700, 25), (40, 50), (8, 100)], ids=str
+    ("texts", "longest"),
+    [
+        *((300, 3), (300, 10), (60, 25), (8, 50), (2, 100)),
+        *(
+            pytest.param(*many, marks=pytest.mark.engine)
+            for many in ((1500, 3), (3000, 10), (700, 25), (40, 50), (8, 100))
+        ),
+    ],
+    ids=str,
 )
 def test_damaged_texts_give_evalpluss_program(texts, longest):
     assert differing(damaged_texts(texts, longest, seed=longest)) == []

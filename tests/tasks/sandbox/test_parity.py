@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import hm_tasks
+from hm_tasks.sandbox.judging.light import is_light
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import KINDS, Problem
 from tests.tasks.sandbox.odd_programs import FUNCTION, programs
@@ -79,13 +80,72 @@ def theirs(tmp_path_factory):
     return dict(zip(texts, by_evalplus(texts, tmp_path_factory.mktemp("theirs")), strict=True))
 
 
-@pytest.mark.parametrize("isolation", ["auto", "rlimit"])
+@pytest.mark.parametrize("isolation", ["auto", pytest.param("rlimit", marks=pytest.mark.engine)])
 def test_odd_programs_get_evalplus_verdicts(theirs, isolation):
     ours = dict(zip(theirs, by_us(list(theirs), isolation), strict=True))
     different = {text: (theirs[text], ours[text]) for text in theirs if theirs[text] != ours[text]}
     assert not different
     passed = sum(status == ("pass", "pass") for status in theirs.values())
     assert min(passed, len(theirs) - passed) > 50
+
+
+# What programs of the light runner may use: each must find it there as evalplus's process has it.
+LIGHT = [
+    "import math, cmath\ndef add(x, y): return int(math.fsum([x, y])) if x < 9**9 else x + y",
+    "from collections import Counter, OrderedDict, defaultdict, deque, namedtuple\n"
+    "P = namedtuple('P', 'x y')\ndef add(x, y):\n    p = P(x, y)\n    return sum(p)",
+    "from datetime import datetime\ndef add(x, y):\n"
+    "    return x + y + datetime.strptime('2020-01-01', '%Y-%m-%d').month - 1",
+    "import statistics\ndef add(x, y): return x + y + statistics.median([0, 0])",
+    "from typing import *\ndef add(x: Optional[int], y: List[int]) -> Dict: return x + y",
+    "from fractions import Fraction\nfrom decimal import Decimal\n"
+    "def add(x, y): return int(Fraction(x) + Fraction(y)) + int(Decimal(0))",
+    "import random\ndef add(x, y):\n    random.seed(1)\n    return x + y + random.choice([0])",
+    "import heapq, bisect, functools, itertools, operator, copy, string, re, time, array\n"
+    "@functools.lru_cache(None)\ndef add(x, y): return functools.reduce(operator.add, [x, y])",
+    "def add(x, y): return x + y + len('\\N{DEGREE SIGN}') - 1",
+    "def add(x, y): return x + y + len('e'.encode('ascii')) - len('e'.encode('utf-16-le')) + 1",
+    "def add(x, y): return input()",
+    "def add(x, y): return open('x')",
+    "import numbers\ndef add(x, y):\n    assert isinstance(x, numbers.Number)\n    return x + y",
+    "class A:\n    def __init__(self, x):\n        self._x = x\n    def __add__(self, o):\n"
+    "        return self._x\ndef add(x, y): return A(x) + A(y) + y",
+    "def f(n): return f(n + 1)\ndef add(x, y):\n    try: f(0)\n    except RecursionError: return x + y",
+    # No page of these is touched.
+    *(f"def add(x, y):\n    bytes({size} << 20)\n    return x + y" for size in (2400, 2900, 5000)),
+    "def add(x, y): print(x) or 1 / 0",
+    "def add(x): return x",
+    "from math import nothing\ndef add(x, y): return x + y",
+    "import time\ntime.sleep(0.01)\ndef add(x, y): return x + y",
+]
+
+
+def test_programs_of_the_light_runner_get_evalplus_verdicts(tmp_path):
+    texts = [text for text in LIGHT if is_light(text)]
+    assert len(texts) >= len(LIGHT) - 3
+    assert by_us(LIGHT, "auto") == by_evalplus(LIGHT, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import numpy",
+        "import os.path",
+        "from math import sqrt; import pandas as pd",
+        "from collections import _sys",
+        "import random\nrandom._os.getcwd()",
+        "def f(x): return x.__class__.__subclasses__()",
+        "__import__('pandas')",
+        "def f(x): return eval(x)",
+        "if True: import scipy",
+        "try:\n    import sympy\nexcept ImportError: pass",
+        "import \\\n  scipy",
+        "import ｍａｔｈ",
+        "def f(x): return '{0.__class__}'.format(x)",
+    ],
+)
+def test_a_program_that_may_see_its_process_runs_beside_everything(program):
+    assert not is_light(program)
 
 
 def test_a_verdict_does_not_depend_on_what_ran_before():
@@ -113,7 +173,7 @@ def add(x, y):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_a_program_may_nest_as_deep_as_under_the_command(tmp_path):
     """The command itself says how deep; it can write a file, and programs here cannot."""
     record = {

@@ -120,12 +120,12 @@ def test_a_text_that_kills_the_sanitizer_holds_no_program_and_its_neighbours_do(
 def test_a_runner_that_dies_is_replaced_and_the_program_run_again(tmp_path):
     judge = Judge("rlimit", Limits(), [], str(tmp_path))
     try:
-        judge._runner._process.kill()
+        judge._runners._running[True]._process.kill()
         judge.take(problem())
         (verdict,) = judge.judge([REFERENCE])
         assert verdict.base_status == PASS
         sleeper = "import time\ndef f(x):\n    time.sleep(1)\n    return x + 1\n"
-        killer = threading.Timer(0.5, judge._runner._process.kill)
+        killer = threading.Timer(0.5, judge._runners._running[True]._process.kill)
         killer.start()
         again, other = judge.judge([sleeper, REFERENCE])
         assert again.base_status == other.base_status == PASS

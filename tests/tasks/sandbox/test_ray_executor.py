@@ -4,7 +4,6 @@ Ray is an extra of its own (`pip install .[ray]`); without it this is skipped.
 """
 
 import os
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +18,12 @@ from hm_tasks.sandbox.isolation.prove import strongest
 from hm_tasks.sandbox.pool import Scorer, check_all
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.sandbox.ray_executor import ExecutorError, _Remote, weakest_level
+from tests.entry_points import run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REFERENCE = "def f(x):\n    return x + 1\n"
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 
 
 def problem(number: int) -> Problem:
@@ -156,13 +156,8 @@ def test_the_command_ends_with_the_sentence(tmp_path):
     (tmp_path / "ray.py").write_text("raise ImportError")
     samples = tmp_path / "samples.jsonl"
     samples.write_text('{"task_id": "Demo/1", "solution": "x"}')
-    command = [sys.executable, ROOT / "scripts" / "hm-score", samples, "--dataset", "demo"]
-    done = subprocess.run(
-        [*command, "--executor", "ray"],
-        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
-        capture_output=True,
-        text=True,
-    )
+    words = (samples, "--dataset", "demo", "--executor", "ray")
+    done = run("hm-score", *words, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert done.returncode == 2
     assert "executor=ray needs Ray: pip install 'hindsight-merging[ray]'" in done.stderr
 

@@ -59,7 +59,7 @@ SOME = ("turns timers and signals off", "stops itself")
 
 @pytest.mark.parametrize(
     ("level", "names"),
-    [("auto", SOME), *(pytest.param(x, LATE, marks=pytest.mark.slow) for x in isolation.LEVELS)],
+    [("auto", SOME), *(pytest.param(x, LATE, marks=pytest.mark.engine) for x in isolation.LEVELS)],
 )
 def test_a_test_that_takes_too_long_does_not_pass_whatever_the_program_turns_off(level, names):
     programs = [*(LATE[name] for name in names), REFERENCE]
@@ -126,6 +126,7 @@ def test_what_computes_is_told_from_what_waits():
     assert not Spent(cpu=2.0, wall=5.0, late=True).idle
 
 
+@pytest.mark.engine
 def test_a_program_that_waits_does_not_make_others_wait(tmp_path):
     """Its second run needs no other one to end: here one never does."""
     script = f"""

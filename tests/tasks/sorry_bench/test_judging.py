@@ -159,11 +159,8 @@ def test_the_estimate_comes_before_the_first_call_and_the_tokens_after_the_last(
 def test_answers_are_judged_concurrently(store):
     with Endpoint(chat=verdict, latency_s=0.1) as server:
         judge(server, answers(1), store)
-        begin = time.monotonic()
         judge(server, answers(65), store, concurrency=8)
-        took = time.monotonic() - begin
     assert server.most_at_once == 8
-    assert took < 2.5 * 0.8  # one after another: 6.4 s
 
 
 def mix(limit_s: float, seed: int = 0):
@@ -219,13 +216,12 @@ def test_a_run_that_is_killed_among_failures_is_completed_by_the_next(tmp_path):
     killed_then_repeated(120, 0.05, 8, 1.0, 0.1, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_440_answers_among_failures_and_a_kill_are_all_judged_once(tmp_path):
     asked = killed_then_repeated(440, 0.5, 32, 5.0, 1.0, tmp_path)
     print(f"\n440 answers, {asked} requests in two runs")
 
 
-@pytest.mark.slow
 @pytest.mark.campaign
 def test_440_answers_at_500_ms_and_32_at_once_take_no_more_than_115_percent_of_7_s(store):
     server = subprocess.Popen(

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from lm_eval.loggers import EvaluationTracker
 from hm_metrics.judgment import Judgment
 from hm_metrics.logs.labelled import read_labelled
 from hm_tasks.sorry_bench.unscored import write_log
+from tests.entry_points import run
 from tests.models.endpoints.endpoint import Endpoint, reply
 from tests.models.endpoints.odd_answers import ODD, odd
 from tests.tasks.code_passk.benchmarks import load
@@ -122,10 +122,7 @@ def hm_judge(folder: Path, server: Endpoint) -> tuple[str, list[dict]]:
         judged.append((doc, doc["request"], [f"Bob {number}."], [Judgment(1, "asked")]))
     log = folder / "model" / "samples_sorry_bench_x.jsonl"
     write_log(judged, log)
-    command = [sys.executable, str(ROOT / "scripts" / "hm-judge"), str(log), "--judge", "m"]
-    done = subprocess.run(
-        [*command, "--judge_base_url", private(server)], capture_output=True, text=True
-    )
+    done = run("hm-judge", log, "--judge", "m", "--judge_base_url", private(server))
     assert done.returncode == 1, "half of the answers have no score"
     output = log.with_name(f"{log.stem}_judged_by_m.jsonl")
     return done.stdout + done.stderr, list(map(json.loads, output.read_text().splitlines()))

@@ -78,6 +78,7 @@ def test_nothing_is_taken_out_of_a_block():
     assert program_of(f"```python\n{program}\n```", "f")[0] == program
 
 
+@pytest.mark.campaign  # a claim about time
 def test_a_long_text_takes_little_time():
     text = ("```python\nx = 1\n" + "`` ` word\n" * 50 + "```\n") * 2000
     began = time.process_time()

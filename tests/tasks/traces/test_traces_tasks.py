@@ -190,7 +190,7 @@ def test_any_model_of_the_harness_takes_part_in_both_styles(problems, tiny):
         assert prompt.startswith("<user> Solve" if as_chat else "Problem:")
 
 
-@pytest.mark.slow
+@pytest.mark.engine
 def test_one_command_logs_the_raw_traces(problems, tiny, tmp_path):
     metadata = json.dumps({"problems": str(problems), "n_samples": 2, "k": [1]})
     command = [LM_EVAL, "run", "--model", "hm-merged", "--tasks", "problem_traces"]

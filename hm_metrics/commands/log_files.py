@@ -1,0 +1,16 @@
+"""What log files are called in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def short_names(files: Sequence[Path]) -> dict[str, Path]:
+    """Files by their folder's name, which says the model, where that tells them apart.
+
+    >>> list(short_names([Path("/runs/alpha0.7/samples_1.jsonl"), Path("/runs/alpha1/samples_1.jsonl")]))
+    ['alpha0.7', 'alpha1']
+    """
+    folders = {file.resolve().parent.name: file for file in files}
+    return folders if len(folders) == len(files) else {str(file): file for file in files}

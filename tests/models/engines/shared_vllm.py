@@ -1,0 +1,87 @@
+"""One vLLM engine for all tests that do not test starting, in a process of its own.
+
+    def greedy(lm, alpha):          # a function of a test's module
+        lm.set_alpha(alpha)
+        ...
+    found = vllm.ask(greedy, 0.3)
+
+The engine holds a tiny float32 pair and goes from alpha to alpha in place. What is asked is a function's
+name and plain values, as a test's process can hold no engine and an engine's process no test.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.models.tiny import tiny_checkpoint
+
+START_SECONDS = 600  # of a busy machine
+ARGUMENTS = {
+    "dtype": "float32",  # of float32 vLLM makes bfloat16 by itself
+    "enforce_eager": True,
+    "kv_cache_memory_bytes": 2**27,
+    "max_model_len": 256,
+}
+
+
+def vllm_pair(folder: Path) -> None:
+    """The pair that the engine holds; vLLM's CPU kernels know no head smaller than 32."""
+    for seed, name in enumerate(("base", "instruct")):
+        tiny_checkpoint(folder / name, seed, dtype=torch.float32, hidden_size=128)
+
+
+class SharedVllm:
+    """The process and what it may be asked."""
+
+    def __init__(self, pair: Path, cache: Path) -> None:
+        self.pair = {side: str(pair / side) for side in ("base", "instruct")}
+        spawn = multiprocessing.get_context("spawn")
+        self._connection, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_serve, args=(theirs, self.pair, str(cache)))
+        self._process.start()
+        theirs.close()
+
+    def ask(self, function: Callable[..., Any], *arguments: object) -> Any:
+        """What `function(lm, *arguments)` returns there.
+
+        Raises:
+            AssertionError: it raised something, or the process died; with the traceback.
+        """
+        self._connection.send((function.__module__, function.__name__, arguments))
+        if not self._connection.poll(START_SECONDS):
+            raise AssertionError(f"no answer in {START_SECONDS} s")
+        found, error = self._connection.recv()
+        assert error is None, error
+        return found
+
+    def close(self) -> None:
+        """End the engine and its process."""
+        self._connection.close()
+        self._process.join(30)
+        self._process.kill()
+
+
+def _serve(connection: Connection, pair: dict[str, str], cache: str) -> None:
+    os.environ |= {"HM_CACHE": cache, "VLLM_LOGGING_LEVEL": "ERROR"}
+    from hm_models.merged import HindsightMerged
+
+    lm = HindsightMerged(**pair, alpha=0.7, backend="vllm", **ARGUMENTS)
+    while True:
+        try:
+            module, name, arguments = connection.recv()
+        except EOFError:
+            return
+        try:
+            found = getattr(importlib.import_module(module), name)(lm, *arguments)
+            connection.send((found, None))
+        except Exception:
+            connection.send((None, traceback.format_exc()))

@@ -1,0 +1,170 @@
+"""A vLLM engine that goes from alpha to alpha answers like the merge on disk at each of them.
+
+All tests here ask one engine (`tests.models.engines.shared_vllm`); its parameters against those of a new
+engine, for each architecture, are in the engine tier (`test_pairs_vllm`).
+"""
+
+import importlib.util
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from lm_eval.api.instance import Instance
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from hm_metrics.entropy import TokenSums
+from hm_models.engines.teacher_forced import logits_of, top_of
+from hm_models.merge.plan import plan_merge
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.writer import materialise
+from hm_models.merged import HindsightMerged
+from tests.models.engines.shared_vllm import SharedVllm, vllm_pair
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"),
+]
+PROMPTS = ("w1 w2 w3", "w4", "w5 w6 w7 w8 w9")
+TEXTS = [("w1 w2 w3", " w4 w5"), ("", "w6 w7 w8"), ("w1", ""), ("w1 w2 w3", " w9")]
+ALPHAS = (0.7, 0.3, 1, 0, 0.7)
+
+
+@pytest.fixture(scope="module")
+def vllm(made_once, tmp_path_factory):
+    engine = SharedVllm(made_once("vllm_pair", vllm_pair), tmp_path_factory.mktemp("cache"))
+    yield engine
+    engine.close()
+
+
+# --- asked of the engine, in its process ---------------------------------------------------------
+
+
+def greedy(lm, alpha):
+    """Tokens and log-probabilities of each prompt, and the engine's processes."""
+    import psutil
+    from vllm import SamplingParams
+
+    lm.set_alpha(alpha)
+    settings = SamplingParams(temperature=0, max_tokens=12, logprobs=1, ignore_eos=True)
+    # One at a time: which prompts share a batch is a race, and rounding depends on the batch.
+    answers = [
+        lm.lm.model.generate(prompt, settings, use_tqdm=False)[0].outputs[0] for prompt in PROMPTS
+    ]
+    tokens = [(list(answer.token_ids), answer.cumulative_logprob) for answer in answers]
+    return tokens, sorted(child.pid for child in psutil.Process().children(recursive=True))
+
+
+def known(lm):
+    return lm.get_model_info()
+
+
+def tops(lm, alpha):
+    lm.set_alpha(alpha)
+    return list(top_of(lm.lm, TEXTS, 20))
+
+
+class Told(Instance):
+    """A request of three samples that keeps what it is told of each."""
+
+    measure_tokens = TokenSums
+
+    def take_sample(self, index, sample):
+        self.__dict__.setdefault("told", {})[index] = (sample.reused, sample.facts)
+
+
+def sampled(lm, alpha, folder):
+    """Three samples of two prompts at temperature 1: texts, and whether each was there before."""
+    lm.set_alpha(alpha)
+    lm.keep_samples_in(folder)
+    settings = {"until": [], "max_gen_toks": 6, "do_sample": True, "temperature": 1.0}
+    requests = [
+        Told("generate_until", {}, (prompt, settings), 0, metadata=("task", number, 3))
+        for number, prompt in enumerate(PROMPTS[:2])
+    ]
+    texts = lm.generate_until([one for one in requests for _ in range(3)], disable_tqdm=True)
+    told = [one.told[index] for one in requests for index in range(3)]
+    return texts, [reused for reused, _ in told], [facts for _, facts in told]
+
+
+# --- and what is right ---------------------------------------------------------------------------
+
+
+def on_disk(pair, alpha):
+    """Where the merge is as a checkpoint."""
+    recipe = MergeRecipe(**pair, alpha=alpha)
+    return materialise(recipe, plan_merge(recipe))
+
+
+def greedy_by_transformers(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    found = []
+    for prompt in PROMPTS:
+        ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+        whole = ids
+        for _ in range(12):
+            with torch.no_grad():
+                logits = model(whole).logits[0]
+            whole = torch.cat([whole, logits[-1].argmax()[None, None]], dim=1)
+        with torch.no_grad():
+            log_p = torch.log_softmax(model(whole).logits[0], -1)
+        said = whole[0, ids.shape[1] :]
+        before = range(ids.shape[1] - 1, whole.shape[1] - 1)
+        found.append(
+            (
+                said.tolist(),
+                sum(log_p[at, token].item() for at, token in zip(before, said, strict=True)),
+            )
+        )
+    return found
+
+
+def test_each_alpha_there_and_back_answers_like_the_merge_on_disk_in_one_engine(vllm):
+    steps = [vllm.ask(greedy, alpha) for alpha in ALPHAS]
+    assert len({tuple(processes) for _, processes in steps}) == 1, "the engine was restarted"
+    assert steps[0] == steps[-1]
+    for (answers, _), alpha in itertools.islice(zip(steps, ALPHAS, strict=True), 4):
+        folder = vllm.pair["instruct" if alpha else "base"] if alpha in (0, 1) else None
+        right = greedy_by_transformers(folder or on_disk(vllm.pair, alpha))
+        assert [tokens for tokens, _ in answers] == [tokens for tokens, _ in right]
+        assert [p for _, p in answers] == pytest.approx([p for _, p in right], abs=1e-2)
+    assert len({str(answers) for answers, _ in steps}) == 4, "alphas that answer alike show nothing"
+
+
+def test_the_results_name_the_merge_that_the_engine_holds(vllm):
+    for alpha in (0.3, 0.7):
+        vllm.ask(greedy, alpha)
+        info = vllm.ask(known)
+        assert info["merge"]["fingerprint"] == MergeRecipe(**vllm.pair, alpha=alpha).fingerprint()
+        assert (info["backend"], info["merge"]["weights"]) == ("vllm", "streamed")
+
+
+def test_log_probabilities_are_those_of_transformers_and_bounds_hold_the_entropy(vllm):
+    hf = HindsightMerged(**vllm.pair, alpha=1, backend="hf", dtype="float32").lm
+    own = vllm.ask(tops, 1)
+    for (logits, ids), (said, top) in zip(logits_of(hf, TEXTS), own, strict=True):
+        log_p = torch.log_softmax(logits.double(), -1).numpy()
+        assert said == pytest.approx(log_p[np.arange(len(ids)), ids], abs=1e-3)
+        assert top.shape == (len(ids), 20)
+        assert top == pytest.approx(
+            -np.sort(-log_p, axis=1)[:, :20].reshape(len(ids), 20), abs=1e-3
+        )
+        exact, bounds = TokenSums.of_logits(logits, ids), TokenSums.of_top(said, top, 80)
+        assert bounds.entropy_low - 1e-2 <= exact.entropy <= bounds.entropy_high + 1e-2
+        assert bounds.surprisal == pytest.approx(exact.surprisal, abs=1e-2)
+
+
+def test_samples_are_kept_one_by_one_for_each_alpha(vllm, tmp_path):
+    folder = str(tmp_path / "kept")
+    texts, reused, facts = vllm.ask(sampled, 0.5, folder)
+    assert len(texts) == 6
+    assert len(set(texts)) > 2
+    assert not any(reused)
+    assert all(1 <= one["tokens"] <= 6 for one in facts)
+    again, reused, _ = vllm.ask(sampled, 0.5, folder)
+    assert again == texts
+    assert all(reused)
+    other, reused, _ = vllm.ask(sampled, 0.6, folder)
+    assert other != texts
+    assert not any(reused)
