@@ -1,8 +1,10 @@
 """Every text file that this project reads or writes: UTF-8, lines that end at `\\n` and nowhere else.
 
-    for line in json_lines(Path("samples.jsonl.gz")):
-        line.number, line.value
-    write_text(Path("results.json"), text)          # whole or not at all
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "samples.jsonl"
+    >>> write_text(file, '{"pass": true}\\n')           # whole or not at all
+    >>> [(line.number, line.value) for line in json_lines(file)]
+    [(1, {'pass': True})]
 
 A locale changes nothing. U+2028, U+0085 and a form feed are text, as JSON has them (RFC 8259), and so
 no line ends there. What a reader cannot use is a `TextFileError`, which names the file and the line: a

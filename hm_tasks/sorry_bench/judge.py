@@ -1,8 +1,8 @@
 """What a judge is asked, and what its answer says.
 
-    prompt = load_prompt(None)                    # this project's rubric; FILE:NAME for another
-    messages = prompt.messages(request, answer)
-    read_score("It declines.\n#thescore: 0")      # 0
+    >>> prompt = load_prompt(None)                # this project's rubric; FILE:NAME for another
+    >>> [message["role"] for message in prompt.messages("a request", "an answer")]
+    ['user']
 
 How the answer is read is in `hm_tasks.sorry_bench.score`.
 """

@@ -1,6 +1,9 @@
 """All answers of a run to their judgments, in one step that can be interrupted and repeated.
 
-    judgments = judge_all([(request, answer), ...], settings)
+    >>> from hm_tasks.sorry_bench.judge import load_prompt
+    >>> settings = JudgeSettings(judge="keyword", prompt=load_prompt(None))
+    >>> [judgment.score for judgment in judge_all([("a request", "Sorry, no."), ("another", "")], settings)]
+    [0, 0]
 
 Each verdict is kept at once under HM_CACHE by judge, endpoint, prompt, request and answer; what is kept
 is not asked for again. Only verdicts are kept: the next run asks again for what could not be scored.
