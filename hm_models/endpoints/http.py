@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -24,7 +25,6 @@ from hm_models.endpoints.failures import Refusal, Unreadable
 # An answer to 64 texts of 8,192 dimensions in decimals has 12 MB; nothing that is asked for has more.
 MAX_BYTES = 32 << 20
 MAX_WORDS = 64 << 10  # bytes of an error that are read
-PACKED = ("", "identity", "gzip", "deflate")  # how an answer may be
 
 # Parameters that not every model takes, and what each is called or done without.
 OTHERWISE: Mapping[str, str | None] = {
@@ -34,12 +34,7 @@ OTHERWISE: Mapping[str, str | None] = {
 }
 _SILENT_WITHOUT = {"max_tokens", "encoding_format"}  # the same is asked for in other words
 _REFUSING = (
-    "unsupported",
-    "not support",
-    "not allowed",
-    "not permitted",
-    "unrecognized",
-    "unknown",
+    *("unsupported", "not support", "not allowed", "not permitted", "unrecognized", "unknown"),
 )
 
 logger = logging.getLogger(__name__)
@@ -166,21 +161,36 @@ async def _content(response: httpx.Response, most: int, cut: bool = False) -> by
     Raises:
         Unreadable: it is longer (unless it may be cut), or cannot be unpacked.
     """
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding not in PACKED:
-        raise Unreadable(f"it is packed as {encoding[:40]!r}, which was not asked for")
+    unpack = _unpacker(response.headers.get("content-encoding", ""))
     content = bytearray()
-    try:
-        # A piece is what 64 KiB of the connection unpack to, so that little more is in memory.
-        async for piece in response.aiter_bytes():
-            content += piece
-            if len(content) > most:
-                if cut:
-                    break
-                raise Unreadable(f"it is longer than {most >> 20} MiB, and was cut off there")
-    except httpx.DecodingError as error:
-        raise Unreadable(f"it cannot be unpacked ({error})") from None
+    async for chunk in response.aiter_raw():
+        content += unpack(chunk, most + 1 - len(content))
+        if len(content) > most:
+            if cut:
+                break
+            raise Unreadable(f"it is longer than {most >> 20} MiB, and was cut off there")
     return bytes(content[:most])
+
+
+def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
+    """A function from packed bytes and a limit to at most so many bytes unpacked.
+
+    httpx would unpack a piece of the connection whole: 64 KiB may become hundreds of megabytes.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return lambda chunk, most: chunk[:most]
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise Unreadable(f"it is packed as {encoding[:40]!r}, which was not asked for")
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its first bytes
+
+    def unpack(chunk: bytes, most: int) -> bytes:
+        try:
+            return stream.decompress(chunk, most)
+        except zlib.error as error:
+            raise Unreadable(f"it cannot be unpacked ({error})") from None
+
+    return unpack
 
 
 def _parsed(content: bytes) -> Any:

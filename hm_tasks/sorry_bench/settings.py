@@ -9,7 +9,7 @@ from hm_models.endpoints.client import Endpoint, EndpointError
 from hm_models.endpoints.settings import how_to_ask
 from hm_models.files.places import cache_folder
 from hm_models.settings import ProtocolError, number
-from hm_tasks.sorry_bench.judge import JudgePrompt, load_prompt
+from hm_tasks.sorry_bench.judge_prompt import JudgePrompt, load_prompt
 
 KEYWORD = "keyword"  # the judge that needs no model
 
