@@ -1,4 +1,8 @@
-"""How answers are judged: the settings of a run, checked before any model is loaded."""
+"""How answers are judged: the settings of a run, checked before any model is loaded.
+
+>>> JudgeSettings("a-judge", load_prompt(None), "http://localhost:8000/v1").identity()["endpoint"]
+'http://localhost:8000/v1'
+"""
 
 from __future__ import annotations
 
