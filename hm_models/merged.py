@@ -98,10 +98,6 @@ class HindsightMerged(LM, KeepsAnswers):
         return self.engine.recipe
 
     @property
-    def backend_name(self) -> str:
-        return self.engine.name
-
-    @property
     def lm(self) -> TemplateLM:
         """The harness's backend class with the weights, loaded when first needed."""
         return self.engine.lm

@@ -30,14 +30,9 @@ def token_sums(lm: HindsightMerged, log: list[Logged], top: int) -> list[list[To
     from tqdm import tqdm
 
     from hm_metrics.entropy import TokenSums
-    from hm_models.engines.teacher_forced import logits_of, top_of
 
     pairs = list(dict.fromkeys((item.prompt, text) for item in log for text in item.texts))
-    if lm.backend_name == "hf":
-        sums = (TokenSums.of_logits(*found) for found in logits_of(lm.lm, pairs))
-    else:
-        size = lm.lm.model.llm_engine.model_config.get_vocab_size()
-        sums = (TokenSums.of_top(*found, size) for found in top_of(lm.lm, pairs, top))
+    sums = lm.engine.read(pairs, TokenSums, top)
     known = dict(zip(pairs, tqdm(sums, total=len(pairs), desc="Reading samples"), strict=True))
     return [[known[item.prompt, text] for text in item.texts] for item in log]
 

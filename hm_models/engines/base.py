@@ -4,15 +4,15 @@
     engine.lm            # the harness's backend class, loaded when first asked for
     engine.set_alpha(0.9)
 
-The contract is `load`, `change`, `sample`, `why_restart` and `shut_down`, and what a backend knows of its own
-arguments. The rest is the same for all: when they are called, and that nothing half changed ever answers.
+The contract is `load`, `change`, `sample`, `read`, `why_restart` and `shut_down`, and what a backend knows of
+its own arguments. The rest is the same for all: when they are called, and that nothing half changed ever answers.
 """
 
 from __future__ import annotations
 
 import abc
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +26,7 @@ from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import MergeStream
 from hm_models.merge.writer import materialise
 from hm_models.samples.key import Job
+from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,16 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def sample(self, jobs: list[Job], take: Taker) -> None:
         """Generate the answers to `jobs`, and hand each over as it finishes."""
+
+    @abc.abstractmethod
+    def read(
+        self, pairs: Sequence[tuple[str, str]], measure: type[TokenMeasure], top: int
+    ) -> Iterator[TokenMeasure]:
+        """Sum up the uncertainty at the tokens of texts that are there, one (prompt, text) after another.
+
+        Args:
+            top: how many log-probabilities to ask for where there are no logits.
+        """
 
     @abc.abstractmethod
     def why_restart(self, recipe: MergeRecipe) -> str | None:

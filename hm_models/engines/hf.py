@@ -6,7 +6,7 @@ import difflib
 import inspect
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,10 +16,12 @@ from lm_eval.api.model import TemplateLM
 from hm_models.engines.arguments import check_dtype
 from hm_models.engines.base import Engine
 from hm_models.engines.restart import what_differs
+from hm_models.engines.teacher_forced import logits_of
 from hm_models.errors import RecipeError
 from hm_models.merge.plan import COMPUTED_BUFFERS
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.samples.key import Job
+from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
 
 # What transformers' from_pretrained takes and this package hands on, whatever the weights come from.
@@ -123,6 +125,11 @@ class HfEngine(Engine):
         from hm_models.engines.sample_hf import sample_hf
 
         sample_hf(self.lm, jobs, take, self.seeds_for)
+
+    def read(
+        self, pairs: Sequence[tuple[str, str]], measure: type[TokenMeasure], top: int
+    ) -> Iterator[TokenMeasure]:
+        return (measure.of_logits(*found) for found in logits_of(self.lm, pairs))
 
     def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:
         """What the model's `generate` takes of its rows' seeds, by name."""

@@ -9,7 +9,7 @@ import ast
 import logging
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,11 +20,13 @@ from lm_eval.api.model import TemplateLM
 from hm_models.engines.base import Engine
 from hm_models.engines.owner import WORKER_EXTENSION, owned_by_this_process
 from hm_models.engines.restart import what_differs
+from hm_models.engines.teacher_forced import top_of
 from hm_models.errors import RecipeError
 from hm_models.files.text_files import read_text
 from hm_models.merge.plan import COMPUTED_BUFFERS
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.samples.key import Job
+from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
 
 # vLLM's CPU build would claim 92 % of a node's memory and refuse to start beside anything else.
@@ -113,6 +115,12 @@ class VllmEngine(Engine):
 
         draw = sample_replicas if self.lm.data_parallel_size > 1 else sample_vllm
         draw(self.lm, jobs, take)
+
+    def read(
+        self, pairs: Sequence[tuple[str, str]], measure: type[TokenMeasure], top: int
+    ) -> Iterator[TokenMeasure]:
+        size = self.lm.model.llm_engine.model_config.get_vocab_size()
+        return (measure.of_top(*found, size) for found in top_of(self.lm, pairs, top))
 
     def why_restart(self, recipe: MergeRecipe) -> str | None:
         if self.lm.data_parallel_size > 1:

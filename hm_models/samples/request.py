@@ -33,6 +33,10 @@ class TokenMeasure(Protocol):
     def of_top(cls, sampled: np.ndarray, top: np.ndarray, vocabulary: int) -> TokenMeasure:
         """From log p [T] of the drawn tokens and [T, k] of the likeliest ones, of `vocabulary` tokens."""
 
+    @classmethod
+    def of_logits(cls, logits: torch.Tensor, ids: torch.Tensor) -> TokenMeasure:
+        """From logits [T, V] before each token and the tokens' ids [T]."""
+
     @staticmethod
     def of_each_token(logits: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The entropies [T] before tokens and their surprisals [T], from logits [T, V] and ids [T]."""
