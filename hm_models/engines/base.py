@@ -5,7 +5,7 @@
     engine.set_alpha(0.9)
 
 The contract is `load`, `change`, `sample`, `read`, `why_restart` and `shut_down`, and what a backend knows of
-its own arguments. The rest is the same for all: when they are called, and that nothing half changed ever answers.
+its own arguments. The rest is the same for all: when they are called, and that nothing half changed answers.
 """
 
 from __future__ import annotations
