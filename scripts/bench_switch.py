@@ -15,7 +15,6 @@ import time
 
 from lm_eval.api.instance import Instance
 
-from hm_models.engines.sample_hf import sample_hf
 from hm_models.merged import HindsightMerged
 from hm_models.samples.key import jobs_of
 
@@ -42,14 +41,15 @@ def tokens_a_second(lm: HindsightMerged, samples: int, tokens: int, seed: int) -
         for chat in [[{"role": "user", "content": prompt}]]
     ]
     jobs = jobs_of([r for r in requests for _ in range(samples)], lm.sampling.model, seed)
-    model, count = lm.lm, 0
+    assert lm.lm is not None  # loaded before the time is taken
+    count = 0
 
     def take(finished: list) -> None:
         nonlocal count
         count += sum(answer.facts["tokens"] for _, answer in finished)
 
     began = time.perf_counter()
-    sample_hf(model, jobs, take)
+    lm.engine.sample(jobs, take)
     return count / (time.perf_counter() - began)
 
 

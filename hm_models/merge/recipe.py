@@ -5,10 +5,8 @@ Hindsight merging (UAI 2025, section 3.1): theta = alpha * instruct + (1 - alpha
     >>> recipe = MergeRecipe(base="ckpt/base", instruct="ckpt/instruct", alpha=0.75)
     >>> recipe.linear_weights
     (0.25, 0.75)
-    >>> recipe.with_alpha(1.5)
-    Traceback (most recent call last):
-    ...
-    hm_models.errors.RecipeError: alpha=1.5 lies outside [0, 1]: 0 is the base, ...
+    >>> MergeRecipe(base="ckpt/base", instruct="ckpt/instruct", alpha="[0.2, 0.9]").alpha
+    (0.2, 0.9)
 """
 
 from __future__ import annotations
