@@ -113,3 +113,12 @@ def test_a_prompt_that_is_not_the_harnesss_is_the_users(lm):
     from tests.models.test_merged_hf import requests_for
 
     assert styled(lm, requests_for(["w1 w2"])) == ["<user>w1 w2</user><assistant>"]
+
+
+def test_what_the_harness_rendered_is_asked_as_it_is(base, instruct, lm, build):
+    requests = build(chat_template=lm.apply_chat_template)
+    rendered = [request.args[0] for request in requests]
+    # This model has rendered nothing, as where the harness finds its requests in its cache.
+    other = load(base, instruct)
+    assert styled(other, requests) == rendered
+    assert other.get_model_info()["prompt_style"] == "harness"
