@@ -110,7 +110,7 @@ def check(config: SweepConfig, fetch: bool = True) -> Preflight:
                 continue
             fingerprints[point.label] = _fingerprint(arguments, model.recipe, tasks)
     models.shut_down()
-    return Preflight(tasks, fingerprints, _once(problems), _once(notes))
+    return Preflight(tasks, fingerprints, _once(problems), tuple(dict.fromkeys(notes)))
 
 
 def load_tasks(config: SweepConfig, point: Point) -> tuple[TaskSize, ...]:
