@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hm_metrics.commands.log_files import short_names
 from hm_models.commands.command_line import CommandLine
+from hm_models.plugin.contracts import OwnError
 from hm_models.shown.screen import say
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict
     for name, aggregate in diversity.aggregation().items():
         items = [row[name] for row in rows if name in row]
         if items and (judged or name not in OF_PROGRAMS):
-            stderr = getattr(aggregate, "stderr", None)
-            error = stderr(items, MAX_ITERATIONS) if stderr else None
+            own = aggregate.stderr if isinstance(aggregate, OwnError) else None
+            error = own(items, MAX_ITERATIONS) if own else None
             results[name] = [aggregate(items), error]
     return results, metadata.get("embedding", {})
 
