@@ -14,7 +14,7 @@ from hm_metrics.judgment import Judgment, tally
 from hm_metrics.logs.labelled import Labelled
 from hm_metrics.rates import Item, by_category, item_of, tallies_of
 from hm_models.files.text_files import write_text
-from hm_models.shown.escaping import csv_cell, markdown_text
+from hm_models.shown.escaping import csv_cell, markdown_table
 
 ALL = "all"
 Columns = Mapping[str, Sequence[Item]]  # by the name of a log
@@ -44,7 +44,7 @@ def rates_table(columns: Columns) -> str:
     rows.append([ALL, *(_rate(t) for t in tallies.values())])
     rows.append(["bounds", *("{:.3f} to {:.3f}".format(*bounds(t)) for t in tallies.values())])
     rows.append(["unscored", *(_unscored(t) for t in tallies.values())])
-    return _markdown(rows)
+    return markdown_table(rows)
 
 
 def write_rates(columns: Columns, file: Path) -> None:
@@ -75,8 +75,8 @@ def agreement_table(
         [
             f"{found.n} answers, accuracy {found.accuracy:.3f}, Cohen's kappa {found.kappa:.3f} "
             f"(95 % interval {found.kappa_low:.3f} to {found.kappa_high:.3f})",
-            _markdown(confusion),
-            *([_markdown(disputes)] if worst else []),
+            markdown_table(confusion),
+            *([markdown_table(disputes)] if worst else []),
         ]
     )
 
@@ -90,7 +90,3 @@ def _rate(tallies: Sequence[Tally]) -> str:
 def _unscored(tallies: Sequence[Tally]) -> str:
     unscored = sum(tally.unscored for tally in tallies)
     return f"{unscored} of {unscored + sum(tally.scored for tally in tallies)}"
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)
