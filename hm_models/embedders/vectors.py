@@ -21,7 +21,8 @@ import numpy as np
 from tqdm import tqdm
 
 from hm_models.embedders.embedder import Embedder, Unusable
-from hm_models.files.store import Store, cache_file
+from hm_models.files.places import cache_file
+from hm_models.files.store import Store
 
 VERSION = 1  # a part of each key; it changes with what is kept
 
