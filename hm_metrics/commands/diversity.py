@@ -89,12 +89,12 @@ def read_logs(files: dict[str, Path]) -> tuple[dict[str, list[Logged]], list[str
 
 def table(found: dict[str, Results]) -> str:
     """Measures down, logs across, in Markdown."""
-    from hm_models.shown.escaping import markdown_text
+    from hm_models.shown.escaping import markdown_table
 
     names = list(dict.fromkeys(name for results in found.values() for name in results))
     rows = [["measure", *found], ["---"] * (1 + len(found))]
     rows += [[name, *(cell(results.get(name)) for results in found.values())] for name in names]
-    return "\n".join("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)
+    return markdown_table(rows)
 
 
 def cell(found: list[Any] | None) -> str:
