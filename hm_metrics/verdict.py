@@ -37,9 +37,9 @@ class Verdict:
     reason: str = ""
     behaviour: str = ""
 
-    def record(self) -> JsonRecord:
+    def record(self) -> VerdictRecord:
         """The verdict as it is logged."""
-        return JsonRecord(dataclasses.asdict(self))
+        return VerdictRecord(self)
 
 
 class JsonRecord(dict):
@@ -47,3 +47,11 @@ class JsonRecord(dict):
 
     def __str__(self) -> str:
         return json.dumps(self, ensure_ascii=False)
+
+
+class VerdictRecord(JsonRecord):
+    """A verdict's fields, and the verdict itself, for whoever counts."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(dataclasses.asdict(verdict))
+        self.verdict = verdict

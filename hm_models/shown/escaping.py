@@ -1,6 +1,7 @@
-"""Text from elsewhere (names of models, tasks, metrics; warnings) inside our CSV, Markdown and cards.
+r"""Text from elsewhere (names of models, tasks, metrics; warnings) inside our CSV, Markdown and cards.
 
-    csv_cell("=HYPERLINK(...)"), markdown_text("[a](b)"), code_span("a`b"), one_line("a\\n---")
+    >>> print(csv_cell("=HYPERLINK(...)"), markdown_text("[a](b)"), code_span("a`b"), one_line("a\n---"))
+    '=HYPERLINK(...) [a\](b) `` a`b `` a ---
 
 Source: OWASP, "CSV Injection", for which cells a spreadsheet takes for formulas; GitHub Flavored
 Markdown Spec 0.29, sections 2.4 and 6.3, for escapes and code spans.

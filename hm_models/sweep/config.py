@@ -1,6 +1,8 @@
 """What a sweep is made of: pairs, alphas, methods, temperatures, tasks. Frozen, validated.
 
-    read_config({"base": "B", "instruct": "I", "tasks": ["mbppplus_passk"]}).pairs
+>>> config = read_config({"base": "B", "instruct": "org/I", "tasks": ["mbppplus_passk"]})
+>>> config.pairs[0].name, config.alphas
+('I', (0, 0.7, 0.9, 1))
 
 The settings come from a YAML, from flags, or from both (`hm_models.sweep.flags`).
 """

@@ -9,6 +9,7 @@ beside this file says which problems and which sampling; `--metadata '{"n_sample
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from hm_metrics.entropy import TokenSums
 from hm_metrics.measures import Diversity
 from hm_metrics.pass_at_k import pass_at_k
 from hm_metrics.unscored import MOST_UNSCORED, in_place_of_rate
-from hm_metrics.verdict import TIMEOUT, UNSCORED, Verdict
+from hm_metrics.verdict import TIMEOUT, UNSCORED, Verdict, VerdictRecord
 from hm_models.samples.generation import stop_strings
 from hm_models.settings import ProtocolError, number, refuse_thinking, whole_number
 from hm_tasks import copies
@@ -43,6 +44,17 @@ COUNTS = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Sampled:
+    """How one problem's samples came about, and how many of them say nothing."""
+
+    reused: int = 0
+    truncated_prompts: int = 0
+    equal: int = 0
+    unfinished: int = 0
+    tokens: tuple[TokenSums, ...] = ()
+
+
 class CodePassK(ZeroShotTask):
     """A pass@k task; everything that differs between benchmarks is in its YAML."""
 
@@ -59,7 +71,7 @@ class CodePassK(ZeroShotTask):
         n_samples, self.ks = _protocol(metadata)
         metadata.setdefault("max_unscored", MOST_UNSCORED)
         self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
-        self._unscored: dict[str, tuple[int, int]] = {}  # of how many samples, by problem
+        self._unscored = 0, 0  # of how many samples
         if self.begins_answers:
             refuse_thinking(metadata, str(settings.get("task")))
         self._config = TaskConfig(**settings, repeats=n_samples)
@@ -83,11 +95,8 @@ class CodePassK(ZeroShotTask):
         ]
         self._instances: list[CodeRequest] | None = None
         self._scorer: Scorer | None = None
-        self._reused: dict[str, int] = {}
-        self._cut: dict[str, int] = {}
-        self._equal: dict[str, int] = {}
-        self._unfinished: dict[str, int] = {}
-        self._tokens: dict[str, list[TokenSums]] = {}
+        self._solutions: dict[tuple[str, str | None], str] = {}  # by problem and answer
+        self._sampled: dict[str, Sampled] = {}
 
     def _completion_until(self, metadata: dict[str, Any]) -> list[str]:
         return stop_strings({"until": Source(**self.config.dataset_kwargs).completion_until})
@@ -125,7 +134,7 @@ class CodePassK(ZeroShotTask):
             if self._scorer is None:
                 self._scorer = self._new_scorer(generating=True)
             problem = self._problems[request.doc["task_id"]]
-            self._scorer.add(problem, self._solution(request, answer))
+            self._scorer.add(problem, self._solution_once(request, answer))
         except Exception as error:  # it must not end the generation, and is scored at the end
             logger.warning("A sample is not scored yet (%s: %s).", type(error).__name__, error)
 
@@ -135,31 +144,51 @@ class CodePassK(ZeroShotTask):
     def apply_filters(self) -> list[CodeRequest]:
         """Wait for the verdicts of all samples, of those that came early and of those that did not."""
         requests = self._instances or []
+        asked = [
+            (
+                self._problems[r.doc["task_id"]],
+                [self._solution_once(r, answer) for answer in r.answers()],
+            )
+            for r in requests
+        ]
         with self._scorer or self._new_scorer(generating=False) as scorer:
             self._scorer = None
-            verdicts = scorer.verdicts(
-                [
-                    (self._problems[r.doc["task_id"]], [self._solution(r, a) for a in r.answers()])
-                    for r in requests
-                ]
-            )
+            verdicts = scorer.verdicts(asked)
+        self._solutions.clear()
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[SCORED] = [verdict.record() for verdict in found]
-        self._reused = {r.doc["task_id"]: r.reused for r in requests}
         self.note_samples(requests)
-        self._cut = {r.doc["task_id"]: r.cut_prompts for r in requests}
-        self._equal = {r.doc["task_id"]: copies.count(r.resps) for r in requests}
-        self._unfinished = {r.doc["task_id"]: r.answers().count(None) for r in requests}
-        self._measure_diversity(requests)
-        return requests
-
-    def _measure_diversity(self, requests: list[CodeRequest]) -> None:
-        self._tokens = {r.doc["task_id"]: list(r.token_sums.values()) for r in requests}
+        self._sampled = {
+            r.doc["task_id"]: Sampled(
+                sum(r.reused.values()),
+                r.cut_prompts,
+                copies.count(r.resps),
+                r.answers().count(None),
+                tuple(r.token_sums.values()),
+            )
+            for r in requests
+        }
+        self.note_verdicts(verdicts)
         texts = {r.doc["task_id"]: r.resps for r in requests}
         if self._diversity.embedded == "program":
-            found = {r.doc["task_id"]: r.filtered_resps[SCORED] for r in requests}
-            texts = {task_id: [v["program"] for v in records] for task_id, records in found.items()}
+            texts = {
+                r.doc["task_id"]: [verdict.program for verdict in found]
+                for r, found in zip(requests, verdicts, strict=True)
+            }
         self._diversity.measure(texts)
+        return requests
+
+    def note_verdicts(self, verdicts: list[list[Verdict]]) -> None:
+        """Note of how many samples there is no verdict, for `aggregation`."""
+        every = [verdict for found in verdicts for verdict in found]
+        self._unscored = len(every) - sum(map(_is_scored, every)), len(every)
+
+    def _solution_once(self, request: CodeRequest, answer: str | None) -> str:
+        """`_solution`, whether a model has told of the sample before or not."""
+        key = request.doc["task_id"], answer
+        if key not in self._solutions:
+            self._solutions[key] = self._solution(request, answer)
+        return self._solutions[key]
 
     @staticmethod
     def _solution(request: CodeRequest, answer: str | None) -> str:
@@ -177,9 +206,11 @@ class CodePassK(ZeroShotTask):
             *COUNTS,
         ]
 
-    def process_results(self, doc: dict[str, str], results: list[list[dict]]) -> dict[str, Any]:
-        verdicts = [Verdict(**verdict) for verdict in results[0]]
-        scored = [v for v in verdicts if UNSCORED not in (v.base_status, v.plus_status)]
+    def process_results(
+        self, doc: dict[str, str], results: list[list[VerdictRecord]]
+    ) -> dict[str, Any]:
+        verdicts = [record.verdict for record in results[0]]
+        scored = list(filter(_is_scored, verdicts))
         metrics: dict[str, Any] = {}
         for prefix in self.counting:
             c = sum(map(AT_K[prefix].is_correct, scored))
@@ -187,20 +218,20 @@ class CodePassK(ZeroShotTask):
                 if k <= len(scored):  # else there is no estimate, which is not a zero
                     metrics[f"{prefix}@{k}"] = pass_at_k(len(scored), c, k)
         task_id = doc.get("task_id", "")
-        tokens, entry_point = self._tokens.get(task_id, ()), doc.get("entry_point", "")
-        metrics |= self._diversity.metrics(task_id, verdicts, tokens, entry_point)
-        self._unscored[task_id] = len(verdicts) - len(scored), len(verdicts)
-        if unfinished := self._unfinished.get(task_id):
-            metrics[UNFINISHED] = unfinished
+        sampled = self._sampled.get(task_id, Sampled())
+        entry_point = doc.get("entry_point", "")
+        metrics |= self._diversity.metrics(task_id, verdicts, sampled.tokens, entry_point)
+        if sampled.unfinished:
+            metrics[UNFINISHED] = sampled.unfinished
         return metrics | {
             "n_samples": len(verdicts),
-            "generated": len(verdicts) - self._reused.get(task_id, 0),
-            "reused": self._reused.get(task_id, 0),
+            "generated": len(verdicts) - sampled.reused,
+            "reused": sampled.reused,
             "unscored": len(verdicts) - len(scored),
             "timeouts": sum(TIMEOUT in (v.base_status, v.plus_status) for v in scored),
             "empty_programs": sum(not v.program.strip() for v in scored),
-            "truncated_prompts": self._cut.get(task_id, 0),
-            "equal_samples": self._equal.get(task_id, 0),
+            "truncated_prompts": sampled.truncated_prompts,
+            "equal_samples": sampled.equal,
         }
 
     def aggregation(self) -> dict[str, Any]:
@@ -210,16 +241,16 @@ class CodePassK(ZeroShotTask):
 
     def _rate(self) -> Callable[[list], Any]:
         """The mean over problems; where more than `max_unscored` has no verdict, words that say so."""
-        counts = self._unscored.values()
-        unscored, total = (
-            (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
-        )
-        words = in_place_of_rate(unscored, total, self._max_unscored)
+        words = in_place_of_rate(*self._unscored, self._max_unscored)
         return mean if words is None else lambda _: words
 
     def higher_is_better(self) -> dict[str, bool]:
         numbers = (*self.numbers(), *self._diversity.aggregation(), UNFINISHED)
         return definitions.higher_is_better(numbers)
+
+
+def _is_scored(verdict: Verdict) -> bool:
+    return UNSCORED not in (verdict.base_status, verdict.plus_status)
 
 
 def _protocol(metadata: dict[str, Any]) -> tuple[int, list[int]]:

@@ -9,10 +9,7 @@ What was judged before, in this run or in an earlier one, is not run again (`hm_
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import json
-import platform
 import threading
 import weakref
 from collections.abc import Sequence
@@ -21,14 +18,12 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from hm_metrics.verdict import FAIL, UNSCORED, Verdict
-from hm_tasks.sandbox.extraction import TooMuch
-from hm_tasks.sandbox.isolation.limits import Limits
+from hm_metrics.verdict import UNSCORED, Verdict
 from hm_tasks.sandbox.isolation.prove import choose
-from hm_tasks.sandbox.judging.asking import JudgeHandle, ask_for_programs, ask_for_verdicts
+from hm_tasks.sandbox.judging.asking import JudgeDied, JudgeHandle, ask_for_verdicts
 from hm_tasks.sandbox.judging.judge_process import LocalExecutor
 from hm_tasks.sandbox.problem import Problem
-from hm_tasks.sandbox.store import Store, key_of
+from hm_tasks.sandbox.store import Store
 from hm_tasks.sandbox.waiting import Asked, Waiting
 
 JOIN_SECONDS = 10.0  # for workers whose judges have been ended
@@ -168,72 +163,36 @@ class _Finder:
         self, judge: JudgeHandle, asked: Asked, texts: list[str], is_held: bool
     ) -> tuple[dict[str, Verdict | None], Asked | None]:
         """A verdict for each text, None where it is put off; and what the judge holds now."""
-        problem = asked.problem
-        held = asked if is_held else None
-        programs: list[str | TooMuch] = list(texts)
-        if self._sanitize:
-            answer = ask_for_programs(judge, problem.entry_point, texts)
-            if isinstance(answer, str):
-                return dict.fromkeys(texts, None if judge.behind else _unscored(answer)), None
-            programs = answer
-        found: dict[str | TooMuch, Verdict | None] = {}
-        new = []
-        for program in dict.fromkeys(programs):
-            if isinstance(program, TooMuch):
-                found[program] = Verdict("", FAIL, FAIL, program.reason)
-                continue
-            known = asked.found.get(program) or self._known(problem, program)
-            if known is None:
-                new.append(program)
-            else:
-                found[program] = asked.found[program] = known
-        if new:
-            verdicts = ask_for_verdicts(judge, problem, new, is_held)
-            held = None if isinstance(verdicts, str) else asked
-            if isinstance(verdicts, str):
-                why = verdicts
-                verdicts = [None if judge.behind else _unscored(why, program) for program in new]
-            for program, verdict in zip(new, verdicts, strict=True):
-                found[program] = verdict
-                # What broke down this time is no verdict, and is tried again the next time.
-                if verdict is not None and UNSCORED not in (
-                    verdict.base_status,
-                    verdict.plus_status,
-                ):
-                    asked.found[program] = verdict
-                    self._keep(problem, verdict)
-        return {text: found[program] for text, program in zip(texts, programs, strict=True)}, held
+        found: dict[str, Verdict | None] = {}
+        if not self._sanitize:  # then the text is the program
+            known = {text: self._stored(asked.problem, text) for text in texts}
+            found |= {text: verdict for text, verdict in known.items() if verdict is not None}
+        new = [text for text in texts if text not in found]
+        if not new:
+            return found, asked if is_held else None
+        known_to_us = None if is_held else list(asked.found.values())
+        verdicts = ask_for_verdicts(judge, asked.problem, new, self._sanitize, known_to_us)
+        if isinstance(verdicts, JudgeDied):
+            return found | dict.fromkeys(new), None
+        for text, verdict in zip(new, verdicts, strict=True):
+            found[text] = verdict
+            if verdict is not None and verdict.program not in asked.found:
+                self._keep(asked, verdict)
+        return found, asked
 
     @functools.cached_property
     def _store(self) -> Store:
         return Store()
 
-    def _key(self, problem: Problem, program: str) -> str:
-        return key_of(
-            "verdict",
-            problem.dataset,
-            problem.task_id,
-            program,
-            self._executor.level,
-            dataclasses.asdict(Limits()),
-            platform.python_version(),
-        )
-
-    def _known(self, problem: Problem, program: str) -> Verdict | None:
-        if not program.strip():
-            return Verdict(program, FAIL, FAIL, "no program in the text")
-        if not problem.dataset:
-            return None
+    def _stored(self, problem: Problem, program: str) -> Verdict | None:
         with self._storing:
-            kept = self._store.get(self._key(problem, program))
-        return None if kept is None else Verdict(program, *json.loads(kept))
+            return self._store.verdict(problem, program, self._executor.level)
 
-    def _keep(self, problem: Problem, verdict: Verdict) -> None:
-        if problem.dataset:
-            _, *row = dataclasses.astuple(verdict)
+    def _keep(self, asked: Asked, verdict: Verdict) -> None:
+        if UNSCORED not in (verdict.base_status, verdict.plus_status):
+            asked.found[verdict.program] = verdict
+        if (
+            self._stored(asked.problem, verdict.program) is None
+        ):  # it may be the judge that has read it
             with self._storing:
-                self._store.put(self._key(problem, verdict.program), json.dumps(row).encode())
-
-
-def _unscored(reason: str, program: str = "") -> Verdict:
-    return Verdict(program, UNSCORED, UNSCORED, reason)
+                self._store.keep(asked.problem, verdict, self._executor.level)

@@ -3,8 +3,9 @@
     ray start --head && hm-score SAMPLES --executor ray
 
 Each node needs this plugin, and proves for itself which isolation holds there. A problem goes out once,
-through Ray's object store; programs and verdicts are plain data. Expected values are kept in each
-node's own HM_CACHE, verdicts in that of the caller. Source: Ray's documentation of actors.
+through Ray's object store; texts and verdicts are plain data. Expected values are kept in each
+node's own HM_CACHE, verdicts in that of the caller; a node, too, looks into its own for the verdicts of
+programs that it has taken out of texts. Source: Ray's documentation of actors.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 from hm_models.errors import UsageError
 from hm_tasks.sandbox.isolation import LEVELS, IsolationError
 from hm_tasks.sandbox.isolation.prove import choose
-from hm_tasks.sandbox.judging.judge_process import JudgeDied, JudgeProcess, LocalExecutor
+from hm_tasks.sandbox.judging.asking import JudgeDied
+from hm_tasks.sandbox.judging.judge_process import JudgeProcess, LocalExecutor
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.sandbox.wire.frames import PROBLEM
 
@@ -142,7 +144,7 @@ class RayJudge:
         return actor
 
     def ask(self, kind: bytes, question: Any) -> Any:
-        """The judge's answer, or text that says why there is none."""
+        """See `JudgeHandle`."""
         ray = self._executor.ray
         if kind == PROBLEM:
             question = self._executor.sent(question)

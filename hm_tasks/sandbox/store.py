@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from hm_metrics.verdict import UNSCORED, Verdict
 from hm_models.files import store
+from hm_tasks.sandbox.isolation.limits import Limits
+from hm_tasks.sandbox.problem import Problem
 
 # A part of each key; it changes with the rules or the encoding, so that old entries are not found.
 VERSION = 3
@@ -19,8 +24,31 @@ class Store(store.Store):
     def __init__(self, file: Path | None = None) -> None:
         super().__init__(file or store.cache_file("scoring", "found.sqlite"))
 
+    def verdict(self, problem: Problem, program: str, level: str) -> Verdict | None:
+        """What was found at this level of isolation, of a program of a data set that has a hash."""
+        kept = self.get(_key(problem, program, level)) if problem.dataset else None
+        if kept is None:
+            return None
+        try:
+            row = json.loads(kept)
+            return Verdict(program, *row) if all(type(one) is str for one in row) else None
+        except (ValueError, TypeError, RecursionError):  # somebody else has put it there
+            return None
+
+    def keep(self, problem: Problem, verdict: Verdict, level: str) -> None:
+        """Keep what `verdict` gives from now on; what broke down is no verdict, and is tried again."""
+        statuses = (verdict.base_status, verdict.plus_status)
+        if problem.dataset and verdict.program.strip() and UNSCORED not in statuses:
+            _, *row = dataclasses.astuple(verdict)
+            self.put(_key(problem, verdict.program, level), json.dumps(row).encode())
+
 
 def key_of(*parts: object) -> str:
     """A key over everything that shaped an entry; parts are plain JSON values."""
     # Oracles, guards and half of the sanitizer are evalplus's own code.
     return hashlib.sha256(json.dumps([VERSION, version("evalplus"), *parts]).encode()).hexdigest()
+
+
+def _key(problem: Problem, program: str, level: str) -> str:
+    limits, python = dataclasses.asdict(Limits()), platform.python_version()
+    return key_of("verdict", problem.dataset, problem.task_id, program, level, limits, python)

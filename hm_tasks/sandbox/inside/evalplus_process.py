@@ -129,7 +129,10 @@ _held: list[mmap.mmap] = []
 
 def _hold_address_space() -> None:
     """Leave a program as much memory as beside everything; no page of this is ever touched."""
-    for size, access in ((HELD_DATA, mmap.PROT_READ | mmap.PROT_WRITE), (HELD_FILES, mmap.PROT_READ)):
+    for size, access in (
+        (HELD_DATA, mmap.PROT_READ | mmap.PROT_WRITE),
+        (HELD_FILES, mmap.PROT_READ),
+    ):
         with contextlib.suppress(OSError):  # a machine that has less
             _held.append(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, access))
 

@@ -1,4 +1,4 @@
-"""Asking a judge about many programs, so that one of them costs the others nothing.
+"""Asking a judge about many texts, so that one of them costs the others nothing.
 
 When a judge dies, what was with it is asked again, one by one. What it dies of twice, and does not die
 without, has failed by its own doing; where it dies without that, too, nothing has been found out.
@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hm_metrics.verdict import FAIL, UNSCORED, Verdict
-from hm_tasks.sandbox.extraction import TooMuch
-from hm_tasks.sandbox.judging.judge_process import JudgeDied
 from hm_tasks.sandbox.problem import Problem
-from hm_tasks.sandbox.wire.frames import EXTRACT, JUDGE, PROBLEM
+from hm_tasks.sandbox.wire.frames import JUDGE, PROBLEM
 
-HARMLESS = ""
+HARMLESS = "pass"
+
+Verdicts = list[Verdict | None]  # None: put off
+
+
+class JudgeDied(str):
+    """Why there is no answer: the process that was asked is gone, with what it was asked."""
 
 
 class JudgeHandle(Protocol):
@@ -24,61 +28,42 @@ class JudgeHandle(Protocol):
     behind: bool
 
     def ask(self, kind: bytes, question: Any) -> Any:
-        """The answer; text says why there is none, and then it holds no problem any more."""
+        """The answer, or JudgeDied; then it holds no problem any more."""
 
     def stop(self) -> None: ...
 
 
-def ask_for_programs(
-    judge: JudgeHandle, entry_point: str, texts: Sequence[str]
-) -> list[str | TooMuch] | str:
-    """The program in each text, or why there are none."""
-    answer = judge.ask(EXTRACT, (entry_point, list(texts)))
-    if not isinstance(answer, JudgeDied) or judge.behind:
-        return answer
-    found: list[str | TooMuch] = []
-    for text in texts:
-        alone = judge.ask(EXTRACT, (entry_point, [text]))
-        if isinstance(alone, JudgeDied):
-            without = judge.ask(EXTRACT, (entry_point, [HARMLESS]))
-            if isinstance(without, str):
-                return without
-            found.append(TooMuch(f"no program in the text: looking for one, {alone}"))
-        elif isinstance(alone, str):
-            return alone
-        else:
-            found += alone
-    return found
-
-
 def ask_for_verdicts(
-    judge: JudgeHandle, problem: Problem, programs: Sequence[str], is_held: bool
-) -> list[Verdict | None] | str:
-    """A verdict on each program, None where it is put off; or why there are none.
+    judge: JudgeHandle,
+    problem: Problem,
+    texts: Sequence[str],
+    sanitize: bool,
+    known: Sequence[Verdict] | None,
+) -> Verdicts | JudgeDied:
+    """A verdict on each text; JudgeDied only by a judge that stands behind a model.
 
     Args:
-        is_held: whether the judge holds the problem.
+        sanitize: whether the program is to be taken out of the text first.
+        known: verdicts on programs of the problem; None where the judge holds it, and knows them.
     """
-    answer = None if is_held else judge.ask(PROBLEM, problem)
-    if isinstance(answer, str):
-        return answer
-    answer = judge.ask(JUDGE, list(programs))
+    answer = None if known is None else judge.ask(PROBLEM, problem)
+    if not isinstance(answer, JudgeDied):
+        answer = judge.ask(JUDGE, (list(texts), sanitize, list(known or ())))
     if not isinstance(answer, JudgeDied) or judge.behind:
         return answer
-    return [_alone(judge, problem, program) for program in programs]
+    return [_alone(judge, problem, text, sanitize) for text in texts]
 
 
-def _alone(judge: JudgeHandle, problem: Problem, program: str) -> Verdict | None:
-    answer = _ask_anew(judge, problem, program)
-    if not isinstance(answer, str):
+def _alone(judge: JudgeHandle, problem: Problem, text: str, sanitize: bool) -> Verdict | None:
+    answer = _ask_anew(judge, problem, text, sanitize)
+    if not isinstance(answer, JudgeDied):
         return answer[0]
-    if isinstance(answer, JudgeDied):
-        without = _ask_anew(judge, problem, HARMLESS)
-        if not isinstance(without, str):
-            return Verdict(program, FAIL, FAIL, f"of this program {answer}, twice")
-    return Verdict(program, UNSCORED, UNSCORED, answer)
+    program = "" if sanitize else text
+    if isinstance(_ask_anew(judge, problem, HARMLESS, False), JudgeDied):
+        return Verdict(program, UNSCORED, UNSCORED, answer)
+    return Verdict(program, FAIL, FAIL, f"of this program {answer}, twice")
 
 
-def _ask_anew(judge: JudgeHandle, problem: Problem, program: str) -> Any:
+def _ask_anew(judge: JudgeHandle, problem: Problem, text: str, sanitize: bool) -> Any:
     answer = judge.ask(PROBLEM, problem)
-    return answer if isinstance(answer, str) else judge.ask(JUDGE, [program])
+    return answer if isinstance(answer, JudgeDied) else judge.ask(JUDGE, ([text], sanitize, []))

@@ -89,9 +89,7 @@ class Runner:
         write_frame(self._requests, SETTINGS, pickle.dumps(settings))
         self._is_ready = False
 
-    def set_inputs(
-        self, inputs: Mapping[str, list], allowed: Mapping[str, Allowed] | None
-    ) -> None:
+    def set_inputs(self, inputs: Mapping[str, list], allowed: Mapping[str, Allowed] | None) -> None:
         """Give the inputs of the programs that follow, and the time that they may take.
 
         The first time it waits for the runner to be ready.

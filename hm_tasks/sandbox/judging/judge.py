@@ -15,10 +15,9 @@ import pickle
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from hm_metrics.verdict import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
-from hm_tasks.sandbox.extraction import extract_programs
+from hm_tasks.sandbox.extraction import TooMuch, extract_programs
 from hm_tasks.sandbox.inside.program import WALL_FACTOR, Run
 from hm_tasks.sandbox.isolation import IsolationError, Limits, end_with_parent
 from hm_tasks.sandbox.isolation.leftovers import remove
@@ -46,7 +45,6 @@ from hm_tasks.sandbox.judging.oracle import Oracle
 from hm_tasks.sandbox.problem import KINDS, Problem
 from hm_tasks.sandbox.store import Store
 from hm_tasks.sandbox.wire.frames import (
-    EXTRACT,
     LATE,
     LOADED,
     OUTPUT,
@@ -91,54 +89,93 @@ class Judge:
     def __init__(
         self, level: str, limits: Limits, hidden: Sequence[str], folder: str, behind: bool = False
     ) -> None:
-        self._behind = behind
+        self._behind, self._level = behind, level
         self._store = Store()
         make_run_folder(folder)
         self._lock = os.open(os.path.join(folder, "alone"), os.O_RDWR | os.O_CREAT, 0o600)
         self._runners = Runners(level, limits, hidden, folder)
+        self._problem: Problem | None = None
         self._held: Held | None = None
+        self._found: dict[str, Verdict] = {}
 
     def close(self) -> None:
         self._runners.close()
 
     def take(self, problem: Problem) -> None:
-        """Hold this problem from now on.
+        """Hold this problem from now on."""
+        self._problem, self._held, self._found = problem, None, {}
+
+    def judge(
+        self, texts: list[str], sanitize: bool = False, known: Sequence[Verdict] = ()
+    ) -> list[Verdict | None]:
+        """One verdict for each text on the problem held; None for what is to be run again later.
+
+        Args:
+            sanitize: whether the program is to be taken out of each text first.
+            known: verdicts on programs that need not be run again.
+        """
+        assert self._problem is not None, "a problem comes first"
+        self._found |= {verdict.program: verdict for verdict in known}
+        self._refusal = ""  # why nothing can be run
+        programs: list[str | TooMuch] = list(texts)
+        if sanitize:
+            programs = extract_programs(texts, self._problem.entry_point)
+        found = {
+            program: self._verdict(self._problem, program) for program in dict.fromkeys(programs)
+        }
+        return [found[program] for program in programs]
+
+    def _verdict(self, problem: Problem, program: str | TooMuch) -> Verdict | None:
+        """What is known of a program, or is found out now; None where it is to be run again."""
+        if isinstance(program, TooMuch):
+            return Verdict("", FAIL, FAIL, program.reason)
+        if not program.strip():
+            return Verdict(program, FAIL, FAIL, "no program in the text")
+        known = self._found.get(program) or self._store.verdict(problem, program, self._level)
+        if known is None:
+            known = self._new_verdict(problem, program)
+        if known is not None and UNSCORED not in (known.base_status, known.plus_status):
+            self._found[program] = known
+        return known
+
+    def _new_verdict(self, problem: Problem, program: str) -> Verdict | None:
+        if not self._refusal:
+            try:
+                return self._judged(self._hold(problem), program)
+            except (BrokenReference, RunnerGone, IsolationError) as error:
+                self._refusal = str(error)
+        return None if self._behind else _unscored(program, self._refusal)
+
+    def _hold(self, problem: Problem) -> Held:
+        """The problem with what is expected, which is found out where a program is to be run.
 
         Raises:
             BrokenReference: the reference solution does not run.
             RunnerGone: no runner can be started here.
         """
-        self._held = None
-        inputs = {kind: getattr(problem, kind) for kind in KINDS}
-        self._runners.give(inputs, None)
-        try:
-            held = hold(problem, self._store, self._full_runner)
-        except RunnerGone:
-            self._runners.end(light=False)
-            held = hold(problem, self._store, self._full_runner)
-        self._runners.give(inputs, held.allowed)
-        self._held = held
+        if self._held is None:
+            inputs = {kind: getattr(problem, kind) for kind in KINDS}
+            self._runners.give(inputs, None)
+            try:
+                held = hold(problem, self._store, self._full_runner)
+            except RunnerGone:
+                self._runners.end(light=False)
+                held = hold(problem, self._store, self._full_runner)
+            self._runners.give(inputs, held.allowed)
+            self._held = held
+        return self._held
 
     def _full_runner(self) -> Runner:
         return self._runners.get(light=False)
 
-    def judge(self, programs: list[str]) -> list[Verdict | None]:
-        """One verdict for each program of the problem held; None for what is to be run again later.
-
-        Raises:
-            RunnerGone: no runner can be started here.
-        """
-        assert self._held is not None, "a problem comes first"
-        return [self._verdict(self._held, program) for program in programs]
-
-    def _verdict(self, held: Held, program: str) -> Verdict | None:
+    def _judged(self, held: Held, program: str) -> Verdict | None:
         found = []
         for run in held.runs(program):
             ran = self._survived(held, run)
             if ran is None:
                 return None
             if ran.status == UNSCORED:
-                return Verdict(program, UNSCORED, UNSCORED, ran.reason)
+                return _unscored(program, ran.reason)
             found.append(ran)
         base, plus = found
         behaviour = digest_of((ran.outputs, ran.end) for ran in found)
@@ -249,6 +286,10 @@ class Judge:
         return Ran(TIMEOUT, reason, OUT_OF_TIME, given)
 
 
+def _unscored(program: str, reason: str) -> Verdict:
+    return Verdict(program, UNSCORED, UNSCORED, reason)
+
+
 def _raised(content: bytes, loaded: bool, test: str) -> tuple[str, str]:
     """The reason, and how it ended."""
     name = content.decode(errors="replace")
@@ -276,24 +317,18 @@ def main() -> None:
         with contextlib.suppress(Closed, BrokenPipeError):
             while True:
                 kind, content = read_frame(jobs)
-                answer = _answer(judge, kind, pickle.loads(content))
+                question = pickle.loads(content)
+                answer = None
+                if kind == PROBLEM:
+                    judge.take(question)
+                else:
+                    answer = judge.judge(*question)
                 write_frame(answers, kind, pickle.dumps(answer))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         judge.close()
         if os.getppid() != caller:
             remove(folder, LEFTOVER_SECONDS)
-
-
-def _answer(judge: Judge, kind: bytes, question: Any) -> Any:
-    """Programs of texts, nothing for a problem, or verdicts of programs; text that says why not."""
-    if kind == EXTRACT:
-        entry_point, texts = question
-        return extract_programs(texts, entry_point)
-    try:
-        return judge.take(question) if kind == PROBLEM else judge.judge(question)
-    except (BrokenReference, RunnerGone, IsolationError) as error:
-        return str(error)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,13 @@ from typing import Any
 from hm_tasks.sandbox.isolation.answers import paths_with_answers
 from hm_tasks.sandbox.isolation.leftovers import remove
 from hm_tasks.sandbox.isolation.limits import HASH_SEED, Limits
+from hm_tasks.sandbox.judging.asking import JudgeDied
 from hm_tasks.sandbox.judging.isolated import LEFTOVER_SECONDS, make_run_folder
 from hm_tasks.sandbox.wire.frames import SETTINGS, Closed, read_frame, write_frame
 
 # numpy's threads would only get in each other's way: one process a core. Reference solutions see sets
 # in the order in which programs see them.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": HASH_SEED}
-
-
-class JudgeDied(str):
-    """Why there is no answer: the process that was asked is gone, with what it was asked."""
 
 
 class JudgeProcess:
@@ -56,10 +53,7 @@ class JudgeProcess:
         write_frame(self._process.stdin.fileno(), kind, content)
 
     def ask(self, kind: bytes, question: Any) -> Any:
-        """The judge's answer, or text that says why there is none.
-
-        After such a text it holds no problem: give it one first.
-        """
+        """See `JudgeHandle`."""
         try:
             self._write(kind, pickle.dumps(question))
             assert self._process.stdout is not None

@@ -16,18 +16,28 @@ from __future__ import annotations
 
 import re
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Modules that evalplus's process has loaded, or loads (`statistics`) out of nothing but these.
-MODULES = frozenset(
-    ["array", "bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq", "itertools", "math", "numbers", "operator", "random", "re", "statistics", "string", "time", "typing"]
-)
+MODULES = _words("""
+array bisect cmath collections copy datetime decimal fractions functools heapq itertools math numbers
+operator random re statistics string time typing
+""")
 # Names by which a program could look at the process, or load what is not in its text.
-_TELLING = frozenset(
-    ["compile", "copyright", "credits", "eval", "exec", "getattr", "globals", "help", "license", "locals", "modules", "os", "setattr", "sys", "vars"]
-)
-_METHODS = frozenset(
-    f"__{name}__"
-    for name in ["abs", "add", "all", "and", "bool", "call", "contains", "copy", "deepcopy", "delitem", "doc", "enter", "eq", "exit", "float", "floordiv", "format", "ge", "getitem", "gt", "hash", "iadd", "index", "init", "int", "invert", "isub", "iter", "le", "len", "lshift", "lt", "main", "mod", "mul", "name", "ne", "neg", "new", "next", "or", "pos", "pow", "radd", "repr", "reversed", "rmul", "round", "rshift", "rsub", "setitem", "slots", "str", "sub", "truediv", "xor"]
-)
+_TELLING = _words("""
+compile copyright credits eval exec getattr globals help license locals modules os setattr sys vars
+""")
+_METHODS = _words("""
+__abs__ __add__ __all__ __and__ __bool__ __call__ __contains__ __copy__ __deepcopy__ __delitem__ __doc__
+__enter__ __eq__ __exit__ __float__ __floordiv__ __format__ __ge__ __getitem__ __gt__ __hash__ __iadd__
+__index__ __init__ __int__ __invert__ __isub__ __iter__ __le__ __len__ __lshift__ __lt__ __main__
+__mod__ __mul__ __name__ __ne__ __neg__ __new__ __next__ __or__ __pos__ __pow__ __radd__ __repr__
+__reversed__ __rmul__ __round__ __rshift__ __rsub__ __setitem__ __slots__ __str__ __sub__ __truediv__
+__xor__
+""")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 # An attribute with an underscore in front that is not the program's own.
 _FOREIGN = re.compile(r"(?<!\bself)(?<!\bcls)\.[\s\\]*_(?!_\w+__\b)")

@@ -16,8 +16,8 @@ ENDED = struct.Struct("<dd??")
 # ... and what is in that stream: the function is there, one output, an exception's name, or that a
 # time limit has struck, whatever the program makes of it.
 LOADED, OUTPUT, RAISED, LATE = b"L", b"O", b"F", b"A"
-# What is asked of a judge beside taking a PROBLEM: programs of texts, and verdicts of programs.
-EXTRACT, JUDGE = b"T", b"J"
+# What is asked of a judge beside taking a PROBLEM: verdicts on texts.
+JUDGE = b"J"
 
 
 class Closed(EOFError):

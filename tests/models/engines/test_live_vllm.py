@@ -10,7 +10,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from lm_eval.api.instance import Instance
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hm_metrics.entropy import TokenSums
@@ -20,6 +19,7 @@ from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
 from tests.models.engines.shared_vllm import SharedVllm, vllm_pair
+from tests.models.noting_request import NotingRequest
 
 pytestmark = [
     pytest.mark.slow,
@@ -64,13 +64,10 @@ def tops(lm, alpha):
     return list(top_of(lm.lm, TEXTS, 20))
 
 
-class Told(Instance):
-    """A request of three samples that keeps what it is told of each."""
+class Told(NotingRequest):
+    """A request of three samples that has their tokens measured."""
 
     measure_tokens = TokenSums
-
-    def take_sample(self, index, sample):
-        self.__dict__.setdefault("told", {})[index] = (sample.reused, sample.facts)
 
 
 def sampled(lm, alpha, folder):
@@ -83,8 +80,8 @@ def sampled(lm, alpha, folder):
         for number, prompt in enumerate(PROMPTS[:2])
     ]
     texts = lm.generate_until([one for one in requests for _ in range(3)], disable_tqdm=True)
-    told = [one.told[index] for one in requests for index in range(3)]
-    return texts, [reused for reused, _ in told], [facts for _, facts in told]
+    told = [dict(one.taken)[index] for one in requests for index in range(3)]
+    return texts, [sample.reused for sample in told], [sample.facts for sample in told]
 
 
 # --- and what is right ---------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """From responses to the keys of results: what is counted, refused, or left unscored."""
 
+import copy
+import dataclasses
 import json
 
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
+from hm_models.samples.sampling import Sample
 from hm_tasks.code_passk.task import ProtocolError
 from hm_tasks.sandbox.isolation import IsolationError
 from hm_tasks.sandbox.isolation.prove import strongest
@@ -42,11 +45,11 @@ def test_unscored_samples_are_counted_and_leave_the_estimate(task):
 
 def answers(task, unscored: int, total: int):
     """The task's rates over four problems with so many samples without a verdict."""
-    task._unscored.clear()
     rest = [(PASS, PASS)] * 9 + [(FAIL, FAIL)] * (total - 9 - unscored)
+    logged = [result(*one) for one in ([(UNSCORED, UNSCORED)] * unscored + rest, rest, rest, rest)]
+    task.note_verdicts([[record.verdict for record in records] for (records,) in logged])
     metrics = [
-        task.process_results({"task_id": f"p/{number}"}, result(*one))
-        for number, one in enumerate([[(UNSCORED, UNSCORED)] * unscored + rest, rest, rest, rest])
+        task.process_results({"task_id": f"p/{number}"}, one) for number, one in enumerate(logged)
     ]
     aggregation = task.aggregation()
     names = ("pass@1", "base_pass@1", "plus_only_pass@1", "pass@5", "unscored")
@@ -161,6 +164,28 @@ def test_a_verdict_is_logged_as_json_by_the_harness():
     verdict = Verdict("def f():\n    return 'ä'", PASS, FAIL, "extra test 2 of 9 failed")
     ((logged,),) = sanitize_list([[verdict.record()]])
     assert Verdict(**json.loads(logged)) == verdict
+
+
+def test_a_logged_verdict_is_the_verdict_also_as_a_copy():
+    verdict = Verdict("def f(): pass", PASS, FAIL, "extra test 2 of 9 failed")
+    for copied in (verdict.record(), copy.deepcopy(verdict.record())):
+        assert copied.verdict == verdict
+        assert json.loads(str(copied)) == copied == dataclasses.asdict(verdict)
+
+
+def test_an_answer_becomes_a_program_once(monkeypatch):
+    task = load("demo_passk", n_samples=3, k=[1], isolation="rlimit", diversity=[])
+    whole, answers = type(task)._solution, []
+    monkeypatch.setattr(
+        task, "_solution", lambda request, answer: answers.append(answer) or whole(request, answer)
+    )
+    task.build_all_requests(limit=1)
+    (request,) = task.instances
+    for index, text in enumerate(("no idea", "none", "no idea")):
+        request.take_sample(index, Sample(text, False, {}))
+        request.resps.append(text)
+    task.apply_filters()
+    assert answers == ["no idea", "none"]
 
 
 def test_a_benchmark_of_ones_own_is_a_yaml_and_a_file(tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pickle
+import re
 import sys
 
 import pytest
@@ -143,13 +144,20 @@ def test_a_reference_solution_cannot_reach_out(tmp_path, monkeypatch):
     assert started.base_status in (PASS, UNSCORED)
 
 
+def refusal(judge: Judge, text: str) -> str:
+    """Why a judge gives no verdicts with this reference solution."""
+    judge.take(reference(text))
+    (verdict,) = judge.judge([REFERENCE])
+    assert (verdict.base_status, verdict.program) == (UNSCORED, REFERENCE)
+    return verdict.reason
+
+
 def test_a_reference_solution_that_does_not_end_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(expected, "SECONDS", 0.5)
     judge = Judge("rlimit", Limits(), [], str(tmp_path))
     try:
         for text in ("def f(x):\n    while True: pass\n", "while True: pass\n"):
-            with pytest.raises(expected.BrokenReference, match=r"takes more than 0\.5 s"):
-                judge.take(reference(text))
+            assert "takes more than 0.5 s" in refusal(judge, text)
         judge.take(PROBLEM)
         assert judge.judge([REFERENCE])[0].base_status == PASS
     finally:
@@ -164,8 +172,7 @@ def test_a_reference_solution_whose_outputs_are_a_bomb_is_broken(tmp_path, monke
     )
     judge = Judge("rlimit", Limits(), [], str(tmp_path))
     try:
-        with pytest.raises(expected.BrokenReference, match="its outputs cannot be compared"):
-            judge.take(reference(bomb))
+        assert "its outputs cannot be compared" in refusal(judge, bomb)
     finally:
         judge.close()
 
@@ -176,7 +183,6 @@ def test_a_reference_solution_whose_outputs_are_a_bomb_is_broken(tmp_path, monke
 def test_a_reference_solution_that_ends_its_process_is_broken(end, tmp_path):
     judge = Judge("rlimit", Limits(), [], str(tmp_path))
     try:
-        with pytest.raises(expected.BrokenReference, match=r"SystemExit|the process ended"):
-            judge.take(reference(f"def f(x):\n    {end}\n"))
+        assert re.search(r"SystemExit|the process ended", refusal(judge, f"def f(x):\n    {end}\n"))
     finally:
         judge.close()

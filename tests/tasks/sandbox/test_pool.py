@@ -12,7 +12,7 @@ from hm_tasks.sandbox.judging.judge import Judge
 from hm_tasks.sandbox.judging.judge_process import JudgeProcess
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import Problem
-from hm_tasks.sandbox.wire.frames import EXTRACT, JUDGE
+from hm_tasks.sandbox.wire.frames import JUDGE
 
 REFERENCE = "def f(x):\n    return x + 1\n"
 STATED = {"base_input": [2], "plus_input": [6, 8]}
@@ -59,8 +59,9 @@ def _dying_of(monkeypatch, word):
 
     def dying(self, kind, question):
         if kind == JUDGE:
-            asked.append(list(question))
-            if any(word in program for program in question):
+            texts = question[0]
+            asked.append(list(texts))
+            if any(word in text for text in texts):
                 self._process.kill()
         return whole(self, kind, question)
 
@@ -102,11 +103,11 @@ def test_a_judge_that_died_by_chance_costs_no_verdict(monkeypatch):
     assert verdict.base_status == PASS
 
 
-def test_a_text_that_kills_the_sanitizer_holds_no_program_and_its_neighbours_do(monkeypatch):
+def test_a_text_that_kills_its_judge_holds_no_program_and_its_neighbours_do(monkeypatch):
     whole = JudgeProcess.ask
 
     def dying(self, kind, question):
-        if kind == EXTRACT and any("dies" in text for text in question[1]):
+        if kind == JUDGE and any("dies" in text for text in question[0]):
             self._process.kill()
         return whole(self, kind, question)
 
@@ -114,7 +115,8 @@ def test_a_text_that_kills_the_sanitizer_holds_no_program_and_its_neighbours_do(
     texts = [REFERENCE, "this dies", f"# 2\n{REFERENCE}"]
     (verdicts,) = check_all([(problem(), texts)], 1, "rlimit")
     assert [v.base_status for v in verdicts] == [PASS, FAIL, PASS]
-    assert verdicts[1].reason.startswith("no program in the text")
+    assert verdicts[1].program == ""
+    assert "the judging process died" in verdicts[1].reason
 
 
 def test_a_runner_that_dies_is_replaced_and_the_program_run_again(tmp_path):
@@ -155,7 +157,7 @@ def test_a_runner_that_dies_twice_is_the_programs_doing_unless_it_dies_without_i
         assert verdict.base_status == status
         assert reason in verdict.reason
         monkeypatch.setattr(Runner, "run", whole)
-        assert judge.judge([REFERENCE])[0].base_status == PASS
+        assert judge.judge([f"# 2\n{REFERENCE}"])[0].base_status == PASS
     finally:
         judge.close()
 
@@ -188,7 +190,7 @@ def test_what_broke_down_is_no_verdict_and_is_judged_again(tmp_path, monkeypatch
 
     def broken(self, kind, question):
         if kind == JUDGE:
-            return [Verdict(program, UNSCORED, UNSCORED, "died") for program in question]
+            return [Verdict(program, UNSCORED, UNSCORED, "died") for program in question[0]]
         return whole(self, kind, question)
 
     monkeypatch.setattr(JudgeProcess, "ask", broken)
@@ -197,6 +199,27 @@ def test_what_broke_down_is_no_verdict_and_is_judged_again(tmp_path, monkeypatch
     monkeypatch.setattr(JudgeProcess, "ask", whole)
     ((verdict,),) = check_all([(ours, [REFERENCE])], isolation="rlimit")
     assert verdict.base_status == PASS
+
+
+def test_a_text_goes_to_the_judge_once_and_none_whose_verdict_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HM_CACHE", str(tmp_path))
+    ours = dataclasses.replace(problem(), dataset="a hash")
+    whole, asked = JudgeProcess.ask, []
+
+    def noting(self, kind, question):
+        asked.append(question[0] if kind == JUDGE else None)
+        return whole(self, kind, question)
+
+    monkeypatch.setattr(JudgeProcess, "ask", noting)
+    text = f"Well:\n```python\n{RANDOM}```\n"
+    first = check_all([(ours, [text])], 1, "rlimit")
+    assert asked == [None, [text]]
+    # Its judge takes the program out of it, and finds the verdict that is kept.
+    assert check_all([(ours, [text])], 1, "rlimit") == first
+    asked.clear()
+    program = first[0][0].program
+    assert check_all([(ours, [program])], 1, "rlimit", sanitize=False) == first
+    assert asked == []
 
 
 def test_an_error_of_a_worker_reaches_the_caller(monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 
 from hm_metrics.logs.samples import read_log
 from hm_metrics.verdict import FAIL, PASS
-from hm_models.samples.sampling import Sample
+from hm_models.samples.request import Sample
 from hm_models.settings import ProtocolError
 from hm_tasks.code_passk.dataset import DatasetError
 from hm_tasks.traces.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, join
