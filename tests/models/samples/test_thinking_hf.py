@@ -12,6 +12,14 @@ SCRIPT = f"It ends with {END}.\n</think>\nYes.{END} no"
 SPECIAL = ("[THINK]", "[/THINK]")
 
 
+class Chat(NotingRequest):
+    """It asks its prompt as a chat."""
+
+    def use_prompt_style(self, style, apply_chat_template):
+        turns = [{"role": "user", "content": self.arguments[0]}]
+        self.arguments = (apply_chat_template(turns), self.arguments[1])
+
+
 def say(folder, tok, script, until=(END,), **arguments):
     """What `hm-merged` makes of a model that says the script; its text and facts."""
     prompt = tok.apply_chat_template(
@@ -22,7 +30,7 @@ def say(folder, tok, script, until=(END,), **arguments):
         base=model, instruct=model, alpha=1.0, backend="hf", device="cpu", dtype="float32", **arguments
     )  # fmt: skip
     lm.keep_samples_in(folder / "samples")
-    request = NotingRequest(
+    request = Chat(
         "generate_until",
         {},
         ("Well?", {"until": list(until), "max_gen_toks": 300, "do_sample": False}),
