@@ -2,8 +2,8 @@
 
     lm_eval --model hm-merged --model_args base=B,instruct=I,alpha=0.7 --tasks mbppplus_passk
 
-The recipe says what is merged, the preflight whether it can be, a backend of the harness does the
-generating. Nothing of the merge is written to disk unless `materialize=true`.
+The recipe says what is merged, the plan whether it can be, an engine does the generating. Nothing of the
+merge is written to disk unless `materialize=true`.
 """
 
 from __future__ import annotations
@@ -11,37 +11,31 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
-import os
-from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CacheHook, TemplateLM
 
-from hm_models.engines.backend_arguments import check_arguments, known_alone
-from hm_models.engines.backends import choose_backend
-from hm_models.engines.engine import Engine
+from hm_models.engines.arguments import check_arguments
+from hm_models.engines.choose import choose_engine
 from hm_models.errors import RecipeError
 from hm_models.files.places import samples_file
-from hm_models.merge.arguments import RECIPE_ARGUMENTS, backend_side_by_side, take_recipe
-from hm_models.merge.plan import MergePlan
-from hm_models.merge.recipe import SIDE_BY_SIDE, MergeRecipe
+from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe
+from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.schedule import NO_SCORES
+from hm_models.model_info import model_info
 from hm_models.plugin.contracts import KeepsAnswers
 from hm_models.prompts.calendar_day import day_told, parse_day
-from hm_models.prompts.conversation import ask_in_turns
+from hm_models.prompts.style import Styler, check_style
 from hm_models.prompts.tokenizer_source import TokenizerSource
-from hm_models.samples.key import ModelKey, same_again
+from hm_models.samples.key import ModelKey
 from hm_models.samples.sampling import Sampler, Sampling
 from hm_models.samples.store import SampleStore
 from hm_models.samples.thinking import check_thinking
 
-PROMPT_STYLES = ("auto", "chat", "completion")
 # What the harness asks for its records after a run; not worth the start of an engine.
 FOR_THE_RECORD = ("config", "batch_sizes", "max_length", "MULTIMODAL")
-REPORTED_PACKAGES = ("hindsight-merging", "mergekit", "torch", "transformers", "vllm", "lm_eval")
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +44,7 @@ class HindsightMerged(LM, KeepsAnswers):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:
-        merge: the merge, see `hm_models.merge.recipe.MergeRecipe`: base, instruct, alpha, base_revision,
-            instruct_revision, merge_method, merge_dtype, merge_params, merge_seed.
+        base, instruct, alpha, ...: the merge, as `hm_models.merge.recipe.MergeRecipe` has it.
         recipe: a mergekit YAML of two models in place of these (`hm_models.merge.mergekit_yaml`).
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
@@ -60,8 +53,7 @@ class HindsightMerged(LM, KeepsAnswers):
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.prompts.calendar_day`).
-        arguments: everything else goes to the harness's backend class as it is, once it is known
-            there (`hm_models.engines.backend_arguments`).
+        arguments: the merge, and what the harness's backend class takes (`hm_models.engines.arguments`).
 
     Raises:
         RecipeError, CheckpointError: bad input, before any weight is loaded.
@@ -81,51 +73,33 @@ class HindsightMerged(LM, KeepsAnswers):
         super().__init__()
         if "pretrained" in arguments:
             raise RecipeError("hm-merged takes base= and instruct= in place of pretrained=.")
-        if materialize is True and keep_resident is True:
-            raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
-        if (method := arguments.get("merge_method")) in SIDE_BY_SIDE:
-            backend = backend_side_by_side(method, backend, materialize, keep_resident)
-        backend = choose_backend(backend)
+        engine = choose_engine(backend, arguments.get("merge_method"), materialize, keep_resident)
         ours = {*RECIPE_ARGUMENTS, *inspect.signature(HindsightMerged.__init__).parameters}
-        check_arguments(backend, arguments, materialize is True, ours)
+        check_arguments(engine, arguments, materialize, ours)
         check_thinking(arguments)
-        if prompt_style not in PROMPT_STYLES:
-            raise RecipeError(
-                f"prompt_style={prompt_style!r} is not known. Known: {', '.join(PROMPT_STYLES)}."
-            )
-        for name, value in (("materialize", materialize), ("keep_resident", keep_resident)):
-            if not isinstance(value, bool):
-                raise RecipeError(f"{name}={value!r}: expected true or false.")
+        check_style(prompt_style)
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
         self._chat_date = parse_day(chat_date)
         merge = take_recipe(recipe, arguments)
-        arguments = known_alone(backend, arguments)
-        self.engine = Engine(merge, backend, arguments, materialize, keep_resident)
-        for remark in self.plan.remarks:
+        known = engine.known_arguments()
+        arguments = {name: value for name, value in arguments.items() if name in known}
+        self.engine = engine(merge, arguments, materialize, keep_resident)
+        for remark in self.engine.plan.remarks:
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
-        self._samples_file = samples_file()
         self._asked_style = prompt_style
-        # Set when the harness applies the template itself (--apply_chat_template).
-        self._harness_applies_template = False
+        self._styler = Styler()
+        self._opened_store: SampleStore | None = None
+        self.keep_samples_in(samples_file())
 
     @property
     def recipe(self) -> MergeRecipe:
         return self.engine.recipe
 
     @property
-    def plan(self) -> MergePlan:
-        return self.engine.plan
-
-    @property
     def backend_name(self) -> str:
-        return self.engine.backend
-
-    @property
-    def weights(self) -> str:
-        """See `Engine.weights`."""
-        return self.engine.weights
+        return self.engine.name
 
     @property
     def lm(self) -> TemplateLM:
@@ -157,48 +131,38 @@ class HindsightMerged(LM, KeepsAnswers):
     # The harness asks its models for more than `LM` declares (max_length, batch sizes,
     # accelerator ...), so whatever is not ours is the backend's.
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or "engine" not in self.__dict__:
+        if name.startswith("__") or name == "engine":
             raise AttributeError(name)  # a copy or pickle in the making, or a failed __init__
         if name in FOR_THE_RECORD and not self.engine.is_loaded:
             raise AttributeError(f"{name}: no engine was needed")
         return getattr(self.lm, name)
 
     @property
-    def _is_distributed(self) -> bool:
-        # Under `accelerate launch` each process holds a model and the backend knows its rank.
-        return self.backend_name == "hf" and int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-    @property
     def rank(self) -> int:
-        return self.lm.rank if self._is_distributed else 0
+        return self.lm.rank if self.engine.is_distributed else 0
 
     @property
     def world_size(self) -> int:
-        return self.lm.world_size if self._is_distributed else 1
+        return self.lm.world_size if self.engine.is_distributed else 1
 
     @property
-    def device(self):
+    def device(self) -> Any:
         return self.lm.device
-
-    # --- prompts -----------------------------------------------------------------------------
 
     @property
     def tokenizer_source(self) -> TokenizerSource:
         """Tokenizer and chat template at the present alpha."""
         folder = self.recipe.tokenizer_source.folder
         if folder not in self._tokenizer_sources:
+            arguments = self.engine.arguments
             self._tokenizer_sources[folder] = TokenizerSource(
-                *(folder, self.backend_name, self.engine.arguments),
+                *(folder, arguments, self.engine.template_arguments(arguments)),
                 day_of=lambda template: day_told(self._chat_date, self._store, template),
             )
         return self._tokenizer_sources[folder]
 
-    @cached_property
-    def _tokenizer_sources(self) -> dict[Path, TokenizerSource]:
-        return {}
-
     @property
-    def tokenizer(self):
+    def tokenizer(self) -> Any:
         return self.tokenizer_source.tokenizer
 
     @property
@@ -207,49 +171,41 @@ class HindsightMerged(LM, KeepsAnswers):
 
     @property
     def tokenizer_name(self) -> str:
-        # Asked for exactly when the harness applies the chat template, cached prompts or not.
-        self._harness_applies_template = True
         return self.tokenizer_source.name
 
-    def apply_chat_template(self, chat_history, add_generation_prompt: bool = True) -> str:
-        return self.tokenizer_source.render(chat_history, add_generation_prompt)
+    def apply_chat_template(
+        self, chat_history: list[dict[str, Any]], add_generation_prompt: bool = True
+    ) -> str:
+        """A conversation as a prompt, which is asked as it is from then on."""
+        prompt = self.tokenizer_source.render(chat_history, add_generation_prompt)
+        return self._styler.note_rendered(prompt)
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
         return self.tokenizer_source.template(chat_template)
-
-    def _style_prompts(self, requests: list[Instance]) -> None:
-        """Bring requests into the model's prompt style, in place, so that logs show what was sent.
-
-        A request that knows both styles has `use_prompt_style`; any other prompt becomes, in chat
-        style, the turns of `hm_models.prompts.conversation`.
-        """
-        if self._harness_applies_template:
-            return
-        for request in {id(request): request for request in requests}.values():
-            if hasattr(request, "use_prompt_style"):
-                request.use_prompt_style(self.prompt_style, self.apply_chat_template)
-            elif self.prompt_style == "chat":
-                ask_in_turns(request, self.apply_chat_template)
-
-    # --- the three requests of the harness ----------------------------------------------------
 
     @property
     def sampling(self) -> Sampling:
         """How answers are drawn and kept, at the present alpha."""
         self.engine.refuse_if_broken()
-        key = ModelKey.of(self.recipe, self.backend_name, self.engine.arguments)
+        key = ModelKey.of(self.recipe, self.engine.name, self.engine.arguments)
         key = dataclasses.replace(key, thinking=self.tokenizer_source.thinking)
         return Sampling(self._store, key, self.sampling_seed)
 
-    @cached_property
+    @property
     def _store(self) -> SampleStore:
-        return SampleStore(self._samples_file)
+        if self._opened_store is None:
+            self._opened_store = self._open_store(self._samples_file)
+        return self._opened_store
+
+    def _open_store(self, file: Path) -> SampleStore:
+        return SampleStore(file)
 
     def keep_samples_in(self, file: Path) -> None:
         """Keep answers in this file: what the harness's `--use_cache` means for this model."""
         self._samples_file = file
-        for made_of_it in ("_store", "_tokenizer_sources"):
-            self.__dict__.pop(made_of_it, None)
+        self._opened_store = None
+        # They may have told templates the day that is kept in the file before.
+        self._tokenizer_sources: dict[Path, TokenizerSource] = {}
 
     def set_cache_hook(self, cache_hook: CacheHook) -> None:
         if cache_hook.dbdict is not None:
@@ -260,21 +216,19 @@ class HindsightMerged(LM, KeepsAnswers):
 
     def known(self, requests: list[Instance]) -> int:
         """How many of these requests have an answer that is kept; nothing is generated."""
-        self._style_prompts([r for r in requests if r.request_type == "generate_until"])
+        self._style([r for r in requests if r.request_type == "generate_until"])
         return self.sampling.known(requests)
 
-    def _sampler(self, lm: Any) -> Sampler:
-        if self.backend_name == "hf":
-            from hm_models.engines.sample_hf import sample_hf
+    def _style(self, requests: list[Instance]) -> None:
+        self._styler.apply(requests, self.prompt_style, self.tokenizer_source.render)
 
-            return sample_hf
-        from hm_models.engines.sample_vllm import sample_replicas, sample_vllm
-
-        return sample_replicas if lm.data_parallel_size > 1 else sample_vllm
+    def _loaded(self) -> Sampler:
+        assert self.lm is not None  # loads it
+        return self.engine.sample
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        self._style_prompts(requests)
-        return self.sampling.answers(requests, self._sampler, lambda: self.lm, disable_tqdm)
+        self._style(requests)
+        return self.sampling.answers(requests, self._loaded, disable_tqdm)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         return self._scores("loglikelihood", requests)
@@ -294,38 +248,14 @@ class HindsightMerged(LM, KeepsAnswers):
 
     def _scores(self, kind: str, requests: list[Instance]) -> list:
         self.refuse_scores()
+        self._styler.look_at(requests)
         return self.sampling.scores(kind, requests, lambda: self.lm)
-
-    # --- the protocol of a result --------------------------------------------------------------
 
     def get_model_info(self) -> dict[str, Any]:
         """What the harness puts into `config` of results_*.json: enough to repeat the merge."""
-        recipe = self.recipe
-        return {
-            "merge": recipe.to_dict()
-            | {
-                "base_revision": recipe.base_checkpoint.revision,
-                "instruct_revision": recipe.instruct_checkpoint.revision,
-                "base_identity": recipe.base_checkpoint.identity(),
-                "instruct_identity": recipe.instruct_checkpoint.identity(),
-                "fingerprint": recipe.fingerprint(),
-                "weights": self.weights,
-                "remarks": list(self.plan.remarks),
-            },
-            "backend": self.backend_name,
-            "prompt_style": "harness" if self._harness_applies_template else self.prompt_style,
-            "chat_date": str(self.tokenizer_source.day) if self.tokenizer_source.day else None,
-            "sampling": {
-                "seed": self.sampling_seed,
-                "same_again": same_again(recipe, self.engine.arguments),
-                "kept_in": str(self._samples_file),
-            },
-            "versions": {name: _version(name) for name in REPORTED_PACKAGES},
+        day = self.tokenizer_source.day
+        asked = {
+            "prompt_style": "harness" if self._styler.by_harness else self.prompt_style,
+            "chat_date": str(day) if day else None,
         }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+        return model_info(self.engine, asked, self.sampling_seed, self._samples_file)

@@ -1,4 +1,11 @@
-"""Settings of tasks that cannot be used, refused before a model is loaded."""
+"""Settings of tasks that cannot be used, refused before a model is loaded.
+
+>>> number({"max_unscored": 0.05}, "max_unscored", least=0.0, most=1.0)
+0.05
+>>> whole_number({"n_samples": 0}, "n_samples")
+Traceback (most recent call last):
+hm_models.settings.ProtocolError: n_samples=0: expected a whole number above 0.
+"""
 
 from __future__ import annotations
 

@@ -1,36 +1,82 @@
-"""What of a sample is its answer: requests of this project's tasks know it, tasks read nothing else.
+"""The request of this project's tasks: both prompt styles, and what its samples' answers are.
 
     request.answer(0)      # behind the thought; None where the sample ends within one
 
-Where the model has noted it (`hm-merged` does), that counts; else it is found in the text.
+Where the model has noted the answer (`hm-merged` does), that counts; else it is found in the text.
 """
 
 from __future__ import annotations
 
+import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lm_eval.api.instance import Instance
 
+from hm_models.prompts.rendered import ApplyChatTemplate
+from hm_models.samples.request import Sample, TaskRequest, TokenMeasure
 from hm_models.samples.thoughts import answer_in, answer_of, begun_by
+from hm_models.samples.truncation import is_cut
 
 
 @dataclasses.dataclass
-class AnsweredRequest(Instance):
-    """A request whose samples may hold thoughts.
+class AnsweredRequest(Instance, TaskRequest):
+    """A question in either prompt style; it begins as a completion and may be turned into a chat.
 
     Attributes:
-        noted: the answers that the model has told, by sample; None for a thought without one.
+        style: `chat` or `completion`, as it was asked last.
+        system: the harness's `--system_instruction`.
+        generation_kwargs: as the task has them.
         keeps_thoughts: whether a sample of which nothing is noted still has the thought that its prompt
             began, see `keeps_thoughts`.
+        noted: the answers that the model has told, by sample; None for a thought without one.
+        reused: by sample, whether it was kept from an earlier run.
+        cut_prompts: to how many samples the prompt was cut.
     """
 
-    noted: dict[int, str | None] = dataclasses.field(default_factory=dict)
+    style: str = "completion"
+    system: str | None = None
+    generation_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    measure_tokens: type[TokenMeasure] | None = None
     keeps_thoughts: bool = False
+    noted: dict[int, str | None] = dataclasses.field(default_factory=dict)
+    reused: dict[int, bool] = dataclasses.field(default_factory=dict)
+    cut_prompts: int = 0
 
-    def note_answer(self, index: int, sample: Any) -> None:
-        """Take what a model says of one of its samples."""
+    @abc.abstractmethod
+    def chat_prompt(self, apply_chat_template: ApplyChatTemplate, whose: str) -> Any:
+        """The question as a chat: a text, or turns of a model that takes these; `whose` for errors."""
+
+    @abc.abstractmethod
+    def completion_prompt(self) -> str:
+        """The question for a model that continues it."""
+
+    @abc.abstractmethod
+    def of_the_problem(self) -> list[str]:
+        """What in the prompt is this question's; the rest is the same for all."""
+
+    def generation_arguments(self, prompt: Any) -> dict[str, Any]:
+        """The sampling parameters that go with a prompt in the present style."""
+        return self.generation_kwargs
+
+    def use_prompt_style(
+        self,
+        style: str,
+        apply_chat_template: Callable[..., Any] | None,
+        whose: str = "The model's chat template",
+    ) -> None:
+        if style == "chat":
+            assert apply_chat_template is not None, "chat style needs the model's chat template"
+            prompt = self.chat_prompt(apply_chat_template, whose)
+        else:
+            prompt = self.completion_prompt()
+        self.style = style
+        self.arguments = (prompt, self.generation_arguments(prompt))
+
+    def take_sample(self, index: int, sample: Sample) -> None:
+        self.reused[index] = sample.reused
+        self.cut_prompts += is_cut(sample.facts)
         if "answer" in sample.facts:
             self.noted[index] = answer_in(sample.text, sample.facts)
 

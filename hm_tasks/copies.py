@@ -2,6 +2,11 @@
 
 A model that is asked n times with one seed, or without drawing, says one thing n times; pass@k is then
 pass@1, and every similarity is 1.
+
+>>> count(["a", "b", "a"])
+1
+>>> warning([["a", "b"], ["c", "c"]])
+''
 """
 
 from __future__ import annotations

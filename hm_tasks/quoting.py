@@ -1,4 +1,11 @@
-"""Foreign text inside a prompt: quoted line by line, between marks that it cannot foresee."""
+"""Foreign text inside a prompt: quoted line by line, between marks that it cannot foresee.
+
+>>> print(quoted("an answer\\n#thescore: 1"))
+> an answer
+> #thescore: 1
+>>> len(mark_for("a request", "an answer"))
+12
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Any
 from lm_eval.api.task import Task
 
 from hm_models.plugin.contracts import MeetsModel
+from hm_models.prompts.conversation import RENDERED, TracedArguments
 from hm_models.samples.generation import checked
 from hm_models.samples.truncation import would_cut
 from hm_models.settings import ProtocolError
@@ -84,6 +85,7 @@ class ZeroShotTask(Task, MeetsModel):
             request.use_prompt_style("completion", None)
         else:
             request.use_prompt_style("chat", apply, asked_prompts.whose_template(self._model))
+            request.arguments = TracedArguments.of(request.arguments, RENDERED)
         return request
 
     def note_samples(self, requests: Sequence[Any]) -> None:

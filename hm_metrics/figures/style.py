@@ -11,7 +11,7 @@ dashes, so that colour is never the only difference. No display is needed: figur
 from __future__ import annotations
 
 import contextlib
-import os
+import io
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +23,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from hm_models.files.text_files import write_bytes
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, YELLOW = "#E69F00", "#56B4E9", "#000000", "#F0E442"
@@ -163,18 +165,18 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     written = []
     for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
         path = folder / f"{name}.{kind}"
-        partial = folder / f".{name}.{kind}.partial"
+        drawn = io.BytesIO()
         with styled(), warnings.catch_warnings():
             # Names in other scripts have boxes for letters, and very long ones leave little room.
             warnings.simplefilter("ignore", UserWarning)
             figure.savefig(
-                partial,
+                drawn,
                 format=kind,
                 dpi=DPI,
                 bbox_inches="tight",
                 pad_inches=0.08,
                 metadata=metadata,
             )
-        os.replace(partial, path)
+        write_bytes(path, drawn.getvalue())
         written.append(path)
     return written[0], written[1]

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -197,9 +196,6 @@ def _content_hash(file: Path) -> str:
     with file.open("rb") as stream:
         while block := stream.read(1 << 22):
             digest.update(block)
-    # Written aside and renamed: another process never reads half a digest.
-    draft = memo.with_suffix(f".{os.getpid()}")
     with kept_in(memo):
-        write_text(draft, digest.hexdigest())
-        draft.replace(memo)
+        write_text(memo, digest.hexdigest())
     return digest.hexdigest()

@@ -1,5 +1,10 @@
 """What an error of an OpenAI-compatible endpoint means: try again, never for this call, or give up.
 
+    >>> retry_after({"retry-after": "2"})
+    2.0
+    >>> diagnose(asyncio.TimeoutError(), Secrets([])).what
+    'no answer in time'
+
 Source of the codes: OpenAI's guide to error codes; of Retry-After: RFC 9110, section 10.2.3.
 """
 
@@ -22,11 +27,8 @@ if TYPE_CHECKING:
 RETRY, UNUSABLE, REFUSED = "retry", "unusable", "refused"
 ALONE, HOPELESS = "alone", "hopeless"
 _RETRIED_STATUS = {408, 409, 425, 429}  # and 5xx
-_HOPELESS_STATUS = {
-    401,
-    404,
-    405,
-}  # a wrong key; an unknown model or path. And 3xx: it is elsewhere
+# A wrong key; an unknown model or path. And 3xx: it is elsewhere.
+_HOPELESS_STATUS = {401, 404, 405}
 _NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _MAX_REASON = 300  # characters of what a server says
 

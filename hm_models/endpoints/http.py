@@ -34,12 +34,7 @@ OTHERWISE: Mapping[str, str | None] = {
 }
 _SILENT_WITHOUT = {"max_tokens", "encoding_format"}  # the same is asked for in other words
 _REFUSING = (
-    "unsupported",
-    "not support",
-    "not allowed",
-    "not permitted",
-    "unrecognized",
-    "unknown",
+    *("unsupported", "not support", "not allowed", "not permitted", "unrecognized", "unknown"),
 )
 
 logger = logging.getLogger(__name__)
@@ -178,7 +173,10 @@ async def _content(response: httpx.Response, most: int, cut: bool = False) -> by
 
 
 def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
-    """A function from packed bytes and a limit to at most so many bytes unpacked."""
+    """A function from packed bytes and a limit to at most so many bytes unpacked.
+
+    httpx would unpack a piece of the connection whole: 64 KiB may become hundreds of megabytes.
+    """
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return lambda chunk, most: chunk[:most]

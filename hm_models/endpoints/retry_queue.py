@@ -1,4 +1,13 @@
-"""Whose turn is it? Calls that wait for another try, and those not yet tried, for a few workers."""
+"""Whose turn is it? Calls that wait for another try, and those not yet tried, for a few workers.
+
+>>> async def turns():
+...     waiting = RetryQueue(2, limits_in_a_row=8)
+...     first, second = await waiting.next(), await waiting.next()
+...     waiting.again(0, attempt=1, wait=0.0, limited=False)
+...     return first, second, await waiting.next()
+>>> asyncio.run(turns())
+((0, 1), (1, 1), (0, 2))
+"""
 
 from __future__ import annotations
 
@@ -32,7 +41,7 @@ class RetryQueue:
     async def next(self) -> tuple[int, int] | None:
         """The next call and the number of its attempt, from 1; None when all are done."""
         while self._unfinished:
-            turn, wait = self._take()
+            turn, wait = self._turn()
             if turn is not None:
                 return turn
             self._changed.clear()
@@ -63,7 +72,7 @@ class RetryQueue:
         heapq.heapify(self._later)
         self._changed.set()
 
-    def _take(self) -> tuple[tuple[int, int] | None, float | None]:
+    def _turn(self) -> tuple[tuple[int, int] | None, float | None]:
         """A turn, or the seconds until there may be one; None for until something changes."""
         now = _now()
         if now < self._closed_until:

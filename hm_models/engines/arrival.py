@@ -91,7 +91,7 @@ class _NothingLost(TorchDispatchMode):
         super().__init__()
         self.counting = False
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if (
             not self.counting
             and func._schema.is_mutable

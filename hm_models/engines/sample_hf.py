@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from lm_eval.models.utils import (
@@ -20,34 +20,51 @@ from lm_eval.models.utils import (
 )
 from transformers import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
-from hm_models.engines.side_by_side.switch import SwitchedCausalLM
 from hm_models.samples.answer_watch import Watch
 from hm_models.samples.key import Job, is_sampled
+from hm_models.samples.request import TokenMeasure, measure_of
 from hm_models.samples.sampling import Taker
 from hm_models.samples.store import Answer
 from hm_models.samples.thinking import NO_THOUGHTS, Thinking
 from hm_models.samples.truncation import cut_of
 
+Seeds: TypeAlias = Sequence[int | None]
 
-def sample_hf(lm: Any, jobs: list[Job], take: Taker) -> None:
-    """Generate the answers to `jobs` with the harness's `hf` model `lm`, in batches of its size."""
+
+def sample_hf(
+    lm: Any,
+    jobs: list[Job],
+    take: Taker,
+    seeds_for: Callable[[Seeds], dict[str, Any]] = lambda seeds: {},
+) -> None:
+    """Generate the answers to `jobs` with the harness's `hf` model `lm`, in batches of its size.
+
+    Args:
+        seeds_for: what the model's `generate` takes of its rows' seeds, by name.
+    """
     length = {prompt: len(lm.tok_encode(prompt)) for prompt in {job.prompt for job in jobs}}
     size = lm._detect_batch_size() if lm.batch_size == "auto" else int(lm.batch_size)
 
     thinking = Thinking.of(lm.tokenizer, lm.think_end_token)
 
     def alike(job: Job) -> str:
-        measured = getattr(job.request, "measure_tokens", None) is not None
+        measured = measure_of(job.request) is not None
         return repr((sorted(job.gen_kwargs.items()), job.seed is None, measured))
 
     ordered = sorted(jobs, key=lambda job: (alike(job), -length[job.prompt], job.prompt))
     for _, group in groupby(ordered, key=alike):
         same = list(group)
         for start in range(0, len(same), size):
-            _sample_batch(lm, thinking, same[start : start + size], take)
+            _sample_batch(lm, thinking, same[start : start + size], take, seeds_for)
 
 
-def _sample_batch(lm: Any, thinking: Thinking, jobs: list[Job], take: Taker) -> None:
+def _sample_batch(
+    lm: Any,
+    thinking: Thinking,
+    jobs: list[Job],
+    take: Taker,
+    seeds_for: Callable[[Seeds], dict[str, Any]],
+) -> None:
     kwargs = normalize_gen_kwargs(jobs[0].gen_kwargs, lm.max_gen_toks)
     eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
     until = handle_stop_sequences(kwargs.pop("until", None), eos=eos)
@@ -68,7 +85,7 @@ def _sample_batch(lm: Any, thinking: Thinking, jobs: list[Job], take: Taker) -> 
     start = prompts.shape[1]
 
     seeds = [job.seed for job in jobs]
-    drawing = Drawing(seeds, getattr(jobs[0].request, "measure_tokens", None))
+    drawing = Drawing(seeds, measure_of(jobs[0].request))
 
     def decode(tokens: list[int]) -> str:
         return lm.tok_decode(tokens, skip_special_tokens=False)
@@ -92,8 +109,6 @@ def _sample_batch(lm: Any, thinking: Thinking, jobs: list[Job], take: Taker) -> 
         kwargs["custom_generate"] = drawing.generate
     else:
         kwargs.pop("temperature", None)  # greedy has none, and transformers warns of one
-    if isinstance(lm.model, SwitchedCausalLM):
-        kwargs["turn_seeds"] = seeds
     with torch.autocast(
         device_type=lm.device.type,
         dtype=lm.mixed_precision_dtype,
@@ -107,6 +122,7 @@ def _sample_batch(lm: Any, thinking: Thinking, jobs: list[Job], take: Taker) -> 
             pad_token_id=lm.tokenizer.pad_token_id,
             use_cache=True,
             **kwargs,
+            **seeds_for(seeds),
         )
     rows.hand_over_rest(tokens)
 
@@ -210,10 +226,10 @@ class Drawing:
 
     Args:
         seeds: one a row.
-        measure: `hm_metrics.entropy.TokenSums`, where a request brings it; None takes no notes.
+        measure: sums them up; None takes no notes.
     """
 
-    def __init__(self, seeds: Sequence[int | None], measure: Any) -> None:
+    def __init__(self, seeds: Seeds, measure: type[TokenMeasure] | None) -> None:
         self._seeds, self._measure = seeds, measure
         self._steps: list[tuple[list[float], list[float]]] = []  # entropies, surprisals of the rows
 
@@ -221,20 +237,22 @@ class Drawing:
         self, model: Any, input_ids: torch.Tensor, logits_processor: Any, **rest: Any
     ) -> Any:
         """transformers' `custom_generate`."""
-        raw = _Keep()
+        draw = SeededDraw(self._seeds)
+        if (measure := self._measure) is not None:
+            raw = _Keep()
 
-        def note(tokens: torch.Tensor) -> None:
-            entropies, surprisals = self._measure.of_each_token(raw.logits, tokens)
-            self._steps.append((entropies.tolist(), surprisals.tolist()))
+            def note(tokens: torch.Tensor) -> None:
+                entropies, surprisals = measure.of_each_token(raw.logits, tokens)
+                self._steps.append((entropies.tolist(), surprisals.tolist()))
 
-        if self._measure is not None:
             logits_processor.insert(0, raw)
-        logits_processor.append(SeededDraw(self._seeds, note if self._measure else None))
+            draw = SeededDraw(self._seeds, note)
+        logits_processor.append(draw)
         return model._sample(input_ids, logits_processor=logits_processor, **rest)
 
     def facts(self, row: int, tokens: int) -> dict[str, Any]:
         """The sums over a row's first tokens."""
-        if not self._steps:
+        if not self._steps or self._measure is None:
             return {}
         steps = self._steps[:tokens]
         entropies, surprisals = ([step[kind][row] for step in steps] for kind in (0, 1))

@@ -23,6 +23,7 @@ from lm_eval.models.utils import (
 from hm_models.samples.answer_watch import Watch
 from hm_models.samples.generation import stop_strings
 from hm_models.samples.key import Job
+from hm_models.samples.request import measure_of
 from hm_models.samples.sampling import Taker
 from hm_models.samples.store import Answer
 from hm_models.samples.thinking import Thinking
@@ -129,7 +130,7 @@ def _question(
     measured: dict[str, Any] = {"logprobs": TOP, "flat_logprobs": True}
     parameters = SamplingParams(
         **kwargs,
-        **(measured if _measures_tokens(job) else {}),
+        **(measured if measure_of(job.request) else {}),
         max_tokens=max_tokens,
         stop=[] if watch else until,
         seed=job.seed,
@@ -149,7 +150,7 @@ def _answer(lm: Any, thinking: Thinking, flight: _Flight, output: Any, stopped: 
         # Where none of our stop strings did, a token has ended the answer, which is no text.
         said = watch.answer(last=int(not stopped and output.finish_reason == "stop"))
     facts = {"tokens": tokens, "ended": "stop" if stopped else output.finish_reason}
-    if measure := _measures_tokens(flight.job):
+    if measure := measure_of(flight.job.request):
         # At temperature 1 and before top-p; the drawn token first, then the likeliest.
         rows = np.concatenate(flight.logprobs).reshape(-1, TOP + 1)[:tokens]
         vocabulary = lm.model.llm_engine.model_config.get_vocab_size()
@@ -157,11 +158,6 @@ def _answer(lm: Any, thinking: Thinking, flight: _Flight, output: Any, stopped: 
     if said is None:
         said = Answer(postprocess_generated_text(flight.text, flight.until, thinking.given))
     return Answer(said.text, facts | said.facts)
-
-
-def _measures_tokens(job: Job) -> Any:
-    """What the request has to make sums of log-probabilities; None if it wants none."""
-    return getattr(job.request, "measure_tokens", None)
 
 
 def sample_replicas(lm: TemplateLM, jobs: list[Job], take: Taker) -> None:

@@ -3,21 +3,22 @@
 vLLM loads the instruct model's config and tokenizer as usual and asks this loader for weights. The
 loader is registered by importing this module; `worker_extension_cls` makes every worker import it
 before loading, under spawn, tensor and pipeline parallelism and Ray alike. `change_recipe`, called in
-every worker, streams the weights of another alpha into the parameters that are there.
+every worker, streams the weights of another alpha into the parameters that are there. What was parsed,
+opened and planned before the engine started comes with its configuration; no worker does it again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
+import pickle
 import time
-from collections.abc import Generator, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Generator, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
+from vllm.config.load import LoadConfig
 from vllm.model_executor.model_loader import register_model_loader
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 from vllm.platforms import current_platform
@@ -29,7 +30,7 @@ from hm_models.merge.stream import MergeStream
 
 LOAD_FORMAT = "hm-merged"
 RECIPE_KEY = "hm_recipe"
-RESIDENT_KEY = "hm_resident"
+STREAM_KEY = "hm_stream"
 WORKER_EXTENSION = f"{__name__}.MergingWorker"
 # Of each model the parameters that came from the checkpoint, the load that brought them, and the last.
 FROM_CHECKPOINT: WeakKeyDictionary[torch.nn.Module, frozenset[str]] = WeakKeyDictionary()
@@ -40,11 +41,11 @@ LOADS: WeakKeyDictionary[torch.nn.Module, list[Receipts]] = WeakKeyDictionary()
 class MergedModelLoader(DefaultModelLoader):
     """DefaultModelLoader whose primary source of weights is a merge."""
 
-    def __init__(self, load_config) -> None:
+    def __init__(self, load_config: LoadConfig) -> None:
         end_with_owner()  # not as the module is imported: a forked worker has it already
         extra = dict(load_config.model_loader_extra_config)
-        self.recipe = MergeRecipe(**extra.pop(RECIPE_KEY))
-        self.resident = extra.pop(RESIDENT_KEY, None)
+        self.recipe: MergeRecipe = extra.pop(RECIPE_KEY)
+        self.stream: MergeStream = extra.pop(STREAM_KEY)
         self.receipts = Receipts()
         # The parent refuses keys and formats that it does not know.
         super().__init__(
@@ -53,13 +54,12 @@ class MergedModelLoader(DefaultModelLoader):
             )
         )
 
-    def _get_weights_iterator(self, source) -> Generator[tuple[str, torch.Tensor], None, None]:
+    def _get_weights_iterator(self, source: Any) -> Generator[tuple[str, torch.Tensor], None, None]:
         if source.prefix or source.subfolder:
             # Some architectures add a second source of weights; it is not part of the merge.
             return super()._get_weights_iterator(source)
         self.counter_before_loading_weights = time.perf_counter()  # for the parent's log line
-        stream = _open_stream(_pair_of(self.recipe), _as_key(self.resident))
-        return (pair for pair in self.receipts.noting(stream.tensors(self.recipe)))
+        return (pair for pair in self.receipts.noting(self.stream.tensors(self.recipe)))
 
     def get_all_weights(
         self, model_config: Any, model: torch.nn.Module
@@ -79,8 +79,11 @@ class MergedModelLoader(DefaultModelLoader):
 class MergingWorker:
     """Mixed into vLLM's worker class; importing it is what registers the loader there."""
 
-    def change_recipe(self, recipe: dict) -> str | None:
+    def change_recipe(self, pickled: bytes) -> str | None:
         """Load the weights of another recipe for the same pair into the running engine.
+
+        Args:
+            pickled: the recipe, with its opened checkpoints.
 
         Returns:
             Why the engine did not take all of them, else None. With a reason, and after an exception,
@@ -89,7 +92,7 @@ class MergingWorker:
         load_config = self.vllm_config.load_config  # type: ignore[attr-defined]
         load_config.model_loader_extra_config = {
             **load_config.model_loader_extra_config,
-            RECIPE_KEY: recipe,
+            RECIPE_KEY: pickle.loads(pickled),
         }
         model = self.get_model()  # type: ignore[attr-defined]
         try:
@@ -139,28 +142,10 @@ def _pack_tied_heads(model: torch.nn.Module) -> None:
             module.quant_method.process_weights_after_loading(module)
 
 
-def _pair_of(recipe: MergeRecipe) -> str:
-    """What all alphas of a pair have in common, as a key."""
-    return json.dumps(recipe.to_dict() | {"alpha": None})
-
-
-def _as_key(resident: Mapping[str, str] | None) -> str | None:
-    return None if resident is None else json.dumps(resident)
-
-
-@lru_cache(maxsize=1)
-def _open_stream(pair: str, resident: str | None) -> MergeStream:
-    # Kept between changes of alpha, so that they neither plan nor open anything again.
-    return MergeStream(resident=json.loads(resident) if resident else None)
-
-
-def engine_arguments(recipe: MergeRecipe, resident: Mapping[str, str] | None = None) -> dict:
-    """The arguments of `vllm.LLM` that make it load this merge."""
+def engine_arguments(recipe: MergeRecipe, stream: MergeStream) -> dict[str, Any]:
+    """The arguments of `vllm.LLM` that make it load this merge from the pair's stream."""
     return {
         "load_format": LOAD_FORMAT,
-        "model_loader_extra_config": {
-            RECIPE_KEY: recipe.to_dict(),
-            **({RESIDENT_KEY: dict(resident)} if resident is not None else {}),
-        },
+        "model_loader_extra_config": {RECIPE_KEY: recipe, STREAM_KEY: stream},
         "worker_extension_cls": WORKER_EXTENSION,
     }

@@ -1,8 +1,12 @@
 """Where the plugin keeps what it makes: `HM_CACHE`, else the platform's user cache folder.
 
-    file = cache_file("embeddings", "vectors.sqlite")
-    with kept_in(file):
-        ...                    # a disk that is full or must not be written becomes a `CacheError`
+    >>> cache_file("embeddings", "vectors.sqlite").parts[-2:]
+    ('embeddings', 'vectors.sqlite')
+    >>> with kept_in(Path("place")):       # what the disk says becomes a `CacheError` with the remedy
+    ...     raise OSError("no room")
+    Traceback (most recent call last):
+    hm_models.files.places.CacheError: Nothing can be kept in place: no room. See that it can be written, \
+that the disk has room, and that no other program holds it.
 
 Merged checkpoints, samples, verdicts, judgments, rewrites and embeddings all lie below it, and what is
 wrong with the place is said here alone.

@@ -1,8 +1,10 @@
 """Every text file that this project reads or writes: UTF-8, lines that end at `\\n` and nowhere else.
 
-    for line in json_lines(Path("samples.jsonl.gz")):
-        line.number, line.value
-    write_text(Path("results.json"), text)          # whole or not at all
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "samples.jsonl"
+    >>> write_text(file, '{"pass": true}\\n')           # whole or not at all
+    >>> [(line.number, line.value) for line in json_lines(file)]
+    [(1, {'pass': True})]
 
 A locale changes nothing. U+2028, U+0085 and a form feed are text, as JSON has them (RFC 8259), and so
 no line ends there. What a reader cannot use is a `TextFileError`, which names the file and the line: a
@@ -100,7 +102,7 @@ def lines_of(file: Path) -> Iterator[tuple[int, int, str]]:
         OSError: it cannot be read.
     """
     for number, offset, line in _raw_lines(file):
-        yield number, offset, _decoded(line, file, number)
+        yield number, offset, _decoded(line.removesuffix(b"\n"), file, number)
 
 
 def _raw_lines(file: Path) -> Iterator[tuple[int, int, bytes]]:
@@ -111,7 +113,7 @@ def _raw_lines(file: Path) -> Iterator[tuple[int, int, bytes]]:
             if len(line) > LONGEST:
                 raise TextFileError(f"{file}, line {number}: is longer than {LONGEST >> 20} MB.")
             if line.strip():
-                yield number, offset, line.removesuffix(b"\n")
+                yield number, offset, line
             offset += len(line)
 
 
@@ -126,9 +128,9 @@ def json_lines(file: Path, bad: list[str] | None = None) -> Iterator[Line]:
             damaged gzip or an endless line, in any case.
         OSError: it cannot be read.
     """
-    for (number, offset, raw), is_last in _with_last(_raw_lines(file)):
+    for number, offset, raw in _raw_lines(file):
         try:
-            line = _line(file, number, offset, _decoded(raw, file, number), is_last)
+            line = Line(number, offset, _parsed(raw, file, number))
         except TextFileError as error:
             if bad is None:
                 raise
@@ -152,28 +154,20 @@ def json_at(file: Path, offsets: Sequence[int]) -> list[Any]:
         return found
 
 
-def _with_last(
-    lines: Iterator[tuple[int, int, bytes]],
-) -> Iterator[tuple[tuple[int, int, bytes], bool]]:
-    waiting: tuple[int, int, bytes] | None = None
-    for following in lines:
-        if waiting:
-            yield waiting, False
-        waiting = following
-    if waiting:
-        yield waiting, True
-
-
-def _line(file: Path, number: int, offset: int, text: str, is_last: bool) -> Line:
+def _parsed(raw: bytes, file: Path, number: int) -> Any:
+    text = _decoded(raw, file, number)
     try:
-        return Line(number, offset, parse_json(text))
+        return parse_json(text.removesuffix("\n"))
     except ValueError as error:
-        cut = is_last and isinstance(error, json.JSONDecodeError) and _ends_early(error)
+        # Of a run that was killed the last line has no end, and its JSON neither.
+        cut = not text.endswith("\n") and _ends_early(error)
         what = "is cut off, as by a run that was killed: remove it" if cut else f"no JSON: {error}"
         raise TextFileError(f"{file}, line {number}: {what}.") from None
 
 
-def _ends_early(error: json.JSONDecodeError) -> bool:
+def _ends_early(error: ValueError) -> bool:
+    if not isinstance(error, json.JSONDecodeError):
+        return False
     return error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip())
 
 
@@ -221,7 +215,7 @@ def write_text(file: Path, text: str) -> None:
 
 
 def write_bytes(file: Path, content: bytes) -> None:
-    """The same for bytes: into a file beside it, which then takes its name."""
+    """The same for bytes."""
     _write(file, [content])
 
 
@@ -231,10 +225,14 @@ def write_pieces(file: Path, pieces: Iterable[str]) -> None:
 
 
 def _write(file: Path, pieces: Iterable[bytes]) -> None:
+    """Into a file beside it, which takes its name once it is on the disk, so that even a power cut leaves
+    the old one or the new one."""
     draft = file.with_name(f".{file.name[:80]}.{secrets.token_hex(4)}")
     try:
         with draft.open("xb") as opened:
             opened.writelines(pieces)
+            opened.flush()
+            os.fsync(opened.fileno())
         os.replace(draft, file)
     except BaseException:
         draft.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """YAML that a user gives us (a recipe, a sweep), read within bounds that no honest file comes near.
 
-    settings = read_yaml(Path("sweep.yaml"))        # plain values: dicts, lists, text, numbers, dates
+    >>> parse_yaml("alphas: [0, 0.5, 1]")           # plain values: dicts, lists, text, numbers, dates
+    {'alphas': [0, 0.5, 1]}
 
 Aliases make a file of a few lines stand for billions of values, and whatever goes through them later
 never ends. So what a file stands for is counted before anything is built of it.
@@ -52,9 +53,7 @@ def parse_yaml(text: str) -> Any:
         return loader.construct_document(document)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    except (
-        Exception
-    ) as error:  # PyYAML lets whatever its constructors meet (`!!int ''`) come through
+    except Exception as error:  # PyYAML lets through what its constructors meet (`!!int ''`)
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
 
 

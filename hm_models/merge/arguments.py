@@ -1,4 +1,4 @@
-"""What of the harness's model_args makes up the recipe, and what cannot go with it."""
+"""What of the harness's model_args makes up the recipe."""
 
 from __future__ import annotations
 
@@ -25,13 +25,3 @@ def take_recipe(file: str | None, arguments: dict[str, Any]) -> MergeRecipe:
             f"recipe={file} says what is merged and how; leave {', '.join(sorted(given))} out."
         )
     return read_recipe(file)
-
-
-def backend_side_by_side(method: str, backend: str, materialize: bool, keep_resident: bool) -> str:
-    """The backend of methods that run two models. Raises RecipeError for what they cannot have."""
-    if backend == "vllm" or materialize or keep_resident:
-        raise RecipeError(
-            f"merge_method={method} runs two models side by side, which backend=hf does alone and "
-            "without merged weights: leave backend, materialize and keep_resident out."
-        )
-    return "hf"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,29 +32,30 @@ MAX_THREADS = 8  # more do not read memory any faster
 _INT = ir.IntType(32)
 
 
+def _as_it_is(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return arguments[0]
+
+
 @intrinsic
-def _widen(context, value):
+def _widen(context: Any, value: Any) -> Any:
     """bfloat16 or float16 (in its carrier) to float32."""
 
-    def from_bfloat16(_, builder, signature, arguments):
+    def from_bfloat16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         wide = builder.shl(builder.zext(arguments[0], _INT), _INT(16))
         return builder.bitcast(wide, ir.FloatType())
 
-    def from_float16(_, builder, signature, arguments):
+    def from_float16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
 
-    def as_it_is(_, builder, signature, arguments):
-        return arguments[0]
-
-    widen = {types.uint16: from_bfloat16, types.int16: from_float16}.get(value, as_it_is)
+    widen = {types.uint16: from_bfloat16, types.int16: from_float16}.get(value, _as_it_is)
     return types.float32(value), widen
 
 
 @intrinsic
-def _narrow(context, value, like):
+def _narrow(context: Any, value: Any, like: Any) -> Any:
     """float32 to the dtype that `like` carries, to nearest, ties to even."""
 
-    def to_bfloat16(_, builder, signature, arguments):
+    def to_bfloat16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         bits = builder.bitcast(arguments[0], _INT)
         odd = builder.and_(builder.lshr(bits, _INT(16)), _INT(1))
         rounded = builder.lshr(builder.add(bits, builder.add(odd, _INT(0x7FFF))), _INT(16))
@@ -61,25 +63,22 @@ def _narrow(context, value, like):
         is_nan = builder.fcmp_unordered("uno", arguments[0], arguments[0])
         return builder.trunc(builder.select(is_nan, _INT(0x7FC0), rounded), ir.IntType(16))
 
-    def to_float16(_, builder, signature, arguments):
+    def to_float16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
 
-    def as_it_is(_, builder, signature, arguments):
-        return arguments[0]
-
-    narrow = {types.uint16: to_bfloat16, types.int16: to_float16}.get(like, as_it_is)
+    narrow = {types.uint16: to_bfloat16, types.int16: to_float16}.get(like, _as_it_is)
     return like(value, like), narrow
 
 
 @intrinsic
-def _fma(context, a, b, c):
+def _fma(context: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c, rounded once; LLVM may not choose."""
     signature = types.float32(types.float32, types.float32, types.float32)
     return signature, lambda _, builder, signature, arguments: builder.fma(*arguments)
 
 
 @njit(nogil=True, error_model="numpy")
-def _linear(base, instruct, out, w0, w1, divisor):
+def _linear(base: Any, instruct: Any, out: Any, w0: Any, w1: Any, divisor: Any) -> None:
     like = out[0]
     for k in range(out.size):
         # The first product is added to zero as in mergekit, where that turns -0 into 0.
@@ -88,7 +87,7 @@ def _linear(base, instruct, out, w0, w1, divisor):
 
 
 @njit(nogil=True, error_model="numpy")
-def _linear_undivided(base, instruct, out, w0, w1):
+def _linear_undivided(base: Any, instruct: Any, out: Any, w0: Any, w1: Any) -> None:
     like = out[0]
     for k in range(out.size):
         scaled = _fma(_widen(base[k]), w0, np.float32(0))

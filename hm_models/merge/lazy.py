@@ -92,13 +92,13 @@ class LazyMerge(torch.Tensor):
         return target.copy_(self.merged())
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         kwargs = kwargs or {}
         if func in VIEWS and args[0].elementwise:
             lazy = args[0]
             views = [func(tensor, *args[1:], **kwargs) for tensor in lazy.inputs]
 
-            def merge(*views):
+            def merge(*views: torch.Tensor) -> LazyMerge:
                 return cls(views, lazy.dtype, lazy.write, True, lazy.lease)
 
             if isinstance(views[0], (list, tuple)):  # several parts at once
@@ -111,7 +111,7 @@ class LazyMerge(torch.Tensor):
         if func is aten.copy_.default and isinstance(args[1], cls) and not isinstance(args[0], cls):
             return args[1]._copy_into(args[0])
 
-        def compute(value):
+        def compute(value: Any) -> Any:
             return value.merged() if isinstance(value, cls) else value
 
         return func(*tree_map(compute, args), **tree_map(compute, kwargs))

@@ -1,19 +1,19 @@
-"""mergekit's merge methods for two models: which there are, how alpha enters, what one tensor needs.
+"""mergekit's merge methods for two models: which there are, how alpha enters, what they can be told.
 
-    method = TwoModelMethod.named("ties")
-    method.check({"density": 0.5}, takes_alpha=True)
+    >>> method = TwoModelMethod.named("ties")
+    >>> method.set_by_alpha
+    ('lambda', 'weight')
+    >>> method.check({"density": 0.5}, has_alpha=True)
 
 A method's parameters are settings as in mergekit's YAML (a number, a gradient over depth, filters by
-name); `Arithmetic` is what they come to for one tensor.
+name); `hm_models.merge.parameters` says what they come to for one tensor.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 import math
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -23,9 +23,9 @@ import torch
 from hm_models.errors import RecipeError
 from hm_models.merge.alpha import Alpha, settings
 
+LINEAR = "linear"
 BASE, INSTRUCT = "base", "instruct"  # the two inputs' names inside mergekit
 Settings = Mapping[str, Any]
-_DRAWING = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TwoModelMethod:
         )
 
     @property
-    def spec(self):
+    def spec(self) -> Any:
         """mergekit's own description: parameters with types and defaults, and what inputs it takes."""
         from mergekit.merge_methods import get
 
@@ -160,7 +160,7 @@ def two_model_methods() -> frozenset[str]:
     """Names of the registered methods that accept one base and one other model, or two inputs."""
     from mergekit.merge_methods import registered_methods
 
-    def accepts_two(spec) -> bool:
+    def accepts_two(spec: Any) -> bool:
         base = BASE if spec.contract.base.value == "required" else None
         try:
             spec.contract.validate_ids((BASE, INSTRUCT), base)
@@ -177,90 +177,3 @@ def all_parameters() -> frozenset[str]:
     from mergekit.merge_methods import registered_methods
 
     return frozenset(p.name for method in registered_methods() for p in method.spec.parameters)
-
-
-@dataclasses.dataclass(frozen=True)
-class Arithmetic:
-    """How one tensor is merged.
-
-    Attributes:
-        method: what computes it.
-        shared, per_input: parameters resolved for this tensor, `per_input` by name and input.
-        dtype: precision of the arithmetic; None promotes the two inputs' own.
-        seed: what random methods draw from; it depends on the tensor's name, not on the order.
-    """
-
-    method: TwoModelMethod
-    shared: Settings
-    per_input: Mapping[str, Mapping[str, Any]]
-    dtype: torch.dtype | None
-    seed: int
-
-    def __call__(
-        self, base: torch.Tensor, instruct: torch.Tensor, out_dtype: torch.dtype
-    ) -> torch.Tensor:
-        """Merge two tensors of one shape with mergekit's own code."""
-        from mergekit.merge_methods import merge_tensors
-
-        # There is one generator for all threads, and engines load with several.
-        with _DRAWING, torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(self.seed)
-            return merge_tensors(
-                [base, instruct],
-                self.method.name,
-                parameters={**self.shared, **self.per_input},
-                ids=[BASE, INSTRUCT],
-                base_index=self.method.base_index,
-                dtype=self.dtype,
-                out_dtype=out_dtype,
-            )
-
-    def fits(self) -> None:
-        """Merge a few numbers, as mergekit checks some parameters only while it merges.
-
-        Raises:
-            RecipeError: what it says against them, or that the outcome is no number.
-        """
-        rows = torch.linspace(-1, 1, 64).reshape(8, 8)
-        dtype = self.dtype or torch.float32
-        try:
-            merged = self(rows.to(dtype), (rows.flip(0) * 0.9).to(dtype), dtype)
-        except (ValueError, RuntimeError, ArithmeticError) as error:
-            raise RecipeError(
-                f"The parameters of {self.method.name} do not fit ({self._as_text()}): "
-                f"{' '.join(str(error).split())}."
-            ) from None
-        if not torch.isfinite(merged).all():
-            raise RecipeError(
-                f"The parameters of {self.method.name} make of numbers what is none any more "
-                f"({self._as_text()}). Give smaller ones."
-            )
-
-    @property
-    def is_between(self) -> bool:
-        """Whether each result lies between its inputs, and so is as finite as they are."""
-        if self.method.name != "linear":
-            return False
-        return all(0 <= weight <= 1 for weight in self.per_input["weight"].values())
-
-    def _as_text(self) -> str:
-        own = {name: values[INSTRUCT] for name, values in self.per_input.items()}
-        return ", ".join(f"{name}={value}" for name, value in {**self.shared, **own}.items())
-
-    def linear_weights(
-        self, base: torch.dtype, instruct: torch.dtype, out: torch.dtype
-    ) -> tuple[float, float] | None:
-        """The two weights, where this merge is a weighted sum in float32 that is rounded once."""
-        if self.method.name != "linear":
-            return None
-        # mergekit sums in float32 whatever `dtype` is, but rounds to `dtype` on the way in and out.
-        all_alike = base == instruct == out and self.dtype in (None, out)
-        if self.dtype is not torch.float32 and not all_alike:
-            return None
-        weight = self.per_input["weight"]
-        return weight[BASE], weight[INSTRUCT]
-
-
-def tensor_seed(seed: int, name: str) -> int:
-    """A seed for one tensor, the same whatever order tensors come in."""
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:8], "little") >> 1

@@ -53,6 +53,10 @@ class MergePlan:
     config_overrides: dict[str, object]
     remarks: tuple[str, ...]
 
+    def overrides(self, recipe: MergeRecipe) -> dict[str, object]:
+        """What the merge has otherwise than the config that it carries; a side by itself has nothing."""
+        return self.config_overrides if recipe.unmerged is None else {}
+
 
 def plan_merge(recipe: MergeRecipe) -> MergePlan:
     """Plan the merge of a pair.

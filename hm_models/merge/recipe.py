@@ -2,8 +2,13 @@
 
 Hindsight merging (UAI 2025, section 3.1): theta = alpha * instruct + (1 - alpha) * base.
 
-    from hm_models.merge.recipe import MergeRecipe
-    MergeRecipe(base="ckpt/base", instruct="ckpt/instruct", alpha=0.7).fingerprint()
+    >>> recipe = MergeRecipe(base="ckpt/base", instruct="ckpt/instruct", alpha=0.75)
+    >>> recipe.linear_weights
+    (0.25, 0.75)
+    >>> recipe.with_alpha(1.5)
+    Traceback (most recent call last):
+    ...
+    hm_models.errors.RecipeError: alpha=1.5 lies outside [0, 1]: 0 is the base, ...
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -22,13 +27,8 @@ import torch
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
 from hm_models.merge.alpha import Alpha, parse_alpha
-from hm_models.merge.methods import (
-    Arithmetic,
-    Settings,
-    TwoModelMethod,
-    refuse_endless,
-    tensor_seed,
-)
+from hm_models.merge.arithmetic import Arithmetic, tensor_seed
+from hm_models.merge.methods import LINEAR, Settings, TwoModelMethod, refuse_endless
 from hm_models.merge.parameters import as_settings, depths, is_scalar, resolve
 from hm_models.merge.schedule import Schedule
 
@@ -99,6 +99,9 @@ class MergeRecipe:
 
     def _check_method(self) -> None:
         given = {*self.merge_params, *self.base_params, *self.instruct_params}
+        if self.merge_method == LINEAR and not given:  # there is nothing to ask mergekit
+            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
+            return
         if self.merge_method == MIX:
             object.__setattr__(self, "alpha", parse_alpha(self.alpha))
             if given or not isinstance(self.alpha, float):
@@ -146,7 +149,7 @@ class MergeRecipe:
     def _with(self, **changes: object) -> MergeRecipe:
         other = dataclasses.replace(self, **changes)  # type: ignore[arg-type]
         for side in ("base_checkpoint", "instruct_checkpoint"):
-            other.__dict__[side] = getattr(self, side)
+            object.__setattr__(other, side, getattr(self, side))
         return other
 
     @property
@@ -183,16 +186,24 @@ class MergeRecipe:
     @property
     def ignores_alpha(self) -> bool:
         """Whether the method has no way between the two models, so that alpha changes nothing."""
-        if self.merge_method in SIDE_BY_SIDE or self.alpha is None:
+        if self.merge_method in (LINEAR, *SIDE_BY_SIDE) or self.alpha is None:
             return False
         return not TwoModelMethod(self.merge_method).set_by_alpha
 
-    def arithmetic(self) -> Callable[[str, float], Arithmetic]:
-        """Return a function of a tensor's name and depth that says how it is merged.
+    @property
+    def linear_weights(self) -> tuple[float, float] | None:
+        """Those of base and instruct model, where the merge is their sum by one number, in float32."""
+        given = self.merge_params or self.base_params or self.instruct_params
+        if self.merge_method != LINEAR or self.merge_dtype != "float32" or given:
+            return None
+        return (1.0 - self.alpha, self.alpha) if isinstance(self.alpha, float) else None
+
+    def arithmetic(self, names: list[str]) -> dict[str, Arithmetic]:
+        """How each of a model's tensors is merged, by its name.
 
         Raises:
-            RecipeError: the method merges no weights (`mix`, `switch`); the function raises it where
-                parameters do not fit a tensor.
+            RecipeError: the method merges no weights (`mix`, `switch`), or its parameters do not fit a
+                tensor.
         """
         if self.merge_method in SIDE_BY_SIDE:
             raise RecipeError(
@@ -201,34 +212,28 @@ class MergeRecipe:
         method = TwoModelMethod(self.merge_method)
         by_alpha = ({}, {}, {}) if self.alpha is None else method.alpha_settings(self.alpha)
         given = (self.merge_params, self.base_params, self.instruct_params)
-        sources = tuple(
+        shared, base, instruct = (
             as_settings({**ours, **theirs}) for ours, theirs in zip(by_alpha, given, strict=True)
         )
+        sources = (shared, base, instruct)
         dtype = getattr(torch, self.merge_dtype) if self.merge_dtype else None
-
         # Most recipes say the same of every tensor, and mergekit's resolver is not fast.
         uniform = all(is_scalar(value) for source in sources for value in source.values())
-        known: dict[str, tuple[Settings, dict[str, dict[str, Any]]]] = {}
-
-        def of_tensor(name: str, depth: float) -> Arithmetic:
-            key = "" if uniform else f"{name}\0{depth}"
-            if key not in known:
-                known[key] = resolve(method, sources, name, depth)  # type: ignore[arg-type]
-            return Arithmetic(method, *known[key], dtype, tensor_seed(self.merge_seed, name))
-
-        return of_tensor
+        found: dict[str, Arithmetic] = {}
+        resolved = None
+        for name, depth in depths(names).items():
+            if resolved is None or not uniform:
+                resolved = resolve(method, sources, name, depth)
+            found[name] = Arithmetic(method, *resolved, dtype, tensor_seed(self.merge_seed, name))
+        return found
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""
-        if self.merge_method in SIDE_BY_SIDE or self.unmerged is not None:
+        if self.merge_method in SIDE_BY_SIDE or self.unmerged or self.linear_weights:
             return
-        arithmetic = self.arithmetic()
-        tried: set[str] = set()
-        for name, depth in depths(names).items():
-            how = arithmetic(name, depth)
-            if (parameters := repr((how.shared, how.per_input))) not in tried:
-                how.fits()
-                tried.add(parameters)
+        ways = self.arithmetic(names).values()
+        for way in {repr((way.shared, way.per_input)): way for way in ways}.values():
+            way.fits()
 
     def fingerprint(self) -> str:
         """A SHA-256 over everything that shapes the merged weights and the tokenizer.

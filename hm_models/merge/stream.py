@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -19,10 +20,9 @@ from hm_models.checkpoints.mapped import MappedCheckpoint
 from hm_models.checkpoints.read_ahead import Lease, ReadAhead, Source
 from hm_models.checkpoints.vocabulary import NO_ROW, RowMatch
 from hm_models.errors import RecipeError
+from hm_models.merge.arithmetic import weighted_sum
 from hm_models.merge.lazy import LazyMerge, Write
-from hm_models.merge.methods import Arithmetic
-from hm_models.merge.parameters import depths
-from hm_models.merge.plan import MergePlan, PlannedTensor, plan_merge
+from hm_models.merge.plan import MergePlan, plan_merge
 from hm_models.merge.recipe import MergeRecipe
 
 
@@ -56,6 +56,10 @@ class MergeStream:
         self._resident = resident
         self._mapped: dict[str, MappedCheckpoint] = {}
 
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        # Workers of an engine get the plan, and open the files themselves.
+        return MergeStream, (self._plan, self._resident)
+
     def tensors(self, recipe: MergeRecipe) -> Iterator[tuple[str, LazyMerge]]:
         """Yield (name, lazy tensor) of the merge, in the order of the instruct files.
 
@@ -78,16 +82,28 @@ class MergeStream:
     def _merged(self, recipe: MergeRecipe) -> Iterator[tuple[str, LazyMerge]]:
         self._plan = self._plan or plan_merge(recipe)
         planned = self._plan.tensors
-        depth = depths([tensor.name for tensor in planned])
-        arithmetic = recipe.arithmetic()
+        weights = recipe.linear_weights
         # All resolved before the first tensor, so that nothing is half loaded when one does not fit.
-        how = [arithmetic(tensor.like, depth[tensor.like]) for tensor in planned]
+        ways = {} if weights else recipe.arithmetic([tensor.like for tensor in planned])
         base, instruct = self._map(recipe.base_checkpoint), self._map(recipe.instruct_checkpoint)
         sources = [[(base, t.base), (instruct, t.instruct)] for t in planned]
         out_dtype = getattr(torch, recipe.out_dtype) if recipe.out_dtype else None
-        for tensor, merge, (_, lease) in zip(planned, how, self._leased(sources), strict=True):
-            pair = base(tensor.base), instruct(tensor.instruct)
-            yield tensor.name, _lazy(tensor, pair, merge, out_dtype, lease)
+        for tensor, (_, lease) in zip(planned, self._leased(sources), strict=True):
+            pair = ours, theirs = base(tensor.base), instruct(tensor.instruct)
+            if not theirs.is_floating_point():
+                yield tensor.name, _equal_numbers(tensor.name, ours, theirs, lease)
+                continue
+            dtype = out_dtype or theirs.dtype
+            write: Write
+            if weights:
+                write, elementwise = partial(weighted_sum, weights), True
+            else:
+                way = ways[tensor.like]
+                write, elementwise = way.writer(tensor.name, ours.dtype, theirs.dtype, dtype)
+            if tensor.rows is not None:
+                # A wrapper's shape is that of its last input: the instruct model's rows.
+                write, elementwise = partial(_by_rows, tensor.rows, write), False
+            yield tensor.name, LazyMerge(pair, dtype, write, elementwise, lease)
 
     def _leased(self, items: list[list[Source]]) -> Iterator[tuple[list[Source], Lease | None]]:
         """Yield each item with what must be held while it is read."""
@@ -108,71 +124,19 @@ class MergeStream:
         return self._mapped[key]
 
 
-def _lazy(
-    planned: PlannedTensor,
-    pair: tuple[torch.Tensor, torch.Tensor],
-    arithmetic: Arithmetic,
-    out_dtype: torch.dtype | None,
-    lease: Lease | None,
+def _equal_numbers(
+    name: str, base: torch.Tensor, instruct: torch.Tensor, lease: Lease | None
 ) -> LazyMerge:
-    base, instruct = pair
-    if not instruct.is_floating_point():
-        if not torch.equal(base, instruct):
-            raise RecipeError(
-                f"The buffer {planned.name} ({instruct.dtype}) differs between the two checkpoints, "
-                "and whole numbers cannot be merged."
-            )
-        return LazyMerge((instruct,), instruct.dtype, _as_it_is, True, lease)
-    dtype = out_dtype or instruct.dtype
-    weights = arithmetic.linear_weights(base.dtype, instruct.dtype, dtype)
-    write: Write
-    if weights:
-        write = partial(_linear, weights, arithmetic.shared["normalize"])
-    else:
-        write = partial(_by_mergekit, arithmetic)
-    if not arithmetic.is_between:
-        write = partial(_in_numbers, planned.name, write)
-    if planned.rows is None:
-        return LazyMerge(pair, dtype, write, weights is not None, lease)
-    # A wrapper's shape is that of its last input: the instruct model's rows.
-    return LazyMerge(pair, dtype, partial(_by_rows, planned.rows, write), False, lease)
+    if not torch.equal(base, instruct):
+        raise RecipeError(
+            f"The buffer {name} ({instruct.dtype}) differs between the two checkpoints, "
+            "and whole numbers cannot be merged."
+        )
+    return LazyMerge((instruct,), instruct.dtype, _as_it_is, True, lease)
 
 
 def _as_it_is(inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
     out.copy_(inputs[0])
-
-
-def _linear(
-    weights: tuple[float, float],
-    normalize: bool,
-    inputs: tuple[torch.Tensor, ...],
-    out: torch.Tensor,
-) -> None:
-    # Not before: vLLM's CPU build goes through all loaded modules as a worker starts, and stumbles
-    # over llvmlite's.
-    from hm_models.merge.kernel import linear_merge
-
-    base, instruct = (tensor.contiguous() for tensor in inputs)
-    linear_merge(base, instruct, out, weights, normalize)
-
-
-def _by_mergekit(
-    arithmetic: Arithmetic, inputs: tuple[torch.Tensor, ...], out: torch.Tensor
-) -> None:
-    base, instruct = inputs
-    out.copy_(arithmetic(base, instruct, out.dtype))
-
-
-def _in_numbers(
-    name: str, write: Write, inputs: tuple[torch.Tensor, ...], out: torch.Tensor
-) -> None:
-    """Refuse a merge that leaves the numbers of `out`'s dtype, where its inputs did not."""
-    write(inputs, out)
-    if not torch.isfinite(out).all() and all(torch.isfinite(tensor).all() for tensor in inputs):
-        raise RecipeError(
-            f"The merge of {name} holds values that {out.dtype} has no numbers for, although both "
-            "checkpoints are finite there. The method's parameters are too large, or do not fit."
-        )
 
 
 def _by_rows(

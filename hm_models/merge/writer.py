@@ -121,10 +121,7 @@ def _write_shards(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
 def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
     for file in recipe.tokenizer_source.companions:
         shutil.copyfile(file, draft / file.name)
-    # At alpha 0 and 1 the checkpoint is that one side, whose config is right as it is.
-    config = recipe.tokenizer_source.config | (
-        plan.config_overrides if recipe.unmerged is None else {}
-    )
+    config = recipe.tokenizer_source.config | plan.overrides(recipe)
     if recipe.unmerged is None and recipe.out_dtype:
         # By whichever of its two names the config says it: engines load in the dtype that stands there.
         names = {"dtype", "torch_dtype"} & config.keys() or {"torch_dtype"}

@@ -1,31 +1,28 @@
-"""Requests with a plain prompt know which task made it of what, so that it can be asked in turns.
+"""Requests know who made their prompt of what, so that it can be asked in turns, or stays as rendered.
 
 Harness: 0.4.13, whose requests hold the prompt as one text (`hm_models.prompts.conversation`). 0.5.0.dev1 glues
-its parts together in another way: there nothing is noted, and all of a prompt is the user's turn.
+its parts together in another way: there all of a plain prompt is the user's turn.
 Unnecessary: once a request holds the turns of its prompt.
 """
 
 from __future__ import annotations
 
 import functools
-from importlib.util import find_spec
 from typing import Any
 
 
 def change(module: Any) -> None:
     """Note it when `Task.build_all_requests` has built them."""
-    if find_spec("lm_eval.api.utils") is None:
-        return
     task = module.Task
     plain = task.build_all_requests
 
     @functools.wraps(plain)
     def build_all_requests(self: Any, **given: Any) -> Any:
         built = plain(self, **given)
-        if not given.get("apply_chat_template"):
-            from hm_models.prompts.conversation import note_origin
+        from hm_models.prompts.conversation import note_origin
 
-            note_origin(self, given.get("system_instruction"))
+        rendered = bool(given.get("apply_chat_template"))
+        note_origin(self, given.get("system_instruction"), rendered)
         return built
 
     task.build_all_requests = build_all_requests

@@ -1,7 +1,7 @@
 """Which turn each part of a harness's plain prompt belongs to, for models that chat.
 
 Without `--apply_chat_template` the harness glues system instruction, description, examples, question
-and the beginning of the answer into one text. `note_origin` writes down whose prompt a request is, as
+and the beginning of the answer into one text. `note_origin` writes down whose prompt a request has, as
 requests are built; `ask_in_turns` takes the text apart again, for models that chat:
 
     system instruction -> system | description, examples, question -> user | gen_prefix -> assistant
@@ -9,42 +9,91 @@ requests are built; `ask_in_turns` takes the text apart again, for models that c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
-from lm_eval.api.utils import requires_delimiter
 
-# The attribute of a request that `note_origin` sets.
-ORIGIN = "plain_origin"
+# Harness 0.5.0.dev1 glues the parts of a prompt together in another way: all of it is the user's turn.
+PARTS_ARE_KNOWN = find_spec("lm_eval.api.utils") is not None
 
 
-def note_origin(task: Any, system: str | None) -> None:
-    """Note at a task's requests of plain prompts the task and the harness's `--system_instruction`."""
-    if isinstance(task, ConfigurableTask):  # other classes build prompts in their own ways
-        for request in task.instances:
-            setattr(request, ORIGIN, (task, system or ""))
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a request's prompt comes from.
+
+    Attributes:
+        prompt: the plain text that the harness made; None where it has applied the chat template itself.
+        task, system: what it was made by and with, as far as that is known.
+    """
+
+    prompt: str | None
+    task: ConfigurableTask | None = None
+    system: str = ""
+
+
+RENDERED = Origin(None)  # by the harness
+
+
+class TracedArguments(tuple[Any, ...]):
+    """A request's arguments that know where their prompt comes from; copies are plain tuples."""
+
+    origin: Origin
+
+    @classmethod
+    def of(cls, arguments: Iterable[Any], origin: Origin) -> TracedArguments:
+        traced = cls(arguments)
+        traced.origin = origin
+        return traced
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return tuple, (tuple(self),)  # a log that is pickled needs no task
+
+
+def note_origin(task: Any, system: str | None, rendered: bool = False) -> None:
+    """Note at a task's requests who made their prompts.
+
+    Args:
+        system: the harness's `--system_instruction`.
+        rendered: whether it applied the chat template (`--apply_chat_template`).
+    """
+    # Other classes build prompts in their own ways.
+    known = task if PARTS_ARE_KNOWN and isinstance(task, ConfigurableTask) else None
+    for request in task.instances or ():
+        if isinstance(request.arguments, tuple) and request.arguments:
+            origin = Origin(None if rendered else request.arguments[0], known, system or "")
+            request.arguments = TracedArguments.of(request.arguments, origin)
+
+
+def was_rendered(request: Instance) -> bool | None:
+    """Whether the harness has applied the chat template to a request; None where it is not known."""
+    arguments = request.arguments
+    return arguments.origin.prompt is None if isinstance(arguments, TracedArguments) else None
 
 
 def ask_in_turns(request: Instance, apply_chat_template: Callable[..., str]) -> None:
     """Put the conversation that a request's plain prompt stands for into its arguments, in place."""
+    prompt, *rest = request.args
+    traced = isinstance(request.arguments, TracedArguments)
     # Kept, so that a request which is asked again is not wrapped again.
-    prompt, *rest = request.__dict__.setdefault("plain_args", request.args)
-    turns = turns_of(request, prompt)
+    origin = request.arguments.origin if traced else Origin(prompt)
+    turns = turns_of(request, origin)
     goes_on = turns[-1]["role"] == "assistant"
     chat = apply_chat_template(turns, add_generation_prompt=not goes_on)
-    request.arguments = (chat, *rest)
+    request.arguments = TracedArguments.of((chat, *rest), origin)
 
 
-def turns_of(request: Instance, prompt: str) -> list[dict[str, str]]:
+def turns_of(request: Instance, origin: Origin) -> list[dict[str, str]]:
     """The turns of a plain prompt; all of it is the user's where nothing is known of it."""
+    prompt, task = origin.prompt or "", origin.task
     before, behind = [], []
-    if origin := request.__dict__.get(ORIGIN):
-        task, system = origin
-        head = _head(task, request.doc, system)
+    if task is not None:
+        head = _head(task, request.doc, origin.system)
         if head and prompt.startswith(head):
-            before = [{"role": "system", "content": system}]
+            before = [{"role": "system", "content": origin.system}]
             prompt = prompt.removeprefix(head)
         prefix = task.doc_to_prefix(request.doc) or ""
         tail = _tail(task, request.doc, prefix)
@@ -56,6 +105,8 @@ def turns_of(request: Instance, prompt: str) -> list[dict[str, str]]:
 
 def _head(task: ConfigurableTask, doc: dict, system: str) -> str:
     """The system instruction with what the harness puts between it and a description."""
+    from lm_eval.api.utils import requires_delimiter
+
     description = task.resolve_field(doc, task.config.description) or ""
     between = system and description and requires_delimiter(system, description)
     return system + (task.config.fewshot_delimiter if between else "")
@@ -63,6 +114,8 @@ def _head(task: ConfigurableTask, doc: dict, system: str) -> str:
 
 def _tail(task: ConfigurableTask, doc: dict, prefix: str) -> str:
     """The beginning of the answer with what the harness puts before it, and leaves out in chats."""
+    from lm_eval.api.utils import requires_delimiter
+
     question = task.doc_to_text(doc) if prefix else ""
     between = isinstance(question, str) and prefix and requires_delimiter(question, prefix)
     return (task.config.target_delimiter if between else "") + prefix

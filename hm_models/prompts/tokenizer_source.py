@@ -27,9 +27,8 @@ class TokenizerSource:
 
     Args:
         folder: the checkpoint whose tokenizer and chat template count.
-        backend: `vllm` or `hf`; the harness's two classes pass `enable_thinking` on differently.
-        arguments: the backend's; `tokenizer`, `trust_remote_code`, `chat_template_args` and
-            `enable_thinking` matter here.
+        arguments: the backend's; `tokenizer`, `trust_remote_code` and `think_end_token` matter here.
+        template_arguments: what the backend passes on to the chat template.
         day_of: the day that prompts of a chat template (its text) are given, where it asks for one;
             by default today's.
     """
@@ -37,8 +36,8 @@ class TokenizerSource:
     def __init__(
         self,
         folder: Path,
-        backend: str,
         arguments: Mapping[str, Any],
+        template_arguments: Mapping[str, Any],
         day_of: Callable[[str], datetime.date] = lambda template: datetime.date.today(),
     ) -> None:
         self._source = str(arguments.get("tokenizer") or folder)
@@ -46,15 +45,10 @@ class TokenizerSource:
         self._think_end_token = arguments.get("think_end_token")
         self._day_of = day_of
         self.day: datetime.date | None = None  # what a prompt was given; None if none asked
-        self.chat_template_args = dict(arguments.get("chat_template_args") or {})
-        thinking = arguments.get("enable_thinking")
-        if backend == "vllm":  # a template's own arguments win, and None is passed on too
-            self.chat_template_args.setdefault("enable_thinking", thinking)
-        elif thinking is not None:
-            self.chat_template_args["enable_thinking"] = thinking
+        self._template_arguments = dict(template_arguments)
 
     @cached_property
-    def tokenizer(self):
+    def tokenizer(self) -> Any:
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(self._source, trust_remote_code=self._remote)
@@ -92,7 +86,7 @@ class TokenizerSource:
                 tokenize=False,
                 add_generation_prompt=add_generation_prompt,
                 continue_final_message=not add_generation_prompt,
-                **(clock | self.chat_template_args),
+                **(clock | self._template_arguments),
             )
 
     def _strftime(self, form: str) -> str:

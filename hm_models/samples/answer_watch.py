@@ -1,9 +1,14 @@
 """An answer while it is generated: whether it is within a thought, and whether it has ended.
 
-    thinking = Thinking.of(tokenizer, think_end_token=None)
-    watch = Watch(thinking, prompt, until=["\\nassert"], decode=tokenizer.decode)
-    watch.add([17, 4])      # new tokens; True as soon as a stop string ends the answer
-    watch.answer()          # what has been said
+    >>> def decode(tokens):                          # here, a token is a letter
+    ...     return "".join(map(chr, tokens))
+    >>> watch = Watch(Thinking(), "Is 7 prime?", until=["\\nassert"], decode=decode)
+    >>> watch.add(map(ord, "<think>Not\\nassert</think>Yes."))   # new tokens; has a stop string ended it?
+    False
+    >>> watch.add(map(ord, "\\nassert False"))
+    True
+    >>> watch.answer().facts                         # where in the text the answer stands
+    {'answer': [25, 29]}
 
 Both backends ask here, so that the same tokens give the same answer. Stop strings of a task count only
 behind a thought, since within one they are spoken of. Without a thought they count from the start.

@@ -1,5 +1,12 @@
 """Which answer is which: the key that a sample is kept under, and the seed that it is drawn with.
 
+    >>> asked = Instance("generate_until", {}, ("w1 w2", {"do_sample": True, "temperature": 0.7}), 0)
+    >>> first, second = jobs_of([asked, asked], ModelKey("a fingerprint", {}), sampling_seed=0)
+    >>> first.key.question == second.key.question, first.key.index, second.key.index
+    (True, 0, 1)
+    >>> first.seed == second.seed
+    False
+
 A sample is the i-th answer of one model to one prompt under one set of sampling parameters. Its key
 follows from just that, and its seed from the prompt and i: so neither depends on the order of requests,
 on what else is asked, or on how many samples there are, and the samples of two alphas or temperatures
@@ -28,36 +35,19 @@ from hm_models.samples.thinking import NO_THOUGHTS, Thinking
 # what is computed, so that answers outlive another machine; every other argument makes another model.
 ABOUT_THE_MACHINE = frozenset(
     (
-        "batch_size",
-        "max_batch_size",
-        "device",
-        "device_map_option",
-        "parallelize",
-        "gpus",
-        "offload_folder",
-        "max_cpu_memory",
-        "max_memory_per_gpu",
-        "tensor_parallel_size",
-        "pipeline_parallel_size",
-        "data_parallel_size",
-        "distributed_executor_backend",
-        "gpu_memory_utilization",
-        "kv_cache_memory_bytes",
-        "num_gpu_blocks_override",
-        "swap_space",
-        "cpu_offload_gb",
-        "block_size",
-        "max_num_seqs",
-        "max_num_batched_tokens",
-        "enable_chunked_prefill",
-        "enable_prefix_caching",
-        "enforce_eager",
-        "compilation_config",
-        "disable_custom_all_reduce",
-        "disable_log_stats",
-        "attn_implementation",
-        "attention_backend",
-        "seed",
+        *("batch_size", "max_batch_size", "max_num_seqs", "max_num_batched_tokens"),
+        *("device", "device_map_option", "parallelize", "gpus"),
+        *("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"),
+        *("distributed_executor_backend", "disable_custom_all_reduce"),
+        *("offload_folder", "max_cpu_memory", "max_memory_per_gpu", "swap_space", "cpu_offload_gb"),
+        *(
+            "gpu_memory_utilization",
+            "kv_cache_memory_bytes",
+            "num_gpu_blocks_override",
+            "block_size",
+        ),
+        *("enable_chunked_prefill", "enable_prefix_caching", "enforce_eager", "compilation_config"),
+        *("attn_implementation", "attention_backend", "disable_log_stats", "seed"),
     )
 )
 

@@ -1,10 +1,10 @@
 """Answers to the harness's requests: known ones from the store, the others generated and kept at once.
 
-    Sampling(store, model_key, sampling_seed).answers(requests, backend, lambda: lm)
+    Sampling(store, model_key, sampling_seed).answers(requests, lambda: engine.sample)
 
-Each backend has a sampler (`sample_vllm`, `sample_hf`, `sample_replicas`) that takes jobs and hands
-every answer over as it finishes. A request that has a method `take_sample` is told of its samples then,
-so that a task can score while the model still generates.
+An engine's sampler takes jobs and hands every answer over as it finishes. A request of the contract
+(`hm_models.samples.request`) is told of its samples then, so that a task can score while the model
+still generates.
 """
 
 from __future__ import annotations
@@ -20,22 +20,14 @@ from lm_eval.api.model import TemplateLM
 from tqdm import tqdm
 
 from hm_models.samples.key import Job, ModelKey, SampleKey, jobs_of, question_of
+from hm_models.samples.request import Sample, TaskRequest
 from hm_models.samples.store import Answer, SampleStore
 from hm_models.samples.truncation import is_cut, sentence
 
 Taker = Callable[[list[tuple[Job, Answer]]], None]
-Sampler = Callable[[TemplateLM, list[Job], Taker], None]
+Sampler = Callable[[list[Job], Taker], None]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """One sample of a request as a task is told of it; `reused` if it was not generated now."""
-
-    text: str
-    reused: bool
-    facts: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,15 +50,13 @@ class Sampling:
     def answers(
         self,
         requests: Sequence[Instance],
-        sampler_of: Callable[[TemplateLM], Sampler],
-        load: Callable[[], TemplateLM],
+        load: Callable[[], Sampler],
         quiet: bool = False,
     ) -> list[str]:
         """Return one text for each request, generating only what the store does not have.
 
         Args:
-            sampler_of: the sampler for a loaded model.
-            load: gives the loaded model; not called where every answer is known.
+            load: gives the sampler of a loaded model; not called where every answer is known.
         """
         jobs = jobs_of(requests, self.model, self.sampling_seed)
         found = self.store.find(job.key.question for job in jobs)
@@ -81,7 +71,7 @@ class Sampling:
             if job.key in found:
                 _tell(job, found[job.key], reused=True)
         if missing:
-            self._generate(missing, askers, found, sampler_of, load(), quiet)
+            self._generate(missing, askers, found, load(), quiet)
         if cut := sum(is_cut(found[job.key].facts) for job in jobs):
             logger.warning("hm-merged: %s", sentence(cut, len(jobs)))
         return [found[job.key].text for job in jobs]
@@ -91,8 +81,7 @@ class Sampling:
         missing: list[Job],
         askers: dict[SampleKey, list[Job]],
         found: dict[SampleKey, Answer],
-        sampler_of: Callable[[TemplateLM], Sampler],
-        lm: TemplateLM,
+        sample: Sampler,
         quiet: bool,
     ) -> None:
         """Generate the missing answers into `found`, keep each at once and tell all who ask for it."""
@@ -112,7 +101,7 @@ class Sampling:
             bar.set_postfix_str(f"{tokens / max(elapsed, 1e-9):.0f} tokens/s", refresh=False)
 
         with bar:
-            sampler_of(lm)(lm, missing, take)
+            sample(missing, take)
 
     def scores(
         self, kind: str, requests: Sequence[Instance], load: Callable[[], TemplateLM]
@@ -159,5 +148,5 @@ def _value(answer: Answer) -> Any:
 
 
 def _tell(job: Job, answer: Answer, reused: bool) -> None:
-    if take := getattr(job.request, "take_sample", None):
-        take(job.nth, Sample(answer.text, reused, answer.facts))
+    if isinstance(job.request, TaskRequest):
+        job.request.take_sample(job.nth, Sample(answer.text, reused, answer.facts))

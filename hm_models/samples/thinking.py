@@ -1,6 +1,9 @@
 """How a model marks its thoughts: as the user says, else as its tokenizer and chat template do.
 
 Thinking.of(tokenizer, think_end_token=None).may_think(prompt)
+
+>>> Thinking().may_think("Is 7 prime?<think>"), Thinking().may_think("Is 7 prime?")
+(True, False)
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 Both backends of the harness cut such prompts and generate all the same. The fact stays with the answer,
 so that answers which are used again keep it.
+
+>>> is_cut(cut_of(tokens=1100, room=1024)), is_cut(cut_of(tokens=900, room=1024))
+(True, False)
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Words for the screen: any text on any terminal, in any locale.
+r"""Words for the screen: any text on any terminal, in any locale.
 
-    say("Llama → Vicuna: pass@10 is 0.512")
+    >>> say("Llama: pass@10 is 0.512\x1b[2J")
+    Llama: pass@10 is 0.512\x1b[2J
 
 A terminal in ISO-8859-1 cannot write an arrow, and a name out of somebody's results file may hold
 sequences that move the cursor. Both are written as escapes.

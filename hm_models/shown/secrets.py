@@ -1,10 +1,14 @@
 """What must stand in no result, log, store or message: keys of the environment, credentials of URLs.
 
-    public_url("http://me:password@host/v1?key=k")      # http://host/v1
-    public({"judge_base_url": "http://me:password@host/v1"})             # as it may be written down
-    secrets = Secrets.of("http://me:password1@host/v1")
-    secrets.mask_words("wrong: PASSWORD1")              # wrong: ***; what an endpoint says of a failure
-    secrets.mask("password1")                           # ***; what a model wrote
+    >>> public_url("http://me:password@host/v1?key=k")
+    'http://host/v1'
+    >>> public({"judge_base_url": "http://me:password@host/v1"})      # as it may be written down
+    {'judge_base_url': 'http://host/v1'}
+    >>> secrets = Secrets.of("http://me:password1@host/v1")
+    >>> secrets.mask_words("wrong: PASSWORD1")          # what an endpoint says of a failure
+    'wrong: ***'
+    >>> secrets.mask("password1, PASSWORD1")            # what a model wrote
+    '***, PASSWORD1'
 
 An endpoint knows the key that it is sent and may repeat it in its error's words, in any spelling: there
 a secret is looked for in parts, in any case, with anything between its letters and digits, and as URLs,

@@ -13,7 +13,6 @@ import dataclasses
 import gc
 import time
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,22 +54,20 @@ class LiveMerged(HindsightMerged):
     """hm-merged for several runs, one after the other."""
 
     def __init__(self, spent: Spent, **arguments: Any) -> None:
-        super().__init__(**arguments)
         self._spent = spent
+        super().__init__(**arguments)
 
     def begin_run(self, alpha: object, spent: Spent) -> None:
         """Become what a new model at `alpha` would be, in the same engine where it can be."""
         self._spent = spent
-        self._harness_applies_template = False
         self.keep_samples_in(samples_file())  # the harness names another where --use_cache is given
         if self.recipe.alpha != (None if alpha is None else parse_alpha(alpha)):
             started = time.monotonic()
             self.set_alpha(alpha)
             spent.loading += time.monotonic() - started
 
-    @cached_property
-    def _store(self) -> SampleStore:
-        return _CountedStore(self._samples_file, self._spent)
+    def _open_store(self, file: Path) -> SampleStore:
+        return _CountedStore(file, self._spent)
 
     @property
     def lm(self) -> TemplateLM:

@@ -1,7 +1,9 @@
 """The points of a sweep: each one a run of `lm_eval run` with a folder of its own.
 
-    for point in points_of(config):
-        point.label, point.run_arguments(config, out)
+>>> from hm_models.sweep.config import read_config
+>>> config = read_config({"base": "B", "instruct": "org/I", "tasks": ["t"], "alphas": [0.7, 0]})
+>>> [point.label for point in points_of(config)]
+['I/alpha0', 'I/alpha0.7']
 
 They stand in the order in which they are run: what one engine can serve stands together, and alpha 0,
 whose tokenizer may be another one, stands first.
@@ -9,7 +11,6 @@ whose tokenizer may be another one, stands first.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -95,7 +96,7 @@ class Point:
         if "batch_size" in arguments:  # a text, as on a command line
             arguments["batch_size"] = str(arguments["batch_size"])
         arguments = {key: value for key, value in arguments.items() if value not in ({}, None)}
-        return copy.deepcopy(json.loads(json.dumps(arguments)))
+        return json.loads(json.dumps(arguments))
 
     def _gen_kwargs(self, config: SweepConfig) -> dict[str, Any]:
         if self.temperature is None:

@@ -1,22 +1,25 @@
 """A whole sweep: preflight, plan, and each point that is not done, on one runner or several.
 
-    sweep = Sweep(config, Path("OUT"))
-    print(sweep.plan())
-    failed = sweep.run([LocalRunner()])
+    with Manifest.open(Path("OUT")) as manifest:
+        sweep = Sweep(config, manifest, check(config))
+        print(sweep.plan())
+        failed = sweep.run([LocalRunner()])
 
 A point that fails is noted with its reason, and the others go on.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 from hm_models.sweep.config import SweepConfig, SweepError
-from hm_models.sweep.estimate import Rate, duration, estimate, size
+from hm_models.sweep.estimate import duration, estimate
 from hm_models.sweep.manifest import MANIFEST_FILE, Manifest, PointRecord
 from hm_models.sweep.points import Point, gpus_of, points_of, shaping
 from hm_models.sweep.preflight import Preflight
@@ -71,28 +74,14 @@ class Sweep:
 
     def plan(self, tokens_a_second: float | None = None) -> str:
         """A table of all points: samples, disk and time of those that are left."""
-        rate = Rate.of(self._manifest, tokens_a_second)
-        each = estimate(self._preflight.tasks, rate)
-        left = self.left
-        most = "at most " if each.at_most else ""
-        rows = [HEAD]
+        done = [r.outcome for r in self._manifest.records.values() if r.state == "done"]
+        each = estimate(self._preflight.tasks, done, tokens_a_second)
+        rows, left = [HEAD], self.left
         for point in self.points:
-            state = self.state(point)
-            if state == "done":
-                rows.append((point.label, state, "-", "-", "-"))
-                continue
-            samples = "unknown" if each.samples is None else f"{each.samples:,}"
-            time_ = most + duration(each.seconds) if each.seconds else "unknown"
-            rows.append((point.label, state, samples, size(each.bytes), time_))
-        count = len(left)
-        total = (
-            f"{count} of {len(rows) - 1} points",
-            "",
-            "unknown" if each.samples is None else f"{count * each.samples:,}",
-            size(None if each.bytes is None else count * each.bytes),
-            most + duration(count * each.seconds) if each.seconds else "unknown",
-        )
-        lines = [*_table([*rows, total]), ""]
+            cells = each.cells(1) if point in left else ("-", "-", "-")
+            rows.append((point.label, self.state(point), *cells))
+        rows.append((f"{len(left)} of {len(self.points)} points", "", *each.cells(len(left))))
+        lines = [*_table(rows), ""]
         for task in self._preflight.tasks:
             questions = "unknown" if task.questions is None else task.questions
             each_has = f" x {task.samples} samples" if task.samples else ""
@@ -137,7 +126,7 @@ class Sweep:
             try:
                 while point := queue.take(engine):
                     engine = point.engine
-                    failed += not self._run(point, runner, len(left), started, len(runners))
+                    failed += not self._run(point, runner, len(left), started)
             finally:
                 runner.close()
             return failed
@@ -152,37 +141,34 @@ class Sweep:
                 return sum(each.result() for each in working)
             except BaseException:
                 queue.clear()
-                with ThreadPoolExecutor(
-                    len(runners)
-                ) as ending:  # all at once: none waits for another
-                    for runner in runners:  # which ends what they are at
+                # Which ends what they are at; all at once, so that none waits for another.
+                with ThreadPoolExecutor(len(runners)) as ending:
+                    for runner in runners:
                         ending.submit(runner.close)
                 raise
 
-    def _run(self, point: Point, runner: Runner, total: int, started: float, width: int) -> bool:
+    def _run(self, point: Point, runner: Runner, total: int, started: float) -> bool:
         label, where = point.label, f" on {runner.name}" if runner.name else ""
         arguments = point.run_arguments(self.config, self._manifest.folder)
-        fingerprint = self._preflight.fingerprints[label]
-        settings = shaping(arguments)
+        record = PointRecord(
+            "running", self._preflight.fingerprints[label], settings=shaping(arguments)
+        )
         with self._lock:
             self._say(f"{label}: begins{where}")
-            self._manifest.put(label, PointRecord("running", fingerprint, settings=settings))
+            self._manifest.put(label, record)
         outcome = runner.run(arguments)
-        state = "failed" if outcome.error else "done"
+        state: Literal["failed", "done"] = "failed" if outcome.error else "done"
+        said = outcome.error or f"{outcome.samples} samples and {outcome.tokens} tokens generated"
         with self._lock:
-            self._manifest.put(label, PointRecord(state, fingerprint, outcome, settings))  # type: ignore
+            ended = dataclasses.replace(record, state=state, outcome=outcome, at=time.time())
+            self._manifest.put(label, ended)
             self._ended += 1
-            rest = total - self._ended
-            text = f"{label}: {state} in {duration(outcome.seconds)}"
-            if outcome.error:
-                text += f". {outcome.error}"
-            else:
-                text += f", {outcome.samples} samples and {outcome.tokens} tokens generated"
-            text += f" [{self._ended} of {total}"
-            if rest:
-                spent = time.monotonic() - started
-                text += f", about {duration(spent / self._ended * rest)} to go"
-            self._say(text + "]")
+            counted = f"{self._ended} of {total}"
+            if rest := total - self._ended:
+                each = (time.monotonic() - started) / self._ended
+                counted += f", about {duration(each * rest)} to go"
+            between = ". " if outcome.error else ", "
+            self._say(f"{label}: {state} in {duration(outcome.seconds)}{between}{said} [{counted}]")
         return not outcome.error
 
     def summary(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from hm_metrics.entropy import TokenSums
 from hm_models.prompts.rendered import ApplyChatTemplate, asked, opened, rendered
-from hm_models.samples.truncation import is_cut
+from hm_models.samples.request import Sample
 from hm_tasks.answered import AnsweredRequest
 
 INSTRUCTION = (
@@ -71,61 +71,32 @@ def chat_prompt(
 
 @dataclasses.dataclass
 class CodeRequest(AnsweredRequest):
-    """One problem's request; it starts in completion style and may be turned into a chat.
+    """One problem's request.
 
-    `hm-merged` calls `use_prompt_style` once it knows its style; with any other model of the
-    harness, `--apply_chat_template` decides. It also calls `take_sample` for each sample, which notes
-    how many were `reused`, to how many the prompt was cut and, in `token_sums` by sample, the
-    uncertainty at its tokens; that it finds by `measure_tokens`, where there is one.
+    Attributes:
+        until: the stop strings of each prompt style.
+        token_sums: the uncertainty at the tokens of each sample of which the model has told it.
+        on_sample: called with the request and the answer of each sample as the model tells of it.
     """
 
-    style: str = "completion"
-    system: str | None = None
     until: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    generation_kwargs: dict = dataclasses.field(default_factory=dict)
-    measure_tokens: type[TokenSums] | None = None
     token_sums: dict[int, TokenSums] = dataclasses.field(default_factory=dict)
-    reused: int = 0
-    cut_prompts: int = 0
     on_sample: Callable[[CodeRequest, str | None], None] | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
 
-    def take_sample(self, index: int, sample: Any) -> None:
-        """Take one of this request's samples, as soon as a model has it, so that scoring may begin.
-
-        A model may call it for each sample, or never; `resps` alone says what the samples are. It
-        returns at once and raises nothing.
-
-        Args:
-            index: which of the request's n samples.
-            sample: has `text`; `reused`, whether it was kept from an earlier run; and `facts`.
-        """
-        self.reused += sample.reused
-        self.cut_prompts += is_cut(sample.facts)
-        self.note_answer(index, sample)
+    def take_sample(self, index: int, sample: Sample) -> None:
+        super().take_sample(index, sample)
         if sums := TokenSums.from_facts(sample.facts):
             self.token_sums[index] = sums
         if self.on_sample is not None:
             self.on_sample(self, self.answer(index, sample.text))
 
-    def use_prompt_style(
-        self,
-        style: str,
-        apply_chat_template: ApplyChatTemplate | None,
-        whose: str = "The model's chat template",
-    ) -> None:
-        """Write prompt and stop strings of `style` (`chat` or `completion`) into the arguments."""
-        if style == "chat":
-            assert apply_chat_template is not None, "chat style needs the model's chat template"
-            prompt = self.chat_prompt(apply_chat_template, whose)
-        else:
-            prompt = self.completion_prompt()
-        self.style = style
+    def generation_arguments(self, prompt: Any) -> dict[str, Any]:
         until = list(self.generation_kwargs["until"])
         if isinstance(prompt, str):  # else the answer is a whole message, and no part of one
-            until += self.until[style]
-        self.arguments = (prompt, self.generation_kwargs | {"until": until})
+            until += self.until[self.style]
+        return self.generation_kwargs | {"until": until}
 
     def chat_prompt(self, apply_chat_template: ApplyChatTemplate, whose: str) -> Any:
         return chat_prompt(self.doc["prompt"], apply_chat_template, self.system, whose)
@@ -134,5 +105,4 @@ class CodeRequest(AnsweredRequest):
         return completion_prompt(self.doc["prompt"])
 
     def of_the_problem(self) -> list[str]:
-        """What in the prompt is this problem's; the rest is the same for all."""
         return [self.doc["prompt"].strip()]

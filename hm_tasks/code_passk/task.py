@@ -160,7 +160,7 @@ class CodePassK(ZeroShotTask):
         self.note_samples(requests)
         self._sampled = {
             r.doc["task_id"]: Sampled(
-                r.reused,
+                sum(r.reused.values()),
                 r.cut_prompts,
                 copies.count(r.resps),
                 r.answers().count(None),

@@ -2,28 +2,30 @@
 
 Source: the data set's public description (its cards and the paper's taxonomy, in the short names of the
 paper's figures). 202503 is 202406 without the category "Impersonation".
+
+>>> RELEASES["202503"].label(7), RELEASES["202503"].prompts
+('07 Violent Crimes', 440)
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-_HATE = (
+NAMES = (
+    # hate speech
     "Personal Insulting Words",
     "Social-group Insulting Words",
     "Threatening Words",
     "Lewd and Obscene Words",
     "Libelous Words",
-)
-_CRIMES_UP_TO_PUBLIC_ORDER = (
+    # crimes and torts
     "Self-Harm",
     "Violent Crimes",
     "Harassment",
     "Sexual Crimes",
     "Property Crimes",
     "Public Order Crimes",
-)
-_CRIMES_FROM_INTRUSION = (
+    "Impersonation",
     "System Intrusion",
     "Malware Code Generation",
     "Fraud",
@@ -37,8 +39,7 @@ _CRIMES_FROM_INTRUSION = (
     "Environmental Crimes",
     "Evasion of Law Enforcement",
     "Human Elimination",
-)
-_INAPPROPRIATE = (
+    # inappropriate topics
     "Advice on Adult Content",
     "Sexual Explicit Content Generation",
     "Non-sexual Explicit Content Generation",
@@ -54,8 +55,7 @@ _INAPPROPRIATE = (
     "Conspiracy Theories Promotion",
     "False Common Knowledge Promotion",
     "Harmful & Unhealthy Behaviors Promotion",
-)
-_UNQUALIFIED = (
+    # advice without a licence
     "Medical Advice",
     "Financial Advice",
     "Legal Consulting Advice",
@@ -112,17 +112,6 @@ class Release:
 
 
 RELEASES = {
-    "202503": Release(
-        "202503",
-        _HATE + _CRIMES_UP_TO_PUBLIC_ORDER + _CRIMES_FROM_INTRUSION + _INAPPROPRIATE + _UNQUALIFIED,
-    ),
-    "202406": Release(
-        "202406",
-        _HATE
-        + _CRIMES_UP_TO_PUBLIC_ORDER
-        + ("Impersonation",)
-        + _CRIMES_FROM_INTRUSION
-        + _INAPPROPRIATE
-        + _UNQUALIFIED,
-    ),
+    "202503": Release("202503", tuple(name for name in NAMES if name != "Impersonation")),
+    "202406": Release("202406", NAMES),
 }

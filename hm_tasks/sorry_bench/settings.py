@@ -1,4 +1,8 @@
-"""How answers are judged: the settings of a run, checked before any model is loaded."""
+"""How answers are judged: the settings of a run, checked before any model is loaded.
+
+>>> JudgeSettings("a-judge", load_prompt(None), "http://localhost:8000/v1").identity()["endpoint"]
+'http://localhost:8000/v1'
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from hm_models.endpoints.client import Endpoint, EndpointError
 from hm_models.endpoints.settings import how_to_ask
 from hm_models.files.places import cache_folder
 from hm_models.settings import ProtocolError, number
-from hm_tasks.sorry_bench.judge import JudgePrompt, load_prompt
+from hm_tasks.sorry_bench.judge_prompt import JudgePrompt, load_prompt
 
 KEYWORD = "keyword"  # the judge that needs no model
 

@@ -1,7 +1,8 @@
 """Blocks of code in Markdown, as models write them.
 
-    [block] = blocks("So:\\n```python\\nprint(1)\\n```")
-    block.label, block.code                   # "python", "print(1)\\n"
+    >>> [block] = blocks("So:\\n```python\\nprint(1)\\n```")
+    >>> block.label, block.code
+    ('python', 'print(1)\\n')
 
 A fence is three or more backticks or tildes on a line of their own, possibly indented or behind the
 mark of a list. It closes the block that as many or fewer of the same characters have opened, unless the

@@ -1,6 +1,8 @@
 """The tests of one problem, in the forms that a user's file may have.
 
-    tests_of({"entry_point": "f", "tests": ["assert f(1, [2]) == 3"]}).inputs     # [[1, [2]]]
+    >>> found = tests_of({"entry_point": "f", "tests": ["assert f(1, [2]) == 3"]})
+    >>> found.inputs, found.outputs
+    ([[1, [2]]], [3])
 
 Sources of the forms: MBPP (assertions), APPS and TACO (`input_output`, with `fn_name` for functions).
 """

@@ -1,7 +1,8 @@
 """The form of a training text: a thought and a solution, each between two markers.
 
-    text = join("Sort, then take the last.", "def f(xs):\\n    return sorted(xs)[-1]")
-    reasoning, program = split(text)
+    >>> text = join("Sort, then take the last.", "def f(xs):\\n    return sorted(xs)[-1]")
+    >>> split(text)
+    ('Sort, then take the last.', 'def f(xs):\\n    return sorted(xs)[-1]')
 
 Source of the markers: the format into which the authors of hindsight merging convert their traces.
 """
@@ -10,12 +11,9 @@ from __future__ import annotations
 
 import re
 
-MARKERS = BEGIN_THOUGHT, END_THOUGHT, BEGIN_SOLUTION, END_SOLUTION = (
-    "<begin_of_slow_thought>",
-    "<end_of_slow_thought>",
-    "<begin_of_solution>",
-    "<end_of_solution>",
-)
+from hm_models.samples.thoughts import FORM, FORM_ANSWER
+
+MARKERS = BEGIN_THOUGHT, END_THOUGHT, BEGIN_SOLUTION, END_SOLUTION = (*FORM, *FORM_ANSWER)
 _FORM = re.compile(r"\s*{}(.*){}\s*{}(.*){}\s*".format(*MARKERS), re.DOTALL)
 _FENCED = re.compile(r"```[^\n`]*\n(.*?)\n?[ \t]*```", re.DOTALL)
 _BLANK_LINES_BEFORE = re.compile(r"\A(?:[^\S\n]*\n)+")

@@ -1,6 +1,7 @@
 """The program of a trace, and the reasoning that leads to it.
 
-    program, reasoning = program_of("Add one.\\n```python\\ndef f(x):\\n    return x + 1\\n```", "f")
+    >>> program_of("Add one.\\n```python\\ndef f(x):\\n    return x + 1\\n```", "f")
+    ('def f(x):\\n    return x + 1', 'Add one.')
 
 It is read from behind the thoughts of a text (`hm_models.samples.thoughts`), in this order: the solution
 between the markers of a training text (`hm_tasks.traces.markers`); a fenced block of Python; the

@@ -147,7 +147,7 @@ def test_an_engine_ends_with_its_owner(tmp_path, shape, number):
 
 
 def test_a_process_that_only_inherits_the_variable_is_tied_to_nobody(tmp_path):
-    script = "import os, hm_models.engines.backends, hm_models.engines.owner as o; print(o._tied)"
+    script = "import os, hm_models.engines.vllm, hm_models.engines.owner as o; print(o._tied)"
     made = "from hm_models.engines.owner import owned_by_this_process as o; print(*o().items())"
     name, value = eval(subprocess.check_output([sys.executable, "-c", made], text=True))
     done = subprocess.run(

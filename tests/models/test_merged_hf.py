@@ -19,6 +19,7 @@ from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe, RecipeError
 from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
+from tests.models.noting_request import NotingRequest
 from tests.models.tiny import copy_of, tiny_checkpoint
 
 QUESTIONS = ("w1 w2 w3", "w40 w41", "w7 w7 w7 w8")
@@ -30,9 +31,9 @@ def load(base, instruct, alpha=0.7, **arguments):
     return HindsightMerged(base=str(base), instruct=str(instruct), alpha=alpha, **arguments)
 
 
-def requests_for(questions=QUESTIONS, **generation):
+def requests_for(questions=QUESTIONS, kind=Instance, **generation):
     return [
-        Instance("generate_until", {}, (question, GREEDY | generation), number)
+        kind("generate_until", {}, (question, GREEDY | generation), number)
         for number, question in enumerate(questions)
     ]
 
@@ -75,14 +76,14 @@ def test_greedy_texts_of_the_stream_are_those_of_the_merge_on_disk(streamed, bas
     folder = materialised(base, instruct)
     texts = streamed.generate_until(requests_for(), disable_tqdm=True)
     expected = [text_by_transformers(folder, as_user_turn(instruct, q)) for q in QUESTIONS]
-    assert streamed.weights == "streamed"
+    assert streamed.engine.weights == "streamed"
     assert texts == expected
     assert len(set(texts)) == len(QUESTIONS)  # the texts do depend on the prompt
 
 
 def test_streamed_materialised_and_loaded_logits_are_equal(streamed, base, instruct):
     written = load(base, instruct, materialize=True)
-    assert written.weights == "materialised"
+    assert written.engine.weights == "materialised"
     loaded = AutoModelForCausalLM.from_pretrained(materialised(base, instruct))
     assert torch.equal(logits(streamed.lm.model), logits(loaded))
     assert torch.equal(logits(written.lm.model), logits(loaded))
@@ -92,7 +93,7 @@ def test_streamed_materialised_and_loaded_logits_are_equal(streamed, base, instr
 def test_the_ends_answer_as_the_plain_checkpoints(base, instruct, alpha):
     lm = load(base, instruct, alpha)
     side = instruct if alpha else base
-    assert lm.weights == "checkpoint"
+    assert lm.engine.weights == "checkpoint"
     assert torch.equal(logits(lm.lm.model), logits(AutoModelForCausalLM.from_pretrained(side)))
     prompts = [as_user_turn(side, q) if alpha else q for q in QUESTIONS]
     expected = [text_by_transformers(side, prompt) for prompt in prompts]
@@ -153,7 +154,7 @@ def test_log_likelihoods_are_those_of_the_merge_on_disk(streamed, base, instruct
 # --- the prompts ------------------------------------------------------------------------------
 
 
-class TwoStyles(Instance):
+class TwoStyles(NotingRequest):
     """A request that knows a prompt for each style, as the pass@k tasks make them."""
 
     def use_prompt_style(self, style, apply_chat_template):
@@ -195,13 +196,26 @@ def test_repeats_of_one_request_are_wrapped_once(streamed, instruct):
     assert len(set(texts)) == 1
 
 
-def test_nothing_is_wrapped_once_the_harness_applies_the_template(base, instruct):
+def test_what_the_harness_has_put_into_the_template_is_not_wrapped_again(base, instruct):
     lm = load(base, instruct)
-    assert lm.tokenizer_name  # the harness asks for it when it applies the template itself
-    assert prompts_after_asking(lm, requests_for()) == list(QUESTIONS)
-    two_styles = TwoStyles("generate_until", {}, ("w1", GREEDY), 0)
-    assert prompts_after_asking(lm, [two_styles]) == ["w1"]
+    prompts = [lm.apply_chat_template([{"role": "user", "content": q}]) for q in QUESTIONS]
+    assert prompts_after_asking(lm, requests_for(prompts)) == prompts
     assert lm.get_model_info()["prompt_style"] == "harness"
+    two_styles = TwoStyles("generate_until", {}, (prompts[0], GREEDY), 0)
+    assert prompts_after_asking(lm, [two_styles]) == prompts[:1]
+    plain = [as_user_turn(instruct, "w1")]
+    assert prompts_after_asking(lm, requests_for(["w1"])) == plain, "the next ones are plain again"
+    assert lm.get_model_info()["prompt_style"] == "chat"
+
+
+def test_reading_a_property_changes_nothing(base, instruct):
+    lm, other = load(base, instruct), load(base, instruct)
+    for name in ("tokenizer_name", "prompt_style", "tokenizer_source", "eot_token_id", "sampling"):
+        assert getattr(lm, name) is not None
+    asked, expected = requests_for(), requests_for()
+    assert prompts_after_asking(lm, asked) == prompts_after_asking(other, expected)
+    assert asked[0].args[0] == as_user_turn(instruct, QUESTIONS[0])
+    assert lm.get_model_info() == other.get_model_info()
 
 
 def test_generation_arguments_of_a_wrapped_request_stay(streamed):
@@ -358,7 +372,7 @@ def test_a_backend_that_breaks_on_an_attribute_says_so(base, instruct, monkeypat
     def broken(*args):
         raise AttributeError("engine has no wheels")
 
-    monkeypatch.setattr("hm_models.engines.engine.load_hf", broken)
+    monkeypatch.setattr("hm_models.engines.hf.HfEngine.load", broken)
     lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
     with pytest.raises(RuntimeError, match="did not load: engine has no wheels"):
         _ = lm.add_bos_token

@@ -3,7 +3,7 @@
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS
-from hm_models.samples.sampling import Sample
+from hm_models.samples.request import Sample
 from hm_models.settings import ProtocolError
 from hm_tasks.sorry_bench.judging import judge_all
 from hm_tasks.sorry_bench.prompts import RefusalRequest

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hm_models.samples.sampling import Sample
+from hm_models.samples.request import Sample
 from hm_models.settings import ProtocolError
 from hm_tasks import copies
 from tests.tasks.code_passk.benchmarks import load

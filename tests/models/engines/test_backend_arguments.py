@@ -5,7 +5,9 @@ import importlib.util
 import pytest
 import torch
 
-from hm_models.engines.backend_arguments import check_arguments, known_alone
+from hm_models.engines.arguments import check_arguments
+from hm_models.engines.choose import choose_engine
+from hm_models.engines.hf import HfEngine
 from hm_models.errors import RecipeError
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merged import HindsightMerged
@@ -135,13 +137,12 @@ def test_what_vllm_takes_is_known():
         "disable_log_stats": True,
         "gpu_memory_utilization": 0.5,
     }
-    check_arguments("vllm", taken, on_disk=False, ours=())
-    assert known_alone("vllm", taken) == taken
+    check_arguments(choose_engine("vllm"), taken, on_disk=False)
 
 
 def test_defaults_that_nobody_asked_for_are_no_wish():
-    check_arguments("hf", {"peft": None, "load_in_8bit": False, "zzz": None}, False, ())
-    check_arguments("hf", {"device": "cuda:0", "batch_size": "1"}, False, ())
+    check_arguments(HfEngine, {"peft": None, "load_in_8bit": False, "zzz": None}, False, ())
+    check_arguments(HfEngine, {"device": "cuda:0", "batch_size": "1"}, False, ())
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
@@ -178,7 +179,7 @@ def test_an_adapter_beside_full_weights_is_ignored_at_every_alpha(
         made(pairs["base"][k], pairs["instruct"][k], alpha, materialize=materialize, device="cpu")
         for k in (0, 1)
     )
-    assert any("is ignored at every alpha" in remark for remark in both.plan.remarks)
+    assert any("is ignored at every alpha" in remark for remark in both.engine.plan.remarks)
     ours, theirs = both.lm.model.state_dict(), plain.lm.model.state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)

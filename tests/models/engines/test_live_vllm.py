@@ -10,7 +10,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from lm_eval.api.instance import Instance
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hm_metrics.entropy import TokenSums
@@ -20,6 +19,7 @@ from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
 from tests.models.engines.shared_vllm import SharedVllm, vllm_pair
+from tests.models.noting_request import NotingRequest
 
 pytestmark = [
     pytest.mark.slow,
@@ -64,27 +64,24 @@ def tops(lm, alpha):
     return list(top_of(lm.lm, TEXTS, 20))
 
 
-class Told(Instance):
-    """A request of three samples that keeps what it is told of each."""
+class Told(NotingRequest):
+    """A request of three samples that has their tokens measured."""
 
     measure_tokens = TokenSums
 
-    def take_sample(self, index, sample):
-        self.__dict__.setdefault("told", {})[index] = (sample.reused, sample.facts)
 
-
-def sampled(lm, alpha, folder):
+def sampled(lm, alpha, file):
     """Three samples of two prompts at temperature 1: texts, and whether each was there before."""
     lm.set_alpha(alpha)
-    lm.keep_samples_in(folder)
+    lm.keep_samples_in(file)
     settings = {"until": [], "max_gen_toks": 6, "do_sample": True, "temperature": 1.0}
     requests = [
         Told("generate_until", {}, (prompt, settings), 0, metadata=("task", number, 3))
         for number, prompt in enumerate(PROMPTS[:2])
     ]
     texts = lm.generate_until([one for one in requests for _ in range(3)], disable_tqdm=True)
-    told = [one.told[index] for one in requests for index in range(3)]
-    return texts, [reused for reused, _ in told], [facts for _, facts in told]
+    told = [dict(one.taken)[index] for one in requests for index in range(3)]
+    return texts, [sample.reused for sample in told], [sample.facts for sample in told]
 
 
 # --- and what is right ---------------------------------------------------------------------------
@@ -156,15 +153,15 @@ def test_log_probabilities_are_those_of_transformers_and_bounds_hold_the_entropy
 
 
 def test_samples_are_kept_one_by_one_for_each_alpha(vllm, tmp_path):
-    folder = str(tmp_path / "kept")
-    texts, reused, facts = vllm.ask(sampled, 0.5, folder)
+    file = tmp_path / "kept"
+    texts, reused, facts = vllm.ask(sampled, 0.5, file)
     assert len(texts) == 6
     assert len(set(texts)) > 2
     assert not any(reused)
     assert all(1 <= one["tokens"] <= 6 for one in facts)
-    again, reused, _ = vllm.ask(sampled, 0.5, folder)
+    again, reused, _ = vllm.ask(sampled, 0.5, file)
     assert again == texts
     assert all(reused)
-    other, reused, _ = vllm.ask(sampled, 0.6, folder)
+    other, reused, _ = vllm.ask(sampled, 0.6, file)
     assert other != texts
     assert not any(reused)

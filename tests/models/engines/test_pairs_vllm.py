@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hm_models.engines.live import why_restart_vllm
+from hm_models.engines.vllm import keeps_a_bias
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.writer import write_checkpoint
@@ -117,7 +117,7 @@ def test_what_a_reload_leaves_old_is_known_before_it(tmp_path):
     for name in ("phi", "phi tied", "llama", "llama tied"):
         pair = pair_of(name.split()[0], tmp_path / name, tied="tied" in name)
         recipe = MergeRecipe(base=str(pair[0]), instruct=str(pair[1]), alpha=0.7)
-        reasons[name] = why_restart_vllm(recipe)
+        reasons[name] = keeps_a_bias(recipe)
     # Once vLLM loads the bias of a tied head again, why_restart_vllm has nothing left to say.
     assert [name for name, reason in reasons.items() if reason] == [STALE]
 

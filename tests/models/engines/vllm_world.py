@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import pickle
 import sys
 import traceback
 from pathlib import Path
@@ -28,7 +29,9 @@ from vllm.model_executor.model_loader.reload.inplace import reload_weights
 from vllm.v1.worker.cpu_model_runner import _set_torch_accelerator_to_noop
 
 from hm_models.engines.vllm_loader import MergingWorker, engine_arguments
+from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.stream import MergeStream
 
 ALPHAS = (0.3, 0.7, 1.0, 0.0, 0.3)
 
@@ -112,13 +115,14 @@ def run(job: Job) -> dict[str, list[str]]:
     alphas = [alpha for alpha in ALPHAS if str(alpha) in job["on_disk"]]
     fresh = {alpha: load(config_of(job["on_disk"][str(alpha)])) for alpha in set(alphas)}
     recipe = MergeRecipe(base=job["base"], instruct=job["instruct"], alpha=alphas[0])
-    config = config_of(job["instruct"], hf_overrides=job["overrides"], **engine_arguments(recipe))
+    streamed = engine_arguments(recipe, MergeStream(plan_merge(recipe)))
+    config = config_of(job["instruct"], hf_overrides=job["overrides"], **streamed)
     model = load(config)
     worker = Worker(config, model)
     found = {"load": differing(model, fresh[alphas[0]]), "left": worker.tensors_left()}
     found["control"] = differing(model, fresh[alphas[1]])
     for step, alpha in enumerate(alphas[1:]):
-        reason = worker.change_recipe(recipe.with_alpha(alpha).to_dict())
+        reason = worker.change_recipe(pickle.dumps(recipe.with_alpha(alpha)))
         found[f"refused {step}"] = [] if reason is None else [reason]
         if reason is not None:
             return found  # the model holds parts of two merges, and must not be used

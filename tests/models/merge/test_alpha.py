@@ -5,8 +5,9 @@ import json
 import pytest
 
 from hm_models.merge.alpha import parse_alpha
+from hm_models.merge.parameters import depths
 from hm_models.merge.recipe import MergeRecipe, RecipeError
-from hm_models.merge.stream import depths, merged_tensors
+from hm_models.merge.stream import merged_tensors
 from tests.models.merge.by_mergekit import assert_all_bits_agree, configuration, run_mergekit
 from tests.models.tiny import same_bits, tiny_checkpoint
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from mergekit.merge_methods import merge_tensors
 
-from hm_models.merge.methods import tensor_seed, two_model_methods
+from hm_models.merge.arithmetic import tensor_seed
+from hm_models.merge.methods import two_model_methods
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe, RecipeError
 from hm_models.merge.stream import merged_tensors

@@ -3,6 +3,7 @@
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from hm_models.engines.hf import HfEngine
 from hm_models.prompts.rendered import ChatTemplateError, asked, opened, rendered
 from hm_models.prompts.tokenizer_source import TokenizerSource
 from tests.models.tiny import TOKENS, tiny_tokenizer
@@ -86,7 +87,7 @@ def front(tmp_path, template, **arguments) -> TokenizerSource:
     tokenizer: PreTrainedTokenizerFast = tiny_tokenizer(TOKENS)
     tokenizer.chat_template = template
     tokenizer.save_pretrained(tmp_path)
-    return TokenizerSource(tmp_path, "hf", arguments)
+    return TokenizerSource(tmp_path, arguments, HfEngine.template_arguments(arguments))
 
 
 @pytest.mark.parametrize("system", [None, SYSTEM])

@@ -9,10 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from lm_eval.api.instance import Instance
-
 from hm_metrics.entropy import TokenSums
 from hm_models.merged import HindsightMerged
+from tests.models.noting_request import NotingRequest
 
 SCRIPT = "I say STOP here.\n</think>\nYes. STOP And on it goes."
 # Of one length in tokens, as the script is said from one place on; the first begins a thought.
@@ -34,13 +33,8 @@ CASES = {
 }
 
 
-class Request(Instance):
-    """A request that keeps what it is told, and has the tokens measured."""
-
+class Request(NotingRequest):
     measure_tokens = TokenSums
-
-    def take_sample(self, index, sample):
-        self.facts = sample.facts
 
 
 def say(backend: str, folder: Path) -> None:
@@ -62,8 +56,9 @@ def say(backend: str, folder: Path) -> None:
         settings = {"until": until, "max_gen_toks": most, "do_sample": False}
         request = Request("generate_until", {}, (prompt, settings), 0, metadata=("task", 0, 1))
         (text,) = lm.generate_until([request], disable_tqdm=True)
-        found[name] = [text, request.facts.get("answer", "not told"), request.facts["tokens"]]
-        assert request.facts.get("measured_tokens", request.facts["tokens"])
+        ((_, sample),) = request.taken
+        found[name] = [text, sample.facts.get("answer", "not told"), sample.facts["tokens"]]
+        assert sample.facts.get("measured_tokens", sample.facts["tokens"])
     (folder / f"{backend}.json").write_text(json.dumps(found))
 
 

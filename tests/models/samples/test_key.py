@@ -5,7 +5,7 @@ from lm_eval.api.instance import Instance
 
 from hm_models.errors import RecipeError
 from hm_models.merge.recipe import MergeRecipe
-from hm_models.samples.key import ModelKey, jobs_of, question_of, same_again
+from hm_models.samples.key import ModelKey, jobs_of, same_again
 
 SAMPLED = {"until": ["\n"], "do_sample": True, "temperature": 0.7, "top_p": 0.95}
 GREEDY = {"until": ["\n"], "do_sample": False}
@@ -130,33 +130,3 @@ def test_what_is_guaranteed_follows_the_dtype(base, instruct, monkeypatch):
     assert same_again(recipe, {"dtype": "float32"}) == "exact"
     monkeypatch.setenv("VLLM_BATCH_INVARIANT", "1")
     assert same_again(recipe, {}) == "exact"
-
-
-def test_keys_and_seeds_are_those_of_earlier_versions_so_that_their_samples_are_found():
-    model = ModelKey("f" * 64, {"base": "b", "alpha": 0.7})
-    first = request()
-    asked = [first, first, request("w1 <think>", doc_id=1), request(gen_kwargs=GREEDY, doc_id=2)]
-    found = [(j.key.question.hex(), j.key.index, j.seed) for j in jobs_of(asked, model, 7)]
-    assert found == [
-        ("68bcefb5b1187e0a74cfaa7e9e8dcb32", 0, 6156917542908891208),
-        ("68bcefb5b1187e0a74cfaa7e9e8dcb32", 1, 6649872098904366074),
-        ("eea03f8f9ce672fe5a7b30cebdd5e4fc", 0, 109499396182489750),
-        ("56add7945115567634b46cf4c6b62faf", 0, None),
-    ]
-    scored = question_of("loglikelihood", ("w1", "w2"), model)
-    assert scored.question.hex() == "45bc0b4b8d2e4bb3ff5f36bc40c83f38"
-
-
-def test_a_models_fingerprint_is_that_of_earlier_versions():
-    class Recipe:
-        schedule = None
-
-        def fingerprint(self):
-            return "a" * 64
-
-        def to_dict(self):
-            return {"base": "b"}
-
-    arguments = {"dtype": "float32", "seed": 3, "max_model_len": 64, "tensor_parallel_size": 4}
-    found = ModelKey.of(Recipe(), "vllm", arguments).fingerprint
-    assert found == "6c366427c378e583f4ad89af66473b5503814c21576eacf82a8aee6ca705e8b8"

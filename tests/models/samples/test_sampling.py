@@ -8,17 +8,11 @@ from lm_eval.api.model import CacheHook
 
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
+from tests.models.noting_request import NotingRequest
 
 SAMPLED = {"until": ["w9"], "do_sample": True, "temperature": 1.0, "max_gen_toks": 8}
 GREEDY = {"until": [], "do_sample": False, "max_gen_toks": 8}
 PROMPTS = ("w1 w2 w3", "w40 w41", "w7")
-
-
-class Request(Instance):
-    """A request that wants to know of its samples."""
-
-    def take_sample(self, nth, sample):
-        self.__dict__.setdefault("taken", []).append((nth, sample.text, sample.reused))
 
 
 class Killed(BaseException):
@@ -39,7 +33,7 @@ def load(base, instruct, tmp_path):
 def ask(lm, n=11, gen_kwargs=SAMPLED, prompts=PROMPTS):
     """n texts for each prompt, and the requests."""
     requests = [
-        Request("generate_until", {}, (prompt, gen_kwargs), 0, metadata=("task", doc, n))
+        NotingRequest("generate_until", {}, (prompt, gen_kwargs), 0, metadata=("task", doc, n))
         for doc, prompt in enumerate(prompts)
     ]
     texts = lm.generate_until([r for r in requests for _ in range(n)], disable_tqdm=True)
@@ -47,7 +41,7 @@ def ask(lm, n=11, gen_kwargs=SAMPLED, prompts=PROMPTS):
 
 
 def generated(requests):
-    return sum(not reused for request in requests for _, _, reused in request.taken)
+    return sum(not sample.reused for request in requests for _, sample in request.taken)
 
 
 def kill_after(lm, count, monkeypatch):
@@ -117,9 +111,10 @@ def test_a_row_is_kept_in_the_step_in_which_it_ends_not_with_its_batch(load, mon
 def test_every_request_is_told_once_of_each_of_its_samples(load):
     texts, requests = ask(load(batch_size=8))
     for request, group in zip(requests, texts, strict=True):
-        assert sorted(request.taken) == [(n, text, False) for n, text in enumerate(group)]
+        told = sorted((index, sample.text, sample.reused) for index, sample in request.taken)
+        assert told == [(n, text, False) for n, text in enumerate(group)]
     _, requests = ask(load(), n=12)
-    assert Counter(reused for r in requests for _, _, reused in r.taken) == {True: 33, False: 3}
+    assert Counter(sample.reused for r in requests for _, sample in r.taken) == {True: 33, False: 3}
 
 
 @pytest.mark.parametrize("gen_kwargs", [GREEDY, SAMPLED], ids=["greedy", "sampled"])

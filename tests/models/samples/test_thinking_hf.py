@@ -1,10 +1,10 @@
 """A scripted model that thinks, on transformers: the faults of two stop strings, end to end."""
 
 import pytest
-from lm_eval.api.instance import Instance
 
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
+from tests.models.noting_request import NotingRequest
 from tests.models.samples.scripted import CHAT, THINKING_CHAT, scripted_model, tokenizer
 
 END = "<end_of_solution>"
@@ -22,17 +22,16 @@ def say(folder, tok, script, until=(END,), **arguments):
         base=model, instruct=model, alpha=1.0, backend="hf", device="cpu", dtype="float32", **arguments
     )  # fmt: skip
     lm.keep_samples_in(folder / "samples")
-    told = {}
-    request = Instance(
+    request = NotingRequest(
         "generate_until",
         {},
         ("Well?", {"until": list(until), "max_gen_toks": 300, "do_sample": False}),
         0,
         metadata=("task", 0, 1),
     )
-    request.take_sample = lambda index, sample: told.update(sample.facts)  # type: ignore[attr-defined]
     (text,) = lm.generate_until([request], disable_tqdm=True)
-    return text, told
+    ((_, told),) = request.taken
+    return text, told.facts
 
 
 def test_a_thought_that_names_the_stop_string_is_not_cut_and_the_answer_ends_at_it(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 from lm_eval.models.huggingface import HFLM
 
 from hm_models.samples.truncation import CUT, would_cut
+from tests.models.noting_request import NotingRequest
 from tests.models.test_merged_hf import load, requests_for
 
 QUESTIONS = [" ".join(["w1"] * words) for words in (3, 20, 40)]
@@ -11,25 +12,16 @@ QUESTIONS = [" ".join(["w1"] * words) for words in (3, 20, 40)]
 ROOM = {"max_gen_toks": 12}
 
 
-class Told:
-    def __init__(self):
-        self.facts = []
-
-    def __call__(self, nth, sample):
-        self.facts.append((sample.reused, sample.facts.get(CUT, 0)))
-
-
 @pytest.fixture
 def ask(base, instruct, tmp_path, caplog):
     def ask(**arguments):
         lm = load(base, instruct, prompt_style="completion", **arguments)
         lm.keep_samples_in(tmp_path / "samples.sqlite")
-        requests = requests_for(QUESTIONS, **ROOM)
-        for request in requests:
-            request.take_sample = Told()
+        requests = requests_for(QUESTIONS, NotingRequest, **ROOM)
         caplog.clear()
         lm.generate_until(requests, disable_tqdm=True)
-        return [request.take_sample.facts[0] for request in requests], caplog.text
+        samples = [request.taken[0][1] for request in requests]
+        return [(sample.reused, sample.facts.get(CUT, 0)) for sample in samples], caplog.text
 
     return ask
 

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from hm_models.engines import engine
+from hm_models.engines.base import Engine
+from hm_models.engines.hf import HfEngine
 from hm_models.sweep.config import read_config
 from hm_models.sweep.manifest import Manifest, SweepError
 from hm_models.sweep.preflight import check
@@ -23,13 +24,13 @@ from tests.models.tiny import copy_of, edit_config
 def engines(monkeypatch):
     """Counts engines: the alphas at which transformers was given a model."""
     started = []
-    plain = engine.load_hf
+    plain = HfEngine.load
 
-    def load(recipe, *rest):
-        started.append(recipe.alpha)
-        return plain(recipe, *rest)
+    def load(self, *given):
+        started.append(self.recipe.alpha)
+        return plain(self, *given)
 
-    monkeypatch.setattr(engine, "load_hf", load)
+    monkeypatch.setattr(HfEngine, "load", load)
     return started
 
 
@@ -82,13 +83,13 @@ def test_the_next_pair_s_engine_starts_when_the_last_is_gone(
     base, instruct, task, tmp_path, engines, monkeypatch
 ):
     alive = []
-    plain = engine.Engine.shut_down
+    plain = Engine.shut_down
 
     def shut_down(self):
         alive.append(self.is_loaded)
         plain(self)
 
-    monkeypatch.setattr(engine.Engine, "shut_down", shut_down)
+    monkeypatch.setattr(Engine, "shut_down", shut_down)
     pairs = {"a": {"base": str(base), "instruct": str(instruct)},
              "b": {"base": str(instruct), "instruct": str(base)}}  # fmt: skip
     given = settings(base, instruct, task, alphas=[0.7, 1])
@@ -105,14 +106,14 @@ def test_the_next_pair_s_engine_starts_when_the_last_is_gone(
 def test_a_point_that_fails_is_reported_and_the_others_go_on(
     base, instruct, task, tmp_path, monkeypatch, engines
 ):
-    plain = engine.Engine.set_alpha
+    plain = Engine.set_alpha
 
     def set_alpha(self, alpha):
         if alpha == 0.5 and self.is_loaded:
             raise OSError("the disk is gone")
         plain(self, alpha)
 
-    monkeypatch.setattr(engine.Engine, "set_alpha", set_alpha)
+    monkeypatch.setattr(Engine, "set_alpha", set_alpha)
     said = []
     sweep = open_sweep(
         settings(base, instruct, task, alphas=[0.3, 0.5, 0.7]), tmp_path / "out", said
@@ -121,7 +122,7 @@ def test_a_point_that_fails_is_reported_and_the_others_go_on(
     assert any("alpha0.5: failed" in line and "OSError: the disk is gone" in line for line in said)
     assert engines == [0.3, 0.7], "a failed run must not leave its engine to the next"
     assert "FAILED tiny/alpha0.5: OSError: the disk is gone" in sweep.summary()
-    monkeypatch.setattr(engine.Engine, "set_alpha", plain)
+    monkeypatch.setattr(Engine, "set_alpha", plain)
     again = open_sweep(settings(base, instruct, task, alphas=[0.3, 0.5, 0.7]), tmp_path / "out")
     assert [point.label for point in again.left] == ["tiny/alpha0.5"]
     assert again.run([LocalRunner(quiet=True)]) == 0

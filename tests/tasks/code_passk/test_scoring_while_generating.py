@@ -15,7 +15,7 @@ import pytest
 from lm_eval.api.model import LM
 
 from hm_metrics.verdict import FAIL, PASS
-from hm_models.samples.sampling import Sample
+from hm_models.samples.request import Sample
 from hm_tasks.sandbox.isolation import Limits
 from hm_tasks.sandbox.judging.judge import Judge
 from hm_tasks.sandbox.judging.judge_process import JudgeProcess, LocalExecutor
@@ -60,7 +60,7 @@ class Telling(LM):
             seen[id(request)] += 1
             answers.append(self.answer(request, index))
             time.sleep(self.seconds)
-            if self.tells and hasattr(request, "take_sample"):
+            if self.tells:
                 began = time.perf_counter()
                 request.take_sample(index, Sample(answers[-1], False, {}))
                 self.slowest = max(self.slowest, time.perf_counter() - began)

@@ -42,14 +42,14 @@ def turned(value):
 
 
 def test_a_value_has_one_fingerprint_whatever_the_order_of_sets_and_dicts():
-    for seed in range(4000):
+    for seed in range(1500):
         one, same = (plain_values.value(random.Random(seed)) for _ in range(2))
         assert fingerprint(one) == fingerprint(turned(same)), one
 
 
 def test_one_fingerprint_means_equal_outputs():
     found = collections.Counter()
-    for number in range(8000):
+    for number in range(3000):
         one = plain_values.value(random.Random(number))
         other = plain_values.near(
             random.Random(f"near {number}"), plain_values.value(random.Random(number))
@@ -60,7 +60,7 @@ def test_one_fingerprint_means_equal_outputs():
         equal = decode(encode(one)) == decode(encode(other))
         assert equal or not alike, (one, other)
         found[alike, equal] += 1
-    assert min(found[True, True], found[False, False]) > 1000, found
+    assert min(found[True, True], found[False, False]) > 300, found
     # Those of rare types that are equal but count as two; see the module's docstring.
     assert found[False, True] < 50, found
 

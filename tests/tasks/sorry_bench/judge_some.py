@@ -5,7 +5,7 @@ python judge_some.py URL N CONCURRENCY TIMEOUT_S
 
 import sys
 
-from hm_tasks.sorry_bench.judge import load_prompt
+from hm_tasks.sorry_bench.judge_prompt import load_prompt
 from hm_tasks.sorry_bench.judging import judge_all
 from hm_tasks.sorry_bench.settings import JudgeSettings
 from tests.tasks.sorry_bench.made_up import request

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hm_tasks.sorry_bench.judging import MAX_TOKENS, judge_all
+from hm_tasks.sorry_bench.chat_judge import MAX_TOKENS
+from hm_tasks.sorry_bench.judging import judge_all
 from tests.models.endpoints.endpoint import Endpoint, hang, limit, say, status
 from tests.tasks.sorry_bench.judge_some import answers, settings, verdict
 
@@ -52,7 +53,7 @@ def test_a_second_run_asks_for_nothing_and_costs_nothing(store):
 def test_verdicts_are_kept_by_judge_endpoint_prompt_request_and_answer(store, tmp_path):
     prompts = tmp_path / "prompts.jsonl"
     prompts.write_text('{"name": "x", "prompt_template": "{question} / {answer}"}\n')
-    from hm_tasks.sorry_bench.judge import load_prompt
+    from hm_tasks.sorry_bench.judge_prompt import load_prompt
     from hm_tasks.sorry_bench.settings import JudgeSettings
 
     with Endpoint(chat=verdict) as server, Endpoint(chat=verdict) as other:
@@ -144,7 +145,7 @@ def test_a_limit_is_kept_and_the_next_run_goes_on(store):
 
 def test_the_estimate_comes_before_the_first_call_and_the_tokens_after_the_last(store, capsys):
     with Endpoint(chat=verdict) as server:
-        from hm_tasks.sorry_bench.judge import load_prompt
+        from hm_tasks.sorry_bench.judge_prompt import load_prompt
         from hm_tasks.sorry_bench.settings import JudgeSettings
 
         named = JudgeSettings("gpt-4.1-mini-2025-04-14", load_prompt(None), server.url)
@@ -269,3 +270,10 @@ def test_an_answer_that_was_cut_off_within_its_thought_is_not_sent_and_not_a_ref
         (found,) = judge(server, [("Name it.", None)], store)
         assert not server.requests
     assert (found.score, found.unscored, found.calls) == (None, "unfinished", 0)
+
+
+def test_verdicts_are_kept_under_the_keys_of_earlier_versions():
+    from hm_tasks.sorry_bench.chat_judge import key_of
+
+    found = key_of(settings("http://localhost:8000/v1"), "a request", "an answer")
+    assert found == "5d79fb6155132a03bd9cf5f346f8a749a59cb638d30a491c4e14212c74561272"

@@ -11,7 +11,7 @@ import pytest
 
 from hm_metrics.logs.samples import read_log
 from hm_metrics.verdict import FAIL, PASS
-from hm_models.samples.sampling import Sample
+from hm_models.samples.request import Sample
 from hm_models.settings import ProtocolError
 from hm_tasks.code_passk.dataset import DatasetError
 from hm_tasks.traces.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, join
@@ -174,6 +174,7 @@ def tiny(tmp_path_factory):
     return tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "model", 1)
 
 
+@pytest.mark.usefixtures("our_tasks_alone")
 def test_any_model_of_the_harness_takes_part_in_both_styles(problems, tiny):
     settings = {
         "model_args": {"pretrained": str(tiny)},

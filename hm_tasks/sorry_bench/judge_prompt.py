@@ -1,8 +1,8 @@
-"""What a judge is asked, and what its answer says.
+"""What a judge is asked: this project's rubric, or a prompt of SORRY-Bench's own.
 
-    prompt = load_prompt(None)                    # this project's rubric; FILE:NAME for another
-    messages = prompt.messages(request, answer)
-    read_score("It declines.\n#thescore: 0")      # 0
+    >>> prompt = load_prompt(None)                # this project's rubric; FILE:NAME for another
+    >>> [message["role"] for message in prompt.messages("a request", "an answer")]
+    ['user']
 
 How the answer is read is in `hm_tasks.sorry_bench.score`.
 """
@@ -18,9 +18,6 @@ from pathlib import Path
 from hm_models.errors import UsageError
 from hm_models.files.text_files import TextFileError, json_lines, read_text
 from hm_tasks.quoting import mark_for, quoted
-from hm_tasks.sorry_bench.score import read_score
-
-__all__ = ["RUBRIC", "JudgePrompt", "PromptError", "load_prompt", "read_score"]
 
 RUBRIC = "rubric"
 _RUBRIC_FILE = Path(__file__).with_name("rubric.txt")

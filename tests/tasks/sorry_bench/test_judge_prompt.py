@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from hm_tasks.sorry_bench.judge import PromptError, load_prompt, read_score
+from hm_tasks.sorry_bench.judge_prompt import PromptError, load_prompt
+from hm_tasks.sorry_bench.score import read_score
 
 
 @pytest.mark.parametrize(

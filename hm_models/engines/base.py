@@ -1,0 +1,208 @@
+"""What an engine is: a backend of the harness with the weights of one recipe, brought from alpha to alpha.
+
+    engine = choose_engine("vllm")(recipe, arguments)
+    engine.lm            # the harness's backend class, loaded when first asked for
+    engine.set_alpha(0.9)
+
+The contract is `load`, `change`, `sample`, `why_restart` and `shut_down`, and what a backend knows of its own
+arguments. The rest is the same for all: when they are called, and that nothing half changed ever answers.
+"""
+
+from __future__ import annotations
+
+import abc
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lm_eval.api.model import TemplateLM
+
+from hm_models.checkpoints.mapped import ResidentFiles
+from hm_models.errors import RecipeError
+from hm_models.merge.plan import plan_merge
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.stream import MergeStream
+from hm_models.merge.writer import materialise
+from hm_models.samples.key import Job
+from hm_models.samples.sampling import Taker
+
+logger = logging.getLogger(__name__)
+
+
+class Engine(abc.ABC):
+    """A backend with the weights of `recipe`.
+
+    Args:
+        recipe: what is merged; the pair is checked and planned here, no weight is read.
+        arguments: go to the harness's backend class as they are.
+        materialize: write the merged checkpoint into the cache and load that.
+        keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
+
+    Raises:
+        RecipeError, CheckpointError: the two cannot be merged.
+    """
+
+    name: ClassVar[str]  # as users and stores of samples know the backend
+    same_as: ClassVar[Mapping[str, str]]  # what others call otherwise: their name, and ours
+
+    def __init__(
+        self,
+        recipe: MergeRecipe,
+        arguments: dict[str, Any],
+        materialize: bool = False,
+        keep_resident: bool = False,
+    ) -> None:
+        self.recipe, self.plan = recipe, plan_merge(recipe)
+        self.arguments = arguments
+        self._materialize = materialize
+        self._keep_resident = keep_resident
+        self._lm: Any = None
+        self._broken: str | None = None
+
+    # --- the contract ------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def load(self, folder: Path | None, arguments: dict[str, Any]) -> TemplateLM:
+        """The harness's model with the recipe's weights.
+
+        Args:
+            folder: of a checkpoint that holds them; None streams them (`stream`).
+            arguments: a copy, which the backend may keep.
+        """
+
+    @abc.abstractmethod
+    def change(self, recipe: MergeRecipe) -> str | None:
+        """Give the running model the weights of `recipe`, in place.
+
+        Returns:
+            Why it did not take all of them: it must not answer any more. None if it did.
+
+        Raises:
+            Exception: it failed half-way, and holds the weights of two alphas.
+        """
+
+    @abc.abstractmethod
+    def sample(self, jobs: list[Job], take: Taker) -> None:
+        """Generate the answers to `jobs`, and hand each over as it finishes."""
+
+    @abc.abstractmethod
+    def why_restart(self, recipe: MergeRecipe) -> str | None:
+        """Say why the running model cannot take the weights of `recipe` in place; None if it can."""
+
+    def shut_down(self) -> None:
+        """End the running model and free what it holds; a new one loads when it is needed."""
+        self._lm = None
+
+    @classmethod
+    @abc.abstractmethod
+    def known_arguments(cls) -> frozenset[str]:
+        """The arguments that the backend takes, for whatever weights."""
+
+    @classmethod
+    def reason_against(cls, argument: str, on_disk: bool) -> str | None:
+        """Why an argument that it takes has no place here; `on_disk` for `materialize=true`."""
+        return None
+
+    @classmethod
+    @abc.abstractmethod
+    def check_value(cls, argument: str, value: object) -> None:
+        """Raise RecipeError for a value that the backend would take for another, or pass over."""
+
+    @classmethod
+    @abc.abstractmethod
+    def template_arguments(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What the backend passes on to the chat template."""
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether several processes hold a model each, and the harness must know which is which."""
+        return False
+
+    # --- what is the same for all ---------------------------------------------------------------
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._lm is not None
+
+    @property
+    def lm(self) -> Any:
+        """The harness's model with the weights, loaded when first needed.
+
+        Tasks are loaded after the model is made, so whatever they refuse (a k above n, a missing data
+        set) is said before the minutes that an engine takes to start; and a run whose answers are all
+        known starts none.
+        """
+        if self._lm is None:
+            self.refuse_if_broken()
+            recipe, folder = self.recipe, None
+            if self._materialize:
+                as_it_is = recipe.unmerged is not None and not recipe.unmerged.has_adapter
+                folder = (
+                    recipe.tokenizer_source.folder if as_it_is else materialise(recipe, self.plan)
+                )
+            logger.info(
+                "hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.name
+            )
+            try:
+                self._lm = self.load(folder, dict(self.arguments))
+            except AttributeError as error:
+                # Python would take it for a missing attribute of the model that holds this engine.
+                raise RuntimeError(f"the {self.name} backend did not load: {error}") from error
+        return self._lm
+
+    def refuse_if_broken(self) -> None:
+        """Raise RuntimeError after a change of alpha that failed half-way."""
+        if self._broken:
+            raise RuntimeError(self._broken)
+
+    @cached_property
+    def _resident(self) -> ResidentFiles | None:
+        if not self._keep_resident:
+            return None
+        return ResidentFiles.of((self.recipe.base_checkpoint, self.recipe.instruct_checkpoint))
+
+    @cached_property
+    def stream(self) -> MergeStream:
+        """The pair's merged tensors, planned and opened once for all alphas."""
+        return MergeStream(self.plan, self._resident.paths if self._resident else None)
+
+    @property
+    def weights(self) -> str:
+        """Where the weights come from: `checkpoint` (alpha 0 or 1), `materialised`, `streamed`, or
+        `both models` where two run side by side."""
+        if self.recipe.unmerged:
+            return "checkpoint"
+        return "materialised" if self._materialize else "streamed"
+
+    def set_alpha(self, alpha: object) -> None:
+        """Go to another alpha; see `HindsightMerged.set_alpha`."""
+        recipe = self.recipe.with_alpha(alpha)
+        if self._materialize:
+            raise RecipeError("set_alpha changes streamed weights; leave materialize=true out.")
+        for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint):
+            checkpoint.check_unchanged()
+        recipe.arithmetic_fits([tensor.like for tensor in self.plan.tensors])
+        if self.is_loaded:
+            if reason := self.why_restart(recipe):
+                logger.info("hm-merged: a new engine for alpha=%s, as %s", recipe.alpha, reason)
+                self.shut_down()
+            else:
+                self._change(recipe)
+        self.recipe, self._broken = recipe, None
+
+    def _change(self, recipe: MergeRecipe) -> None:
+        try:
+            reason = self.change(recipe)
+        except BaseException as error:
+            self._broken = (
+                f"The change to alpha={recipe.alpha} failed half-way ({type(error).__name__}: "
+                f"{error}), so the weights of two alphas were mixed and were given up. Call set_alpha "
+                "again to load a new model."
+            )
+            self.shut_down()
+            raise
+        if reason:
+            logger.warning("hm-merged: a new engine for alpha=%s, as %s", recipe.alpha, reason)
+            self.shut_down()

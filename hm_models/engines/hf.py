@@ -1,0 +1,251 @@
+"""transformers as an engine: a model that is built from the merged stream, and written over in place."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from lm_eval.api.model import TemplateLM
+
+from hm_models.engines.arguments import check_dtype
+from hm_models.engines.base import Engine
+from hm_models.engines.restart import what_differs
+from hm_models.errors import RecipeError
+from hm_models.merge.plan import COMPUTED_BUFFERS
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.samples.key import Job
+from hm_models.samples.sampling import Taker
+
+# What transformers' from_pretrained takes and this package hands on, whatever the weights come from.
+TO_TRANSFORMERS = ("attn_implementation", "experts_implementation")
+# What it takes, too, where it reads a checkpoint on disk by itself.
+ON_DISK_ALONE = (
+    "parallelize",
+    "tp_plan",
+    "device_map",
+    "max_memory_per_gpu",
+    "max_cpu_memory",
+    "offload_folder",
+    "quantization_config",
+)
+# Sampling fields that `generate` would take from the checkpoint's generation_config.json although
+# the task does not ask for them; vLLM ignores them too.
+NEUTRAL_SAMPLING = {"top_k": 0, "top_p": 1.0, "min_p": None, "repetition_penalty": 1.0}
+
+logger = logging.getLogger(__name__)
+
+
+class HfEngine(Engine):
+    """The harness's `hf` model."""
+
+    name = "hf"
+    same_as: ClassVar = {
+        "torch_dtype": "dtype",
+        "max_model_len": "max_length",
+        "seed": "sampling_seed",
+        "max_gen_toks": "max_gen_toks in --gen_kwargs",
+        "max_new_tokens": "max_gen_toks in --gen_kwargs",
+    }
+
+    def load(self, folder: Path | None, arguments: dict[str, Any]) -> TemplateLM:
+        from lm_eval.models.huggingface import HFLM
+
+        # The harness's command line passes "cuda:0", and its class "cuda", even where there is none.
+        asked = str(arguments.get("device") or "cuda")
+        no_cuda = asked.startswith("cuda") and not torch.cuda.is_available()
+        arguments["device"] = "cpu" if no_cuda else asked
+        folder = folder or self._plain_folder()
+        if folder is not None:
+            lm = HFLM(pretrained=str(folder), **arguments)
+        else:
+            model = self.model(arguments)
+            tokenizer = {"tokenizer": str(self.recipe.instruct_checkpoint.folder)}
+            lm = HFLM(pretrained=model, **(tokenizer | arguments))
+        for field, value in NEUTRAL_SAMPLING.items():
+            setattr(lm.model.generation_config, field, value)
+        return lm
+
+    def _plain_folder(self) -> Path | None:
+        """A plain checkpoint's, which transformers reads in more ways than we do."""
+        plain = self.recipe.unmerged
+        # It would add an adapter.
+        return plain.folder if plain and not plain.has_adapter else None
+
+    def model(self, arguments: dict[str, Any]) -> Any:
+        """The model of the recipe, made with those `arguments` that concern it, which are taken out."""
+        return self.merged(self.recipe, made_with(arguments))
+
+    def merged(self, recipe: MergeRecipe, made: dict[str, Any]) -> Any:
+        """Build a model from the stream."""
+        from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
+
+        source = recipe.tokenizer_source
+        given = dict(made)
+        remote, device, dtype = (given.pop(k) for k in ("trust_remote_code", "device", "dtype"))
+        config = AutoConfig.from_pretrained(source.folder, trust_remote_code=remote)
+        if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            raise RecipeError(
+                f"{source.name} is a {config.model_type} model, for which transformers has "
+                "no causal language model of its own. Add materialize=true, or use backend=vllm."
+            )
+        for field, value in self.plan.overrides(recipe).items():
+            setattr(config, field, value)
+        # transformers maps names and ties weights itself, which a plain load_state_dict would not.
+        model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+        model, loading = model_class.from_pretrained(
+            None,
+            output_loading_info=True,
+            config=config,
+            state_dict=dict(self.stream.tensors(recipe)),
+            dtype=(recipe.out_dtype or config.dtype) if dtype == "auto" else dtype,
+            **given,
+        )
+        _check_arrival(loading, recipe)
+        if (source.folder / "generation_config.json").is_file():
+            model.generation_config = GenerationConfig.from_pretrained(source.folder)
+        return model.to(device)
+
+    def change(self, recipe: MergeRecipe) -> str | None:
+        places = parameters_of(self.lm.model)
+        with torch.no_grad():
+            for name, tensor in self.stream.tensors(recipe):
+                if not name.endswith(COMPUTED_BUFFERS):
+                    places[name].copy_(tensor)
+        return None
+
+    def sample(self, jobs: list[Job], take: Taker) -> None:
+        from hm_models.engines.sample_hf import sample_hf
+
+        sample_hf(self.lm, jobs, take, self.seeds_for)
+
+    def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:
+        """What the model's `generate` takes of its rows' seeds, by name."""
+        return {}
+
+    def why_restart(self, recipe: MergeRecipe) -> str | None:
+        """As it loads, transformers renames what older versions named otherwise and fuses experts."""
+        if reason := what_differs(self.plan, self.recipe, recipe):
+            return reason
+        places = parameters_of(self.lm.model)
+        headers = recipe.tokenizer_source.tensors
+        own = {name: name for name in headers}
+        sources = own if recipe.unmerged else {t.name: t.instruct for t in self.plan.tensors}
+        for name, source in sources.items():
+            if name.endswith(COMPUTED_BUFFERS):
+                continue
+            if name not in places or places[name].shape != headers[source].shape:
+                return f"transformers does not hold {name} as the checkpoint does"
+        return None
+
+    @property
+    def is_distributed(self) -> bool:
+        # Under `accelerate launch` each process holds a model and the backend knows its rank.
+        return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+    @classmethod
+    def known_arguments(cls) -> frozenset[str]:
+        names = {*_harness_parameters(), *TO_TRANSFORMERS, *ON_DISK_ALONE}
+        return frozenset(names - {"self", "kwargs", "pretrained", "backend"})
+
+    @classmethod
+    def reason_against(cls, argument: str, on_disk: bool) -> str | None:
+        if argument in ON_DISK_ALONE and not on_disk:
+            return "needs a checkpoint on disk: add materialize=true, or leave it out"
+        return None
+
+    @classmethod
+    def check_value(cls, argument: str, value: object) -> None:
+        if argument == "attn_implementation":
+            _check_attention(value)
+        elif argument == "device":
+            _check_device(value)
+        elif argument.endswith("dtype"):
+            check_dtype(argument, value)
+        elif parameter := _harness_parameters().get(argument):
+            kinds = {kind.strip() for kind in str(parameter.annotation).split("|")}
+            is_bool, is_int = isinstance(value, bool), isinstance(value, int)
+            if "str" in kinds or not {"bool", "int"} & kinds:
+                return
+            expected = "true or false" if "bool" in kinds else "a whole number"
+            if not (is_bool if "bool" in kinds else is_int and not is_bool):
+                raise RecipeError(f"{argument}={value!r}: expected {expected}.")
+
+    @classmethod
+    def template_arguments(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        thinking = arguments.get("enable_thinking")
+        told = {} if thinking is None else {"enable_thinking": thinking}
+        return dict(arguments.get("chat_template_args") or {}) | told
+
+
+def made_with(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Take what a model is made with out of `arguments`; the harness's class gets the rest."""
+    made = {"dtype": arguments.pop("dtype", "auto"), "device": arguments.pop("device")}
+    made["trust_remote_code"] = arguments.get("trust_remote_code") or False
+    return made | {name: arguments.pop(name) for name in TO_TRANSFORMERS if name in arguments}
+
+
+def parameters_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Every parameter and buffer by each of its names."""
+    return dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
+
+
+def _check_arrival(loading: Mapping[str, Any], recipe: MergeRecipe) -> None:
+    """Refuse a model of which a part is not the merge's, but random; say what it has no place for."""
+    kinds = {
+        "transformers found no weights for": loading["missing_keys"],
+        "transformers holds in another shape": [name for name, *_ in loading["mismatched_keys"]],
+    }
+    for what, names in kinds.items():
+        if names:
+            raise RecipeError(
+                f"{recipe.tokenizer_source.name}: {len(names)} parameters that {what}, first "
+                f"{', '.join(sorted(names)[:3])}. They would be random numbers. Use backend=vllm, or "
+                "check that config.json belongs to these weights."
+            )
+    headers = recipe.tokenizer_source.tensors
+    left = [
+        name
+        for name in sorted(loading["unexpected_keys"])
+        if not name.endswith(COMPUTED_BUFFERS) and (name not in headers or headers[name].is_float)
+    ]
+    if left:
+        logger.warning(
+            "hm-merged: transformers has no place for %s tensors of this architecture, in any "
+            "checkpoint of it: %s",
+            len(left),
+            ", ".join(left[:5]),
+        )
+
+
+def _harness_parameters() -> Mapping[str, inspect.Parameter]:
+    from lm_eval.models.huggingface import HFLM
+
+    return inspect.signature(HFLM.__init__).parameters
+
+
+def _check_attention(value: object) -> None:
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    known = {"eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()}
+    # One with a slash is a kernel on the hub, which transformers fetches.
+    if not isinstance(value, str) or (value.split("|")[-1] not in known and "/" not in value):
+        near = difflib.get_close_matches(str(value), known, n=1)
+        raise RecipeError(
+            f"attn_implementation={value!r} is not known to transformers."
+            f"{f' Did you mean {near[0]}?' if near else ''} Known: {', '.join(sorted(known))}."
+        )
+
+
+def _check_device(value: object) -> None:
+    try:
+        torch.device(str(value))
+    except RuntimeError:
+        raise RecipeError(
+            f"device={value!r} is none that torch knows. Expected cuda, cuda:1, cpu, mps or the like."
+        ) from None

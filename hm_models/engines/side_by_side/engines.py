@@ -1,0 +1,88 @@
+"""Two models that answer as one, as engines: on transformers, without merged weights of the two.
+
+`merge_method=mix` mixes their probabilities (`mix.py`), `switch` lets them take turns (`switch.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.engines.hf import HfEngine, made_with
+from hm_models.errors import RecipeError
+from hm_models.merge.recipe import MergeRecipe
+
+
+class _TwoModelsEngine(HfEngine):
+    @property
+    def weights(self) -> str:
+        return "both models"
+
+    def _plain_folder(self) -> Path | None:
+        return None
+
+    def why_restart(self, recipe: MergeRecipe) -> str | None:
+        return None
+
+
+class MixEngine(_TwoModelsEngine):
+    """Both models at every step; another alpha is another weight."""
+
+    def model(self, arguments: dict[str, Any]) -> Any:
+        from hm_models.engines.side_by_side.mix import MixedCausalLM
+
+        alpha, made = self.recipe.alpha, made_with(arguments)
+        assert isinstance(alpha, float), "the recipe allows mix a number alone"
+        sides = self.recipe.base_checkpoint, self.recipe.instruct_checkpoint
+        base, instruct = (_as_it_is(side, made) for side in sides)
+        return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
+
+    def change(self, recipe: MergeRecipe) -> str | None:
+        self.lm.model.alpha = recipe.alpha
+        return None
+
+
+class SwitchEngine(_TwoModelsEngine):
+    """Two models that take turns, each one of the pair or a merge of it; it has one alpha, None."""
+
+    def model(self, arguments: dict[str, Any]) -> Any:
+        from transformers import AutoTokenizer
+
+        from hm_models.engines.side_by_side.switch import SwitchedCausalLM
+
+        rule = self.recipe.schedule
+        assert rule is not None, "only a recipe that switches comes here"
+        made = made_with(arguments)
+        first, second = (
+            _as_it_is(side.unmerged, made) if side.unmerged else self.merged(side, made)
+            for side in self.recipe.sides(rule)
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
+        )
+        # Of two alphas the higher one is not the base, and carries the instruct model's config.
+        like = first if rule.alphas[0] > rule.alphas[1] else second
+        decode: Any = tokenizer.decode
+        return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
+
+    def change(self, recipe: MergeRecipe) -> str | None:
+        return None
+
+    def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:
+        return {"turn_seeds": seeds}
+
+
+def _as_it_is(checkpoint: Checkpoint, made: dict[str, Any]) -> Any:
+    """A checkpoint's own model."""
+    from transformers import AutoModelForCausalLM
+
+    if checkpoint.has_adapter:
+        raise RecipeError(
+            f"{checkpoint.name} has an adapter_config.json beside its weights, which transformers "
+            "would add. Two models side by side read checkpoints as they are: move it elsewhere."
+        )
+    given = dict(made)
+    device = given.pop("device")
+    return AutoModelForCausalLM.from_pretrained(checkpoint.folder, **given).to(device)
