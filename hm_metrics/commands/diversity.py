@@ -41,7 +41,7 @@ OF_PROGRAMS = {
 def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict[str, Any]]:
     """The measures of a log, and how its texts were embedded."""
     from hm_metrics.aggregations import MAX_ITERATIONS
-    from hm_metrics.measures import Diversity
+    from hm_metrics.measures import LEFT_OUT, Diversity
     from hm_metrics.verdict import UNSCORED, Verdict
 
     judged = all(item.verdicts for item in log)
@@ -62,8 +62,7 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict
     for name, aggregate in diversity.aggregation().items():
         items = [row[name] for row in rows if name in row]
         if items and (judged or name not in OF_PROGRAMS):
-            stderr = getattr(aggregate, "stderr", None)
-            error = stderr(items, MAX_ITERATIONS) if stderr else None
+            error = None if name == LEFT_OUT else aggregate.stderr(items, MAX_ITERATIONS)
             results[name] = [aggregate(items), error]
     return results, metadata.get("embedding", {})
 

@@ -55,8 +55,14 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def markdown_table(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as a table; the second is the ruler."""
-    return "\n".join("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)
+    """Rows of cells; the second row is the ruler.
+
+    >>> print(markdown_table([["a", "b|c"], ["---", "---:"], ["1", "2"]]))
+    | a | b\\|c |
+    | --- | ---: |
+    | 1 | 2 |
+    """
+    return "\n".join(f"| {' | '.join(map(markdown_text, row))} |" for row in rows)
 
 
 def code_span(text: str) -> str:

@@ -26,7 +26,8 @@ from hm_metrics.diversity import (
 )
 from hm_metrics.programs import canonical
 from hm_models.embedders import Embedder
-from hm_models.files.store import Store, cache_file
+from hm_models.files.places import cache_file
+from hm_models.files.store import Store
 from hm_tasks.curation.select import Index
 
 PART = 256  # texts that are embedded together
