@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from tests.entry_points import run
+from tests.entry_points import run, run_here
 from tests.models.endpoints.endpoint import Endpoint
 from tests.tasks.curation.made_samples import demo, run_folder, variants
 
 
-def hm_curate(*arguments, **environment):
-    return run("hm-curate", *arguments, **{"OPENAI_API_KEY": "none"} | environment)
+def hm_curate(*arguments, how=run_here):
+    return how("hm-curate", *arguments, OPENAI_API_KEY="none")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,7 @@ def test_samples_become_training_sets(tmp_path, server):
     done = hm_curate(
         *(tmp_path / "alpha0.7", plain, "--output_path", out, "--max_samples", 6),
         *("--select", "diverse", "--decontaminate", "none", "--near", "1", *embedder(server)),
+        how=run,
     )
     assert done.returncode == 0, done.stderr
     steps = json.loads((out / "summary.json").read_text())["steps"]
@@ -53,6 +54,7 @@ def test_quiet_says_nothing_and_a_single_form_is_all_that_is_written(tmp_path, s
     done = hm_curate(
         *(tmp_path / "run", "--output_path", out, "--export", "llamafactory", "--quiet"),
         *("--decontaminate", "none", *embedder(server)),
+        how=run,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [path.name for path in (out / "export").iterdir()] == ["llamafactory"]
