@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hm_metrics.agreement import Agreement
 from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
@@ -14,7 +13,7 @@ from hm_metrics.judgment import Judgment, tally
 from hm_metrics.logs.labelled import Labelled
 from hm_metrics.rates import Item, by_category, item_of, tallies_of
 from hm_models.files.text_files import write_text
-from hm_models.shown.escaping import csv_cell, markdown_table
+from hm_models.shown.escaping import csv_text, markdown_table
 
 ALL = "all"
 Columns = Mapping[str, Sequence[Item]]  # by the name of a log
@@ -50,14 +49,12 @@ def rates_table(columns: Columns) -> str:
 def write_rates(columns: Columns, file: Path) -> None:
     """The same as a CSV: one line for each log and category, to draw from."""
     names = ("fulfillment_rate", "stderr", "prompts", "scored", "unscored")
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["log", "category", *names])
+    lines: list[list[Any]] = [["log", "category", *names]]
     for log, items in columns.items():
         everything = by_category([(ALL, *item[1:]) for item in items])
         for label, row in (by_category(items) | everything).items():
-            writer.writerow([csv_cell(log), csv_cell(label), *(row[name] for name in names)])
-    write_text(file, out.getvalue())
+            lines.append([log, label, *(row[name] for name in names)])
+    write_text(file, csv_text(lines))
 
 
 def agreement_table(

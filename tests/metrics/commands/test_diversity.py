@@ -10,10 +10,10 @@ import pytest
 from hm_metrics.diversity import local_similarity
 from hm_metrics.logs.samples import LogError, read_log
 from hm_metrics.verdict import FAIL, PASS, Verdict
-from tests.entry_points import run, run_here
+from tests.entry_points import run
 from tests.models.endpoints.endpoint import Endpoint, vector_of
 
-hm_diversity = partial(run_here, "hm-diversity")
+hm_diversity = partial(run, "hm-diversity")
 
 
 def line(number: int, texts: list[str], found: list) -> str:
@@ -46,8 +46,8 @@ def log(tmp_path) -> Path:
 def test_programs_of_a_log_are_measured_without_a_model(log, tmp_path):
     output = tmp_path / "found.json"
     with Endpoint() as server:
-        done = run(
-            *("hm-diversity", log, "--embedder", "openai:m@8", "--embedder_base_url", server.url),
+        done = hm_diversity(
+            *(log, "--embedder", "openai:m@8", "--embedder_base_url", server.url),
             *("--measures", "all", "--output", output),
             HM_CACHE=str(tmp_path / "cache"),
         )

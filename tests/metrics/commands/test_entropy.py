@@ -8,13 +8,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from tests.entry_points import run, run_here
+from tests.entry_points import run
 from tests.models.tiny import tiny_checkpoint
 
 TEXTS = {1: [" w4 w5", " w6"], 2: [" w9 w8 w7", " w9 w8 w7"]}
 
 
-hm_entropy = partial(run_here, "hm-entropy")
+hm_entropy = partial(run, "hm-entropy")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_entropy_and_surprisal_are_those_of_the_models_logits(log, tmp_path):
     output = tmp_path / "found.json"
     pair = f"base={tmp_path / 'base'},instruct={tmp_path / 'instruct'},alpha=1"
     options = ("--model_args", f"{pair},backend=hf", "--output", output)
-    done = run("hm-entropy", log, *options)
+    done = hm_entropy(log, *options)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "token_entropy " in done.stdout
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.entry_points import run, run_here
+from tests.entry_points import run
 from tests.models.tiny import tiny_checkpoint
 
 TEXTS = ["w1 w2 w3 w4 w5", "w9 w8 w7"]
 
 
-hm_entropy_volume = partial(run_here, "hm-entropy-volume")
+hm_entropy_volume = partial(run, "hm-entropy-volume")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,7 @@ def test_csv_and_plot_hold_the_dense_determinants_of_the_models_distributions(mo
     texts = tmp_path / "texts.jsonl"
     texts.write_text("\n".join(json.dumps({"text": text}) for text in TEXTS))
     out = tmp_path / "out"
-    options = ("--model", model, "--texts", texts, "--out", out, "--lr", "0.3")
-    done = run("hm-entropy-volume", *options)
+    done = hm_entropy_volume("--model", model, "--texts", texts, "--out", out, "--lr", "0.3")
     assert done.returncode == 0, done.stderr[-2000:]
     assert (out / "entropy_volume.png").stat().st_size > 10_000
     rows = list(csv.DictReader((out / "entropy_volume.csv").open()))

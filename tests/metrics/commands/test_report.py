@@ -7,10 +7,10 @@ import pytest
 
 from hm_metrics.report.build import NothingToReport, Report, ReportSettings, build
 from hm_metrics.report.choice import ChoiceError
-from tests.entry_points import run, run_here
+from tests.entry_points import run, run_apart
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, foreign, merge, refusals, write_run
 
-hm_report = partial(run_here, "hm-report")
+hm_report = partial(run, "hm-report")
 
 
 def sweep(folder: Path) -> Path:
@@ -34,7 +34,7 @@ def report(folder: Path, output: Path, **more) -> Report:
 
 def test_one_command_writes_the_page_the_tables_and_the_figures(tmp_path):
     out = tmp_path / "out"
-    done = run("hm-report", sweep(tmp_path / "runs"), "--output_path", out, "--embedder", "none")
+    done = hm_report(sweep(tmp_path / "runs"), "--output_path", out, "--embedder", "none")
     assert done.returncode == 0, done.stderr
     names = {file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file()}
     assert {"report.html", "leaderboard.csv", "leaderboard.md"} <= names
@@ -188,5 +188,5 @@ def test_every_row_has_its_samples_of_a_question_side_by_side(tmp_path):
 
 def test_quiet_prints_nothing_when_all_is_well(tmp_path):
     arguments = (sweep(tmp_path / "runs"), "--output_path", tmp_path / "out", "--quiet")
-    done = run("hm-report", *arguments, "--embedder", "none")
+    done = run_apart("hm-report", *arguments, "--embedder", "none")  # tqdm is told at its import
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

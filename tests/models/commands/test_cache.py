@@ -7,7 +7,7 @@ import pytest
 from lm_eval.api.instance import Instance
 
 from hm_models.merged import HindsightMerged
-from tests.entry_points import run, run_here
+from tests.entry_points import run
 from tests.models.tiny import tiny_checkpoint
 
 ASKED = {"until": [], "do_sample": True, "temperature": 1.0, "max_gen_toks": 4}
@@ -33,14 +33,14 @@ def file(pair, tmp_path_factory):
     return file
 
 
-def hm_cache(*words, ok=True, how=run_here):
-    done = how("hm-cache", *words)
+def hm_cache(*words, ok=True):
+    done = run("hm-cache", *words)
     assert (done.returncode == 0) == ok, done.stderr
     return done.stdout if ok else done.stderr
 
 
 def test_what_is_kept_is_listed_by_model_and_task(file):
-    said = hm_cache("--file", file, "list", how=run).splitlines()
+    said = hm_cache("--file", file, "list").splitlines()
     rows = [line.split() for line in said[1:-1]]
     assert [(row[1], row[2]) for row in rows] == [("a_task", "5"), ("a_task", "3")]
     assert "base instruct alpha=0.7 backend=hf" in said[1]
@@ -63,6 +63,7 @@ def test_a_models_samples_are_exported_whole_and_removed_alone(file, tmp_path):
     assert first not in left
 
 
+@pytest.mark.usefixtures("our_tasks_alone")
 def test_a_plan_says_what_a_run_would_reuse_without_loading_a_model(pair, tmp_path):
     arguments = f"base={pair[0]},instruct={pair[1]},alpha=0,backend=hf"
     plan = ("plan", "--model_args", arguments, "--tasks", "demo_passk", "--limit", "2")

@@ -12,7 +12,7 @@ import hm_tasks.code_passk
 from hm_metrics.verdict import FAIL, PASS, Verdict
 from hm_tasks.code_passk.solutions import SolutionsError, read_solutions, write_solutions
 from hm_tasks.commands.score import table
-from tests.entry_points import command, run, run_here
+from tests.entry_points import command, run
 
 ROOT = Path(__file__).parents[3]
 DEMO = Path(hm_tasks.code_passk.__file__).parent / "demo_problems.jsonl"
@@ -41,8 +41,8 @@ def programs_of(records):
     }
 
 
-def hm_score(*arguments, how=run_here):
-    return how("hm-score", *arguments, "--confirm_run_unsafe_code")
+def hm_score(*arguments):
+    return run("hm-score", *arguments, "--confirm_run_unsafe_code")
 
 
 def statuses(file):
@@ -64,7 +64,7 @@ def test_evalplus_scores_our_export_alike_and_takes_our_results_for_its_own(data
     file, records = dataset
     log, export = tmp_path / "samples_mbpp.jsonl", tmp_path / "export.jsonl"
     log_of(programs_of(records), log)
-    done = hm_score(log, "--dataset", file, "--k", "1,2,3", how=run)
+    done = hm_score(log, "--dataset", file, "--k", "1,2,3")
     assert done.returncode == 0, done.stderr
     assert "pass@1    pass@2" in done.stdout
     assert "no pass@3: a problem has 2 scored programs" in done.stdout

@@ -7,7 +7,7 @@ import pytest
 
 from hm_metrics.judgment import Judgment
 from hm_tasks.sorry_bench.unscored import write_log
-from tests.entry_points import run, run_here
+from tests.entry_points import run
 from tests.models.endpoints.endpoint import Endpoint, say
 from tests.tasks.sorry_bench.judge_some import verdict
 from tests.tasks.sorry_bench.made_up import request, write_set
@@ -35,14 +35,14 @@ def log(tmp_path, monkeypatch):
     return file
 
 
-def hm_judge(*words, code=0, how=run_here):
-    done = how("hm-judge", *words)
+def hm_judge(*words, code=0):
+    done = run("hm-judge", *words)
     assert done.returncode == code, done.stderr
     return done.stdout if code == 0 else done.stderr
 
 
 def test_without_a_judge_the_logs_verdicts_make_the_table_and_nobody_is_asked(log, tmp_path):
-    said = hm_judge(log, "--table", tmp_path / "rates.csv", how=run)
+    said = hm_judge(log, "--table", tmp_path / "rates.csv")
     assert "| 01 A | 1.00 |" in said
     assert "| all | 1.000 ± 0.000 |" in said
     rows = list(csv.DictReader((tmp_path / "rates.csv").open()))
