@@ -13,9 +13,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hm_models.files.database import Database
-from hm_models.files.places import cache_file
-
-__all__ = ["Store", "cache_file"]
 
 TABLES = "CREATE TABLE IF NOT EXISTS found (key TEXT PRIMARY KEY, value BLOB)"
 MANY = 500  # keys asked for at once; SQLite takes 999 in its oldest builds

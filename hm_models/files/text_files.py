@@ -160,13 +160,14 @@ def _parsed(raw: bytes, file: Path, number: int) -> Any:
         return parse_json(text.removesuffix("\n"))
     except ValueError as error:
         # Of a run that was killed the last line has no end, and its JSON neither.
-        cut = not text.endswith("\n") and isinstance(error, json.JSONDecodeError)
-        cut = cut and _ends_early(error)
+        cut = not text.endswith("\n") and _ends_early(error)
         what = "is cut off, as by a run that was killed: remove it" if cut else f"no JSON: {error}"
         raise TextFileError(f"{file}, line {number}: {what}.") from None
 
 
-def _ends_early(error: json.JSONDecodeError) -> bool:
+def _ends_early(error: ValueError) -> bool:
+    if not isinstance(error, json.JSONDecodeError):
+        return False
     return error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip())
 
 

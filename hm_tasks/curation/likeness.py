@@ -26,7 +26,8 @@ from hm_metrics.diversity import (
 )
 from hm_metrics.programs import canonical
 from hm_models.embedders import Embedder
-from hm_models.files.store import Store, cache_file
+from hm_models.files.places import cache_file
+from hm_models.files.store import Store
 from hm_tasks.curation.select import Index
 
 PART = 256  # texts that are embedded together
@@ -95,8 +96,8 @@ def alike(index: Index, chosen: Collection[int], vectors: ProgramVectors | None)
     """
     problems = programs = behaviours = without = 0
     sums: list[QuestionSums] = []
-    for _, offsets, records in index.by_problem():
-        taken = [record for at, record in zip(offsets, records, strict=True) if at in chosen]
+    for entries in index.problems.values():
+        taken = [entry for entry in entries if entry.offset in chosen]
         problems += bool(taken)
         # Not through the cache of `canonical`, which would keep them all.
         programs += len({canonical.__wrapped__(r.program, r.entry_point) for r in taken})

@@ -27,7 +27,8 @@ from tqdm import tqdm
 from hm_models.endpoints.chat import Chat
 from hm_models.endpoints.client import BadAnswer, Failure
 from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
-from hm_models.files.store import Store, cache_file
+from hm_models.files.places import cache_file
+from hm_models.files.store import Store
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.rewriting import FAULTS, REWRITTEN, Rewriting, read
 from hm_tasks.curation.rewriting_settings import RewriteSettings

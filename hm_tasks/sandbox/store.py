@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hm_metrics.verdict import UNSCORED, Verdict
 from hm_models.files import store
+from hm_models.files.places import cache_file
 from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.problem import Problem
 
@@ -22,7 +23,7 @@ class Store(store.Store):
     """Bytes by key, in the file of verdicts and expected outputs."""
 
     def __init__(self, file: Path | None = None) -> None:
-        super().__init__(file or store.cache_file("scoring", "found.sqlite"))
+        super().__init__(file or cache_file("scoring", "found.sqlite"))
 
     def verdict(self, problem: Problem, program: str, level: str) -> Verdict | None:
         """What was found at this level of isolation, of a program of a data set that has a hash."""

@@ -28,7 +28,8 @@ from hm_metrics.judgment import (
 from hm_models.endpoints.chat import Chat
 from hm_models.endpoints.client import BadAnswer, Failure
 from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
-from hm_models.files.store import Store, cache_file
+from hm_models.files.places import cache_file
+from hm_models.files.store import Store
 from hm_models.samples.thoughts import answer_of
 from hm_tasks.sorry_bench.keyword import refuses
 from hm_tasks.sorry_bench.score import read_score

@@ -10,7 +10,7 @@ from typing import Any
 
 from hm_metrics.fulfillment import bounds
 from hm_metrics.judgment import API_ERROR, Judgment, reasons, tally
-from hm_models.files.store import cache_file
+from hm_models.files.places import cache_file
 from hm_models.files.text_files import write_text
 from hm_models.shown.secrets import Secrets
 from hm_tasks.sorry_bench.settings import JudgeSettings

@@ -10,8 +10,8 @@ import pytest
 
 from hm_models.embedders import why_unusable
 from hm_models.embedders.vectors import embed
-from hm_models.files.places import CacheError, cache_folder, samples_file
-from hm_models.files.store import Store, cache_file
+from hm_models.files.places import CacheError, cache_file, cache_folder, samples_file
+from hm_models.files.store import Store
 from hm_models.merge import writer
 from hm_models.samples.store import SampleStore
 from hm_tasks.curation.rewriting_settings import OPTIONS, RewriteSettings

@@ -6,7 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
-from hm_models.files.store import Store, cache_file
+from hm_models.files.places import cache_file
+from hm_models.files.store import Store
 
 
 def test_what_was_put_is_there_for_the_next_process(tmp_path):
