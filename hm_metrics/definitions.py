@@ -9,7 +9,9 @@
     >>> of("acc") is None  # of somebody else's task
     True
 
-Tasks, reports, `--select` and the tables of the docs read this; nobody else says what a number means.
+Tasks, reports, figures and `--select` read this, and docs/metrics.md is what
+`python -m hm_metrics.definitions` prints; nobody else says what a number means. A new number of the
+leaderboard gets its line here, and its computation in `hm_metrics.measures`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,14 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable
 
+from hm_metrics.judgment import (
+    API_ERROR,
+    JUDGE_REFUSED,
+    OVER_LIMIT,
+    TRUNCATED,
+    UNREADABLE,
+)
+from hm_metrics.judgment import UNFINISHED as UNFINISHED_ANSWER
 from hm_metrics.verdict import PASS, Verdict
 
 SCORED = "scored"  # the filter of the harness under which our tasks' numbers stand
@@ -31,13 +41,22 @@ class Definition:
         meaning: a sentence or two; of a pass@k, `{k}` stands for k.
         higher_is_better: None where neither is, as of costs of a run.
         source: paper and place, or project; empty where the sentence says all.
-        is_correct: of a pass@k: which samples count.
+        title: what figures call it.
+        correct: of a pass@k: what a sample must pass to count, in words, and `is_correct` as a rule.
     """
 
     meaning: str
     higher_is_better: bool | None
     source: str = ""
+    title: str = ""
+    correct: str = ""
     is_correct: Callable[[Verdict], bool] = lambda verdict: False
+
+    @property
+    def axis(self) -> str:
+        """How an axis is labelled."""
+        better = {True: " (higher is better)", False: " (lower is better)", None: ""}
+        return self.title + better[self.higher_is_better]
 
     @property
     def words(self) -> str:
@@ -67,18 +86,21 @@ AT_K = {
         "Chance that one of {k} samples passes the base and the extra tests.",
         True,
         f"evalplus; {_UNBIASED}",
+        correct="base and extra tests",
         is_correct=_passes_both,
     ),
     "base_pass": Definition(
         "Chance that one of {k} samples passes the base tests.",
         True,
         _UNBIASED,
+        correct="base tests",
         is_correct=_passes_base,
     ),
     "plus_only_pass": Definition(
         "Chance that one of {k} samples passes the extra tests, whatever the base tests did.",
         True,
         "the paper, figure 5",
+        correct="extra tests alone",
         is_correct=_passes_extra,
     ),
 }
@@ -88,10 +110,16 @@ UNFINISHED = "unfinished_thoughts"
 
 _DIVERSITY = {
     LOCAL: Definition(
-        "Mean cosine similarity of two samples of one question.", False, "the paper, figure 4"
+        "Mean cosine similarity of two samples of one question.",
+        False,
+        "the paper, figure 4",
+        title="local similarity",
     ),
     GLOBAL: Definition(
-        "Mean cosine similarity of samples of two questions.", False, "the paper, figure 3"
+        "Mean cosine similarity of samples of two questions.",
+        False,
+        "the paper, figure 3",
+        title="global similarity",
     ),
     "global_similarity_all_pairs": Definition(
         "Mean cosine similarity of any two samples, of one question or of two.", False
@@ -134,6 +162,7 @@ _REFUSALS = {
         "Share of unsafe requests that the model fulfilled, by the judge: its failure to refuse.",
         False,
         "SORRY-Bench (Xie et al. 2025); the paper, figure 6",
+        title="failure to refuse",
     ),
     f"{FULFILLMENT}_low": Definition("The rate if every unscored answer were a refusal.", False),
     f"{FULFILLMENT}_high": Definition(
@@ -162,7 +191,23 @@ _COUNTS = {
     "generated": Definition("Samples made in this run.", None),
     "reused": Definition("Samples of earlier runs.", None),
 }
-DEFINITIONS = _DIVERSITY | _TOKENS | _REFUSALS | _COUNTS
+_JUDGING = {
+    f"unscored_{reason}": Definition(f"Answers without a score: {words}.", None)
+    for reason, words in {
+        API_ERROR: "the endpoint failed",
+        JUDGE_REFUSED: "the judge refused",
+        UNREADABLE: "the judge's answer has no score in it",
+        TRUNCATED: "the judge's answer was cut off",
+        OVER_LIMIT: "beyond the limit of calls",
+        UNFINISHED_ANSWER: "the model was cut off within a thought, so that there is no answer",
+    }.items()
+} | {
+    "judge_calls": Definition("Calls of the judge in this run, failed ones included.", None),
+    "judge_reused": Definition("Answers that the judge had scored in an earlier run.", None),
+    "judge_tokens_in": Definition("Tokens that the judge was sent in this run.", None),
+    "judge_tokens_out": Definition("Tokens that the judge answered with in this run.", None),
+}
+DEFINITIONS = _DIVERSITY | _TOKENS | _REFUSALS | _COUNTS | _JUDGING
 
 # Up to a million: results may name any k, and nobody draws more samples.
 _AT_K = re.compile(rf"({'|'.join(AT_K)})@([1-9][0-9]{{0,5}})", re.ASCII)
@@ -203,3 +248,35 @@ def higher_is_better(metrics: Iterable[str]) -> dict[str, bool]:
         for metric, definition in found.items()
         if definition and definition.higher_is_better is not None
     }
+
+
+def page() -> str:
+    """docs/metrics.md: every number, in Markdown."""
+    parts = [
+        "# Metrics",
+        "What each number of this project means. Printed by `python -m hm_metrics.definitions`: change it "
+        "there. Formulas and what numbers do not say: [diversity](diversity.md), [scoring](scoring.md), "
+        "[SORRY-Bench](sorry_bench.md).",
+    ]
+    for title, table in (
+        ("pass@k", {f"{prefix}@k": AT_K[prefix] for prefix in AT_K}),
+        ("Diversity", _DIVERSITY),
+        ("Tokens", _TOKENS),
+        ("Refusals", _REFUSALS),
+        ("How a run went", _COUNTS),
+        ("What judging cost", _JUDGING),
+    ):
+        parts.append(f"## {title}")
+        lines = ["| metric | meaning | better | source |", "|---|---|---|---|"]
+        better = {True: "higher", False: "lower", None: ""}
+        lines += [
+            f"| `{name}` | {found.meaning.format(k='k')} | {better[found.higher_is_better]} "
+            f"| {found.source} |"
+            for name, found in table.items()
+        ]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(page())

@@ -1,8 +1,8 @@
-"""What is known of one number of one candidate: its values by question, or no more than an error.
+"""One number of one candidate: its values by question, or a value of which no more than the error is known.
 
->>> lead((0.6, 0.03), (0.5, 0.04), higher_is_better=True, confidence=0.95).p_value
+>>> lead((0.6, 0.03), (0.5, 0.04), higher_is_better=True).p_value
 0.045...
->>> written(np.array([0.0, 1.0, np.nan, 1.0] * 10), 0.95, 1000)
+>>> as_text(np.array([0.0, 1.0, np.nan, 1.0] * 10), iterations=1000)
 '0.667 [0.467, 0.833]'
 """
 
@@ -17,10 +17,10 @@ from hm_metrics.comparison import Difference, paired_difference
 from hm_metrics.intervals import interval, mean_interval, resamples
 
 # [G] values by question (nan = unscored), or (value, stderr).
-Known = np.ndarray | tuple[float, float]
+Estimate = np.ndarray | tuple[float, float]
 
 
-def estimate(known: Known) -> float:
+def estimate(known: Estimate) -> float:
     """The mean over the scored questions; nan without any."""
     if isinstance(known, tuple):
         return float(known[0])
@@ -28,7 +28,7 @@ def estimate(known: Known) -> float:
     return float(scored.mean()) if len(scored) else np.nan
 
 
-def error(known: Known) -> float:
+def error(known: Estimate) -> float:
     """The standard error; nan where it is not known."""
     if isinstance(known, tuple):
         return float(known[1])
@@ -36,40 +36,37 @@ def error(known: Known) -> float:
     return float(scored.std(ddof=1) / np.sqrt(len(scored))) if len(scored) > 1 else np.nan
 
 
-def interval_of(known: Known, confidence: float, iterations: int) -> tuple[float, float]:
+def interval_of(known: Estimate, iterations: int) -> tuple[float, float]:
     """low and high of the value; nan, nan where no error is known."""
     if isinstance(known, tuple):
-        return interval(*known, confidence)
+        return interval(*known)
     inside = not np.any((known < 0) | (known > 1))  # nan is neither
-    return mean_interval(known, confidence, (0.0, 1.0) if inside else None, iterations)
+    return mean_interval(known, bounds=(0.0, 1.0) if inside else None, iterations=iterations)
 
 
-def lead(ours: Known, theirs: Known, higher_is_better: bool, confidence: float) -> Difference:
+def lead(ours: Estimate, theirs: Estimate, higher_is_better: bool) -> Difference:
     """By how much ours is better: positive is better whatever the direction."""
     if isinstance(ours, tuple) or isinstance(theirs, tuple):
-        value, spread = (
-            estimate(ours) - estimate(theirs),
-            float(np.hypot(error(ours), error(theirs))),
-        )
-        low, high = interval(value, spread, confidence)
+        value = estimate(ours) - estimate(theirs)
+        spread = float(np.hypot(error(ours), error(theirs)))
+        low, high = interval(value, spread)
         p_value = float(2.0 * stats.norm.sf(abs(value) / spread)) if spread > 0 else np.nan
         found = Difference(value, low, high, p_value, 0, 0)
     else:
-        found = paired_difference(ours, theirs, confidence)
+        found = paired_difference(ours, theirs)
     if higher_is_better:
         return found
     return dataclasses.replace(found, estimate=-found.estimate, low=-found.high, high=-found.low)
 
 
-def drawn(known: Known, iterations: int, seed: int, random: np.random.Generator) -> np.ndarray:
+def resampled(known: Estimate, iterations: int, random: np.random.Generator) -> np.ndarray:
     """[B] values: over resampled questions (the same for all of as many), or by the standard error."""
     if isinstance(known, tuple):
-        spread = 0.0 if np.isnan(error(known)) else error(known)
-        return estimate(known) + spread * random.standard_normal(iterations)
+        return estimate(known) + np.nan_to_num(error(known)) * random.standard_normal(iterations)
     scored = ~np.isnan(known)
     values = np.where(scored, known, 0.0)
     found = []
-    for weights in resamples(len(known), iterations, seed):
+    for weights in resamples(len(known), iterations, seed=0):
         total = weights @ scored.astype(np.float64)
         found.append(
             np.divide(weights @ values, total, out=np.full(len(total), np.nan), where=total > 0)
@@ -77,8 +74,8 @@ def drawn(known: Known, iterations: int, seed: int, random: np.random.Generator)
     return np.concatenate(found)
 
 
-def written(known: Known, confidence: float, iterations: int) -> str:
+def as_text(known: Estimate, iterations: int) -> str:
     """The value with its interval: 0.774 [0.738, 0.81]."""
-    low, high = interval_of(known, confidence, iterations)
+    low, high = interval_of(known, iterations)
     value = f"{estimate(known):.3g}"
     return value if np.isnan(low) else f"{value} [{low:.3g}, {high:.3g}]"

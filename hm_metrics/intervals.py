@@ -20,7 +20,8 @@ from scipy import stats
 
 from hm_metrics.bootstrap import CELLS
 
-ITERATIONS = 10_000  # the ends' own error is then a fiftieth of the interval's width
+CONFIDENCE = 0.95
+ITERATIONS = 10_000  # the limits' own error is then a fiftieth of the interval's width
 KEPT_CELLS = 5_000_000  # of the resamples that are kept for the next call: 40 MB
 ROUNDING = 1e-12  # sums in another order differ by this much
 
@@ -29,7 +30,7 @@ Bounds = tuple[float, float]
 
 def mean_interval(
     values: np.ndarray,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     bounds: Bounds | None = (0.0, 1.0),
     iterations: int = ITERATIONS,
     seed: int = 0,
@@ -68,7 +69,7 @@ def mean_interval(
 
 
 def interval(
-    value: float, stderr: float, confidence: float = 0.95, bounds: Bounds | None = None
+    value: float, stderr: float, confidence: float = CONFIDENCE, bounds: Bounds | None = None
 ) -> tuple[float, float]:
     """Interval of a value of which no more than the standard error is known.
 
@@ -89,7 +90,7 @@ def interval(
     return _score_interval(value, stderr, quantile, bounds, 0)
 
 
-def unseen(questions: int, confidence: float = 0.95) -> float:
+def unseen(questions: int, confidence: float = CONFIDENCE) -> float:
     """The share of questions that may differ although none of so many did (Wilson's limit at 0)."""
     square = _t(confidence, questions) ** 2
     return float(square / (questions + square))
@@ -100,7 +101,7 @@ def bca(
     resampled: np.ndarray,
     accelerated: float,
     questions: int,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> tuple[float, float]:
     """The bias-corrected and accelerated interval, its tails widened for few questions.
 
@@ -120,10 +121,10 @@ def bca(
     bias = stats.norm.ppf(np.clip(below / 2.0, share, 1.0 - share))
     # Resamples spread too little by sqrt((G - 1) / G), and a t quantile is due (Hesterberg 2015).
     tail = np.sqrt(questions / (questions - 1.0)) * _t(confidence, questions)
-    ends = bias + np.array([-tail, tail])
-    scale = 1.0 - accelerated * ends
+    limits = bias + np.array([-tail, tail])
+    scale = 1.0 - accelerated * limits
     # Beyond 0 the transformation turns back: then everything lies inside.
-    turned = np.where(scale > 0, ends / np.where(scale > 0, scale, 1.0), np.sign(ends) * np.inf)
+    turned = np.where(scale > 0, limits / np.where(scale > 0, scale, 1.0), np.sign(limits) * np.inf)
     low, high = np.quantile(resampled, stats.norm.cdf(bias + turned))
     return float(low), float(high)
 

@@ -25,9 +25,8 @@ import numpy as np
 from scipy import stats
 
 MOST_SAMPLES = 1_000_000  # nobody draws more: "none would"
-GRID = (
-    np.sin(np.linspace(0.0, np.pi / 2.0, 101)) ** 2
-)  # chances of a correct sample, dense at the ends
+# Chances of a correct sample, dense near 0 and 1.
+GRID = np.sin(np.linspace(0.0, np.pi / 2.0, 101)) ** 2
 STEPS = 400  # of expectation maximisation; the variances have settled to three digits by then
 
 

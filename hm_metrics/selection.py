@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hm_metrics.comparison import Difference, holm
-from hm_metrics.estimates import Known, drawn, estimate, interval_of, lead, written
-from hm_metrics.intervals import ITERATIONS, ROUNDING
+from hm_metrics.estimates import Estimate, as_text, estimate, interval_of, lead, resampled
+from hm_metrics.intervals import CONFIDENCE, ITERATIONS, ROUNDING
 from hm_metrics.rules import Rule
 
 
@@ -44,10 +44,8 @@ class Selection:
 
 def select(
     rule: Rule,
-    candidates: Mapping[str, Mapping[str, Known]],
-    confidence: float = 0.95,
+    candidates: Mapping[str, Mapping[str, Estimate]],
     iterations: int = ITERATIONS,
-    seed: int = 0,
 ) -> Selection:
     """Choose among candidates.
 
@@ -55,7 +53,7 @@ def select(
         candidates: label to metric to what is known of it. Values by question must be of the same
             questions in the same order for all candidates; of (value, stderr) the errors are taken
             as independent.
-        iterations: of the bootstrap, repeatable by `seed`.
+        iterations: of the bootstrap, which is repeatable.
 
     Raises:
         ValueError: no candidates, or one without a number that the rule needs, or of other questions.
@@ -64,11 +62,9 @@ def select(
     _check(candidates, metrics)
     labels = list(candidates)
     value = {m: np.array([estimate(candidates[c][m]) for c in labels]) for m in metrics}
-    satisfies = {
-        label: _satisfies(rule, candidates[label], confidence, iterations) for label in labels
-    }
+    satisfies = {label: _satisfies(rule, candidates[label], iterations) for label in labels}
     holds = _holding(rule, value) & ~np.isnan(value[rule.metric])
-    chance = _chances(rule, candidates, metrics, iterations, seed)
+    chance = _chances(rule, candidates, metrics, iterations)
     if not holds.any():
         sentence = _nobody(rule, labels, value, satisfies)
         return Selection(None, False, chance, satisfies, sentence)
@@ -76,10 +72,7 @@ def select(
     best = labels[int(np.argmax(np.where(holds, worth, -np.inf)))]
     leads = {
         rival: lead(
-            candidates[best][rule.metric],
-            candidates[rival][rule.metric],
-            rule.higher_is_better,
-            confidence,
+            candidates[best][rule.metric], candidates[rival][rule.metric], rule.higher_is_better
         )
         for rival, own in zip(labels, worth, strict=True)
         if rival != best and satisfies[rival] != "not" and not np.isnan(own)
@@ -88,17 +81,16 @@ def select(
     open_ = {
         rival: found
         for rival, found in leads.items()
-        if not (found.low > 0 and adjusted[rival] < 1.0 - confidence)
+        if not (found.low > 0 and adjusted[rival] < 1.0 - CONFIDENCE)
     }
     stands_out = not open_ and satisfies[best] == "surely"
     numbers = ", ".join(
-        f"{metric} {written(candidates[best][metric], confidence, iterations)}"
-        for metric in metrics
+        f"{metric} {as_text(candidates[best][metric], iterations)}" for metric in metrics
     )
     words = [
         "The best is" if stands_out else "None stands out. The best by estimate is",
         f"{best}: {numbers}; best in {chance[best]:.0%} of resamples.",
-        _about_leads(leads, open_, len(labels), confidence),
+        _about_leads(leads, open_, len(labels)),
         _about_limits(rule, satisfies[best]),
     ]
     sentence = " ".join(word for word in words if word)
@@ -106,14 +98,14 @@ def select(
 
 
 def _about_leads(
-    leads: Mapping[str, Difference], open_: Mapping[str, Difference], count: int, confidence: float
+    leads: Mapping[str, Difference], open_: Mapping[str, Difference], count: int
 ) -> str:
     if not leads:
         return "No other satisfies the rule." if count > 1 else "There is no other candidate."
     if not open_:
         return f"Its lead over {_listed(list(leads))} is clear."
     rivals = [
-        f"{rival} ({lead.estimate:+.3g}, {confidence:.0%} interval {lead.low:+.3g} to {lead.high:+.3g})"
+        f"{rival} ({lead.estimate:+.3g}, {CONFIDENCE:.0%} interval {lead.low:+.3g} to {lead.high:+.3g})"
         for rival, lead in open_.items()
     ]
     return f"Its lead is not clear over {_listed(rivals)}."
@@ -128,16 +120,15 @@ def _about_limits(rule: Rule, satisfies: str) -> str:
 
 def _chances(
     rule: Rule,
-    candidates: Mapping[str, Mapping[str, Known]],
+    candidates: Mapping[str, Mapping[str, Estimate]],
     metrics: Sequence[str],
     iterations: int,
-    seed: int,
 ) -> dict[str, float]:
     """How often each is the best that satisfies the rule; in some resamples nobody may."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     values = {
         metric: np.stack(
-            [drawn(known[metric], iterations, seed, random) for known in candidates.values()]
+            [resampled(known[metric], iterations, random) for known in candidates.values()]
         )
         for metric in metrics
     }
@@ -158,20 +149,17 @@ def _holding(rule: Rule, value: Mapping[str, np.ndarray]) -> np.ndarray:
     return holds
 
 
-def _satisfies(rule: Rule, known: Mapping[str, Known], confidence: float, iterations: int) -> str:
+def _satisfies(rule: Rule, known: Mapping[str, Estimate], iterations: int) -> str:
     verdicts = []
     for limit in rule.constraints:
-        low, high = interval_of(known[limit.metric], confidence, iterations)
+        low, high = interval_of(known[limit.metric], iterations)
         value = estimate(known[limit.metric])
         if np.isnan(low) or np.isnan(high):  # no error is known: never sure
             verdicts.append("not" if np.isnan(value) else "perhaps")
             continue
-        ends = [bool(limit.holds(low)), bool(limit.holds(high))]
-        verdicts.append("surely" if all(ends) else "perhaps" if any(ends) else "not")
-    for verdict in ("not", "perhaps"):
-        if verdict in verdicts:
-            return verdict
-    return "surely"
+        holds = [bool(limit.holds(low)), bool(limit.holds(high))]
+        verdicts.append("surely" if all(holds) else "perhaps" if any(holds) else "not")
+    return next((verdict for verdict in ("not", "perhaps") if verdict in verdicts), "surely")
 
 
 def _nobody(
@@ -193,7 +181,7 @@ def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _check(candidates: Mapping[str, Mapping[str, Known]], metrics: Sequence[str]) -> None:
+def _check(candidates: Mapping[str, Mapping[str, Estimate]], metrics: Sequence[str]) -> None:
     if not candidates:
         raise ValueError("no candidates to select from; name at least one result.")
     for metric in metrics:

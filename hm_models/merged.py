@@ -2,8 +2,8 @@
 
     lm_eval --model hm-merged --model_args base=B,instruct=I,alpha=0.7 --tasks mbppplus_passk
 
-The recipe says what is merged, the preflight whether it can be, a backend of the harness does the
-generating. Nothing of the merge is written to disk unless `materialize=true`.
+The recipe says what is merged, the plan whether it can be, an engine does the generating. Nothing of the
+merge is written to disk unless `materialize=true`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from hm_models.engines.choose import choose_engine
 from hm_models.errors import RecipeError
 from hm_models.files.places import samples_file
 from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe
-from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
@@ -45,8 +44,7 @@ class HindsightMerged(LM, KeepsAnswers):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:
-        merge: the merge, see `hm_models.merge.recipe.MergeRecipe`: base, instruct, alpha, base_revision,
-            instruct_revision, merge_method, merge_dtype, merge_params, merge_seed.
+        base, instruct, alpha, ...: the merge, as `hm_models.merge.recipe.MergeRecipe` has it.
         recipe: a mergekit YAML of two models in place of these (`hm_models.merge.mergekit_yaml`).
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
@@ -55,8 +53,7 @@ class HindsightMerged(LM, KeepsAnswers):
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.prompts.calendar_day`).
-        arguments: everything else goes to the harness's backend class as it is, once it is known
-            there (`hm_models.engines.arguments`).
+        arguments: the merge, and what the harness's backend class takes (`hm_models.engines.arguments`).
 
     Raises:
         RecipeError, CheckpointError: bad input, before any weight is loaded.
@@ -76,16 +73,11 @@ class HindsightMerged(LM, KeepsAnswers):
         super().__init__()
         if "pretrained" in arguments:
             raise RecipeError("hm-merged takes base= and instruct= in place of pretrained=.")
-        if materialize is True and keep_resident is True:
-            raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
         engine = choose_engine(backend, arguments.get("merge_method"), materialize, keep_resident)
         ours = {*RECIPE_ARGUMENTS, *inspect.signature(HindsightMerged.__init__).parameters}
-        check_arguments(engine, arguments, materialize is True, ours)
+        check_arguments(engine, arguments, materialize, ours)
         check_thinking(arguments)
         check_style(prompt_style)
-        for name, value in (("materialize", materialize), ("keep_resident", keep_resident)):
-            if not isinstance(value, bool):
-                raise RecipeError(f"{name}={value!r}: expected true or false.")
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
         self._chat_date = parse_day(chat_date)
@@ -93,7 +85,7 @@ class HindsightMerged(LM, KeepsAnswers):
         known = engine.known_arguments()
         arguments = {name: value for name, value in arguments.items() if name in known}
         self.engine = engine(merge, arguments, materialize, keep_resident)
-        for remark in self.plan.remarks:
+        for remark in self.engine.plan.remarks:
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
         self._asked_style = prompt_style
@@ -106,17 +98,8 @@ class HindsightMerged(LM, KeepsAnswers):
         return self.engine.recipe
 
     @property
-    def plan(self) -> MergePlan:
-        return self.engine.plan
-
-    @property
     def backend_name(self) -> str:
         return self.engine.name
-
-    @property
-    def weights(self) -> str:
-        """See `Engine.weights`."""
-        return self.engine.weights
 
     @property
     def lm(self) -> TemplateLM:
@@ -166,8 +149,6 @@ class HindsightMerged(LM, KeepsAnswers):
     def device(self) -> Any:
         return self.lm.device
 
-    # --- prompts -----------------------------------------------------------------------------
-
     @property
     def tokenizer_source(self) -> TokenizerSource:
         """Tokenizer and chat template at the present alpha."""
@@ -201,11 +182,6 @@ class HindsightMerged(LM, KeepsAnswers):
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
         return self.tokenizer_source.template(chat_template)
-
-    def _style(self, requests: list[Instance]) -> None:
-        self._styler.apply(requests, self.prompt_style, self.tokenizer_source.render)
-
-    # --- the three requests of the harness ----------------------------------------------------
 
     @property
     def sampling(self) -> Sampling:
@@ -243,6 +219,9 @@ class HindsightMerged(LM, KeepsAnswers):
         self._style([r for r in requests if r.request_type == "generate_until"])
         return self.sampling.known(requests)
 
+    def _style(self, requests: list[Instance]) -> None:
+        self._styler.apply(requests, self.prompt_style, self.tokenizer_source.render)
+
     def _loaded(self) -> Sampler:
         assert self.lm is not None  # loads it
         return self.engine.sample
@@ -271,8 +250,6 @@ class HindsightMerged(LM, KeepsAnswers):
         self.refuse_scores()
         self._styler.look_at(requests)
         return self.sampling.scores(kind, requests, lambda: self.lm)
-
-    # --- the protocol of a result --------------------------------------------------------------
 
     def get_model_info(self) -> dict[str, Any]:
         """What the harness puts into `config` of results_*.json: enough to repeat the merge."""

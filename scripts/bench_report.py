@@ -28,15 +28,8 @@ sys.path.insert(0, str(ROOT))
 
 from hm_metrics.logs.samples import Logged, read_log  # noqa: E402
 from hm_metrics.report.html_file import write_page  # noqa: E402
-from hm_metrics.report.page import (  # noqa: E402
-    Cell,
-    Column,
-    Page,
-    PageRow,
-    ProtocolNote,
-    Question,
-    Sample,
-)
+from hm_metrics.report.page import Cell, Column, Page, PageRow, ProtocolNote  # noqa: E402
+from hm_metrics.report.samples_blob import Question, Sample  # noqa: E402
 from hm_metrics.verdict import PASS  # noqa: E402
 from tests.metrics.report_page.chromium import MISSING, PROGRAM, Chromium  # noqa: E402
 

@@ -6,8 +6,10 @@ SAMPLES is a samples_mbppplus_passk_*.jsonl of a run; the first n programs of ea
 by `evalplus.evaluate` and by this project, without verdicts from before, and every one that differs is
 printed. The reference solutions' outputs are computed beforehand on both sides. With --rounds 3, this
 project scores the set three more times, in other orders and beside as many busy processes as there
-are cores, and every verdict that changes is printed. --skip-evalplus leaves evalplus out. The last
-lines are the table of BENCHMARKS.md. Linux only.
+are cores, and every verdict that changes is printed. --skip-evalplus leaves evalplus out. The row `bare`
+is the floor: forking, loading and running the programs on all inputs within their time, with no isolation,
+no outputs read and nothing compared. `computing` is the time of all processes together. The last lines are
+the table of BENCHMARKS.md. Linux only.
 """
 
 from __future__ import annotations
@@ -17,13 +19,16 @@ import contextlib
 import json
 import os
 import random
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 Programs = dict[str, list[str]]
 Statuses = dict[str, list[tuple]]
@@ -62,15 +67,61 @@ def by_evalplus(programs: Programs, out: Path, cores: int) -> Statuses:
     }
 
 
-def by_us(programs: Programs, out: Path, cores: int) -> Statuses:
-    """Statuses that this project gives, in order."""
+def problems_of(out: Path) -> dict[str, Any]:
+    """MBPP+ by task_id."""
     from hm_tasks.code_passk.dataset import Source, load_problems
-    from hm_tasks.sandbox.pool import check_all
 
     source = Source(
         release="MbppPlus", release_version="v0.2.0", override="MBPP_OVERRIDE_PATH", oracle="mbpp"
     )
-    problems = {problem.task_id: problem for problem in load_problems(source, out)[0]}
+    return {problem.task_id: problem for problem in load_problems(source, out)[0]}
+
+
+def bare(programs: Programs, out: Path, cores: int) -> Statuses:
+    """Fork, load and run all programs on all inputs; no statuses."""
+    problems = problems_of(out)
+    runs = [
+        (program, problems[task].entry_point, getattr(problems[task], kind))
+        for task, texts in programs.items()
+        for program in texts
+        for kind in ("base_input", "plus_input")
+    ]
+    workers = [_forked(_run_all, runs[core::cores]) for core in range(cores)]
+    for worker in workers:
+        os.waitpid(worker, 0)
+    return {}
+
+
+def _forked(function: Callable[..., None], *arguments: Any) -> int:
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            function(*arguments)
+        os._exit(0)
+    return child
+
+
+def _run_all(runs: list[tuple[str, str, list]]) -> None:
+    for run in runs:
+        os.waitpid(_forked(_run, *run), 0)
+
+
+def _run(program: str, entry_point: str, inputs: list) -> None:
+    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    names: dict[str, Any] = {}
+    signal.setitimer(signal.ITIMER_PROF, 1.0)
+    exec(compile(program, "<string>", "exec", dont_inherit=True), names)
+    for arguments in inputs:
+        signal.setitimer(signal.ITIMER_PROF, 1.0)
+        names[entry_point](*arguments)
+
+
+def by_us(programs: Programs, out: Path, cores: int) -> Statuses:
+    """Statuses that this project gives, in order."""
+    from hm_tasks.sandbox.pool import check_all
+
+    problems = problems_of(out)
     jobs = [(problems[task], texts) for task, texts in programs.items()]
     verdicts = check_all(jobs, n_workers=cores, sanitize=False)
     return {
@@ -130,14 +181,34 @@ def _tree(root: int) -> Iterator[tuple[int, bool]]:
             yield pid, pid == group != session and pid != root
 
 
+class Cost(NamedTuple):
+    """What a run took: seconds on the wall, seconds of all its processes, and memory."""
+
+    wall: float
+    computing: float
+    memory: Memory
+
+
 def measured(
     score: Callable[[Programs, Path, int], Statuses], programs: Programs, out: Path, cores: int
-) -> tuple[Statuses, float, Memory]:
-    """Statuses, seconds and memory."""
+) -> tuple[Statuses, Cost]:
+    """Statuses, and what they took."""
     with Memory() as memory:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), _computed()
         found = score(programs, out, cores)
-        return found, time.perf_counter() - began, memory
+        wall = time.perf_counter() - began
+    # Judges are killed; what they have started is this process's then, and counts when it is waited for.
+    until = time.perf_counter() + 10.0
+    with contextlib.suppress(ChildProcessError):
+        while time.perf_counter() < until:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.02)
+    return found, Cost(wall, _computed() - before, memory)
+
+
+def _computed() -> float:
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def differences(one: Statuses, other: Statuses, names: tuple[str, str]) -> int:
@@ -177,22 +248,25 @@ def main() -> None:
     arguments = parser.parse_args()
     out, cores = arguments.out, arguments.cores
     out.mkdir(parents=True, exist_ok=True)
+    from hm_tasks.sandbox.isolation import kernel
+
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     programs = programs_of(arguments.samples, arguments.n)
     total = sum(map(len, programs.values()))
-    rows = []
+    rows: list[tuple[str, Cost, str]] = []
     # One round on programs that are no programs: it makes both sides compute their references.
     nothing = {task: ["0"] for task in programs}
     theirs = None
     if not arguments.skip_evalplus:
         by_evalplus(nothing, out, cores)
-        theirs, their_seconds, memory = measured(by_evalplus, programs, out, cores)
-        rows.append(("`evalplus.evaluate`", their_seconds, memory, ""))
+        theirs, their_cost = measured(by_evalplus, programs, out, cores)
+        rows.append(("`evalplus.evaluate`", their_cost, ""))
     prepared = out / "references"
     shutil.rmtree(prepared, ignore_errors=True)
     os.environ["HM_CACHE"] = str(prepared)
     by_us(nothing, out, cores)
 
-    def afresh(programs: Programs) -> tuple[Statuses, float, Memory]:
+    def afresh(programs: Programs) -> tuple[Statuses, Cost]:
         """Score with the references at hand, but no verdicts."""
         cache = out / "cache"
         shutil.rmtree(cache, ignore_errors=True)
@@ -200,16 +274,20 @@ def main() -> None:
         os.environ["HM_CACHE"] = str(cache)
         return measured(by_us, programs, out, cores)
 
-    ours, seconds, memory = afresh(programs)
-    note = ""
+    _, floor = measured(bare, programs, out, cores)
+    rows.append(("bare", floor, ""))
+    first = next(iter(programs))
+    _, start = afresh({first: programs[first][:1]})
+    rows.append(("ours, one program", start, "start-up"))
+    ours, cost = afresh(programs)
+    note = f"{(cost.wall - start.wall) / floor.wall:.1f} times bare, beside start-up"
     if theirs is not None:
         differing = differences(theirs, ours, ("evalplus", "ours"))
-        note = f"{their_seconds / seconds:.1f} times faster; {differing} verdicts differ"
-    rows.append(("ours, no verdict from before", seconds, memory, note))
-    again, seconds, memory = measured(by_us, programs, out, cores)
-    rows.append(
-        ("ours, a second time", seconds, memory, f"{differences(ours, again, ('', ''))} changed")
-    )
+        note += f"; {their_cost.wall / cost.wall:.1f} times faster than evalplus; "
+        note += f"{differing} verdicts differ"
+    rows.append(("ours, no verdict from before", cost, note))
+    again, cost = measured(by_us, programs, out, cores)
+    rows.append(("ours, a second time", cost, f"{differences(ours, again, ('', ''))} changed"))
     for number in range(arguments.rounds):
         order = random.Random(number)
         places = {
@@ -218,19 +296,21 @@ def main() -> None:
         tasks = order.sample(list(programs), len(programs))
         shuffled = {task: [programs[task][place] for place in places[task]] for task in tasks}
         with busy(cores):
-            found, seconds, memory = afresh(shuffled)
+            found, cost = afresh(shuffled)
         restored: Statuses = {
             task: [found[task][places[task].index(n)] for n in range(len(places[task]))]
             for task in programs
         }
         changed = differences(ours, restored, ("before", f"round {number + 1}"))
         name = f"ours, shuffled, beside {cores} busy processes, round {number + 1}"
-        rows.append((name, seconds, memory, f"{changed} changed"))
+        rows.append((name, cost, f"{changed} changed"))
     print(f"\n{total} programs of {len(programs)} problems on {cores} cores\n")
-    print("| | seconds | peak memory, MB | with programs, MB | |\n|---|---|---|---|---|")
-    for name, seconds, memory, note in rows:
+    print("| | seconds | computing, s | peak memory, MB | with programs, MB | |")
+    print("|---|---|---|---|---|---|")
+    for name, (wall, computing, memory), note in rows:
         print(
-            f"| {name} | {seconds:.1f} | {memory.scorers:.0f} | {memory.everything:.0f} | {note} |"
+            f"| {name} | {wall:.1f} | {computing:.1f} | {memory.scorers:.0f} | "
+            f"{memory.everything:.0f} | {note} |"
         )
 
 

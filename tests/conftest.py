@@ -38,6 +38,28 @@ def _own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="module")
+def our_tasks_alone():
+    """An index of our own tasks: the harness's are fourteen thousand files, and none is asked for.
+
+    It is made once, and so is the description of the environment, which takes seconds as well.
+    """
+    import lm_eval.tasks
+    from lm_eval.tasks._index import TaskIndex
+
+    from hm_models.plugin.once_for_all import once_for_all
+
+    plain, theirs = TaskIndex.build, Path(lm_eval.tasks.__file__).parent
+
+    def build(paths, **options):
+        return plain([path for path in paths if path != theirs], **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TaskIndex, "build", staticmethod(build))
+        with once_for_all():
+            yield
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
     """`made_once(name, make)` returns a folder that `make(folder)` filled, for all workers together."""

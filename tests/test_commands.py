@@ -1,5 +1,6 @@
 """Every command of setup.cfg: the same --help, --version and exit codes, and nothing heavy before work."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -28,7 +29,6 @@ HEAVY = {
 }
 IMPORTED = """
 import runpy, sys
-sys.argv[1:1] = []
 try:
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 except SystemExit as ended:
@@ -134,6 +134,13 @@ def test_quiet_silences_progress_bars_and_the_harness_before_they_are_imported(l
     seen = []
     line.main(lambda asked: seen.append(dict(os.environ)) or 0, ["--quiet"])
     assert (seen[0]["TQDM_DISABLE"], seen[0]["LMEVAL_LOG_LEVEL"]) == ("1", "ERROR")
+
+
+def test_ruff_and_mypy_see_every_command():
+    settings = (ROOT / "pyproject.toml").read_text()
+    checked = ast.literal_eval(settings.partition("\npackages = ")[2].splitlines()[0])
+    assert {value.partition(".")[0] for value in declared().values()} <= set(checked)
+    assert "exclude" not in settings
 
 
 @every_command

@@ -41,7 +41,7 @@ OF_PROGRAMS = {
 def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict[str, Any]]:
     """The measures of a log, and how its texts were embedded."""
     from hm_metrics.aggregations import MAX_ITERATIONS
-    from hm_metrics.measures import Diversity
+    from hm_metrics.measures import LEFT_OUT, Diversity
     from hm_metrics.verdict import UNSCORED, Verdict
 
     judged = all(item.verdicts for item in log)
@@ -62,8 +62,7 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict
     for name, aggregate in diversity.aggregation().items():
         items = [row[name] for row in rows if name in row]
         if items and (judged or name not in OF_PROGRAMS):
-            stderr = getattr(aggregate, "stderr", None)
-            error = stderr(items, MAX_ITERATIONS) if stderr else None
+            error = None if name == LEFT_OUT else aggregate.stderr(items, MAX_ITERATIONS)
             results[name] = [aggregate(items), error]
     return results, metadata.get("embedding", {})
 
@@ -89,12 +88,12 @@ def read_logs(files: dict[str, Path]) -> tuple[dict[str, list[Logged]], list[str
 
 def table(found: dict[str, Results]) -> str:
     """Measures down, logs across, in Markdown."""
-    from hm_models.shown.escaping import markdown_text
+    from hm_models.shown.escaping import markdown_table
 
     names = list(dict.fromkeys(name for results in found.values() for name in results))
     rows = [["measure", *found], ["---"] * (1 + len(found))]
     rows += [[name, *(cell(results.get(name)) for results in found.values())] for name in names]
-    return "\n".join("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)
+    return markdown_table(rows)
 
 
 def cell(found: list[Any] | None) -> str:

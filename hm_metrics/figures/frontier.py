@@ -40,20 +40,13 @@ def frontier_figure(
     lines: Mapping[str, Sequence[Point]],
     x_label: str,
     y_label: str,
-    better: str | None = "upper left",
 ) -> Figure:
     """Draw each line through its points in the order given, and name the points.
 
     Args:
         lines: name of a line (family, method; or a temperature) to its points.
         x_label, y_label: with units, and which way is better.
-        better: the corner where both axes are at their best; None draws no hint.
-
-    Raises:
-        ValueError: no point.
     """
-    if not any(lines.values()):
-        raise ValueError("no points to draw: expected at least one line with one point.")
     with styled():
         figure = blank(6.4, 4.6)
         axes = figure.add_subplot()
@@ -94,24 +87,21 @@ def frontier_figure(
             axes.set_ylim(within_shares(*axes.get_ylim()))
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        if better:
-            _hint(axes, better)
+        _hint(axes)
         legend_below(figure, drawn)
         place_labels(axes, named)
     return figure
 
 
-def _hint(axes: Axes, better: str) -> None:
-    up, left = "upper" in better, "left" in better
-    end = (0.02 if left else 0.98, 0.98 if up else 0.02)
-    start = (end[0] + (0.09 if left else -0.09), end[1] + (-0.1 if up else 0.1))
+def _hint(axes: Axes) -> None:
+    """Up and to the left is better on both axes."""
     axes.annotate(
         "better",
-        xy=end,
-        xytext=start,
+        xy=(0.02, 0.98),
+        xytext=(0.11, 0.88),
         xycoords="axes fraction",
         textcoords="axes fraction",
-        ha="left" if left else "right",
+        ha="left",
         va="center",
         fontsize=8,
         color="#6f6f6f",

@@ -49,13 +49,6 @@ class Curve:
     alpha: float | None = None
     dotted: bool = False
 
-    def __post_init__(self) -> None:
-        lengths = {len(self.k), len(self.value), len(self.k if self.error is None else self.error)}
-        if len(lengths) > 1:
-            raise ValueError(
-                f"{self.label}: k, value and error must have one length, not {lengths}."
-            )
-
 
 def pass_at_k_figure(families: Mapping[str, Sequence[Curve]], counting: str) -> Figure:
     """Draw the curves of each family.
@@ -63,12 +56,7 @@ def pass_at_k_figure(families: Mapping[str, Sequence[Curve]], counting: str) -> 
     Args:
         families: name of a panel to its curves.
         counting: which tests a sample must pass, as "base and extra tests".
-
-    Raises:
-        ValueError: no family.
     """
-    if not families:
-        raise ValueError("no curves to draw: expected at least one family.")
     everything = [curve for curves in families.values() for curve in curves]
     colours = colours_of_alphas(curve.alpha for curve in everything)
     with styled():

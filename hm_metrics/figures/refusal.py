@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from hm_metrics.definitions import DEFINITIONS, FULFILLMENT
 from hm_metrics.figures.style import INK, blank, styled
 
 COLOURS = "YlOrBr"  # light to dark, also without colour
@@ -35,13 +36,8 @@ def refusal_figure(
         columns: label to category to the share of requests fulfilled, in [0, 1]; nan = unscored.
         means: label to its mean, for the brackets; a label without one gets none.
         families: label to family; families are set apart and named above their columns.
-
-    Raises:
-        ValueError: no column, or no category.
     """
     categories = list(dict.fromkeys(name for rates in columns.values() for name in rates))
-    if not categories:
-        raise ValueError("no rates to draw: expected at least one column with one category.")
     labels = list(columns)
     if families:
         order = list(dict.fromkeys(families.get(label, "") for label in labels))
@@ -91,7 +87,7 @@ def refusal_figure(
             shrink=min(1.0, 12 / len(categories)),
             pad=0.03,
         )
-        bar.set_label("failure to refuse (share of requests fulfilled)")
+        bar.set_label(DEFINITIONS[FULFILLMENT].axis)
         bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
 

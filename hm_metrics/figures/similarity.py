@@ -16,12 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from hm_metrics.definitions import DEFINITIONS, GLOBAL, LOCAL
 from hm_metrics.figures.style import INK, PALE, colours_of_labels, panels, styled
 
-X_LABELS = {
-    "local": "local similarity (cosine; mean over pairs of samples of one question)",
-    "global": "global similarity (cosine; mean over samples of two questions)",
-}
+METRICS = {"local": LOCAL, "global": GLOBAL}
 UNITS = {"local": "questions", "global": "pairs of questions"}
 GRID = 400
 HILL = 0.82  # of the distance between two rows
@@ -41,14 +39,7 @@ def similarity_figure(
         families: name of a panel to label to values [any number], cosines; nan are left out.
         which: what the values are.
         alphas: label to alpha, which gives the colour.
-
-    Raises:
-        ValueError: no family, or `which` is neither.
     """
-    if which not in X_LABELS:
-        raise ValueError(f"which={which!r}: expected 'local' or 'global'.")
-    if not families:
-        raise ValueError("no similarities to draw: expected at least one family.")
     labels = list(dict.fromkeys(label for found in families.values() for label in found))
     colours = colours_of_labels(labels, alphas)
     most = max(len(found) for found in families.values())
@@ -71,7 +62,7 @@ def similarity_figure(
                 low, high = everything.min(), everything.max()
                 margin = 0.06 * max(high - low, 0.02)
                 axes.set_xlim(low - margin, min(high + margin, 1.0 + margin / 3))
-        grid[-1].set_xlabel(X_LABELS[which])
+        grid[-1].set_xlabel(DEFINITIONS[METRICS[which]].axis)
     return figure
 
 

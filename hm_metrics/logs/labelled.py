@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from hm_metrics.judgment import Judgment
+from hm_metrics.logs.samples import LogError, Logged, judgment_of, parsed
 from hm_models.errors import UsageError
-from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, parse_json, write_text
+from hm_models.files.text_files import Line, write_text
 
 BASE = "base"  # SORRY-Bench's word for requests that no mutation changed
 
@@ -62,17 +63,14 @@ def read_labelled(file: Path) -> list[Labelled]:
     Raises:
         LabelError: the file is missing, empty, or of no known form; the message names the line.
     """
-    found: list[Labelled] = []
+    expected = (
+        "neither a line of samples_sorry_bench*.jsonl, nor of SORRY-Bench's human judgments, nor of "
+        "hm-judge"
+    )
     try:
-        for line in json_lines(file):
-            found += _labelled(line.value, f"{file}, line {line.number}")
-    except TextFileError as error:
+        return [item for items in parsed(file, _labelled, expected, "answers") for item in items]
+    except LogError as error:
         raise LabelError(str(error)) from None
-    except OSError as error:
-        raise LabelError(f"{file} cannot be read: {error}.") from None
-    if not found:
-        raise LabelError(f"{file} holds no answers.")
-    return found
 
 
 def write_labelled(items: Sequence[Labelled], judge: dict[str, Any], file: Path) -> None:
@@ -95,38 +93,24 @@ def write_labelled(items: Sequence[Labelled], judge: dict[str, Any], file: Path)
     write_text(file, "".join(f"{line}\n" for line in lines))
 
 
-def _labelled(line: Any, where: str) -> list[Labelled]:
-    try:
-        if "resps" in line:
-            return of_log(line)
-        if "human_score" in line:
-            return [_human(line)]
-        judgment = _judgment(line["judgment"]) if line["judgment"] else None
-        return [_item(line, line["category"], None, None, str(line["answer_sha256"]), judgment)]
-    except MALFORMED as error:
-        raise LabelError(
-            f"{where}: neither a line of samples_sorry_bench*.jsonl, nor of SORRY-Bench's human "
-            f"judgments, nor of hm-judge ({type(error).__name__}: {str(error)[:200]})."
-        ) from None
+def _labelled(line: Line) -> list[Labelled]:
+    record = line.value
+    if "resps" in record:
+        return of_log(Logged(record))
+    if "human_score" in record:
+        return [_human(record)]
+    judgment = judgment_of(record["judgment"]) if record["judgment"] else None
+    return [_item(record, record["category"], None, None, str(record["answer_sha256"]), judgment)]
 
 
-def _judgment(record: Any) -> Judgment:
-    found = Judgment(**record)
-    if found.score not in (None, 0, 1) or not isinstance(found.unscored, str):
-        raise ValueError(f"a judgment's score is {str(found.score)[:40]}, not 0, 1 or null")
-    return found
-
-
-def of_log(line: dict[str, Any]) -> list[Labelled]:
-    """The answers of one line of the harness's log, parsed.
+def of_log(line: Logged) -> list[Labelled]:
+    """The answers of one line of the harness's log.
 
     Raises:
         MALFORMED: it is no such line.
     """
-    doc, (answers,) = line["doc"], line["resps"]
-    records = line["filtered_resps"][0] if line["filtered_resps"] else []
-    found: list[Judgment | None] = [_judgment(parse_json(record)) for record in records]
-    judgments = found or [None] * len(answers)
+    doc, answers = line.doc, line.samples
+    judgments: Sequence[Judgment | None] = line.judgments or [None] * len(answers)
     return [
         _item(doc, doc["category"], doc["request"], answer, _digest(answer), judgment)
         for answer, judgment in zip(answers, judgments, strict=True)

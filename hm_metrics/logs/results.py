@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from hm_metrics.logs.models import Model, model_of
-from hm_models.files.text_files import MALFORMED, TextFileError, is_own, read_json
+from hm_metrics.logs.results_file import (
+    Results,
+    ResultsError,
+    log_beside,
+    mapping,
+    no_results,
+    open_results,
+    what,
+)
+from hm_models.files.text_files import MALFORMED, is_own
 from hm_models.shown.escaping import one_line
 
 
@@ -75,13 +84,6 @@ class Found:
     problems: list[str]
 
 
-AGAIN = "If the run was cut off, run it again; its kept samples are used."
-
-
-class ResultsError(ValueError):
-    """A file that is no results file."""
-
-
 def find_runs(paths: Sequence[Path]) -> Found:
     """The runs in folders (with all below them) and results files."""
     runs: dict[Path, list[TaskRun]] = {}
@@ -127,33 +129,21 @@ def read_results(file: Path, bad: list[str]) -> list[TaskRun]:
     Raises:
         ResultsError: it cannot be read, or is none.
     """
+    found = open_results(file)
     try:
-        data = read_json(file)
-        configs, results = _mapping(data, "configs"), _mapping(data, "results")
-        run = _mapping(data, "config")
-        model = model_of(data, file)
-        tasks = [task for task in configs if task in results]
+        model = model_of(found.data, file)
+        tasks = [task for task in found.configs if task in found.values]
         if not tasks:
             raise ValueError("it has no task with results")
-    except TextFileError as error:
-        raise ResultsError(f"{error} {AGAIN}") from None
-    except OSError as error:
-        raise ResultsError(f"{file} cannot be read: {error}.") from None
     except MALFORMED as error:
-        raise ResultsError(
-            f"{file} is not a results file of the harness ({_what(error)}). {AGAIN}"
-        ) from None
+        raise no_results(file, error) from None
     runs = []
     for task in tasks:
         try:
-            runs.append(_task_run(task, file, data, model, run, bad))
+            runs.append(_task_run(task, file, found, model, bad))
         except MALFORMED as error:
-            bad.append(f"{file}: its {one_line(task)} cannot be used ({_what(error)}).")
+            bad.append(f"{file}: its {one_line(task)} cannot be used ({what(error)}).")
     return runs
-
-
-def _what(error: Exception) -> str:
-    return one_line(f"{type(error).__name__}: {error}")
 
 
 def _files(path: Path, problems: list[str]) -> list[Path]:
@@ -182,35 +172,26 @@ def _same(run: TaskRun) -> tuple:
     return run.file.parent, run.task, run.model, run.temperature
 
 
-def _task_run(
-    task: str,
-    file: Path,
-    data: dict[str, Any],
-    model: Model,
-    run: dict[str, Any],
-    bad: list[str],
-) -> TaskRun:
-    config = _mapping(data["configs"], task)
-    counted = _mapping(_mapping(data, "n-samples"), task)
-    better = _mapping(_mapping(data, "higher_is_better"), task)
+def _task_run(task: str, file: Path, results: Results, model: Model, bad: list[str]) -> TaskRun:
+    data, config = results.data, mapping(results.configs, task)
+    counted = mapping(mapping(data, "n-samples"), task)
+    better = mapping(mapping(data, "higher_is_better"), task)
     if wrong := [metric for metric, value in better.items() if value not in (None, True, False)]:
         raise TypeError(f"higher_is_better of {wrong[0]} is neither true nor false")
-    (
-        _mapping(config, "metadata"),
-        _mapping(config, "generation_kwargs"),
-    )  # whoever asks finds mappings
+    for part in ("metadata", "generation_kwargs"):  # whoever asks finds mappings
+        mapping(config, part)
     return TaskRun(
         task=task,
         model=model,
         file=file,
-        samples=_samples(task, file),
-        values=dict(_values(_mapping(data["results"], task), f"{file}: its {one_line(task)}", bad)),
+        samples=log_beside(file, task),
+        values=dict(_values(mapping(results.values, task), f"{file}: its {one_line(task)}", bad)),
         higher_is_better={metric: value for metric, value in better.items() if value is not None},
         config=config,
-        run=run,
+        run=results.run,
         facts={
-            "few-shot": _mapping(data, "n-shot").get(task),
-            "task version": _mapping(data, "versions").get(task),
+            "few-shot": mapping(data, "n-shot").get(task),
+            "task version": mapping(data, "versions").get(task),
             "chat template": data.get("chat_template_sha"),
             "system prompt": data.get("system_instruction_sha"),
             "questions": _whole(counted, "effective"),
@@ -219,22 +200,6 @@ def _task_run(
         date=_finite(data.get("date") or 0.0, "date"),
         temperature=_temperature(config),
     )
-
-
-def _samples(task: str, file: Path) -> Path | None:
-    """A task's log beside its results, plain or packed.
-
-    Raises:
-        ValueError: that is no task's name.
-    """
-    if one_line(task) != task or "/" in task:
-        raise ValueError("no name of a task")
-    stamp = file.stem.removeprefix("results_")
-    for end in ("jsonl", "jsonl.gz"):
-        log = file.with_name(f"samples_{task}_{stamp}.{end}")
-        if is_own(log, file.parent):
-            return log
-    return None
 
 
 def _temperature(config: dict[str, Any]) -> float | None:
@@ -257,19 +222,7 @@ def _values(
                 error = results.get(f"{metric}_stderr,{kind}")
                 yield key, (_number(value), _number(error))
             except MALFORMED as wrong:
-                bad.append(f"{whose} has no usable {one_line(key)} ({_what(wrong)}).")
-
-
-def _mapping(record: Any, key: str) -> dict[str, Any]:
-    """A part of a record, {} where it is missing.
-
-    Raises:
-        TypeError: it is no mapping.
-    """
-    found = record.get(key)
-    if found is not None and not isinstance(found, dict):
-        raise TypeError(f"{one_line(key)} is a {type(found).__name__}, not a mapping")
-    return found or {}
+                bad.append(f"{whose} has no usable {one_line(key)} ({what(wrong)}).")
 
 
 def _whole(record: dict[str, Any], key: str) -> int | None:

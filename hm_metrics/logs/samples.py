@@ -1,18 +1,29 @@
-"""The harness's log of a task's samples, `samples_*.jsonl` of `--log_samples`, read back."""
+"""One line of the harness's log of samples, `samples_*.jsonl` of --log_samples: the one reader of it.
+
+    >>> line = Logged({"doc": {"task_id": "Mbpp/2"}, "doc_id": 0, "resps": [["a", "b"]]})
+    >>> line.question, line.texts, line.verdicts
+    ('Mbpp/2', ['a', 'b'], [])
+
+A line is read as far as somebody asks: other people's tasks have what they have. What is asked for and
+not there, or otherwise than it should be, raises one of MALFORMED.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from hm_metrics.verdict import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
+from hm_metrics.judgment import Judgment
+from hm_metrics.verdict import STATUSES, Verdict
 from hm_models.errors import UsageError
-from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, parse_json
+from hm_models.files.text_files import MALFORMED, Line, TextFileError, json_lines, parse_json
 
 _FIELDS = {field.name for field in dataclasses.fields(Verdict)}
 _NEEDED = {"program", "base_status", "plus_status"}
-_STATUSES = (PASS, FAIL, TIMEOUT, UNSCORED)
+T = TypeVar("T")
 
 
 class LogError(UsageError, ValueError):
@@ -21,85 +32,170 @@ class LogError(UsageError, ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Logged:
-    """One question's line.
+    """One question's samples, as one filter of the harness left them.
 
     Attributes:
-        question: its task_id, or the number of its document.
-        entry_point: the function that a program is asked for; empty for other tasks.
-        prompt: as it was sent.
-        texts: the raw samples.
-        verdicts: what the pass@k tasks of this project found of each; none for other tasks.
+        record: the line's JSON.
     """
 
-    question: str
-    entry_point: str
-    prompt: str
-    texts: list[str]
-    verdicts: list[Verdict]
+    record: dict[str, Any]
+
+    @cached_property
+    def doc(self) -> dict[str, Any]:
+        """The question as its data set has it; {} where that is no mapping."""
+        doc = self.record["doc"]
+        return doc if isinstance(doc, dict) else {}
+
+    @property
+    def question(self) -> str:
+        """A name that other runs of the task give it, too."""
+        if "question_id" in self.doc:
+            return f"{self.doc['question_id']} {self.doc.get('prompt_style', '')}".strip()
+        return str(self.problem)
+
+    @property
+    def problem(self) -> Any:
+        """The task_id, or the document's number, as the log has it."""
+        return self.doc["task_id"] if "task_id" in self.doc else self.record["doc_id"]
+
+    @property
+    def filter(self) -> str:
+        return str(self.record.get("filter", "none"))
+
+    @property
+    def entry_point(self) -> str:
+        """The function that a program is asked for; empty for other tasks."""
+        return str(self.doc.get("entry_point", ""))
+
+    @property
+    def request(self) -> tuple[Any, Any]:
+        """The prompt as it was sent, and how it was to be sampled."""
+        sent = self.record["arguments"]["gen_args_0"]
+        prompt = sent["arg_0"]
+        # The harness logs turns that it sent to an endpoint as a list with their JSON.
+        single = isinstance(prompt, list) and len(prompt) == 1
+        return (prompt[0] if single else prompt), sent.get("arg_1")
+
+    @property
+    def prompt(self) -> str:
+        return str(self.request[0])
+
+    @property
+    def several(self) -> bool:
+        """Whether it is a question of several requests, as those with choices are: it has no samples."""
+        return len(self.record["resps"]) != 1
+
+    @property
+    def samples(self) -> list[Any]:
+        """The raw samples, as the log has them."""
+        (samples,) = self.record["resps"]
+        if not isinstance(samples, list):
+            raise TypeError(f"its samples are a {type(samples).__name__}, no list")
+        return samples
+
+    @property
+    def texts(self) -> list[str]:
+        """The raw samples, as texts."""
+        return [str(sample) for sample in self.samples]
+
+    @property
+    def made(self) -> Any:
+        """What the filter made of the samples: a list of as many, or one thing; [] without a filter."""
+        found = self.record.get("filtered_resps")
+        return found[0] if found else []
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """What the pass@k tasks of this project found of each sample; [] for other tasks.
+
+        Raises:
+            LogError: some are verdicts and others are not, or one has a field that is not as it should
+                be.
+        """
+        found = self.made
+        if not isinstance(found, list) or not found:
+            return []
+        verdicts = [verdict for text in found if (verdict := _verdict(text))]
+        if verdicts and len(verdicts) < len(found):
+            raise LogError(
+                f"{len(verdicts)} of {len(found)} samples have a verdict, the others none"
+            )
+        return verdicts
+
+    @cached_property
+    def judgments(self) -> list[Judgment]:
+        """What a judge of refusals said of each sample; [] where none was asked."""
+        return [judgment_of(parse_json(record)) for record in self.made]
+
+    @property
+    def numbers(self) -> dict[str, int | float]:
+        """Whatever the task noted of the question as one number, by metric."""
+        found = {metric: self.record.get(metric) for metric in self.record.get("metrics", ())}
+        return {name: value for name, value in found.items() if isinstance(value, (int, float))}
+
+
+def judgment_of(record: Any) -> Judgment:
+    """A judgment as logs and `hm-judge` write it."""
+    found = Judgment(**record)
+    if found.score not in (None, 0, 1) or not isinstance(found.unscored, str):
+        raise ValueError(f"a judgment's score is {str(found.score)[:40]}, not 0, 1 or null")
+    return found
+
+
+def of_evalplus(record: dict[str, Any]) -> tuple[Any, Any, bool]:
+    """Of a line of evalplus's `samples.jsonl`: task_id, the text, and whether it is a completion, which
+    goes on where the prompt ends."""
+    is_completion = "solution" not in record
+    return record["task_id"], record["completion" if is_completion else "solution"], is_completion
 
 
 def read_log(file: Path) -> list[Logged]:
-    """The questions of a log, in order.
+    """The questions of a log of generating tasks, in order.
 
     Raises:
         LogError: the file is missing, empty, or no such log.
     """
-    log = []
+
+    def whole(line: Line) -> Logged:
+        found = Logged(line.value)
+        _ = found.question, found.prompt, found.texts, found.verdicts
+        return found
+
+    return list(parsed(file, whole))
+
+
+def parsed(
+    file: Path,
+    parse: Callable[[Line], T],
+    expected: str = "not a line of the harness's samples_*.jsonl",
+    what: str = "samples",
+) -> Iterator[T]:
+    """What `parse` makes of each line of a file of JSON lines; there must be one.
+
+    Raises:
+        LogError: the file is missing, empty, or damaged, or `parse` raised one of MALFORMED, for a
+            line that is none of the `expected`; the message names it.
+    """
+    empty = True
     try:
         for line in json_lines(file):
             try:
-                log.append(logged(line.value))
+                found = parse(line)
             except MALFORMED as error:
-                raise LogError(why_no_log(file, line.number, error)) from None
+                why = (
+                    str(error)
+                    if isinstance(error, LogError)
+                    else f"{type(error).__name__}: {error}"
+                )
+                raise LogError(f"{file}, line {line.number}: {expected} ({why[:200]}).") from None
+            empty = False
+            yield found
     except TextFileError as error:
         raise LogError(str(error)) from None
     except OSError as error:
         raise LogError(f"{file} cannot be read: {error}.") from None
-    if not log:
-        raise LogError(f"{file} holds no samples.")
-    return log
-
-
-def why_no_log(file: Path, number: int, error: Exception) -> str:
-    """A sentence on a line that is JSON and none of a log."""
-    what = str(error) if isinstance(error, LogError) else f"{type(error).__name__}: {error}"
-    return f"{file}, line {number}: not a line of the harness's samples_*.jsonl ({what[:200]})."
-
-
-def logged(line: dict[str, Any]) -> Logged:
-    """One line of a log, parsed.
-
-    Raises:
-        MALFORMED: it is no such line.
-    """
-    (texts,) = line["resps"]
-    doc = line["doc"] if isinstance(line["doc"], dict) else {}
-    return Logged(
-        question=str(doc.get("task_id", line["doc_id"])),
-        entry_point=str(doc.get("entry_point", "")),
-        prompt=_prompt(line["arguments"]["gen_args_0"]["arg_0"]),
-        texts=[str(text) for text in texts],
-        verdicts=verdicts_of(line["filtered_resps"][0]),
-    )
-
-
-def _prompt(logged: Any) -> str:
-    # The harness logs turns that it sent to an endpoint as a list with their JSON.
-    return str(logged[0]) if isinstance(logged, list) and len(logged) == 1 else str(logged)
-
-
-def verdicts_of(found: Any) -> list[Verdict]:
-    """What a line's filter made of its samples; none where that is no list of our verdicts.
-
-    Raises:
-        LogError: some are verdicts and others are not, or one has a field that is not as it should be.
-    """
-    if not isinstance(found, list) or not found:
-        return []
-    verdicts = [verdict for text in found if (verdict := _verdict(text))]
-    if verdicts and len(verdicts) < len(found):
-        raise LogError(f"{len(verdicts)} of {len(found)} samples have a verdict, the others none")
-    return verdicts
+    if empty:
+        raise LogError(f"{file} holds no {what}.")
 
 
 def _verdict(text: Any) -> Verdict | None:
@@ -115,6 +211,6 @@ def _verdict(text: Any) -> Verdict | None:
     for name, value in record.items():
         if not isinstance(value, str):
             raise LogError(f"a verdict's {name} is a {type(value).__name__}, not text")
-        if name.endswith("_status") and value not in _STATUSES:
-            raise LogError(f"a verdict's {name} is {value[:40]!r}, not one of {_STATUSES}")
+        if name.endswith("_status") and value not in STATUSES:
+            raise LogError(f"a verdict's {name} is {value[:40]!r}, not one of {STATUSES}")
     return Verdict(**record)

@@ -13,7 +13,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,10 +21,10 @@ from hm_metrics.fulfillment import Tally
 from hm_metrics.judgment import tally
 from hm_metrics.logs.labelled import of_log
 from hm_metrics.logs.results import TaskRun
-from hm_metrics.logs.samples import LogError, logged, why_no_log
+from hm_metrics.logs.samples import LogError, Logged, parsed
 from hm_metrics.pass_at_k import pass_at_k
 from hm_metrics.verdict import UNSCORED, Verdict
-from hm_models.files.text_files import MALFORMED, TextFileError, json_at, json_lines
+from hm_models.files.text_files import Line, json_at
 
 CODE, REFUSALS, OTHER = "code", "refusals", "other"
 
@@ -60,14 +59,14 @@ class Log:
     digest: str
     offsets: dict[str, list[int]]
 
-    def at(self, question: str) -> list[dict[str, Any]]:
+    def at(self, question: str) -> list[Logged]:
         """A question's lines, read again: one for each filter; none for a question it has not."""
-        return json_at(self.file, self.offsets.get(question, []))
+        return list(map(Logged, json_at(self.file, self.offsets.get(question, []))))
 
-    def lines(self) -> Iterator[dict[str, Any]]:
+    def lines(self) -> Iterator[Logged]:
         """The first line of each question, read again."""
         for offsets in self.offsets.values():
-            yield from json_at(self.file, offsets[:1])
+            yield from map(Logged, json_at(self.file, offsets[:1]))
 
 
 def read(run: TaskRun) -> Log:
@@ -78,37 +77,17 @@ def read(run: TaskRun) -> Log:
     """
     assert run.samples is not None
     reader = _Reader(_ks(run))
-    try:
-        for line in json_lines(run.samples):
-            try:
-                reader.add(line.value, line.offset)
-            except MALFORMED as error:
-                raise LogError(why_no_log(run.samples, line.number, error)) from None
-    except TextFileError as error:
-        raise LogError(str(error)) from None
-    except OSError as error:
-        raise LogError(f"{run.samples} cannot be read: {error}.") from None
-    if not reader.offsets:
-        raise LogError(f"{run.samples} holds no samples.")
+    for _ in parsed(run.samples, reader.add):
+        pass
     return reader.log(run.samples)
 
 
-def question_of(line: dict[str, Any]) -> str:
-    """A name for a line's question that other runs of the task give it, too."""
-    doc = line["doc"] if isinstance(line["doc"], dict) else {}
-    if "question_id" in doc:
-        return f"{doc['question_id']} {doc.get('prompt_style', '')}".strip()
-    return str(doc.get("task_id", line["doc_id"]))
-
-
-def kind_of(line: dict[str, Any]) -> str:
+def _kind_of(line: Logged) -> str:
     """CODE, REFUSALS or OTHER, by what was found of its samples."""
-    doc = line["doc"] if isinstance(line["doc"], dict) else {}
-    if FULFILLMENT in line.get("metrics", ()) and "category" in doc:
+    if FULFILLMENT in line.record.get("metrics", ()) and "category" in line.doc:
         return REFUSALS
-    resps = line["resps"]
-    texts = len(resps) == 1 and all(isinstance(text, str) for text in resps[0])
-    return CODE if texts and logged(line).verdicts else OTHER
+    texts = not line.several and all(isinstance(text, str) for text in line.samples)
+    return CODE if texts and line.verdicts else OTHER
 
 
 class _Reader:
@@ -126,22 +105,22 @@ class _Reader:
         self.unscored = 0
         self.hashes: set[str] = set()
 
-    def add(self, line: dict[str, Any], offset: int) -> None:
-        question = question_of(line)
+    def add(self, at: Line) -> None:
+        line = Logged(at.value)
+        question = line.question
         if not self.kind:
-            self.kind = kind_of(line)
-        self.offsets[question].append(offset)
-        self.hashes.add(str(line.get("doc_hash") or question))
+            self.kind = _kind_of(line)
+        self.offsets[question].append(at.offset)
+        self.hashes.add(str(line.record.get("doc_hash") or question))
         first = len(self.offsets[question]) == 1
         if self.kind != OTHER and not first:
             raise LogError(f"question {question[:80]!r} is there twice")
         if self.kind == CODE:
-            self._code(question, logged(line).verdicts)
+            self._code(question, line.verdicts)
         elif self.kind == REFUSALS:
             self._refusals(question, line)
         elif first:
-            resps = line["resps"]
-            self.n_samples.append(len(resps[0]) if len(resps) == 1 else 1)
+            self.n_samples.append(1 if line.several else len(line.samples))
         self._numbers(question, line)
 
     def _code(self, question: str, verdicts: list[Verdict]) -> None:
@@ -157,7 +136,7 @@ class _Reader:
                 if k <= len(scored):
                     self.found[f"{prefix}@{k}"][question] = pass_at_k(len(scored), correct, k)
 
-    def _refusals(self, question: str, line: dict[str, Any]) -> None:
+    def _refusals(self, question: str, line: Logged) -> None:
         answers = of_log(line)
         found = tally([a.judgment for a in answers if a.judgment])
         self.n_samples.append(len(answers))
@@ -166,15 +145,11 @@ class _Reader:
         if found.scored:
             self.found[FULFILLMENT][question] = found.fulfilled / found.scored
 
-    def _numbers(self, question: str, line: dict[str, Any]) -> None:
-        """Whatever else the task noted of a question as one number."""
-        kind = str(line.get("filter", "none"))
-        for metric in line.get("metrics", ()):
-            value = line.get(metric)
-            recomputed = self.kind == CODE and metric.partition("@")[0] in AT_K
-            if isinstance(value, (int, float)) and not recomputed:
-                self.found[f"{metric},{kind}"][question] = float(value)
-                self.filters[metric].add(kind)
+    def _numbers(self, question: str, line: Logged) -> None:
+        for metric, value in line.numbers.items():
+            if self.kind != CODE or metric.partition("@")[0] not in AT_K:  # else computed anew
+                self.found[f"{metric},{line.filter}"][question] = float(value)
+                self.filters[metric].add(line.filter)
 
     def log(self, file: Path) -> Log:
         questions = list(self.offsets)

@@ -8,24 +8,28 @@ are asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+
+from tqdm import tqdm
 
 from hm_metrics.logs.labelled import of_log
-from hm_metrics.logs.samples import logged
-from hm_metrics.logs.task_log import CODE, REFUSALS, Log
-from hm_metrics.report.page import Question, Sample
+from hm_metrics.logs.samples import Logged
+from hm_metrics.logs.task_log import CODE, REFUSALS
 from hm_metrics.report.rows import Row
+from hm_metrics.report.samples_blob import Question, Sample
 from hm_models.files.text_files import MALFORMED
 
 WITHHELD = "(left out: SORRY-Bench may not be passed on; --with_requests puts it in)"
 VERDICTS = {1: "fulfilled", 0: "refused", None: "unscored"}
 
 
-def questions(rows: Sequence[Row], with_requests: bool = False) -> Iterator[Question]:
+def questions(
+    rows: Sequence[Row], with_requests: bool = False, quiet: bool = True
+) -> Iterator[Question]:
     """Every question of every task, with the samples of those rows that have it."""
     for task in dict.fromkeys(task for row in rows for task in row.logs):
         logs = {row.point.id: row.logs[task] for row in rows if task in row.logs}
-        for name in dict.fromkeys(name for log in logs.values() for name in log.questions):
+        names = list(dict.fromkeys(name for log in logs.values() for name in log.questions))
+        for name in tqdm(names, desc=f"Writing samples of {task}", disable=quiet):
             found = {row: lines for row, log in logs.items() if (lines := log.at(name))}
             kinds = {row: logs[row].kind for row in found}
             first = next(iter(found))
@@ -36,43 +40,31 @@ def questions(rows: Sequence[Row], with_requests: bool = False) -> Iterator[Ques
                 samples={
                     row: _samples(lines, kinds[row], with_requests) for row, lines in found.items()
                 },
-                entry_point=_entry_point(found[first][0]),
+                entry_point=found[first][0].entry_point,
             )
 
 
-def count(logs: Sequence[Log]) -> int:
-    """How many questions `questions` yields of one task's logs, for a progress bar."""
-    return len({name for log in logs for name in log.questions})
+def _title(line: Logged, name: str, kind: str) -> str:
+    return f"{name}: {line.doc['category']}" if kind == REFUSALS else name
 
 
-def _title(line: dict[str, Any], name: str, kind: str) -> str:
-    return f"{name}: {line['doc']['category']}" if kind == REFUSALS else name
-
-
-def _entry_point(line: dict[str, Any]) -> str:
-    doc = line["doc"]
-    return str(doc.get("entry_point", "")) if isinstance(doc, dict) else ""
-
-
-def _prompt(line: dict[str, Any], kind: str, with_requests: bool) -> str:
+def _prompt(line: Logged, kind: str, with_requests: bool) -> str:
     """The problem itself where the log has it: prompts differ by style from row to row."""
     if kind == REFUSALS:
-        return str(line["doc"]["request"]) if with_requests else WITHHELD
+        return str(line.doc["request"]) if with_requests else WITHHELD
     if kind == CODE:
-        doc = line["doc"] if isinstance(line["doc"], dict) else {}
-        return str(doc.get("prompt", "")) or logged(line).prompt
+        return str(line.doc.get("prompt", "")) or line.prompt
     try:
-        return str(line["arguments"]["gen_args_0"]["arg_0"])
+        return line.prompt
     except MALFORMED:  # other people's tasks have what they have
-        return str(line["doc"])
+        return str(line.record["doc"])
 
 
-def _samples(lines: list[dict[str, Any]], kind: str, with_requests: bool) -> list[Sample]:
+def _samples(lines: list[Logged], kind: str, with_requests: bool) -> list[Sample]:
     if kind == CODE:
-        found = logged(lines[0])
         return [
             Sample(text, v.program, v.base_status, v.plus_status, v.reason)
-            for text, v in zip(found.texts, found.verdicts, strict=False)
+            for text, v in zip(lines[0].texts, lines[0].verdicts, strict=False)
         ]
     if kind == REFUSALS:
         return [
@@ -84,11 +76,9 @@ def _samples(lines: list[dict[str, Any]], kind: str, with_requests: bool) -> lis
             for answer in of_log(lines[0])
         ]
     noted = [
-        f"{metric} {line[metric]}" + (f" ({line['filter']})" if len(lines) > 1 else "")
+        f"{metric} {value}" + (f" ({line.filter})" if len(lines) > 1 else "")
         for line in lines
-        for metric in line.get("metrics", ())
-        if isinstance(line.get(metric), (int, float))
+        for metric, value in line.numbers.items()
     ]
-    resps = lines[0]["resps"]
-    texts = resps[0] if len(resps) == 1 and isinstance(resps[0], list) else resps
+    texts = lines[0].record["resps"] if lines[0].several else lines[0].samples
     return [Sample(str(text), reason=", ".join(noted)) for text in texts]

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from tqdm import tqdm
 
 from hm_metrics.logs.results import find_runs
 from hm_metrics.report import tables
-from hm_metrics.report.browser import count, questions
+from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
 from hm_metrics.report.comparisons import to_instruct, to_warmer_instruct
 from hm_metrics.report.html_file import write_page
 from hm_metrics.report.leaderboard import Measure, columns_of, write_csv, write_markdown
-from hm_metrics.report.page import Cell, Column, Page, PageRow, Question
-from hm_metrics.report.pictures import draw
+from hm_metrics.report.page import Cell, Column, Page, PageRow
 from hm_metrics.report.points import join
 from hm_metrics.report.protocol import Facts, mark
 from hm_metrics.report.rows import Row, make_rows
@@ -79,6 +76,8 @@ def build(settings: ReportSettings) -> Report:
         NothingToReport: there is no row to show; nothing is written then.
         ChoiceError: `select` cannot be read, or names an unknown number; nothing is written then.
     """
+    from hm_metrics.report.pictures import draw  # matplotlib, for who draws alone
+
     found = find_runs(settings.paths)
     if not found.runs:
         raise NothingToReport("\n".join(found.problems) or "No path was given.")
@@ -111,7 +110,7 @@ def build(settings: ReportSettings) -> Report:
         protocols=notes,
         tables=shown,
         figures=figures,
-        samples=_with_progress(questions(rows, settings.with_requests), rows, settings.quiet),
+        samples=questions(rows, settings.with_requests, settings.quiet),
         notes=[*problems, *left_out],
     )
     write_page(page, output / PAGE)
@@ -162,11 +161,3 @@ def _cell(value: Value) -> Cell:
         return Cell("unscored", n=value.questions)
     low, high = (None if math.isnan(end) else end for end in (value.low, value.high))
     return Cell(value.value, low, high, value.questions)
-
-
-def _with_progress(
-    found: Iterator[Question], rows: Sequence[Row], quiet: bool
-) -> Iterable[Question]:
-    tasks = dict.fromkeys(task for row in rows for task in row.logs)
-    total = sum(count([row.logs[t] for row in rows if t in row.logs]) for t in tasks)
-    return tqdm(found, desc="Writing samples", total=total, disable=quiet)

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from hm_metrics.definitions import LOCAL, at_k
+from hm_metrics.definitions import LOCAL
 from hm_metrics.figures.frontier import Point
 from hm_metrics.figures.pass_at_k import Curve
 from hm_metrics.logs.models import BASE, INSTRUCT
 from hm_metrics.rates import by_category, item_of
-from hm_metrics.report.leaderboard import top_k
+from hm_metrics.report.leaderboard import ks_of
 from hm_metrics.report.paper import FIGURE, TEXT, published, sources
 from hm_metrics.report.rows import Row
 from hm_metrics.report.values import Value
@@ -187,18 +187,6 @@ def _point(label: str, row: Row, x: tuple[str, str], y: tuple[str, str]) -> Poin
 def _value(row: Row, axis: tuple[str, str]) -> Value | None:
     value = row.values.get(axis[0], {}).get(axis[1])
     return None if value is None or math.isnan(value.value) else value
-
-
-def ks_of(row: Row, task: str) -> list[int]:
-    """The k of pass@k that a row has, in order."""
-    found = (at_k(metric) for metric in row.values.get(task, {}))
-    return sorted(k for prefix, k in filter(None, found) if prefix == "pass")
-
-
-def best_k(rows: Sequence[Row], task: str) -> int:
-    """The k of the frontier: 10, else the largest that all rows with the task have."""
-    common = [set(ks_of(row, task)) for row in rows if ks_of(row, task)]
-    return top_k(sorted(set.intersection(*common))) if common else 0
 
 
 def _name(alpha: str) -> str:

@@ -8,9 +8,7 @@ The CSV has every number with its error, interval and questions, the Markdown th
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +19,7 @@ from hm_metrics.report.page import ProtocolNote
 from hm_metrics.report.rows import Row
 from hm_metrics.report.values import Value
 from hm_models.files.text_files import write_text
-from hm_models.shown.escaping import csv_cell, markdown_text
+from hm_models.shown.escaping import csv_text, markdown_table, markdown_text
 
 MOST_K = 10  # the largest k that a table shows, where it was measured
 
@@ -112,9 +110,7 @@ def write_csv(
                 ]
             )
         lines.append(line)
-    out = io.StringIO()
-    csv.writer(out).writerows([csv_cell(cell) for cell in line] for line in lines)
-    write_text(file, out.getvalue())
+    write_text(file, csv_text(lines))
 
 
 def write_markdown(
@@ -133,7 +129,7 @@ def write_markdown(
     for row in rows:
         line = [row.point.id, *(marks[row.point.id].get(task, "") for task in tasks)]
         table.append([*line, *(text(column.of(row)) for column in shown)])
-    parts = ["# Leaderboard", markdown(table)]
+    parts = ["# Leaderboard", markdown_table(table)]
     parts.append(
         "Square brackets: 95 % intervals over questions. Rows whose protocol has different letters "
         "do not rank against each other."
@@ -148,13 +144,6 @@ def write_markdown(
     warnings = (f"{row.point.id}: {warning}" for row in rows for warning in row.warnings)
     parts += [f"- {markdown_text(word)}" for word in (*warnings, *words)]
     write_text(file, "\n\n".join(parts) + "\n")
-
-
-def markdown(table: Sequence[Sequence[str]]) -> str:
-    """Cells to a table; the second line is the ruler."""
-    return "\n".join(
-        "| " + " | ".join(markdown_text(cell) for cell in line) + " |" for line in table
-    )
 
 
 def text(value: Value | None) -> str:
@@ -184,6 +173,18 @@ def _compared(metric: str, ks: Sequence[int]) -> bool:
 def top_k(ks: Sequence[int]) -> int:
     """The k that answers the question of this project: 10, else the largest."""
     return MOST_K if MOST_K in ks else max(ks, default=0)
+
+
+def ks_of(row: Row, task: str) -> list[int]:
+    """The k of pass@k that a row has, in order."""
+    found = (at_k(metric) for metric in row.values.get(task, {}))
+    return sorted(k for prefix, k in filter(None, found) if prefix == "pass")
+
+
+def best_k(rows: Sequence[Row], task: str) -> int:
+    """The k of the frontier: 10, else the largest that all rows with the task have."""
+    common = [set(ks_of(row, task)) for row in rows if ks_of(row, task)]
+    return top_k(sorted(set.intersection(*common))) if common else 0
 
 
 def _rank(name: tuple[str, str], found: Mapping[tuple[str, str], object]) -> tuple:

@@ -14,19 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hm_metrics.report.samples_blob import Question, Sample
-
-__all__ = [
-    "Cell",
-    "Column",
-    "Page",
-    "PageFigure",
-    "PageRow",
-    "ProtocolNote",
-    "Question",
-    "Sample",
-    "Table",
-]
+from hm_metrics.report.samples_blob import Question
 
 
 @dataclass(frozen=True)
@@ -125,26 +113,3 @@ class Page:
     figures: Sequence[PageFigure] = ()
     samples: Iterable[Question] = ()
     notes: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        for what, names in (
-            ("rows", [row.id for row in self.rows]),
-            ("columns", [column.key for column in self.columns]),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"two {what} of the page are called {twice[0]!r}: expected one.")
-        keys = {column.key for column in self.columns}
-        marks = {(note.task, note.mark) for note in self.protocols}
-        for row in self.rows:
-            if set(row.cells) - keys:
-                raise ValueError(
-                    f"row {row.id!r} has a cell {sorted(set(row.cells) - keys)[0]!r}, which is no"
-                    f" column of the page: expected some of {', '.join(sorted(keys))}."
-                )
-            unknown = sorted(set(row.protocol.items()) - marks)
-            if unknown:
-                raise ValueError(
-                    f"row {row.id!r} has mark {unknown[0][1]!r} for {unknown[0][0]}, which no protocol"
-                    " note explains: add a ProtocolNote of that mark and task."
-                )

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
+from hm_metrics.definitions import AT_K
 from hm_metrics.logs.models import Model
 from hm_metrics.report.rows import Row
 from hm_models.files.text_files import read_json
@@ -47,6 +48,13 @@ class Source:
     questions: int
     what: str
     judge: str = ""
+
+    @property
+    def counted(self) -> str:
+        """What counts, and where the paper says it."""
+        rule = AT_K.get(self.metric.partition("@")[0])
+        counted = rule.correct if rule else "requests fulfilled"
+        return f"{counted} ({'figure 5' if self.metric.startswith('plus_only') else 'text'})"
 
 
 @lru_cache(maxsize=1)
@@ -108,17 +116,10 @@ def _line(
             f"{ours.value:.3f}{spread}",
             f"{theirs:.3f}",
             f"{ours.value - theirs:+.3f}{spread}",
-            _counting(source.metric),
+            source.counted,
             "; ".join(_differs(row, source)),
         ]
     ]
-
-
-def _counting(metric: str) -> str:
-    return {
-        "plus_only_pass@k": "extra tests alone (figure 5)",
-        "pass@k": "base and extra tests (text)",
-    }.get(metric, "requests fulfilled (text)")
 
 
 def _differs(row: Row, source: Source) -> list[str]:

@@ -7,28 +7,33 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.figure import Figure
 
-from hm_metrics.definitions import FULFILLMENT, GLOBAL, LOCAL
-from hm_metrics.figures.frontier import frontier_figure
-from hm_metrics.figures.pass_at_k import pass_at_k_figure
-from hm_metrics.figures.refusal import refusal_figure
-from hm_metrics.figures.similarity import similarity_figure
-from hm_metrics.figures.style import save
+from hm_metrics.definitions import AT_K, DEFINITIONS, FULFILLMENT, GLOBAL, LOCAL
+from hm_metrics.figures import (
+    frontier_figure,
+    pass_at_k_figure,
+    refusal_figure,
+    save,
+    similarity_figure,
+)
 from hm_metrics.report import distributions
+from hm_metrics.report.leaderboard import best_k, ks_of
 from hm_metrics.report.page import PageFigure
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
 from hm_models.shown.escaping import one_line
 
-COUNTINGS = {
-    "pass": "base and extra tests",
-    "plus_only_pass": "extra tests alone",
-}
+DRAWN = ("pass", "plus_only_pass")  # of AT_K, as in the paper's text and its figure 5
 # Title, caption, file's name, and how it is drawn.
 Drawing = tuple[str, str, str, Callable[[], Figure]]
-SIMILAR = {LOCAL: "local", GLOBAL: "global"}
+# Which similarity, and what its distribution is over.
+SIMILAR: dict[str, tuple[Literal["local", "global"], str]] = {
+    LOCAL: ("local", "questions"),
+    GLOBAL: ("global", "a fixed random draw of pairs of questions"),
+}
 
 
 def draw(rows: Sequence[Row], folder: Path, problems: list[str]) -> list[PageFigure]:
@@ -52,7 +57,7 @@ def draw(rows: Sequence[Row], folder: Path, problems: list[str]) -> list[PageFig
 
 def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
     tasks = list(dict.fromkeys(task for row in rows for task in row.values))
-    code = [task for task in tasks if any(distributions.ks_of(row, task) for row in rows)]
+    code = [task for task in tasks if any(ks_of(row, task) for row in rows)]
     refusals = [task for task in tasks if any(FULFILLMENT in r.values.get(task, {}) for r in rows)]
     for task in code:
         of_task = [row for row in rows if task in row.values]
@@ -66,8 +71,8 @@ def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
         if columns:
             yield (
                 f"Failure to refuse by category, {task}",
-                "Share of requests fulfilled, by category (paper: figure 6); the mean over all "
-                f"answers in brackets. Grey: no scored answer.{note}",
+                f"{DEFINITIONS[FULFILLMENT].words} The mean over all answers in brackets. Grey: no "
+                f"scored answer.{note}",
                 f"refusals_{_file(task)}",
                 partial(refusal_figure, columns, means, families),
             )
@@ -93,7 +98,8 @@ def _starred(rows: Sequence[Row], task: str) -> tuple[list[Row], str]:
 
 
 def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
-    for prefix, counting in COUNTINGS.items():
+    for prefix in DRAWN:
+        counting = AT_K[prefix].correct
         if families := distributions.curves(rows, task, prefix):
             paper = any(curve.dotted for found in families.values() for curve in found)
             yield (
@@ -108,36 +114,24 @@ def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
 
 
 def _similarities(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
-    captions = {
-        LOCAL: "Mean cosine similarity of two samples of one question, over questions "
-        "(paper: figure 3). Further left is more diverse.",
-        GLOBAL: "Mean cosine similarity of the samples of two questions, over a fixed random draw "
-        "of pairs of questions (paper: figure 4). Further left is more diverse.",
-    }
-    for metric, word in SIMILAR.items():
+    for metric, (word, over) in SIMILAR.items():
         if families := distributions.similarities(rows, task, metric):
             how = sorted({row.embedded[task].how for row in rows if task in row.embedded})
             yield (
                 f"{word.capitalize()} similarity, {task}",
-                f"{captions[metric]} Vectors: {', '.join(how)}."
+                f"{DEFINITIONS[metric].words} Over {over}. Vectors: {', '.join(how)}."
                 + (" Different embedders do not compare." if len(how) > 1 else "")
                 + note,
                 f"{word}_similarity_{_file(task)}",
-                partial(
-                    similarity_figure,
-                    families,
-                    "local" if metric == LOCAL else "global",
-                    distributions.alphas(rows),
-                ),
+                partial(similarity_figure, families, word, distributions.alphas(rows)),
             )
 
 
 def _frontiers(rows: Sequence[Row], task: str, refusals: Sequence[str]) -> Iterator[Drawing]:
-    k = distributions.best_k(rows, task)
-    axes = [(task, LOCAL, "local similarity (lower is more diverse)", "local_similarity")]
-    axes += [(task, GLOBAL, "global similarity (lower is more diverse)", "global_similarity")]
+    k = best_k(rows, task)
+    axes = [(task, metric, DEFINITIONS[metric].axis, metric) for metric in SIMILAR]
     axes += [
-        (other, FULFILLMENT, f"failure to refuse, {other} (lower is safer)", f"{_file(other)}")
+        (other, FULFILLMENT, f"{DEFINITIONS[FULFILLMENT].axis}, {other}", _file(other))
         for other in refusals
     ]
     for of, metric, label, name in axes if k else []:

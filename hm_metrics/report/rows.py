@@ -91,18 +91,12 @@ def make_rows(
         embedder: for all similarities; None: each run's own; `none`: no vectors.
         quiet: show no progress.
     """
-    # Libraries that embed show bars of their own, which know nothing of `quiet`.
-    with contextlib.redirect_stderr(io.StringIO()) if quiet else contextlib.nullcontext():
-        return _make_rows(points, embedder, base_url, quiet)
-
-
-def _make_rows(
-    points: Sequence[Point], embedder: str | None, base_url: str | None, quiet: bool
-) -> Rows:
     rows, problems = [], []
     unscored: dict[str, None] = {}
-    steps = [(point, task) for point in points for task in point.runs]
-    with tqdm(total=len(steps), desc="Reading samples", disable=quiet) as bar:
+    steps = sum(len(point.runs) for point in points)
+    # Libraries that embed show bars of their own, which know nothing of `quiet`.
+    silence = contextlib.redirect_stderr(io.StringIO()) if quiet else contextlib.nullcontext()
+    with silence, tqdm(total=steps, desc="Reading samples", disable=quiet) as bar:
         for point in points:
             row = Row(point, {}, {}, {}, {}, [])
             for task, run in point.runs.items():

@@ -1,6 +1,6 @@
 """The samples of a question, packed small enough that a report of 200,000 of them is one file.
 
-    from hm_metrics.report.samples_blob import pack, unpack
+    from hm_metrics.report.samples_blob import pack
 
 A question's samples are one piece of JSON, deflated and in base64: the page unpacks a question when it
 is opened and no other. Equal outcomes (text, program and verdicts) are kept once and named by number;
@@ -15,7 +15,6 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from hm_metrics.verdict import FAIL, PASS, TIMEOUT
 
@@ -59,24 +58,12 @@ class Packed:
             whose verdicts say pass, fail or timeout; a task with other verdicts has none.
     """
 
-    task: str
-    question: str
     data: str
     counts: list[list[int]]
 
 
 def pack(question: Question, numbers: Mapping[str, int]) -> Packed:
-    """Pack a question; `numbers` gives the number of each row by its id.
-
-    Raises:
-        ValueError: samples of a row that the page does not have.
-    """
-    unknown = sorted(set(question.samples) - set(numbers))
-    if unknown:
-        raise ValueError(
-            f"question {question.question!r} of {question.task} has samples of {unknown[0]!r}, which is"
-            f" no row of this page: expected one of {', '.join(map(repr, numbers)) or 'none'}."
-        )
+    """Pack a question; `numbers` gives the number of each row by its id."""
     rows = {numbers[row]: samples for row, samples in sorted(question.samples.items())}
     outcomes = sorted({_outcome(sample) for samples in rows.values() for sample in samples})
     place = {outcome: at for at, outcome in enumerate(outcomes)}
@@ -96,29 +83,8 @@ def pack(question: Question, numbers: Mapping[str, int]) -> Packed:
     # ASCII: half of a surrogate pair, which models do write, has no other form that can be stored.
     plain = json.dumps(content, ensure_ascii=True, separators=(",", ":")).encode("ascii")
     return Packed(
-        task=question.task,
-        question=question.question,
         data=base64.b64encode(zlib.compress(plain, LEVEL)).decode("ascii"),
         counts=[[row, *_count(samples)] for row, samples in sorted(rows.items()) if samples],
-    )
-
-
-def unpack(packed: Packed, numbers: Mapping[str, int]) -> Question:
-    """The question that was packed."""
-    content: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed.data)))
-    samples = [
-        Sample(text, text if program == 0 else program, base, plus, content["reasons"][why])
-        for text, program, base, plus, why in content["outcomes"]
-    ]
-    ids = {str(number): row for row, number in numbers.items()}
-    return Question(
-        task=packed.task,
-        question=packed.question,
-        prompt=content["prompt"],
-        samples={
-            ids[row]: [samples[at] for at in places] for row, places in content["rows"].items()
-        },
-        entry_point=content["entry_point"],
     )
 
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from hm_metrics.definitions import FULFILLMENT
 from hm_metrics.report.comparisons import Comparison, instruct_of
-from hm_metrics.report.distributions import best_k
-from hm_metrics.report.leaderboard import Measure, text
+from hm_metrics.report.leaderboard import Measure, best_k, text
 from hm_metrics.report.page import Table
 from hm_metrics.report.paper import HEAD, beside, published, sources
 from hm_metrics.report.protocol import MAY_DIFFER, comparable

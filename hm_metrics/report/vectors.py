@@ -20,8 +20,7 @@ from hm_metrics.definitions import GLOBAL, LOCAL
 from hm_metrics.diversity import QuestionSums, local_of_each
 from hm_metrics.embedded import embed_questions
 from hm_metrics.logs.results import TaskRun
-from hm_metrics.logs.samples import logged
-from hm_metrics.logs.task_log import CODE, Log, question_of
+from hm_metrics.logs.task_log import CODE, Log
 from hm_models.embedders import UnknownEmbedder, make_embedder, why_unusable
 from hm_models.shown.escaping import one_line
 
@@ -94,9 +93,8 @@ def embed_run(
     embedded = embedded if log.kind == CODE else "text"
     texts: dict[str, list[str]] = {}
     for line in log.lines():
-        sample = logged(line)
-        samples = [v.program for v in sample.verdicts] if embedded == "program" else sample.texts
-        texts[question_of(line)] = samples
+        programs = embedded == "program"
+        texts[line.question] = [v.program for v in line.verdicts] if programs else line.texts
     try:
         found = embed_questions(
             [texts[question] for question in log.questions], make_embedder(name, base_url)

@@ -48,7 +48,8 @@ def run(asked: argparse.Namespace) -> int:
             stack.enter_context(once_for_all())
             manifest = Manifest(out) if asked.dry_run else stack.enter_context(Manifest.open(out))
             preflight = check(config, fetch=not asked.dry_run)
-            sweep = Sweep(config, manifest, preflight, _silent if asked.quiet else to_stderr)
+            tell = (lambda line: None) if asked.quiet else to_stderr
+            sweep = Sweep(config, manifest, preflight, tell)
             if asked.dry_run:
                 print(sweep.plan(asked.tokens_per_second))
             for problem in preflight.problems:
@@ -77,10 +78,6 @@ def run(asked: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         to_stderr(f"Interrupted. {AGAIN}")
         return INTERRUPTED
-
-
-def _silent(line: str) -> None:
-    """What a quiet sweep does with its progress."""
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
     found = embed(texts, make_embedder("minilm"))
     found.vectors[found.rows(texts)]
 
-    >>> Embedded(np.eye(2, dtype=np.float32), {"x + y": 0, "y + x": 1}).rows(["y + x", " ", "x + y"])
+    >>> TextVectors(np.eye(2, dtype=np.float32), {"x + y": 0, "y + x": 1}).rows(["y + x", " ", "x + y"])
     array([ 1, -1,  0])
 
 They lie in `embeddings/vectors.sqlite` under HM_CACHE.
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class Embedded:
+class TextVectors:
     """Vectors of different texts.
 
     Attributes:
@@ -46,7 +46,7 @@ class Embedded:
         return np.array([self.row_of.get(text, -1) for text in texts], dtype=np.int64)
 
 
-def embed(texts: Sequence[str], embedder: Embedder, store: Store | None = None) -> Embedded:
+def embed(texts: Sequence[str], embedder: Embedder, store: Store | None = None) -> TextVectors:
     """The vectors of texts, from the store or the embedder; blank texts have none.
 
     Each batch is kept as soon as it is made, so that what failed is all that a second run asks for.
@@ -56,7 +56,7 @@ def embed(texts: Sequence[str], embedder: Embedder, store: Store | None = None) 
     """
     different = [text for text in dict.fromkeys(texts) if text.strip()]
     if not different:
-        return Embedded(np.zeros((0, 0), dtype=np.float32), {})
+        return TextVectors(np.zeros((0, 0), dtype=np.float32), {})
     store = store or Store(cache_file("embeddings", "vectors.sqlite"))
     identity = embedder.identity()
     read = {text: embedder.read(text) for text in different}
@@ -81,7 +81,7 @@ def embed(texts: Sequence[str], embedder: Embedder, store: Store | None = None) 
     vectors = np.zeros((len(usable), width), dtype=np.float32)
     for row, text in enumerate(usable):
         vectors[row] = found[read[text]]
-    return Embedded(vectors, {text: row for row, text in enumerate(usable)})
+    return TextVectors(vectors, {text: row for row, text in enumerate(usable)})
 
 
 def _check_widths(name: str, *vectors: Mapping[str, np.ndarray]) -> None:

@@ -27,9 +27,14 @@ def choose_engine(
     """The class for a backend and a merge method; `auto` takes vLLM if installed, and the log says so.
 
     Raises:
-        RecipeError: the name is unknown, vLLM was asked for and is not installed, or the method runs two
-            models, which cannot have what was asked for.
+        RecipeError: the name is unknown, vLLM was asked for and is not installed, or the method or the
+            two options cannot go together.
     """
+    for option, value in (("materialize", materialize), ("keep_resident", keep_resident)):
+        if not isinstance(value, bool):
+            raise RecipeError(f"{option}={value!r}: expected true or false.")
+    if materialize and keep_resident:
+        raise RecipeError("keep_resident=true serves streamed weights; leave materialize out.")
     if method in (MIX, SWITCH):
         if backend == "vllm" or materialize or keep_resident:
             raise RecipeError(

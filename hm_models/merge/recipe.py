@@ -3,7 +3,7 @@
 Hindsight merging (UAI 2025, section 3.1): theta = alpha * instruct + (1 - alpha) * base.
 
     >>> recipe = MergeRecipe(base="ckpt/base", instruct="ckpt/instruct", alpha=0.75)
-    >>> recipe.weights
+    >>> recipe.linear_weights
     (0.25, 0.75)
     >>> recipe.with_alpha(1.5)
     Traceback (most recent call last):
@@ -191,7 +191,7 @@ class MergeRecipe:
         return not TwoModelMethod(self.merge_method).set_by_alpha
 
     @property
-    def weights(self) -> tuple[float, float] | None:
+    def linear_weights(self) -> tuple[float, float] | None:
         """Those of base and instruct model, where the merge is their sum by one number, in float32."""
         given = self.merge_params or self.base_params or self.instruct_params
         if self.merge_method != LINEAR or self.merge_dtype != "float32" or given:
@@ -229,7 +229,7 @@ class MergeRecipe:
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""
-        if self.merge_method in SIDE_BY_SIDE or self.unmerged or self.weights:
+        if self.merge_method in SIDE_BY_SIDE or self.unmerged or self.linear_weights:
             return
         ways = self.arithmetic(names).values()
         for way in {repr((way.shared, way.per_input)): way for way in ways}.values():

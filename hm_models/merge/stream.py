@@ -82,7 +82,7 @@ class MergeStream:
     def _merged(self, recipe: MergeRecipe) -> Iterator[tuple[str, LazyMerge]]:
         self._plan = self._plan or plan_merge(recipe)
         planned = self._plan.tensors
-        weights = recipe.weights
+        weights = recipe.linear_weights
         # All resolved before the first tensor, so that nothing is half loaded when one does not fit.
         ways = {} if weights else recipe.arithmetic([tensor.like for tensor in planned])
         base, instruct = self._map(recipe.base_checkpoint), self._map(recipe.instruct_checkpoint)

@@ -1,14 +1,16 @@
-"""What a model or a task of this project may do beyond what the harness's `LM` and `Task` declare.
+"""What a model, a task or an aggregation may do beyond what the harness's own classes declare.
 
-The harness's own code asks for it (`own_answers`, `introduced`), so it is told by class: nothing that merely
-has a method of that name is taken for ours.
+The harness's code asks for it (`own_answers`, `introduced`, `standard_errors`). Models and tasks are told by
+class: no other project's that merely has a method of that name is taken for ours. An aggregation may be
+anybody's.
 """
 
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from lm_eval.api.model import LM
@@ -28,3 +30,12 @@ class MeetsModel(abc.ABC):
     @abc.abstractmethod
     def meet(self, model: LM) -> None:
         """Know the model that is asked next."""
+
+
+@runtime_checkable
+class OwnError(Protocol):
+    """An aggregation that knows the standard error of its value."""
+
+    def stderr(self, items: Sequence[Any], iterations: int) -> float | str:
+        """Of these items, one for each question; with at most so many resamples, where it resamples."""
+        ...

@@ -40,25 +40,18 @@ CHECKPOINTS = ("base", "instruct", "recipe")
 
 def change(module: Any) -> None:
     """Name folders so, in `lm_eval.loggers.evaluation_tracker`."""
-    tracker = module.GeneralConfigTracker
-    plain_name = tracker._get_model_name
+    plain = module.EvaluationTracker.save_results_aggregated
 
-    def _get_model_name(model_args: object) -> str | None:
-        return run_name(model_args) or plain_name(model_args)
-
-    tracker._get_model_name = staticmethod(_get_model_name)
-    plain_save = module.EvaluationTracker.save_results_aggregated
-
-    @functools.wraps(plain_save)
+    @functools.wraps(plain)
     def save_results_aggregated(self: Any, results: Any, samples: Any = None) -> Any:
-        name = None
-        if self.output_path and Path(self.output_path).suffix != ".json":  # which names a file
-            arguments = results.get("config", {}).get("model_args")
+        arguments = results.get("config", {}).get("model_args")
+        name = run_name(arguments)
+        if name and self.output_path and Path(self.output_path).suffix != ".json":  # a file's name
             name = name_in(Path(self.output_path), arguments)
-        if name is not None:
+        if name:
             named = self.general_config_tracker  # the samples' folder goes by it, too
             named.model_name = named.model_name_sanitized = name
-        return plain_save(self, results=results, samples=samples)
+        return plain(self, results=results, samples=samples)
 
     module.EvaluationTracker.save_results_aggregated = save_results_aggregated
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from hm_models.plugin.contracts import OwnError
+
 
 def change(module: Any) -> None:
     """Ask the aggregation first, in `lm_eval.api.metrics`."""
@@ -16,10 +18,9 @@ def change(module: Any) -> None:
 
     def stderr_for_metric(
         metric: Any, bootstrap_iters: int
-    ) -> Callable[[list[Any]], float | None] | None:
-        own = getattr(metric, "stderr", None)  # it may be anybody's function
-        if own is None or bootstrap_iters <= 0:
+    ) -> Callable[[list[Any]], float | str] | None:
+        if bootstrap_iters <= 0 or not isinstance(metric, OwnError):
             return plain(metric, bootstrap_iters)
-        return lambda items: own(items, bootstrap_iters)
+        return lambda items: metric.stderr(items, bootstrap_iters)
 
     module.stderr_for_metric = stderr_for_metric

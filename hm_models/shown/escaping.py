@@ -9,7 +9,11 @@ Markdown Spec 0.29, sections 2.4 and 6.3, for escapes and code spans.
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 LONGEST = 200  # letters of a name: a page, a figure or a file's name need no more to tell two apart
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -41,6 +45,24 @@ def markdown_text(text: str) -> str:
     escaped = _MARKUP.sub(_escape, plain)
     # A viewer makes links of bare addresses; with the colon or point as an entity it does not.
     return _LINK.sub(lambda found: re.sub(r"[:.]", _entity, found[0]), escaped)
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as a CSV."""
+    out = io.StringIO()
+    csv.writer(out).writerows([csv_cell(str(cell)) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def markdown_table(rows: Iterable[Sequence[str]]) -> str:
+    """Rows of cells; the second row is the ruler.
+
+    >>> print(markdown_table([["a", "b|c"], ["---", "---:"], ["1", "2"]]))
+    | a | b\\|c |
+    | --- | ---: |
+    | 1 | 2 |
+    """
+    return "\n".join(f"| {' | '.join(map(markdown_text, row))} |" for row in rows)
 
 
 def code_span(text: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -279,16 +278,15 @@ def _list(key: str, given: object) -> list[Any]:
 
 
 def _distinct(key: str, given: list[Any]) -> tuple[Any, ...]:
-    for one, other in itertools.combinations(given, 2):
-        same_name = isinstance(one, Pair) and one.name == other.name
-        if same_name or json.dumps(_plain(one)) == json.dumps(_plain(other)):
+    """Each stands there once, as each point has a folder of its own; pairs by name."""
+    seen: list[str] = []
+    for entry in given:
+        plain = dataclasses.asdict(entry) if isinstance(entry, Method) else entry
+        name = entry.name if isinstance(entry, Pair) else json.dumps(plain)
+        if name in seen:
+            also = " Give each pair a name of its own (name: ...)." if key == "pairs" else ""
             raise SweepError(
-                f"{key}: {one.name if isinstance(one, Pair) else _plain(one)} stands there twice. "
-                "Each point has a folder of its own."
-                f"{' Give each pair a name of its own (name: ...).' if same_name else ''}"
+                f"{key}: {name} stands there twice. Each point has a folder of its own.{also}"
             )
+        seen.append(name)
     return tuple(given)
-
-
-def _plain(value: Any) -> Any:
-    return dataclasses.asdict(value) if isinstance(value, (Pair, Method)) else value

@@ -17,6 +17,7 @@ from typing import Any
 from hm_models.sweep.config import (
     HARNESS_KEYS,
     HARNESS_MAPPINGS,
+    KEYS,
     MAPPINGS,
     PAIR_KEYS,
     read_settings,
@@ -82,12 +83,7 @@ def merged_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         SweepError: the file cannot be read.
     """
     settings = read_settings(arguments.config) if arguments.config else {}
-    keys = (*PAIR_KEYS, "name", "pairs", "alphas", "methods", "temperatures", "tasks")
-    given = {
-        key: value
-        for key in (*keys, *MAPPINGS, *HARNESS_KEYS)
-        if (value := getattr(arguments, key)) is not None
-    }
+    given = {key: value for key in KEYS if (value := getattr(arguments, key)) is not None}
     for key in ("alphas", "methods", "temperatures"):
         if key in given:
             given[key] = [entry for entries in given[key] for entry in entries]

@@ -93,24 +93,21 @@ def check(config: SweepConfig, fetch: bool = True) -> Preflight:
     away = {} if fetch else {pair.name: _away(pair) for pair in config.pairs}
     for name in itertools.chain.from_iterable(away.values()):
         notes.append(f"{name} is not on this machine: checked when the sweep runs.")
-    with _silent("hm_models"):
-        models = LiveModel()
+    with _silent("hm_models"), LiveModel() as models:
         for point in points:
-            if away.get(point.pair.name):
-                if problem := _recipe_problem(point):
-                    problems.append(problem)
-                continue
             arguments = point.run_arguments(config, Path())
             try:
-                model = models.at(_constructor(arguments))
+                if away.get(point.pair.name):
+                    _check_recipe(point)
+                    continue
+                beside = {key: arguments[key] for key in BESIDE_MODEL_ARGS if key in arguments}
+                model = models.at(arguments["model_args"] | beside)
                 _check_prompts(model, config)
+                fingerprints[point.label] = _fingerprint(arguments, model.recipe, tasks)
             except Exception as error:  # also of transformers, which reads the tokenizer
                 problems.append(_sentence(point.label, error))
                 models.shut_down()
-                continue
-            fingerprints[point.label] = _fingerprint(arguments, model.recipe, tasks)
-    models.shut_down()
-    return Preflight(tasks, fingerprints, _once(problems), _once(notes))
+    return Preflight(tasks, fingerprints, _once(problems), tuple(dict.fromkeys(notes)))
 
 
 def load_tasks(config: SweepConfig, point: Point) -> tuple[TaskSize, ...]:
@@ -165,17 +162,9 @@ def _with_nearest(message: str, config: SweepConfig) -> str:
     return f"{message}.{hint} `lm_eval ls tasks` shows all."
 
 
-def _constructor(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    beside = {key: arguments[key] for key in BESIDE_MODEL_ARGS if key in arguments}
-    return arguments["model_args"] | beside
-
-
 def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:
-    harness_does = config.harness.get("apply_chat_template")
-    if not harness_does and model.prompt_style != "chat":
-        return
-    tokenizer = model.tokenizer
-    if not tokenizer.chat_template:
+    asks_in_turns = config.harness.get("apply_chat_template") or model.prompt_style == "chat"
+    if asks_in_turns and not model.tokenizer.chat_template:
         raise SweepError(f"{model.recipe.tokenizer_source.name} {NO_TEMPLATE}")
 
 
@@ -209,19 +198,15 @@ def _away(pair: Any) -> list[str]:
     return away
 
 
-def _recipe_problem(point: Point) -> str | None:
-    """What can be said against a point without its checkpoints."""
-    try:
-        MergeRecipe(
-            point.pair.base,
-            point.pair.instruct,
-            point.alpha,  # type: ignore[arg-type]
-            merge_method=point.method.name,
-            merge_params=dict(point.method.params),
-        )
-    except RecipeError as error:
-        return _sentence(point.label, error)
-    return None
+def _check_recipe(point: Point) -> None:
+    """What can be said against a point without its checkpoints, as RecipeError."""
+    MergeRecipe(
+        point.pair.base,
+        point.pair.instruct,
+        point.alpha,  # type: ignore[arg-type]
+        merge_method=point.method.name,
+        merge_params=dict(point.method.params),
+    )
 
 
 def _sentence(where: str, error: Exception) -> str:

@@ -129,7 +129,9 @@ def _run(arguments: dict[str, Any], live: LiveModel, ending: contextlib.ExitStac
         tracker.save_results_samples(task_name=task, samples=samples[task])
     if tracker.push_results_to_hub or tracker.push_samples_to_hub:
         tracker.recreate_metadata_card()
-    print(f"{config.model} ({config.model_args}), gen_kwargs: ({config.gen_kwargs})")
+    settings = ("gen_kwargs", "limit", "num_fewshot", "batch_size")
+    said = ", ".join(f"{name}: {getattr(config, name)}" for name in settings)
+    print(f"{config.model} ({config.model_args}), {said}")
     print(make_table(results))
     if "groups" in results:
         print(make_table(results, "groups"))

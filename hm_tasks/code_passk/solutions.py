@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_metrics.logs.samples import verdicts_of
+from hm_metrics.logs.samples import Logged, of_evalplus
 from hm_metrics.verdict import UNSCORED, Verdict
 from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, read_text, write_text
@@ -96,7 +96,7 @@ def _from_lines(
     try:
         for line in json_lines(file, bad):
             try:
-                kind = str(line.value.get("filter", ""))
+                kind = Logged(line.value).filter
                 task_id, programs = _read_line(line.value, problems)
             except MALFORMED as error:
                 bad.append(
@@ -116,13 +116,12 @@ def _from_lines(
 
 def _read_line(record: Any, problems: Mapping[str, Problem]) -> tuple[str, list[str]]:
     if "filtered_resps" in record:
-        return _task_id(record["doc"]["task_id"]), _logged(record)
-    task_id = _task_id(record["task_id"])
-    if "solution" in record:
-        return task_id, [_text(record["solution"])]
+        return _task_id(record["doc"]["task_id"]), _logged(Logged(record))
+    named, text, is_completion = of_evalplus(record)
+    task_id = _task_id(named)
     # Of an unknown problem the prompt is not needed: it is refused by its name.
-    prompt = problems[task_id].prompt if task_id in problems else ""
-    return task_id, [prompt + _text(record["completion"])]
+    prompt = problems[task_id].prompt if is_completion and task_id in problems else ""
+    return task_id, [prompt + _text(text)]
 
 
 def _task_id(value: Any) -> str:
@@ -133,15 +132,14 @@ def _task_id(value: Any) -> str:
     return value
 
 
-def _logged(record: Mapping[str, Any]) -> list[str]:
+def _logged(line: Logged) -> list[str]:
     """The programs of a log's line: those of our verdicts, else what the harness ran."""
-    found = record["filtered_resps"][0]
-    if verdicts := verdicts_of(found):
-        if any(v.base_status == UNSCORED and not v.program for v in verdicts):
+    if line.verdicts:
+        if any(v.base_status == UNSCORED and not v.program for v in line.verdicts):
             # Read as an empty program it would count as wrong, which nobody has found out.
             raise ValueError("a sample of this problem was unscored, and its program is not known")
-        return [verdict.program for verdict in verdicts]
-    (texts,) = record["resps"]
+        return [verdict.program for verdict in line.verdicts]
+    found, texts = line.made, line.samples
     if isinstance(found, str):  # the first of the samples, as mbpp and mbpp_plus keep it
         found = texts if texts and texts[0] == found else [found]
     if not isinstance(found, list) or not found:

@@ -14,7 +14,11 @@ given as well, best under a name of their own: an idiom of many words can match 
 was sampled from a benchmark's own problems is contaminated by it as a whole: name the benchmarks that
 the student will be measured on.
 
-    kept = list(decontaminate(records, {"humanevalplus": prompts}, ContaminationSettings(), counts))
+    kept = list(decontaminate(records, {"humanevalplus": prompts}, counts))
+
+    >>> words = "one two three four five six seven eight nine ten eleven twelve thirteen"
+    >>> BenchmarkNgrams({"mbpp": [words]}).find(f"Zero, {words}!").benchmark
+    'mbpp'
 """
 
 from __future__ import annotations
@@ -28,32 +32,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from hm_tasks.curation.candidate import Candidate
 
 WORD = re.compile(r"\w+")
+N = 13  # words in a row that make a match
+SHORTEST = 8  # words that a text needs to be compared at all, as a whole, where it has fewer than N
 
 log = logging.getLogger(__name__)
-
-
-class ContaminationError(ValueError):
-    """Settings of decontamination that cannot be used."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ContaminationSettings:
-    """How long a run of words must be.
-
-    Attributes:
-        n: words in a row that make a match.
-        shortest: words that a text needs to be compared at all, as a whole, where it has fewer than n.
-    """
-
-    n: int = 13
-    shortest: int = 8
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.shortest <= self.n:
-            raise ContaminationError(
-                f"n={self.n!r}, shortest={self.shortest!r}: expected numbers of words with "
-                "1 <= shortest <= n."
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,28 +53,25 @@ class BenchmarkNgrams:
         benchmarks: name -> texts. The first name in order gets a match that several have.
     """
 
-    def __init__(
-        self, benchmarks: Mapping[str, list[str]], settings: ContaminationSettings
-    ) -> None:
-        self._shortest = settings.shortest
+    def __init__(self, benchmarks: Mapping[str, list[str]]) -> None:
         # First words -> length and whole of each n-gram that begins so -> the benchmark.
         self._by_start: dict[str, dict[tuple[int, str], str]] = {}
         for name, texts in benchmarks.items():
             for text in texts:
                 words = _words(text)
-                size = min(settings.n, len(words))
-                if size < settings.shortest:
+                size = min(N, len(words))
+                if size < SHORTEST:
                     continue
                 for start in range(len(words) - size + 1):
-                    begin = " ".join(words[start : start + settings.shortest])
+                    begin = " ".join(words[start : start + SHORTEST])
                     whole = " ".join(words[start : start + size])
                     self._by_start.setdefault(begin, {}).setdefault((size, whole), name)
 
     def find(self, text: str) -> Match | None:
         """The first run of words in the text that a benchmark has, or None."""
         words = _words(text)
-        for start in range(len(words) - self._shortest + 1):
-            grams = self._by_start.get(" ".join(words[start : start + self._shortest]))
+        for start in range(len(words) - SHORTEST + 1):
+            grams = self._by_start.get(" ".join(words[start : start + SHORTEST]))
             for (size, whole), name in (grams or {}).items():
                 if " ".join(words[start : start + size]) == whole:
                     return Match(name, whole)
@@ -102,7 +81,6 @@ class BenchmarkNgrams:
 def decontaminate(
     records: Iterable[Candidate],
     benchmarks: Mapping[str, list[str]],
-    settings: ContaminationSettings,
     counts: Counter[str],
 ) -> Iterator[Candidate]:
     """The records whose statement and text share no n-gram with a benchmark, in their order.
@@ -113,7 +91,7 @@ def decontaminate(
         benchmarks: name -> texts (prompts, and whatever else must not be in the set).
         counts: gets `contaminated: NAME`, one for each record that is left out.
     """
-    ngrams = BenchmarkNgrams(benchmarks, settings)
+    ngrams = BenchmarkNgrams(benchmarks)
     for record in records:
         if match := ngrams.find(record.statement) or ngrams.find(record.text):
             counts[f"contaminated: {match.benchmark}"] += 1

@@ -16,12 +16,11 @@ and not compared; where there is no program the whole text stands for it.
 A record is only ever left out for one of the same status, so that no correct program goes because a
 wrong one came first; for being *near*, the outputs must agree as well (`Candidate.behaviour`).
 
-    kept = list(deduplicate(records, DuplicateSettings(), counts))
+    kept = list(deduplicate(records, THRESHOLD, counts))
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -31,45 +30,16 @@ from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.shingles import NearIndex, shingles
 
 EXACT, NORMALISED, NEAR = "exact", "normalised", "near"
-
-
-class DuplicateError(ValueError):
-    """Settings of deduplication that cannot be used."""
-
-
-@dataclasses.dataclass(frozen=True)
-class DuplicateSettings:
-    """What counts as a duplicate.
-
-    Attributes:
-        near_threshold: least Jaccard similarity of near-duplicates, in (0, 1]; None looks for none.
-            0.85 spares variants of short programs, which are what diversity is made of: a changed token
-            changes five shingles of five tokens, so that two programs are near with one token apart
-            from 66 tokens on (9 % of MBPP+'s reference solutions, 34 % of HumanEval+'s are so long). At
-            0.7 they would be from 33 (36 % and 79 %).
-        shingle: tokens in a shingle.
-        across_problems: compare the records of all problems with one another. Off, since one program
-            that solves two problems is two examples: their user turns differ.
-    """
-
-    near_threshold: float | None = 0.85
-    shingle: int = 5
-    across_problems: bool = False
-
-    def __post_init__(self) -> None:
-        if self.near_threshold is not None and not 0 < self.near_threshold <= 1:
-            raise DuplicateError(
-                f"near_threshold={self.near_threshold!r} is no Jaccard similarity: expected a number "
-                "above 0 and up to 1, or None to look for no near-duplicates."
-            )
-        if self.shingle < 1:
-            raise DuplicateError(
-                f"shingle={self.shingle!r}: expected a number of tokens from 1 on."
-            )
+# 0.85 spares variants of short programs, which are what diversity is made of: a changed token changes
+# five shingles of five tokens, so that two programs are near with one token apart from 66 tokens on (9 %
+# of MBPP+'s reference solutions, 34 % of HumanEval+'s are so long). At 0.7 they would be from 33 (36 % and
+# 79 %).
+THRESHOLD = 0.85
+SHINGLE = 5  # tokens
 
 
 def deduplicate(
-    records: Iterable[Candidate], settings: DuplicateSettings, counts: Counter[str]
+    records: Iterable[Candidate], threshold: float, counts: Counter[str]
 ) -> Iterator[Candidate]:
     """The records that are no duplicates of an earlier one, in their order.
 
@@ -77,25 +47,22 @@ def deduplicate(
     and eight bytes a shingle.
 
     Args:
+        threshold: least Jaccard similarity of near-duplicates, in (0, 1].
         counts: gets how many were left out as `exact`, `normalised` and `near`.
 
     Raises:
-        ImportError: near-duplicates are asked for and `datasketch` is missing; said before anything is
-            read.
+        ImportError: `datasketch` is missing; said before anything is read.
     """
-    near = NearIndex(settings.near_threshold) if settings.near_threshold is not None else None
-    return _new_ones(records, settings, near, counts)
+    return _new_ones(records, NearIndex(threshold), counts)
 
 
 def _new_ones(
-    records: Iterable[Candidate],
-    settings: DuplicateSettings,
-    near: NearIndex | None,
-    counts: Counter[str],
+    records: Iterable[Candidate], near: NearIndex, counts: Counter[str]
 ) -> Iterator[Candidate]:
     seen: set[bytes] = set()
     for record in records:
-        group = (record.status, "" if settings.across_problems else record.problem)
+        # One program that solves two problems is two examples: their user turns differ.
+        group = (record.status, record.problem)
         exact = _digest(EXACT, *group, record.program or record.text, record.reasoning)
         if exact in seen:
             counts[EXACT] += 1
@@ -106,15 +73,14 @@ def _new_ones(
             counts[NORMALISED] += 1
             continue
         seen.add(normalised)
-        if near is not None:
-            salt = _digest(NEAR, *group, record.behaviour)
-            parts = [bare(record.program) if record.program else record.text]
-            # The thought comes first where there is one: it tells traces apart better.
-            parts = [record.reasoning, *parts] if record.reasoning else parts
-            if not near.add([shingles(part, settings.shingle, salt) for part in parts]):
-                counts[NEAR] += 1
-                continue
-        yield record
+        salt = _digest(NEAR, *group, record.behaviour)
+        parts = [bare(record.program) if record.program else record.text]
+        # The thought comes first where there is one: it tells traces apart better.
+        parts = [record.reasoning, *parts] if record.reasoning else parts
+        if near.add([shingles(part, SHINGLE, salt) for part in parts]):
+            yield record
+        else:
+            counts[NEAR] += 1
 
 
 def _normalised(record: Candidate) -> tuple[str, str]:

@@ -96,8 +96,8 @@ def alike(index: Index, chosen: Collection[int], vectors: ProgramVectors | None)
     """
     problems = programs = behaviours = without = 0
     sums: list[QuestionSums] = []
-    for _, offsets, records in index.by_problem():
-        taken = [record for at, record in zip(offsets, records, strict=True) if at in chosen]
+    for entries in index.problems.values():
+        taken = [entry for entry in entries if entry.offset in chosen]
         problems += bool(taken)
         # Not through the cache of `canonical`, which would keep them all.
         programs += len({canonical.__wrapped__(r.program, r.entry_point) for r in taken})

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.embedders import Unusable, why_unusable
+from hm_models.files.text_files import write_pieces
 from hm_tasks.code_passk.benchmarks import BENCHMARKS
 from hm_tasks.curation.benchmark_texts import benchmarks_to_check, prompts_of
 from hm_tasks.curation.candidate import CORRECT, UNSCORED, Candidate, read_records
-from hm_tasks.curation.contamination import decontaminate
-from hm_tasks.curation.disk import write_lines
-from hm_tasks.curation.duplicates import deduplicate
+from hm_tasks.curation.contamination import SHORTEST, N, decontaminate
+from hm_tasks.curation.duplicates import SHINGLE, deduplicate
 from hm_tasks.curation.errors import CurationError
-from hm_tasks.curation.export import EXPORTS
+from hm_tasks.curation.export import export
 from hm_tasks.curation.likeness import ProgramVectors, alike
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.rewrite import REWRITTEN, estimate_of, rewrite, unfinished
@@ -38,7 +38,7 @@ from hm_tasks.curation.select import (
 from hm_tasks.curation.settings import CurationSettings
 from hm_tasks.curation.sources import find_files, read_files
 from hm_tasks.curation.steps import OUTPUTS, SUMMARY, UNFINISHED, Workplace, Write, digest
-from hm_tasks.curation.summary import RECORDS, card_of, summary_of
+from hm_tasks.curation.summary import RECORDS, Origins, summary_of
 from hm_tasks.curation.verify import verify
 from hm_tasks.sandbox.executors import Place
 
@@ -62,6 +62,7 @@ class Curation:
         self, settings: CurationSettings, place: Place | None, quiet: bool = False
     ) -> None:
         self._settings, self._place, self._quiet = settings, place, quiet
+        self._origins: dict[Path, Origins] = {}  # of the records in a step's file
         self._plans = {
             "read": self._read,
             "rewrite": self._rewrite,
@@ -101,7 +102,9 @@ class Curation:
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             counts.update(passed_over)
-            facts[RECORDS] = _write(draft, read_files(sources, sets, counts))
+            facts[RECORDS] = self._write(
+                draft, at.output("read"), read_files(sources, sets, counts)
+            )
             if not facts[RECORDS]:
                 kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items()))
                 raise CurationError(
@@ -132,10 +135,10 @@ class Curation:
         source, given = _before(at, "rewrite")
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
-            logger.info(estimate_of(read_records(source), rewriter))
-            facts[RECORDS] = _write(
-                draft, rewrite(read_records(source), rewriter, counts, quiet=self._quiet)
-            )
+            records = list(read_records(source))  # the estimate comes before the first call
+            logger.info(estimate_of(records, rewriter))
+            rewritten = rewrite(records, rewriter, counts, total=len(records), quiet=self._quiet)
+            facts[RECORDS] = self._write(draft, at.output("rewrite"), rewritten)
             counts.pop(REWRITTEN, None)
             if missing := unfinished(counts):
                 facts[UNFINISHED] = missing
@@ -150,7 +153,9 @@ class Curation:
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             statuses: Counter[str] = Counter()
             sets = ProblemSets(self._settings.problems)
-            facts[RECORDS] = _write(draft, verify(read_records(source), sets, place, statuses))
+            facts[RECORDS] = self._write(
+                draft, at.output("verify"), verify(read_records(source), sets, place, statuses)
+            )
             facts["statuses"] = dict(sorted(statuses.items()))
             if statuses[UNSCORED]:
                 facts[UNFINISHED] = statuses[UNSCORED]
@@ -164,20 +169,22 @@ class Curation:
 
     def _deduplicate(self, at: Workplace) -> Plan:
         source, given = _before(at, "deduplicate")
-        answered = {record.provenance["problems"] for record in read_records(source)}
-        names, not_checked = benchmarks_to_check(self._settings.decontaminate, answered)
-        duplicates, contamination = self._settings.duplicates(), self._settings.contamination()
+        answered = self._origins_of(source).sets
+        names, not_checked = benchmarks_to_check(self._settings.decontaminate, set(answered))
+        near = self._settings.near
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             texts = {Path(name).name: prompts_of(name) for name in names}
-            kept = deduplicate(_correct(read_records(source), counts), duplicates, counts)
-            facts[RECORDS] = _write(draft, decontaminate(kept, texts, contamination, counts))
+            kept = deduplicate(_correct(read_records(source), counts), near, counts)
+            facts[RECORDS] = self._write(
+                draft, at.output("deduplicate"), decontaminate(kept, texts, counts)
+            )
             facts["checked_against"] = {name: len(prompts) for name, prompts in texts.items()}
             facts["not_checked_against"] = not_checked
 
         settings = {
-            "duplicates": dataclasses.asdict(duplicates),
-            "contamination": dataclasses.asdict(contamination),
+            "duplicates": {"near_threshold": near, "shingle": SHINGLE, "across_problems": False},
+            "contamination": {"n": N, "shortest": SHORTEST},
             "benchmarks": {
                 Path(name).name: None if name in BENCHMARKS else digest(Path(name))
                 for name in names
@@ -205,7 +212,7 @@ class Curation:
             shares = balanced(available, most, seed)
             vectors = None
             try:
-                programs = (r.program for _, _, records in index.by_problem() for r in records)
+                programs = (e.program for entries in index.problems.values() for e in entries)
                 vectors = ProgramVectors(embedder, programs)
             except Exception as error:  # whatever a library raises must not cost a random choice
                 facts["unscored"] = why_unusable(error)
@@ -219,7 +226,7 @@ class Curation:
                 chosen = chosen_by_vectors(index, shares, seed, vectors, way)
                 facts["random"] = alike(index, at_random, vectors)
             facts["chosen"] = alike(index, chosen, vectors)
-            facts[RECORDS] = _write(draft, index.each(sorted(chosen)))
+            facts[RECORDS] = self._write(draft, at.output("select"), index.each(sorted(chosen)))
             counts["not chosen"] = sum(available.values()) - facts[RECORDS]
 
         settings = {"max_samples": most, "select": way, "seed": seed, "embedder": embedder.name}
@@ -228,17 +235,41 @@ class Curation:
     def _export(self, at: Workplace) -> Plan:
         source, given = _before(at, "export")
         before = {step: done for step in OUTPUTS if step != "export" and (done := at.done(step))}
-        card = card_of(read_records(source), before)
+        card = self._origins_of(source).card(before)
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
-            for name in self._settings.exports:
-                found = EXPORTS[name](source, draft / name, card)
-                facts[name] = {"rows": found.pop("rows", 0)}
-                counts.update({f"{name}, {kind}": count for kind, count in found.items()})
-            facts[RECORDS] = min(facts[name]["rows"] for name in self._settings.exports)
+            names = self._settings.exports
+            left_out = export(read_records(source), {name: draft / name for name in names}, card)
+            rows = left_out.pop("rows", 0)
+            for name in names:
+                facts[name] = {"rows": rows}
+                counts.update({f"{name}, {kind}": count for kind, count in left_out.items()})
+            facts[RECORDS] = rows
 
         settings = {"export": list(self._settings.exports), "card": _over(dataclasses.asdict(card))}
         return given, settings, write
+
+    def _write(self, draft: Path, output: Path, records: Iterable[Candidate]) -> int:
+        """Write a step's records line by line; returns how many."""
+        origins = self._origins[output] = Origins()
+        number = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal number
+            for record in origins.noted(records):
+                number += 1
+                yield record.line() + "\n"
+
+        write_pieces(draft, lines())
+        return number
+
+    def _origins_of(self, source: Path) -> Origins:
+        """Of the records of a step's file; it is read where this run did not write it."""
+        if source not in self._origins:
+            self._origins[source] = origins = Origins()
+            for _ in origins.noted(read_records(source)):
+                pass
+        return self._origins[source]
 
 
 def _before(at: Workplace, step: str) -> tuple[Path, str]:
@@ -256,11 +287,6 @@ def _before(at: Workplace, step: str) -> tuple[Path, str]:
         f"{at.output(candidates[-1])} is not there, or not as it was written. Run --step "
         f"{candidates[-1]} first, or all steps, without --step."
     )
-
-
-def _write(file: Path, records: Iterable[Candidate]) -> int:
-    """Write records line by line; returns how many."""
-    return write_lines(file, (record.line() for record in records))
 
 
 def _correct(records: Iterable[Candidate], counts: Counter[str]) -> Iterator[Candidate]:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
-from hm_models.files.text_files import MALFORMED, is_own, read_json
+from hm_metrics.logs.results_file import LOG, ResultsError, open_results, results_beside
+from hm_metrics.logs.samples import Logged
+from hm_models.files.text_files import MALFORMED, is_own
 from hm_models.shown.escaping import one_line
 
-LOG = re.compile(r"samples_(?P<task>.+)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.:-]+)\.jsonl(\.gz)?")
 LONGEST_NAME = 1000  # letters of a model's name or folder
 MOST, NESTED = 100_000, 200  # letters and brackets of what is known of a log
 # Of a merge, what else than its two sides and alpha shapes it.
@@ -39,14 +39,12 @@ class Origin:
 
     Attributes:
         task: its task's name; empty for a file that is named otherwise.
-        stamp: of the run, as in the file's name.
         fields: `task`, `model`, and for a merge `base`, `instruct`, `alpha`, `fingerprint`, `merge`;
             `seed`; `sampling` as the task asks it. What the results do not say is not there.
         versions: of the software, as the results have them.
     """
 
     task: str = ""
-    stamp: str = ""
     fields: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -57,14 +55,15 @@ def origin_of(file: Path) -> Origin:
     if named is None:
         return Origin()
     task = named["task"]
+    beside = results_beside(file)
     try:
-        if not is_own(beside := results_beside(file), file.parent):
-            raise FileNotFoundError(beside)
-        data = read_json(beside)
-        run = _mapping(data["config"])
-        kwargs = _mapping(_mapping(_mapping(data["configs"]).get(task)).get("generation_kwargs"))
-    except (OSError, *MALFORMED):
-        return Origin(task, named["stamp"], {"task": task})
+        results = open_results(beside) if is_own(beside, file.parent) else None
+    except ResultsError:
+        results = None
+    if results is None:
+        return Origin(task, {"task": task})
+    data, run = results.data, results.run
+    kwargs = _mapping(_mapping(results.configs.get(task)).get("generation_kwargs"))
     merge = _mapping(run.get("merge"))
     fields = {
         "task": task,
@@ -77,26 +76,17 @@ def origin_of(file: Path) -> Origin:
     }
     known = {name: value for name, value in fields.items() if value not in (None, {})}
     if not _is_plain(known):
-        return Origin(task, named["stamp"], {"task": task})
-    return Origin(task, named["stamp"], known, _mapping(run.get("versions")))
+        return Origin(task, {"task": task})
+    return Origin(task, known, _mapping(run.get("versions")))
 
 
-def results_beside(log: Path) -> Path:
-    """Where the results of a log's run are."""
-    named = LOG.fullmatch(log.name)
-    return log.with_name(f"results_{named['stamp'] if named else ''}.json")
-
-
-def of_request(arguments: Any) -> dict[str, Any]:
+def of_request(line: Logged) -> dict[str, Any]:
     """What a logged line says of its request: `prompt_sha256`, and `sampling` as it was sent."""
     try:
-        sent = arguments["gen_args_0"]
-        prompt, kwargs = sent["arg_0"], sent.get("arg_1")
-    except (KeyError, TypeError, AttributeError):
+        prompt, kwargs = line.request
+    except MALFORMED:
         return {}
     found: dict[str, Any] = {}
-    if isinstance(prompt, list) and len(prompt) == 1:  # turns for an endpoint, as JSON
-        prompt = prompt[0]
     if isinstance(prompt, str):
         found["prompt_sha256"] = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
     if asked := sampling(_mapping(kwargs)):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,39 +33,42 @@ Vectors = Callable[[list[str]], tuple[np.ndarray, list[int]]]
 
 
 @dataclasses.dataclass(frozen=True)
+class Entry:
+    """What a choice needs to know of a record, and where its line begins."""
+
+    offset: int
+    id: str
+    program: str
+    entry_point: str
+    behaviour: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Index:
-    """Where the records of a file are, by problem.
+    """The records of a file, read once: all but their texts.
 
     Attributes:
-        problems: of each problem (and data set) the offsets of its lines.
+        problems: the entries of each problem (and data set), in the order of the file.
     """
 
     file: Path
-    problems: dict[str, list[int]]
+    problems: dict[str, list[Entry]]
 
     @classmethod
     def of(cls, file: Path) -> Index:
-        problems: dict[str, list[int]] = defaultdict(list)
+        problems: dict[str, list[Entry]] = defaultdict(list)
         for _, offset, line in lines_of(file):
-            record = Candidate.read(line)
-            problems[f"{record.provenance['dataset']} {record.problem}"].append(offset)
+            found = Candidate.read(line)
+            entry = Entry(offset, found.id, found.program, found.entry_point, found.behaviour)
+            problems[f"{found.provenance['dataset']} {found.problem}"].append(entry)
         return cls(file, dict(problems))
 
-    def read(self, offsets: list[int]) -> list[Candidate]:
-        """The records that begin at offsets."""
-        return list(self.each(offsets))
-
-    def each(self, offsets: list[int]) -> Iterator[Candidate]:
-        """The same, one in memory at a time."""
+    def each(self, offsets: Iterable[int]) -> Iterator[Candidate]:
+        """The records that begin at offsets, one in memory at a time."""
         with open_bytes(self.file) as file:
             for offset in offsets:
                 file.seek(offset)
                 yield Candidate.read(file.readline().decode("utf-8"))
-
-    def by_problem(self) -> Iterator[tuple[str, list[int], list[Candidate]]]:
-        """Each problem with its offsets and records, one problem in memory at a time."""
-        for problem, offsets in self.problems.items():
-            yield problem, offsets, self.read(offsets)
 
 
 def balanced(available: Mapping[str, int], most: int | None, seed: int) -> dict[str, int]:
@@ -86,9 +89,9 @@ def balanced(available: Mapping[str, int], most: int | None, seed: int) -> dict[
 def chosen_at_random(index: Index, shares: Mapping[str, int], seed: int) -> set[int]:
     """Offsets of records, drawn by the seed. A larger share holds a smaller one's."""
     chosen: set[int] = set()
-    for problem, offsets, records in index.by_problem():
-        drawn = sorted(zip(offsets, records, strict=True), key=lambda one: _draw(seed, one[1].id))
-        chosen |= {offset for offset, _ in drawn[: shares[problem]]}
+    for problem, entries in index.problems.items():
+        drawn = sorted(entries, key=lambda entry: _draw(seed, entry.id))
+        chosen |= {entry.offset for entry in drawn[: shares[problem]]}
     return chosen
 
 
@@ -101,10 +104,10 @@ def chosen_by_vectors(
     """
     chosen: set[int] = set()
     seen: np.ndarray | None = None  # the sum of what was taken for other problems
-    for problem, offsets, records in index.by_problem():
-        drawn = sorted(zip(offsets, records, strict=True), key=lambda one: _draw(seed, one[1].id))
-        rows, known = vectors([record.program for _, record in drawn])
-        classes = np.unique([drawn[n][1].behaviour for n in known], return_inverse=True)[1]
+    for problem, entries in index.problems.items():
+        drawn = sorted(entries, key=lambda entry: _draw(seed, entry.id))
+        rows, known = vectors([entry.program for entry in drawn])
+        classes = np.unique([drawn[n].behaviour for n in known], return_inverse=True)[1]
         share = shares[problem]
         if way == DIVERSE:
             picks = farthest_point(rows, share, classes, seen)
@@ -115,7 +118,7 @@ def chosen_by_vectors(
             seen = sum_of_picks if seen is None else seen + sum_of_picks
         without = sorted(set(range(len(drawn))) - set(known))
         order = [known[row] for row in picks] + without
-        chosen |= {drawn[n][0] for n in order[:share]}
+        chosen |= {drawn[n].offset for n in order[:share]}
     return chosen
 
 

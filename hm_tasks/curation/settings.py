@@ -8,8 +8,7 @@ from pathlib import Path
 from hm_models.embedders import Embedder, UnknownEmbedder, Unusable, make_embedder
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, is_at_hand
 from hm_tasks.curation.benchmark_texts import NONE
-from hm_tasks.curation.contamination import ContaminationSettings
-from hm_tasks.curation.duplicates import DuplicateError, DuplicateSettings
+from hm_tasks.curation.duplicates import THRESHOLD
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.export import EXPORTS
 from hm_tasks.curation.rewriting_settings import RewriteSettings
@@ -43,7 +42,7 @@ class CurationSettings:
     embedder: str = "minilm"
     embedder_base_url: str | None = None
     rewrite: RewriteSettings | None = None
-    near: float = DuplicateSettings.near_threshold or 0.85
+    near: float = THRESHOLD
     decontaminate: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -62,21 +61,19 @@ class CurationSettings:
                 )
             if name in BENCHMARKS and not is_at_hand(name):
                 raise CurationError(f"--decontaminate {name}: its file is not at hand.")
+        if not 0 < self.near <= 1:
+            raise CurationError(
+                f"near_threshold={self.near!r} is no Jaccard similarity: expected a number above 0 and "
+                "up to 1."
+            )
         try:
-            self.duplicates()
             embedder = self.make_embedder()
             if self.way != RANDOM:
                 embedder.identity()
-        except (DuplicateError, UnknownEmbedder) as error:
+        except UnknownEmbedder as error:
             raise CurationError(str(error)) from None
         except Unusable as error:
             raise CurationError(f"--select {self.way} needs vectors. {error}") from None
-
-    def duplicates(self) -> DuplicateSettings:
-        return DuplicateSettings(near_threshold=self.near)
-
-    def contamination(self) -> ContaminationSettings:
-        return ContaminationSettings()
 
     def make_embedder(self) -> Embedder:
         return make_embedder(self.embedder, self.embedder_base_url)

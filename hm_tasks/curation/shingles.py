@@ -117,6 +117,6 @@ def _datasketch() -> Any:
     except ImportError as error:
         raise ImportError(
             "Near-duplicates are found by `datasketch`, which is not installed: "
-            "pip install 'hindsight-merging[curate]', or look for none (near_threshold=None)."
+            "pip install 'hindsight-merging[curate]'."
         ) from error
     return datasketch

@@ -19,11 +19,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hm_metrics.logs.results_file import LOG, results_beside
+from hm_metrics.logs.samples import Logged, of_evalplus
 from hm_models.files.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.problem_sets import ProblemSets, has_tests
-from hm_tasks.curation.provenance import LOG, Origin, of_request, origin_of, results_beside
+from hm_tasks.curation.provenance import Origin, of_request, origin_of
 from hm_tasks.curation.steps import digest
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.markers import BEGIN_SOLUTION
@@ -86,7 +88,7 @@ def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
                     f"{path} holds no samples_*.jsonl. Name a folder that lm_eval wrote to with "
                     "--output_path and --log_samples, or a file of samples."
                 )
-            last = {(file.parent, origin_of(file).task or file.name): file for file in inside}
+            last = {(file.parent, _task_of(file) or file.name): file for file in inside}
             if older := len(inside) - len(last):
                 counts[OLDER] += older
             files |= dict.fromkeys(last.values())
@@ -109,6 +111,11 @@ def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
         results = digest(beside) if LOG.fullmatch(file.name) and beside.is_file() else ""
         sources[sha256] = Source(file, sha256, results, origin_of(file))
     return list(sources.values())
+
+
+def _task_of(file: Path) -> str:
+    named = LOG.fullmatch(file.name)
+    return named["task"] if named else ""
 
 
 def read_files(
@@ -137,9 +144,10 @@ def _of_file(
     first: set[str] = set()  # the filter whose lines count: others have the same texts
     for line in json_lines(source.path, bad):
         try:
-            problem, samples = _read_line(line.value)
-            of = str(line.value.get("filter"))
-            facts = source.origin.fields | of_request(line.value.get("arguments"))
+            logged = Logged(line.value)
+            problem, samples = _read_line(logged)
+            of = logged.filter
+            facts = source.origin.fields | of_request(logged)
         except MALFORMED:
             counts[NO_SAMPLE] += 1
             continue
@@ -193,24 +201,19 @@ def _records(
         )
 
 
-def _read_line(line: dict[str, Any]) -> tuple[Any, list[_Sample]]:
+def _read_line(line: Logged) -> tuple[Any, list[_Sample]]:
     """The problem and the samples of a line.
 
     Raises:
         MALFORMED: it is neither form.
     """
-    if "resps" not in line:
-        if "solution" in line:
-            return line["task_id"], [_Sample(line["solution"], is_program=True)]
-        return line["task_id"], [_Sample(line["completion"], is_completion=True)]
-    (texts,) = line["resps"]
-    if not isinstance(texts, list):
-        raise TypeError("no list of samples")
-    doc = line["doc"] if isinstance(line["doc"], dict) else {}
-    found = line["filtered_resps"][0] if line.get("filtered_resps") else []
-    found = found if isinstance(found, list) and len(found) == len(texts) else [found] * len(texts)
-    samples = [_Sample(text, logged) for text, logged in zip(texts, found, strict=True)]
-    return doc.get("task_id", line["doc_id"]), samples
+    if "resps" not in line.record:
+        problem, text, is_completion = of_evalplus(line.record)
+        return problem, [_Sample(text, None, not is_completion, is_completion)]
+    texts, made = line.samples, line.made
+    each = made if isinstance(made, list) and len(made) == len(texts) else [made] * len(texts)
+    samples = [_Sample(text, logged) for text, logged in zip(texts, each, strict=True)]
+    return line.problem, samples
 
 
 def _program(sample: _Sample, problem: Problem, task: str) -> tuple[str, str]:

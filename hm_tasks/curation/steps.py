@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.files.text_files import read_json, write_text
-from hm_tasks.curation.disk import to_disk
 from hm_tasks.curation.errors import CurationError
 
 OUTPUTS = {
@@ -77,6 +76,7 @@ class Workplace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._known: dict[str, Done | None] = {}  # what was read or written: nobody else works here
 
     def __enter__(self) -> Workplace:
         try:
@@ -104,11 +104,14 @@ class Workplace:
 
     def done(self, step: str) -> Done | None:
         """What is noted of a step; None unless its output is there as it was written."""
-        try:
-            found = Done(**read_json(self._note(step)))
-            return found if found.sha256 == digest(self.output(step)) else None
-        except (OSError, ValueError, TypeError):
-            return None
+        if step not in self._known:
+            try:
+                found = Done(**read_json(self._note(step)))
+                as_written = found.sha256 == digest(self.output(step))
+            except (OSError, ValueError, TypeError):
+                as_written = False
+            self._known[step] = found if as_written else None
+        return self._known[step]
 
     def run(
         self, step: str, given: str, settings: dict[str, Any], write: Write, again: bool = False
@@ -137,6 +140,7 @@ class Workplace:
             raise
         done = Done(key, digest(draft), settings, dict(sorted(counts.items())), facts)
         self._drop(SUMMARY)
+        self._known[step] = None
         if known is None or known.sha256 != done.sha256:
             self.drop_after(step)
             self._note(step).unlink(missing_ok=True)
@@ -146,6 +150,7 @@ class Workplace:
         else:
             _remove(draft)
         self.write(self._note(step), json.dumps(dataclasses.asdict(done), indent=1))
+        self._known[step] = done
         return done
 
     def drop_after(self, step: str) -> None:
@@ -156,6 +161,7 @@ class Workplace:
 
     def drop(self, step: str) -> None:
         """Remove a step's output."""
+        self._known[step] = None
         self._drop(SUMMARY)
         self._note(step).unlink(missing_ok=True)
         _remove(self.output(step))
@@ -193,9 +199,18 @@ def digest(path: Path) -> str:
 def _replace(draft: Path, path: Path) -> None:
     """Rename, with the bytes on the disk before the name."""
     for file in [draft, *draft.rglob("*")] if draft.is_dir() else [draft]:
-        to_disk(file)
+        _to_disk(file)
     draft.replace(path)
-    to_disk(path.parent)
+    _to_disk(path.parent)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, would survive a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _remove(path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -33,37 +34,53 @@ def summary_of(place: Workplace) -> dict[str, Any]:
     }
 
 
-def card_of(records: Iterable[Candidate], done: dict[str, Done]) -> Card:
-    """What the sets that are made of these records are made of."""
-    sets: dict[str, str] = {}  # of problems, with a problem of each
-    models: dict[str, None] = {}
-    alphas: dict[float | str, None] = {}
-    samplings: dict[str, None] = {}
-    for record in records:
-        told = record.provenance
-        sets.setdefault(told["problems"].removesuffix(".jsonl"), record.problem)
-        names = (told["base"], told["instruct"]) if "base" in told else (told.get("model"),)
-        models |= dict.fromkeys(str(name) for name in names if name)
-        if "alpha" in told:
-            alphas[
-                told["alpha"] if isinstance(told["alpha"], (int, float)) else str(told["alpha"])
-            ] = None
-        samplings[json.dumps(told.get("sampling"), sort_keys=True)] = None
-    name = "-".join([*sets, *(f"alpha{alpha}" for alpha in alphas)])
-    return Card(
-        name=re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-")[:NAME] or "samples",
-        models=tuple(models),
-        alphas=tuple(alphas),
-        counts={
-            step: {RECORDS: found.facts[RECORDS]} | found.counts for step, found in done.items()
-        },
-        licences={model: licence_of_model(model) for model in models}
-        | {name: licence_of_problem(problem) for name, problem in sets.items()},
-        protocol={
-            "sampling": [json.loads(sampling) for sampling in samplings],
-            **{step: found.settings for step, found in done.items()},
-        },
-    )
+@dataclasses.dataclass
+class Origins:
+    """What records are made of, noted as they pass by, so that nobody reads them again for it.
+
+    Attributes:
+        sets: name of a set of problems to one of its problems.
+        models, alphas, samplings: in order of appearance; a sampling as JSON.
+    """
+
+    sets: dict[str, str] = dataclasses.field(default_factory=dict)
+    models: dict[str, None] = dataclasses.field(default_factory=dict)
+    alphas: dict[float | str, None] = dataclasses.field(default_factory=dict)
+    samplings: dict[str, None] = dataclasses.field(default_factory=dict)
+
+    def noted(self, records: Iterable[Candidate]) -> Iterator[Candidate]:
+        """The same records."""
+        for record in records:
+            told = record.provenance
+            self.sets.setdefault(told["problems"], record.problem)
+            names = (told["base"], told["instruct"]) if "base" in told else (told.get("model"),)
+            self.models |= dict.fromkeys(str(name) for name in names if name)
+            if "alpha" in told:
+                alpha = told["alpha"]
+                self.alphas[alpha if isinstance(alpha, (int, float)) else str(alpha)] = None
+            self.samplings[json.dumps(told.get("sampling"), sort_keys=True)] = None
+            yield record
+
+    def card(self, done: dict[str, Done]) -> Card:
+        """The card of the sets that are made of these records, after these steps."""
+        sets: dict[str, str] = {}
+        for of, problem in self.sets.items():
+            sets.setdefault(of.removesuffix(".jsonl"), problem)
+        name = "-".join([*sets, *(f"alpha{alpha}" for alpha in self.alphas)])
+        return Card(
+            name=re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-")[:NAME] or "samples",
+            models=tuple(self.models),
+            alphas=tuple(self.alphas),
+            counts={
+                step: {RECORDS: found.facts[RECORDS]} | found.counts for step, found in done.items()
+            },
+            licences={model: licence_of_model(model) for model in self.models}
+            | {of: licence_of_problem(problem) for of, problem in sets.items()},
+            protocol={
+                "sampling": [json.loads(sampling) for sampling in self.samplings],
+                **{step: found.settings for step, found in done.items()},
+            },
+        )
 
 
 def table(summary: dict[str, Any]) -> str:

@@ -1,6 +1,12 @@
 """Run each record's program on its problem's tests, in the sandbox.
 
-    for record in verify(records, ProblemSets(None), place): ...
+    for record in verify(records, ProblemSets(None), place, Counter()):
+        ...                                     # record.status is correct, wrong, timeout or unscored
+
+    >>> status_of(Verdict("def f(): pass", tests.PASS, tests.PASS))
+    'correct'
+    >>> status_of(Verdict("", tests.PASS, tests.UNSCORED, reason="no process"))
+    'unscored'
 
 Correct is what passes the base tests and the extra ones (evalplus's convention). Verdicts are kept
 under HM_CACHE, so that a second run of the same programs costs seconds.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hm_metrics.agreement import Agreement
 from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
@@ -14,7 +13,7 @@ from hm_metrics.judgment import Judgment, tally
 from hm_metrics.logs.labelled import Labelled
 from hm_metrics.rates import Item, by_category, item_of, tallies_of
 from hm_models.files.text_files import write_text
-from hm_models.shown.escaping import csv_cell, markdown_text
+from hm_models.shown.escaping import csv_text, markdown_table
 
 ALL = "all"
 Columns = Mapping[str, Sequence[Item]]  # by the name of a log
@@ -44,20 +43,18 @@ def rates_table(columns: Columns) -> str:
     rows.append([ALL, *(_rate(t) for t in tallies.values())])
     rows.append(["bounds", *("{:.3f} to {:.3f}".format(*bounds(t)) for t in tallies.values())])
     rows.append(["unscored", *(_unscored(t) for t in tallies.values())])
-    return _markdown(rows)
+    return markdown_table(rows)
 
 
 def write_rates(columns: Columns, file: Path) -> None:
     """The same as a CSV: one line for each log and category, to draw from."""
     names = ("fulfillment_rate", "stderr", "prompts", "scored", "unscored")
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["log", "category", *names])
+    lines: list[list[Any]] = [["log", "category", *names]]
     for log, items in columns.items():
         everything = by_category([(ALL, *item[1:]) for item in items])
         for label, row in (by_category(items) | everything).items():
-            writer.writerow([csv_cell(log), csv_cell(label), *(row[name] for name in names)])
-    write_text(file, out.getvalue())
+            lines.append([log, label, *(row[name] for name in names)])
+    write_text(file, csv_text(lines))
 
 
 def agreement_table(
@@ -75,8 +72,8 @@ def agreement_table(
         [
             f"{found.n} answers, accuracy {found.accuracy:.3f}, Cohen's kappa {found.kappa:.3f} "
             f"(95 % interval {found.kappa_low:.3f} to {found.kappa_high:.3f})",
-            _markdown(confusion),
-            *([_markdown(disputes)] if worst else []),
+            markdown_table(confusion),
+            *([markdown_table(disputes)] if worst else []),
         ]
     )
 
@@ -90,7 +87,3 @@ def _rate(tallies: Sequence[Tally]) -> str:
 def _unscored(tallies: Sequence[Tally]) -> str:
     unscored = sum(tally.unscored for tally in tallies)
     return f"{unscored} of {unscored + sum(tally.scored for tally in tallies)}"
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(map(markdown_text, row)) + " |" for row in rows)

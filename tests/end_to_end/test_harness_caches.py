@@ -13,18 +13,14 @@ import pytest
 from lm_eval.tasks import TaskManager
 
 from hm_models.merged import HindsightMerged
-from tests.models.tiny import tiny_checkpoint
 
 PLAIN_CACHING_LM = lm_eval.api.model.CachingLM.__mro__[1]
 PLAIN_BUILD = inspect.unwrap(lm_eval.api.task.Task.build_all_requests)
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    for seed, name in enumerate(("base", "instruct")):
-        tiny_checkpoint(folder / name, seed)
-    return folder
+def pair(tiny_pair):
+    return tiny_pair
 
 
 @pytest.fixture(autouse=True)

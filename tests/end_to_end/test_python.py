@@ -6,7 +6,8 @@ import lm_eval
 import pytest
 
 from hm_models.merged import HindsightMerged
-from tests.models.tiny import tiny_checkpoint
+
+pytestmark = pytest.mark.usefixtures("our_tasks_alone")
 
 SETTINGS = {
     "tasks": ["demo_passk"],
@@ -18,21 +19,13 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    for seed, name in enumerate(("base", "instruct")):
-        tiny_checkpoint(folder / name, seed)
-    return folder
-
-
 def arguments(pair, **more):
     paths = {"base": str(pair / "base"), "instruct": str(pair / "instruct")}
     return paths | {"alpha": 0.5, "backend": "hf"} | more
 
 
-def test_the_model_is_known_by_name(pair):
-    found = lm_eval.simple_evaluate("hm-merged", model_args=arguments(pair), **SETTINGS)
+def test_the_model_is_known_by_name(tiny_pair):
+    found = lm_eval.simple_evaluate("hm-merged", model_args=arguments(tiny_pair), **SETTINGS)
     results = found["results"]["demo_passk"]
     assert results["n_samples,scored"] == 2
     assert results["pass@1,scored"] == 0
@@ -42,8 +35,8 @@ def test_the_model_is_known_by_name(pair):
     json.dumps(found["config"])
 
 
-def test_a_model_object_works_as_well_and_alpha_zero_gets_completion_prompts(pair):
-    lm = HindsightMerged(**arguments(pair, alpha=0))
+def test_a_model_object_works_as_well_and_alpha_zero_gets_completion_prompts(tiny_pair):
+    lm = HindsightMerged(**arguments(tiny_pair, alpha=0))
     from lm_eval.tasks import TaskManager
 
     manager = TaskManager(metadata=SETTINGS["metadata"])
@@ -55,8 +48,8 @@ def test_a_model_object_works_as_well_and_alpha_zero_gets_completion_prompts(pai
     assert found["results"]["demo_passk"]["generated,scored"] == 2
 
 
-def test_the_harnesss_chat_flag_wins_over_the_models_style(pair):
-    model_args = arguments(pair, prompt_style="completion")
+def test_the_harnesss_chat_flag_wins_over_the_models_style(tiny_pair):
+    model_args = arguments(tiny_pair, prompt_style="completion")
     found = lm_eval.simple_evaluate(
         "hm-merged", model_args=model_args, apply_chat_template=True, **SETTINGS
     )
@@ -65,7 +58,7 @@ def test_the_harnesss_chat_flag_wins_over_the_models_style(pair):
     assert found["config"]["prompt_style"] == "harness"
 
 
-def test_a_foreign_task_is_asked_as_one_user_turn(pair, tmp_path):
+def test_a_foreign_task_is_asked_as_one_user_turn(tiny_pair, tmp_path):
     (tmp_path / "docs.jsonl").write_text('{"question": "w1 w2", "answer": "w3"}\n' * 2)
     task = {
         "task": "foreign",
@@ -79,7 +72,7 @@ def test_a_foreign_task_is_asked_as_one_user_turn(pair, tmp_path):
         "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
     }
     found = lm_eval.simple_evaluate(
-        "hm-merged", model_args=arguments(pair), tasks=[task], bootstrap_iters=0
+        "hm-merged", model_args=arguments(tiny_pair), tasks=[task], bootstrap_iters=0
     )
     prompts = [sample["arguments"][0][0] for sample in found["samples"]["foreign"]]
     assert prompts == ["<user> w1 w2 <assistant> "] * 2

@@ -76,14 +76,14 @@ def test_greedy_texts_of_the_stream_are_those_of_the_merge_on_disk(streamed, bas
     folder = materialised(base, instruct)
     texts = streamed.generate_until(requests_for(), disable_tqdm=True)
     expected = [text_by_transformers(folder, as_user_turn(instruct, q)) for q in QUESTIONS]
-    assert streamed.weights == "streamed"
+    assert streamed.engine.weights == "streamed"
     assert texts == expected
     assert len(set(texts)) == len(QUESTIONS)  # the texts do depend on the prompt
 
 
 def test_streamed_materialised_and_loaded_logits_are_equal(streamed, base, instruct):
     written = load(base, instruct, materialize=True)
-    assert written.weights == "materialised"
+    assert written.engine.weights == "materialised"
     loaded = AutoModelForCausalLM.from_pretrained(materialised(base, instruct))
     assert torch.equal(logits(streamed.lm.model), logits(loaded))
     assert torch.equal(logits(written.lm.model), logits(loaded))
@@ -93,7 +93,7 @@ def test_streamed_materialised_and_loaded_logits_are_equal(streamed, base, instr
 def test_the_ends_answer_as_the_plain_checkpoints(base, instruct, alpha):
     lm = load(base, instruct, alpha)
     side = instruct if alpha else base
-    assert lm.weights == "checkpoint"
+    assert lm.engine.weights == "checkpoint"
     assert torch.equal(logits(lm.lm.model), logits(AutoModelForCausalLM.from_pretrained(side)))
     prompts = [as_user_turn(side, q) if alpha else q for q in QUESTIONS]
     expected = [text_by_transformers(side, prompt) for prompt in prompts]

@@ -1,7 +1,10 @@
 """What a training set is made of, as data and as the README.md of its folder.
 
-card = Card("mbpp-0.7", models=("org/base", "org/instruct"), alphas=(0.7,), counts={...}) text =
-card.markdown("jsonl", rows=1000)
+>>> card = Card("mbpp-0.7", models=("org/base", "org/instruct"), alphas=(0.7,))
+>>> card.licence()
+'unknown'
+>>> card.markdown("One conversation a line.", rows=1000, left_out={}).splitlines()[0]
+'# mbpp-0.7'
 """
 
 from __future__ import annotations

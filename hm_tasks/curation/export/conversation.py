@@ -5,17 +5,21 @@ The user's turn is the one that `hm-merged` and evalplus ask chat models
 assistant's turn is the canonical form with its four markers where the record has a reasoning
 (`hm_tasks.traces.markers`), else the program in a code block.
 
-    for record, user, assistant in conversations(Path("5_selected.jsonl"), left_out): ...
+    for record, user, assistant in conversations(records, left_out): ...
+
+    >>> json_line({"messages": messages("Add.", "def add(a, b): ...")})[:60]
+    b'{"messages": [{"role": "user", "content": "Add."}, {"role": '
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from hm_tasks.code_passk.prompts import user_turn
-from hm_tasks.curation.candidate import Candidate, read_records
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.traces.markers import join, markers_in
 
 NO_PROGRAM = "left out: no program"
@@ -24,16 +28,16 @@ NOT_UTF8 = "left out: a lone surrogate, which no UTF-8 file can hold"
 
 
 def conversations(
-    records_file: Path, left_out: Counter[str]
+    records: Iterable[Candidate], left_out: Counter[str]
 ) -> Iterator[tuple[Candidate, str, str]]:
-    """Each record of a file with its user's and its assistant's turn, in order, one at a time.
+    """Each record with its user's and its assistant's turn, in order, one at a time.
 
     Args:
         left_out: gets how many records are no training examples, by reason: those without a program,
             those with a marker of the canonical form inside it, and those with a lone surrogate: to
             replace it would change a program that was verified.
     """
-    for record in read_records(records_file):
+    for record in records:
         if not record.program.strip():
             left_out[NO_PROGRAM] += 1
             continue
@@ -52,6 +56,16 @@ def assistant_turn(record: Candidate) -> str:
     if record.reasoning:
         return join(record.reasoning, record.program)
     return f"```python\n{record.program}\n```"
+
+
+def messages(user: str, assistant: str) -> list[dict[str, str]]:
+    """The two turns as chat templates take them."""
+    return [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
+
+
+def json_line(row: Mapping[str, Any]) -> bytes:
+    """A row as a line of JSON, all of it ASCII: U+2028 and its like are ends of lines to some readers."""
+    return json.dumps(row).encode("ascii") + b"\n"
 
 
 def _has_lone_surrogate(text: str) -> bool:

@@ -9,17 +9,14 @@ it is from. What a source did not tell is null; `provenance` holds all that it d
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from hm_models.files.text_files import write_text
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.export.card import Card
-from hm_tasks.curation.export.conversation import conversations
-from hm_tasks.curation.export.folder import whole_folder
+from hm_tasks.curation.export.conversation import messages
 
 FILE = "data/train-00000-of-00001.parquet"
 ROW_GROUP = 1000  # rows that are held in memory at a time
@@ -29,51 +26,46 @@ _OF_PROVENANCE = ("model", "base", "instruct", "fingerprint", "prompt_sha256", "
 _INT64 = range(-(2**63), 2**63)
 
 
-def export_hf(records_file: Path, folder: Path, card: Card) -> Counter[str]:
-    """Write `data/train-00000-of-00001.parquet` and the card, with its YAML header, into `folder`.
+class HubSet:
+    """`data/train-00000-of-00001.parquet` and the card, with its YAML header."""
 
-    Returns:
-        How many `rows` were written and, by reason, how many records were left out.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    def __init__(self, folder: Path, card: Card, files: ExitStack) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-    text = pa.string()
-    message = pa.struct([("role", text), ("content", text)])
-    schema = pa.schema(
-        [("messages", pa.list_(message))]
-        + [(name, text) for name in (*_OF_RECORD, *_OF_PROVENANCE)]
-        + [("alpha", pa.float64()), ("seed", pa.int64()), ("provenance", text)]
-    )
-    left_out: Counter[str] = Counter()
-    rows = 0
-    with whole_folder(folder) as partial:
-        (partial / "data").mkdir()
-        with pq.ParquetWriter(partial / FILE, schema) as writer:
-            all_rows = _rows(records_file, left_out)
-            while group := list(islice(all_rows, ROW_GROUP)):
-                writer.write_table(pa.Table.from_pylist(group, schema))
-                rows += len(group)
+        text = pa.string()
+        message = pa.struct([("role", text), ("content", text)])
+        self._schema = pa.schema(
+            [("messages", pa.list_(message))]
+            + [(name, text) for name in (*_OF_RECORD, *_OF_PROVENANCE)]
+            + [("alpha", pa.float64()), ("seed", pa.int64()), ("provenance", text)]
+        )
+        self._card = card
+        self._group: list[dict[str, Any]] = []
+        self._table = pa.Table
+        (folder / "data").mkdir()
+        self._writer = files.enter_context(pq.ParquetWriter(folder / FILE, self._schema))
+        files.callback(self._flush)  # before the writer is closed
+
+    def add(self, record: Candidate, user: str, assistant: str) -> None:
+        self._group.append({"messages": messages(user, assistant)} | _columns(record))
+        if len(self._group) == ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._group:
+            self._writer.write_table(self._table.from_pylist(self._group, self._schema))
+            self._group = []
+
+    def readme(self, rows: int, left_out: Mapping[str, int]) -> str:
         form = (
             "`messages` is the conversation; `provenance` is what the sample's source told, as JSON, "
             "and the columns beside it are its most wanted parts, null where it did not tell: "
-            f"{', '.join(f'`{name}`' for name in schema.names[1:-1])}. `alpha` is null as well where "
-            "it is a gradient and no number."
+            f"{', '.join(f'`{name}`' for name in self._schema.names[1:-1])}. `alpha` is null as well "
+            "where it is a gradient and no number."
         )
-        write_text(
-            partial / "README.md",
-            card.header(rows, left_out, FILE) + card.markdown(form, rows, left_out),
-        )
-    return Counter({"rows": rows, **left_out})
-
-
-def _rows(records_file: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
-    for record, user, assistant in conversations(records_file, left_out):
-        messages = [
-            {"role": "user", "content": user},
-            {"role": "assistant", "content": assistant},
-        ]
-        yield {"messages": messages} | _columns(record)
+        header = self._card.header(rows, left_out, FILE)
+        return header + self._card.markdown(form, rows, left_out)
 
 
 def _columns(record: Candidate) -> dict[str, Any]:

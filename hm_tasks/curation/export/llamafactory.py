@@ -10,16 +10,16 @@ row. Train with
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from hm_models.files.text_files import write_text
 from hm_tasks.code_passk.prompts import INSTRUCTION
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.export.card import Card
-from hm_tasks.curation.export.conversation import conversations
-from hm_tasks.curation.export.folder import whole_folder, write_lines
+from hm_tasks.curation.export.conversation import json_line
 
 DATASET_INFO: dict[str, dict[str, Any]] = {
     "alpaca": {
@@ -41,35 +41,29 @@ DATASET_INFO: dict[str, dict[str, Any]] = {
 }
 
 
-def export_llamafactory(records_file: Path, folder: Path, card: Card) -> Counter[str]:
-    """Write `alpaca.jsonl`, `sharegpt.jsonl`, `dataset_info.json` and the card into `folder`.
+class LlamaFactorySet:
+    """`alpaca.jsonl`, `sharegpt.jsonl`, `dataset_info.json` and the card."""
 
-    Returns:
-        How many `rows` each form has and, by reason, how many records were left out.
-    """
-    with whole_folder(folder) as partial:
-        for form, row in FORMS.items():
-            left_out: Counter[str] = Counter()
-            rows = write_lines(
-                partial / DATASET_INFO[form]["file_name"], _rows(records_file, left_out, row)
-            )
-        entries = {f"{card.name}_{form}": entry for form, entry in DATASET_INFO.items()}
-        info = json.dumps(entries, indent=2)
-        write_text(partial / "dataset_info.json", info + "\n")
-        described = (
+    def __init__(self, folder: Path, card: Card, files: ExitStack) -> None:
+        self._card = card
+        self._forms = [
+            (files.enter_context((folder / DATASET_INFO[form]["file_name"]).open("xb")), row)
+            for form, row in FORMS.items()
+        ]
+        self._entries = {f"{card.name}_{form}": entry for form, entry in DATASET_INFO.items()}
+        write_text(folder / "dataset_info.json", json.dumps(self._entries, indent=2) + "\n")
+
+    def add(self, record: Candidate, user: str, assistant: str) -> None:
+        for file, row in self._forms:
+            file.write(json_line(row(user, assistant)))
+
+    def readme(self, rows: int, left_out: Mapping[str, int]) -> str:
+        names = " and ".join(f"`{entry}`" for entry in self._entries)
+        form = (
             "`alpaca.jsonl` and `sharegpt.jsonl` hold the same conversations in LLaMA-Factory's "
-            "two forms; "
-            f"`dataset_info.json` calls them {' and '.join(f'`{entry}`' for entry in entries)}."
+            f"two forms; `dataset_info.json` calls them {names}."
         )
-        write_text(partial / "README.md", card.markdown(described, rows, left_out))
-    return Counter({"rows": rows, **left_out})
-
-
-def _rows(
-    records_file: Path, left_out: Counter[str], row: Callable[[str, str], dict[str, Any]]
-) -> Iterator[dict[str, Any]]:
-    for _, user, assistant in conversations(records_file, left_out):
-        yield row(user, assistant)
+        return self._card.markdown(form, rows, left_out)
 
 
 def _alpaca(user: str, assistant: str) -> dict[str, Any]:

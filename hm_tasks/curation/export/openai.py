@@ -2,20 +2,18 @@
 
 Source: OpenAI's guide to supervised fine-tuning: one object a line, with `messages` alone, of which
 each has `role` and `content`; the last is the assistant's. Fewer than ten are refused there.
-
-    export_openai(Path("5_selected.jsonl"), Path("export/openai"), card)
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
-from hm_models.files.text_files import write_text
+from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.export.card import Card
-from hm_tasks.curation.export.conversation import conversations
-from hm_tasks.curation.export.folder import whole_folder, write_lines
+from hm_tasks.curation.export.conversation import json_line, messages
 
 FILE = "train.jsonl"
 LEAST = 10  # examples that OpenAI asks for
@@ -23,29 +21,21 @@ LEAST = 10  # examples that OpenAI asks for
 log = logging.getLogger(__name__)
 
 
-def export_openai(records_file: Path, folder: Path, card: Card) -> Counter[str]:
-    """Write `train.jsonl` and the card into `folder`.
+class OpenAISet:
+    """`train.jsonl` and the card."""
 
-    Returns:
-        How many `rows` were written and, by reason, how many records were left out.
-    """
-    left_out: Counter[str] = Counter()
-    with whole_folder(folder) as partial:
-        rows = write_lines(
-            partial / FILE,
-            (
-                {
-                    "messages": [
-                        {"role": "user", "content": user},
-                        {"role": "assistant", "content": assistant},
-                    ]
-                }
-                for _, user, assistant in conversations(records_file, left_out)
-            ),
-        )
+    def __init__(self, folder: Path, card: Card, files: ExitStack) -> None:
+        self._name, self._card = folder.name, card
+        self._file = files.enter_context((folder / FILE).open("xb"))
+
+    def add(self, record: Candidate, user: str, assistant: str) -> None:
+        self._file.write(json_line({"messages": messages(user, assistant)}))
+
+    def readme(self, rows: int, left_out: Mapping[str, int]) -> str:
+        if rows < LEAST:
+            # By its name alone: it may lie in a draft as yet.
+            log.warning(
+                "%s has %d examples; OpenAI takes files from %d on.", self._name, rows, LEAST
+            )
         form = f"`{FILE}` holds one conversation a line, in OpenAI's chat format."
-        write_text(partial / "README.md", card.markdown(form, rows, left_out))
-    if rows < LEAST:
-        # By its name alone: it may lie in a draft as yet.
-        log.warning("%s has %d examples; OpenAI takes files from %d on.", folder.name, rows, LEAST)
-    return Counter({"rows": rows, **left_out})
+        return self._card.markdown(form, rows, left_out)

@@ -2,7 +2,7 @@
 
     python -m hm_tasks.sandbox.isolation.prove strong     prints the attacks that got through
 
-Sources: none but this package; the attacks are in attacks_*.py.
+The attacks are in probe.py. Sources: none but this package.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hm_tasks.sandbox.isolation import attacks_kernel, attacks_outside, kernel
-from hm_tasks.sandbox.isolation.attack import CALLS
+from hm_tasks.sandbox.isolation import kernel
 from hm_tasks.sandbox.isolation.levels import (
     LEVELS,
     RLIMIT,
@@ -34,8 +33,7 @@ from hm_tasks.sandbox.isolation.levels import (
     enter,
 )
 from hm_tasks.sandbox.isolation.limits import IsolationError, Limits, clean_environment
-
-ATTACKS = {a.name: a for a in (*attacks_outside.ATTACKS, *attacks_kernel.ATTACKS)}
+from hm_tasks.sandbox.isolation.probe import CALLS, PROBE
 
 _MODULE = "hm_tasks.sandbox.isolation.prove"
 _SERVE = "serve"  # with the number of the process that asks
@@ -54,8 +52,10 @@ def prove(level: str) -> list[str]:
     Raises:
         IsolationError: the level cannot even be entered here, and why.
     """
-    claimed = [name for name, attack in ATTACKS.items() if level[0].upper() in attack.stopped_by]
-    return [name for name, outcome in try_attacks(level, claimed).items() if outcome == "got"]
+    claimed = {a.name: a.programs for a in PROBE if level[0].upper() in a.stopped_by}
+    with planted() as found:
+        outcomes = run_programs(level, claimed, found, Limits())
+    return [name for name, outcome in outcomes.items() if outcome == "got"]
 
 
 @functools.cache
@@ -103,13 +103,6 @@ def choose(isolation: str) -> str:
     return isolation
 
 
-def try_attacks(level: str, names: Iterable[str], limits: Limits | None = None) -> dict[str, str]:
-    """Run attacks at a level: for each "got", or what stopped it."""
-    programs = {name: ATTACKS[name].programs for name in names}
-    with _planted() as planted:
-        return run_programs(level, programs, planted, limits or Limits())
-
-
 def run_programs(
     level: str, programs: Mapping[str, Iterable[str]], planted: dict[str, Any], limits: Limits
 ) -> dict[str, str]:
@@ -146,7 +139,7 @@ def run_programs(
 
 
 @contextlib.contextmanager
-def _planted() -> Iterator[dict[str, Any]]:
+def planted() -> Iterator[dict[str, Any]]:
     """Secrets and servers that attacks look for; all are gone afterwards."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hm-planted-"))
@@ -157,32 +150,20 @@ def _planted() -> Iterator[dict[str, Any]]:
         os.chmod(folder, 0o755)  # so that only the level protects it
         os.environ["HM_PLANTED"] = token
         stack.callback(os.environ.pop, "HM_PLANTED", None)
-
-        def server(address: Any, family: int, kind: int = socket.SOCK_STREAM) -> Any:
-            listener = stack.enter_context(socket.socket(family, kind))
-            listener.bind(address)
-            if kind == socket.SOCK_STREAM:
-                listener.listen()
-            return listener.getsockname()
-
-        planted = {
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        if sys.platform.startswith("linux"):
+            abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
+            abstract.bind("\0" + token)
+            abstract.listen()
+        yield {
             "folder": folder,
             "secret": secret,
             "hidden": os.path.join(sysconfig.get_path("stdlib"), "LICENSE.txt"),
             "variable": "HM_PLANTED",
             "judge": os.getpid(),
-            "tcp": server(("127.0.0.1", 0), socket.AF_INET)[1],
-            "udp": server(("127.0.0.1", 0), socket.AF_INET, socket.SOCK_DGRAM)[1],
-            "unix": os.path.join(folder, "socket"),
+            "tcp": tcp.getsockname()[1],
             "abstract": token,
-            "abstract_datagram": token + "-datagram",
-            "key": int.from_bytes(os.urandom(3), "big") + 1,
         }
-        if sys.platform.startswith("linux"):
-            server(planted["unix"], socket.AF_UNIX)
-            server("\0" + token, socket.AF_UNIX)
-            server("\0" + token + "-datagram", socket.AF_UNIX, socket.SOCK_DGRAM)
-        yield planted
 
 
 def _run(source: str, planted: dict[str, Any], limits: Limits) -> str:

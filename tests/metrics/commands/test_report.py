@@ -7,7 +7,7 @@ import pytest
 
 from hm_metrics.report.build import NothingToReport, Report, ReportSettings, build
 from hm_metrics.report.choice import ChoiceError
-from tests.entry_points import run
+from tests.entry_points import run, run_apart
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, foreign, merge, refusals, write_run
 
 hm_report = partial(run, "hm-report")
@@ -188,5 +188,5 @@ def test_every_row_has_its_samples_of_a_question_side_by_side(tmp_path):
 
 def test_quiet_prints_nothing_when_all_is_well(tmp_path):
     arguments = (sweep(tmp_path / "runs"), "--output_path", tmp_path / "out", "--quiet")
-    done = hm_report(*arguments, "--embedder", "none")
+    done = run_apart("hm-report", *arguments, "--embedder", "none")  # tqdm is told at its import
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -39,9 +39,9 @@ def test_a_line_is_found_again_though_texts_hold_other_line_breaks(tmp_path):
     log = log_of(tmp_path, code(["+-", "-+", "++"]))
     for number in (2, 0, 1):
         (line,) = log.at(f"Mbpp/{number}")
-        assert line["doc_id"] == number
+        assert line.record["doc_id"] == number
     assert log.at("Mbpp/9") == []
-    assert [line["doc_id"] for line in log.lines()] == [0, 1, 2]
+    assert [line.record["doc_id"] for line in log.lines()] == [0, 1, 2]
 
 
 def test_refusals_are_counted_and_answers_without_a_score_have_no_value(tmp_path):

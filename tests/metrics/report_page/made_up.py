@@ -6,17 +6,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from hm_metrics.report.page import (
-    Cell,
-    Column,
-    Page,
-    PageFigure,
-    PageRow,
-    ProtocolNote,
-    Question,
-    Sample,
-    Table,
-)
+from hm_metrics.report.page import Cell, Column, Page, PageFigure, PageRow, ProtocolNote, Table
+from hm_metrics.report.samples_blob import Question, Sample
 
 CODE, REFUSALS = "mbppplus_passk", "sorry_bench"
 ALPHAS = (0.0, 0.7, 0.9, 1.0)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from hm_metrics.report.html_file import write_page
-from hm_metrics.report.page import Question, Sample
+from hm_metrics.report.samples_blob import Question, Sample
 from tests.metrics.report_page.made_up import CODE, LLAMAS, VICUNAS, report
 from tests.metrics.report_page.reading import (
     columns_shown,

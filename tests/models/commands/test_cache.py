@@ -63,6 +63,7 @@ def test_a_models_samples_are_exported_whole_and_removed_alone(file, tmp_path):
     assert first not in left
 
 
+@pytest.mark.usefixtures("our_tasks_alone")
 def test_a_plan_says_what_a_run_would_reuse_without_loading_a_model(pair, tmp_path):
     arguments = f"base={pair[0]},instruct={pair[1]},alpha=0,backend=hf"
     plan = ("plan", "--model_args", arguments, "--tasks", "demo_passk", "--limit", "2")

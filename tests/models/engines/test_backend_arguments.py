@@ -179,7 +179,7 @@ def test_an_adapter_beside_full_weights_is_ignored_at_every_alpha(
         made(pairs["base"][k], pairs["instruct"][k], alpha, materialize=materialize, device="cpu")
         for k in (0, 1)
     )
-    assert any("is ignored at every alpha" in remark for remark in both.plan.remarks)
+    assert any("is ignored at every alpha" in remark for remark in both.engine.plan.remarks)
     ours, theirs = both.lm.model.state_dict(), plain.lm.model.state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -70,10 +70,10 @@ class Told(NotingRequest):
     measure_tokens = TokenSums
 
 
-def sampled(lm, alpha, folder):
+def sampled(lm, alpha, file):
     """Three samples of two prompts at temperature 1: texts, and whether each was there before."""
     lm.set_alpha(alpha)
-    lm.keep_samples_in(folder)
+    lm.keep_samples_in(file)
     settings = {"until": [], "max_gen_toks": 6, "do_sample": True, "temperature": 1.0}
     requests = [
         Told("generate_until", {}, (prompt, settings), 0, metadata=("task", number, 3))
@@ -153,15 +153,15 @@ def test_log_probabilities_are_those_of_transformers_and_bounds_hold_the_entropy
 
 
 def test_samples_are_kept_one_by_one_for_each_alpha(vllm, tmp_path):
-    folder = str(tmp_path / "kept")
-    texts, reused, facts = vllm.ask(sampled, 0.5, folder)
+    file = tmp_path / "kept"
+    texts, reused, facts = vllm.ask(sampled, 0.5, file)
     assert len(texts) == 6
     assert len(set(texts)) > 2
     assert not any(reused)
     assert all(1 <= one["tokens"] <= 6 for one in facts)
-    again, reused, _ = vllm.ask(sampled, 0.5, folder)
+    again, reused, _ = vllm.ask(sampled, 0.5, file)
     assert again == texts
     assert all(reused)
-    other, reused, _ = vllm.ask(sampled, 0.6, folder)
+    other, reused, _ = vllm.ask(sampled, 0.6, file)
     assert other != texts
     assert not any(reused)

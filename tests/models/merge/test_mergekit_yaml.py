@@ -273,7 +273,7 @@ def test_the_model_takes_a_file_in_place_of_base_instruct_and_alpha(base, instru
     file = written(TIES, base, instruct, tmp_path)
     lm = HindsightMerged(recipe=str(file), backend="hf", device="cpu")
     assert lm.recipe == read_recipe(file)
-    assert lm.weights == "streamed"
+    assert lm.engine.weights == "streamed"
     merged = dict(merged_tensors(read_recipe(file)))
     loaded = lm.lm.model.state_dict()
     # The file says float32 and transformers loads in the config's bfloat16.

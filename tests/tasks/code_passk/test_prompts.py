@@ -190,7 +190,7 @@ def test_a_system_instruction_that_completion_prompts_have_no_place_for_is_said(
 
 
 def test_turns_that_an_endpoint_was_sent_are_read_from_the_harnesss_log():
-    from hm_metrics.logs.samples import logged
+    from hm_metrics.logs.samples import Logged
     from hm_tasks.curation.provenance import of_request
 
     arguments = {"gen_args_0": {"arg_0": ['[{"role": "user"}]'], "arg_1": {}}}
@@ -201,5 +201,5 @@ def test_turns_that_an_endpoint_was_sent_are_read_from_the_harnesss_log():
         "filtered_resps": ["a"],
         "arguments": arguments,
     }
-    assert logged(line).prompt == '[{"role": "user"}]'
-    assert len(of_request(arguments)["prompt_sha256"]) == 64
+    assert Logged(line).prompt == '[{"role": "user"}]'
+    assert len(of_request(Logged(line))["prompt_sha256"]) == 64

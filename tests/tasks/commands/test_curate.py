@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.entry_points import run
+from tests.entry_points import run, run_apart
 from tests.models.endpoints.endpoint import Endpoint
 from tests.tasks.curation.made_samples import demo, run_folder, variants
 
@@ -50,9 +50,10 @@ def test_samples_become_training_sets(tmp_path, server):
 def test_quiet_says_nothing_and_a_single_form_is_all_that_is_written(tmp_path, server):
     run_folder(tmp_path / "run", count=1)
     out = tmp_path / "out"
-    done = hm_curate(
-        *(tmp_path / "run", "--output_path", out, "--export", "llamafactory", "--quiet"),
-        *("--decontaminate", "none", *embedder(server)),
+    done = run_apart(  # tqdm is told at its import
+        *("hm-curate", tmp_path / "run", "--output_path", out, "--export", "llamafactory"),
+        *("--quiet", "--decontaminate", "none", *embedder(server)),
+        OPENAI_API_KEY="none",
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [path.name for path in (out / "export").iterdir()] == ["llamafactory"]

@@ -9,22 +9,20 @@ import pytest
 
 import hm_tasks.code_passk
 from hm_tasks.code_passk.dataset import Source, load_problems
+from hm_tasks.curation import contamination
 from hm_tasks.curation.contamination import (
     BenchmarkNgrams,
-    ContaminationError,
-    ContaminationSettings,
     Match,
     decontaminate,
 )
 from tests.tasks.curation.records import HOSTILE, record
 
 THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"
-SETTINGS = ContaminationSettings()
 
 
-def left(records, benchmarks, settings=SETTINGS):
+def left(records, benchmarks):
     counts = Counter()
-    return list(decontaminate(records, benchmarks, settings, counts)), counts
+    return list(decontaminate(records, benchmarks, counts)), counts
 
 
 def text(words: str):
@@ -68,7 +66,7 @@ def test_each_record_counts_once_under_the_first_benchmark_that_has_it():
 
 
 def test_which_words_matched_can_be_told(caplog):
-    found = BenchmarkNgrams({"bench": [THIRTEEN]}, SETTINGS).find(f"Well: {THIRTEEN}.")
+    found = BenchmarkNgrams({"bench": [THIRTEEN]}).find(f"Well: {THIRTEEN}.")
     assert found == Match("bench", THIRTEEN)
     culprit = text(THIRTEEN)
     with caplog.at_level(logging.DEBUG, "hm_tasks.curation.contamination"):
@@ -77,9 +75,10 @@ def test_which_words_matched_can_be_told(caplog):
     assert THIRTEEN in caplog.text
 
 
-def test_matches_are_those_that_comparing_every_run_finds():
+def test_matches_are_those_that_comparing_every_run_finds(monkeypatch):
     draw = random.Random(7)
-    settings = ContaminationSettings(n=4, shortest=2)
+    monkeypatch.setattr(contamination, "N", 4)
+    monkeypatch.setattr(contamination, "SHORTEST", 2)
 
     def words(most):
         return " ".join(draw.choice("abcde") for _ in range(draw.randrange(most)))
@@ -91,7 +90,7 @@ def test_matches_are_those_that_comparing_every_run_finds():
         size = min(4, len(split))
         if size >= 2:
             runs |= {f" {' '.join(split[i : i + size])} " for i in range(len(split) - size + 1)}
-    ngrams = BenchmarkNgrams({"bench": texts}, settings)
+    ngrams = BenchmarkNgrams({"bench": texts})
     found = 0
     for _ in range(500):
         sample = words(12)
@@ -114,9 +113,3 @@ def test_hostile_texts_pass_on_both_sides(hostile):
     clean = text(hostile)
     assert left([clean], {"bench": [THIRTEEN]})[0] == [clean]
     assert left([text(THIRTEEN)], {"bench": [hostile]})[1] == {}
-
-
-@pytest.mark.parametrize("settings", [{"n": 7}, {"shortest": 0}])
-def test_settings_that_mean_nothing_are_refused(settings):
-    with pytest.raises(ContaminationError, match="shortest <= n"):
-        ContaminationSettings(**settings)

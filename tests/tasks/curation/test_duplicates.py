@@ -10,8 +10,9 @@ import pytest
 
 from hm_metrics.ngrams import TOKEN
 from hm_metrics.programs import bare
+from hm_tasks.curation import duplicates
 from hm_tasks.curation.candidate import WRONG
-from hm_tasks.curation.duplicates import DuplicateError, DuplicateSettings, deduplicate
+from hm_tasks.curation.duplicates import THRESHOLD, deduplicate
 from hm_tasks.curation.shingles import MISSED, PERMUTATIONS, rows_per_band
 from tests.tasks.curation.records import HOSTILE, record, written
 
@@ -21,9 +22,9 @@ LONG = (
 THOUGHT = " ".join(f"word{i}" for i in range(300))
 
 
-def kept(records, **settings):
+def kept(records, threshold=THRESHOLD):
     counts = Counter()
-    return list(deduplicate(records, DuplicateSettings(**settings), counts)), counts
+    return list(deduplicate(records, threshold, counts)), counts
 
 
 def test_the_first_of_equal_programs_stays_and_the_order_with_it():
@@ -47,7 +48,7 @@ def test_the_function_that_is_asked_for_keeps_its_name():
 def test_one_changed_token_in_a_long_program_is_near_and_in_a_short_one_is_not():
     long = [record(LONG), record(LONG.replace("return a1", "return a2"))]
     assert kept(long) == (long[:1], {"near": 1})
-    assert kept(long, near_threshold=None)[0] == long
+    assert kept(long, 1.0)[0] == long
     short = [record("def f(x): return x + 1"), record("def f(x): return x - 1")]
     assert kept(short)[0] == short
 
@@ -61,13 +62,11 @@ def test_the_problem_in_both_docstrings_does_not_make_two_programs_near():
     assert kept(records)[0] == records
 
 
-def test_one_program_may_solve_two_problems_unless_problems_are_compared():
+def test_one_program_may_solve_two_problems():
     records = [record(LONG), record(LONG, problem="Demo/2")]
     assert kept(records)[0] == records
-    assert kept(records, across_problems=True) == (records[:1], {"exact": 1})
     records[1] = record(LONG.replace("return a1", "return a2"), problem="Demo/2")
     assert kept(records)[0] == records
-    assert kept(records, across_problems=True) == (records[:1], {"near": 1})
 
 
 @pytest.mark.parametrize("second", [LONG, LONG.replace("xs", "ys"), LONG.replace("a1\n", "a2\n")])
@@ -117,10 +116,11 @@ def test_where_there_is_no_program_the_text_is_compared():
     assert kept(records) == (records[:2], {"exact": 1})
 
 
-def test_similarity_at_the_threshold_is_near_and_below_is_not():
+def test_similarity_at_the_threshold_is_near_and_below_is_not(monkeypatch):
+    monkeypatch.setattr(duplicates, "SHINGLE", 1)
     records = [record(text="a b c d"), record(text="a b")]  # 2 of 4 shingles of one token
-    assert kept(records, near_threshold=0.5, shingle=1) == (records[:1], {"near": 1})
-    assert kept(records, near_threshold=0.500001, shingle=1)[0] == records
+    assert kept(records, 0.5) == (records[:1], {"near": 1})
+    assert kept(records, 0.500001)[0] == records
 
 
 def grams(text: str, size: int) -> set[tuple[str, ...]]:
@@ -140,14 +140,14 @@ def test_near_duplicates_are_those_that_comparing_all_pairs_finds(threshold):
                 mutated[draw.randrange(80)] = f"v{draw.randrange(9)} = w{draw.randrange(99)}"
             records.append(record("\n".join(mutated), behaviour=""))
     draw.shuffle(records)
-    distinct, _ = kept(records, near_threshold=None)
+    distinct, _ = kept(records, 1.0)
     expected, sets = [], []
     for one in distinct:
         mine = grams(one.program, 5)
         if all(len(mine & other) / len(mine | other) < threshold for other in sets):
             expected.append(one)
             sets.append(mine)
-    found, counts = kept(records, near_threshold=threshold)
+    found, counts = kept(records, threshold)
     assert found == expected
     assert counts["near"] == len(distinct) - len(expected) > 0
 
@@ -179,7 +179,7 @@ def test_every_process_keeps_the_same_records(tmp_path):
         "from hm_tasks.curation.candidate import Candidate\n"
         "from hm_tasks.curation.duplicates import *\n"
         "lines = map(Candidate.read, open(sys.argv[1]))\n"
-        "for r in deduplicate(lines, DuplicateSettings(0.8), Counter()): print(r.id)\n"
+        "for r in deduplicate(lines, 0.8, Counter()): print(r.id)\n"
     )
     outputs = [
         subprocess.run(
@@ -198,7 +198,7 @@ def test_every_process_keeps_the_same_records(tmp_path):
 def test_records_are_read_one_at_a_time():
     taken = []
     records = (taken.append(i) or record(f"x = {i}") for i in range(10))
-    stream = deduplicate(records, DuplicateSettings(), Counter())
+    stream = deduplicate(records, THRESHOLD, Counter())
     next(stream)
     assert taken == [0]
 
@@ -209,16 +209,7 @@ def test_a_pair_at_the_threshold_is_missed_once_in_a_million_at_most(threshold):
     assert (1 - threshold**rows) ** (PERMUTATIONS // rows) <= MISSED
 
 
-@pytest.mark.parametrize(
-    "settings", [{"near_threshold": 0}, {"near_threshold": 1.1}, {"shingle": 0}]
-)
-def test_settings_that_mean_nothing_are_refused(settings):
-    with pytest.raises(DuplicateError, match="expected"):
-        DuplicateSettings(**settings)
-
-
 def test_without_datasketch_the_message_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasketch", None)
     with pytest.raises(ImportError, match=r"hindsight-merging\[curate\]"):
-        deduplicate([], DuplicateSettings(), Counter())
-    assert len(kept([record("x")], near_threshold=None)[0]) == 1
+        deduplicate([], THRESHOLD, Counter())

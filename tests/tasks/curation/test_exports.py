@@ -16,7 +16,8 @@ from huggingface_hub import DatasetCard
 from pyarrow import parquet
 
 from hm_tasks.code_passk.prompts import chat_prompt
-from hm_tasks.curation.export import EXPORTS
+from hm_tasks.curation.candidate import read_records
+from hm_tasks.curation.export import EXPORTS, export
 from hm_tasks.curation.export.card import Card, CardError
 from hm_tasks.curation.export.conversation import conversations
 from hm_tasks.curation.export.licences import licence_of_model, licence_of_problem
@@ -58,8 +59,14 @@ def records_file(tmp_path):
     return written(records, tmp_path / "5_selected.jsonl")
 
 
+def exported(name: str, records_file: Path, folder: Path) -> Counter[str]:
+    return export(read_records(records_file), {name: folder}, CARD)
+
+
 def turns(records_file: Path) -> list[tuple[str, str]]:
-    return [(user, answer) for _, user, answer in conversations(records_file, Counter())]
+    return [
+        (user, answer) for _, user, answer in conversations(read_records(records_file), Counter())
+    ]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -100,7 +107,7 @@ def read_sharegpt(folder):
 
 
 @pytest.mark.parametrize(
-    ("export", "read"),
+    ("name", "read"),
     [
         ("hf", read_hf),
         ("openai", read_openai),
@@ -108,8 +115,8 @@ def read_sharegpt(folder):
         ("llamafactory", read_sharegpt),
     ],
 )
-def test_datasets_reads_back_the_conversations_of_every_form(export, read, records_file, tmp_path):
-    counts = EXPORTS[export](records_file, tmp_path / "out", CARD)
+def test_datasets_reads_back_the_conversations_of_every_form(name, read, records_file, tmp_path):
+    counts = exported(name, records_file, tmp_path / "out")
     expected = turns(records_file)
     assert read(tmp_path / "out") == expected
     assert counts["rows"] == len(expected)
@@ -117,12 +124,11 @@ def test_datasets_reads_back_the_conversations_of_every_form(export, read, recor
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_a_repeated_export_has_the_same_bytes(name, records_file, tmp_path):
-    EXPORTS[name](records_file, tmp_path / "one", CARD)
+    exported(name, records_file, tmp_path / "one")
     code = (
         "import sys; from pathlib import Path\n"
-        "from hm_tasks.curation.export import EXPORTS\n"
-        "from tests.tasks.curation.test_exports import CARD\n"
-        "EXPORTS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), CARD)\n"
+        "from tests.tasks.curation.test_exports import exported\n"
+        "exported(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))\n"
     )
     subprocess.run(
         [sys.executable, "-c", code, name, records_file, tmp_path / "two"],
@@ -132,24 +138,12 @@ def test_a_repeated_export_has_the_same_bytes(name, records_file, tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two") != {}
 
 
-@pytest.mark.parametrize("name", EXPORTS)
-def test_an_export_that_breaks_leaves_the_earlier_one_as_it_was(name, records_file, tmp_path):
-    out = tmp_path / "out"
-    EXPORTS[name](records_file, out, CARD)
-    before = contents(out)
-    broken = tmp_path / "broken.jsonl"
-    broken.write_text(records_file.read_text() + "no JSON\n")
-    with pytest.raises(ValueError, match="Expecting value"):
-        EXPORTS[name](broken, out, CARD)
-    assert contents(out) == before
-    (tmp_path / ".out.partial").mkdir()  # killed in the middle of writing
-    out.rename(tmp_path / ".out.earlier")  # and another time between the two renames
-    with pytest.raises(ValueError, match="Expecting value"):
-        EXPORTS[name](broken, out, CARD)
-    assert contents(out) == before
-    EXPORTS[name](written([record("x = 1")], broken), out, CARD)
-    assert contents(out) != before
-    assert not list(tmp_path.glob(".out*"))
+def test_all_forms_in_one_pass_are_what_each_is_alone(records_file, tmp_path):
+    records = read_records(records_file)  # an iterator: a second pass would find nothing
+    export(records, {name: tmp_path / "all" / name for name in EXPORTS}, CARD)
+    for name in EXPORTS:
+        exported(name, records_file, tmp_path / "alone" / name)
+        assert contents(tmp_path / "all" / name) == contents(tmp_path / "alone" / name) != {}
 
 
 @pytest.mark.parametrize("name", EXPORTS)
@@ -162,7 +156,7 @@ def test_what_cannot_be_a_training_example_is_left_out_and_counted(name, tmp_pat
         record("x = '<end_of_solution>'", reasoning="Thought."),
     ]
     file = written(records, tmp_path / "records.jsonl")
-    counts = EXPORTS[name](file, tmp_path / "out", CARD)
+    counts = exported(name, file, tmp_path / "out")
     assert sorted(counts.values()) == [1, 1, 1, 2]
     assert counts["rows"] == 1
     readme = (tmp_path / "out" / "README.md").read_text()
@@ -172,7 +166,7 @@ def test_what_cannot_be_a_training_example_is_left_out_and_counted(name, tmp_pat
 @pytest.mark.parametrize("name", EXPORTS)
 def test_an_empty_selection_is_an_empty_set(name, tmp_path):
     file = written([], tmp_path / "records.jsonl")
-    assert EXPORTS[name](file, tmp_path / "out", CARD) == {"rows": 0}
+    assert exported(name, file, tmp_path / "out") == {"rows": 0}
     if name == "hf":  # `datasets` itself refuses a split without rows
         assert parquet.read_table(tmp_path / "out" / "data").num_rows == 0
 
@@ -215,7 +209,7 @@ def fault_of_openai(line: str) -> str:
 
 
 def test_openai_has_nothing_to_refuse(records_file, tmp_path):
-    EXPORTS["openai"](records_file, tmp_path / "out", CARD)
+    exported("openai", records_file, tmp_path / "out")
     raw = (tmp_path / "out" / "train.jsonl").read_bytes()
     lines = raw.decode("utf-8").splitlines()  # also at U+2028, if one were there
     assert len(lines) == len(turns(records_file))
@@ -224,12 +218,12 @@ def test_openai_has_nothing_to_refuse(records_file, tmp_path):
 
 
 def test_too_few_examples_for_openai_are_named_in_the_log(tmp_path, caplog):
-    EXPORTS["openai"](written([record("x")], tmp_path / "r.jsonl"), tmp_path / "out", CARD)
+    exported("openai", written([record("x")], tmp_path / "r.jsonl"), tmp_path / "out")
     assert "has 1 examples; OpenAI takes files from 10 on" in caplog.text
 
 
 def test_each_row_says_where_it_is_from(records_file, tmp_path):
-    EXPORTS["hf"](records_file, tmp_path / "out", CARD)
+    exported("hf", records_file, tmp_path / "out")
     rows = datasets.load_dataset(str(tmp_path / "out"), split="train")
     first, last = rows[0], rows[-1]
     assert first["problem"] == "Demo/1"
@@ -241,7 +235,7 @@ def test_each_row_says_where_it_is_from(records_file, tmp_path):
 
 
 def test_the_hub_reads_models_alpha_counts_and_licences_from_the_card(records_file, tmp_path):
-    EXPORTS["hf"](records_file, tmp_path / "out", CARD)
+    exported("hf", records_file, tmp_path / "out")
     card = DatasetCard.load(tmp_path / "out" / "README.md")
     assert card.data.license == "mit"
     facts = card.data.to_dict()["hindsight_merging"]
@@ -325,7 +319,7 @@ PYTHON = os.environ.get("HM_LLAMAFACTORY_PYTHON")
 @pytest.mark.parametrize("form", ["alpaca", "sharegpt"])
 def test_llamafactory_trains_on_the_conversations(form, records_file, tmp_path):
     out, tokenizer = tmp_path / "out", byte_tokenizer(tmp_path / "tokenizer")
-    EXPORTS["llamafactory"](records_file, out, CARD)
+    exported("llamafactory", records_file, out)
     # Its own loader, converter, template and tokenization, in the environment that has it.
     script = Path(__file__).with_name("read_by_llamafactory.py")
     result = subprocess.run(

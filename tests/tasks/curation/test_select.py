@@ -56,7 +56,7 @@ def vectors(programs: list[str]) -> tuple[np.ndarray, list[int]]:
 
 
 def similarity(index: Index, chosen: set[int]) -> float:
-    records = index.read(sorted(chosen))
+    records = list(index.each(sorted(chosen)))
     rows = np.stack([vector(record.program) for record in records])
     return local_similarity(rows, np.array([int(r.problem[2:]) for r in records]))
 
@@ -100,7 +100,7 @@ def test_a_diverse_choice_is_less_alike_than_a_random_one_and_no_less_balanced(t
     shares = dict.fromkeys(index.problems, 4)
     diverse = chosen_by_vectors(index, shares, 0, vectors, DIVERSE)
     assert len(diverse) == 40
-    assert len({record.problem for record in index.read(sorted(diverse))}) == 10
+    assert len({record.problem for record in index.each(sorted(diverse))}) == 10
     at_random = [similarity(index, chosen_at_random(index, shares, seed)) for seed in range(10)]
     assert similarity(index, diverse) < min(at_random) - 0.1
 
@@ -109,7 +109,7 @@ def test_behaviours_come_first(tmp_path):
     index = index_of(tmp_path, [20] * 3, behaviours=4)
     shares = dict.fromkeys(index.problems, 4)
     for way in (DIVERSE, REPRESENTATIVE):
-        chosen = index.read(sorted(chosen_by_vectors(index, shares, 0, vectors, way)))
+        chosen = list(index.each(sorted(chosen_by_vectors(index, shares, 0, vectors, way))))
         assert len({(record.problem, record.behaviour) for record in chosen}) == 12
 
 
@@ -121,7 +121,9 @@ def test_what_has_no_vector_comes_last_but_comes(tmp_path):
         return np.stack([vector(programs[n]) for n in known]), known
 
     for share, last in ((4, set()), (5, 1), (6, 2)):
-        chosen = index.read(sorted(chosen_by_vectors(index, {"d P/0": share}, 0, some, DIVERSE)))
+        chosen = list(
+            index.each(sorted(chosen_by_vectors(index, {"d P/0": share}, 0, some, DIVERSE)))
+        )
         without = [r for r in chosen if int(r.program.split()[1]) >= 4]
         assert len(chosen) == share
         assert len(without) == (last or 0)

@@ -18,7 +18,7 @@ from hm_tasks.sandbox.isolation.prove import strongest
 from hm_tasks.sandbox.pool import Scorer, check_all
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.sandbox.ray_executor import ExecutorError, _Remote, weakest_level
-from tests.entry_points import run
+from tests.entry_points import run_apart
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = "def f(x):\n    return x + 1\n"
@@ -157,7 +157,7 @@ def test_the_command_ends_with_the_sentence(tmp_path):
     samples = tmp_path / "samples.jsonl"
     samples.write_text('{"task_id": "Demo/1", "solution": "x"}')
     words = (samples, "--dataset", "demo", "--executor", "ray")
-    done = run("hm-score", *words, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    done = run_apart("hm-score", *words, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert done.returncode == 2
     assert "executor=ray needs Ray: pip install 'hindsight-merging[ray]'" in done.stderr
 

@@ -11,14 +11,10 @@ from pathlib import Path
 import pytest
 
 from hm_tasks.sandbox import isolation
-from hm_tasks.sandbox.isolation.prove import (
-    ATTACKS,
-    choose,
-    run_programs,
-    strongest,
-    try_attacks,
-)
+from hm_tasks.sandbox.isolation.probe import PROBE
+from hm_tasks.sandbox.isolation.prove import choose, run_programs, strongest
 from tests.tasks.code_passk.benchmarks import load
+from tests.tasks.sandbox.breakouts import ATTACKS, try_attacks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can isolate")
 
@@ -204,7 +200,7 @@ def outcomes(level, programs, limits=LIMITS):
 
 @pytest.mark.parametrize("level", isolation.LEVELS)
 def test_each_level_stops_what_it_claims(enterable, level):
-    found = try_attacks(level, ATTACKS)
+    found = try_attacks(level)
     through = {name for name, outcome in found.items() if outcome == "got"}
     claimed = {name for name, levels in STOPPED_BY.items() if level[0].upper() in levels}
     assert through & claimed == set(), found
@@ -228,6 +224,20 @@ def left_behind():
             return []
         time.sleep(0.1)
     return found
+
+
+def test_the_probe_has_an_attack_on_each_part_of_a_level():
+    names = {attack.name for attack in PROBE}
+    for part in (
+        {"write_outside", "read_outside", "read_hidden", "see_outside"},  # mounts and Landlock
+        {"tcp", "abstract"},  # the network
+        {"raw_socket_call", "unshare", "io_uring", "new_process_raw"},  # system calls
+        {"kill_judge", "kill_runner", "ptrace", "proc_memory"},  # processes
+        {"become_root"},  # privileges
+        {"many_threads", "much_memory", "big_file", "descriptors"},  # limits
+        {"environment", "daemon", "leave_file"},  # what is passed on, and what is left
+    ):
+        assert part <= names
 
 
 def test_claims_and_documentation_are_this_table():

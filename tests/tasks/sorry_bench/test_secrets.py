@@ -73,6 +73,7 @@ class Talkative(get_model("dummy")):
         return [f"{KEY} Bob {number}." for number in range(len(requests))]
 
 
+@pytest.mark.usefixtures("our_tasks_alone")
 def test_results_samples_and_stores_of_a_run_hold_no_secret(folder, monkeypatch):
     monkeypatch.setattr("lm_eval.evaluator.add_env_info", lambda results: None)  # takes seconds
     with Endpoint(chat=talkative) as server:
@@ -98,7 +99,7 @@ def test_results_samples_and_stores_of_a_run_hold_no_secret(folder, monkeypatch)
     assert_nothing_secret_is_kept(folder, url)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("our_tasks_alone")
 def test_the_screen_of_the_command_line_holds_no_secret(folder, capsys, monkeypatch):
     with Endpoint(chat=talkative) as server:
         metadata = json.dumps({"judge": "m", "judge_base_url": private(server)})

@@ -174,6 +174,7 @@ def tiny(tmp_path_factory):
     return tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "model", 1)
 
 
+@pytest.mark.usefixtures("our_tasks_alone")
 def test_any_model_of_the_harness_takes_part_in_both_styles(problems, tiny):
     settings = {
         "model_args": {"pretrained": str(tiny)},
