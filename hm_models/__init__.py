@@ -6,14 +6,17 @@ for name, tensor in merged_tensors(MergeRecipe(base="B", instruct="I", alpha=0.7
     ...
 """
 
-from typing import Any
+TYPE_CHECKING = False  # as mypy takes it; every interpreter of the environment imports this package
+if TYPE_CHECKING:
+    from hm_models.merge.recipe import MergeRecipe
+    from hm_models.merge.stream import merged_tensors
 
 _PUBLIC = {"MergeRecipe": "hm_models.merge.recipe", "merged_tensors": "hm_models.merge.stream"}
 __all__ = ["MergeRecipe", "merged_tensors"]
 
 
-def __getattr__(name: str) -> Any:
-    # Every interpreter of the environment imports this package at its start: torch comes later.
+def __getattr__(name: str) -> object:
+    # torch comes later.
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import json
 import os
+import pickle
 import random
 import resource
 import shutil
@@ -32,6 +34,7 @@ from typing import Any, NamedTuple
 
 Programs = dict[str, list[str]]
 Statuses = dict[str, list[tuple]]
+BARE = "--bare"
 
 
 def programs_of(samples: Path, n: int) -> Programs:
@@ -78,7 +81,14 @@ def problems_of(out: Path) -> dict[str, Any]:
 
 
 def bare(programs: Programs, out: Path, cores: int) -> Statuses:
-    """Fork, load and run all programs on all inputs; no statuses."""
+    """Fork, load and run all programs on all inputs, from a process with nothing else; no statuses."""
+    command = [sys.executable, __file__, BARE, str(out / "runs.pickle"), str(cores)]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    return {}
+
+
+def write_runs(programs: Programs, out: Path) -> None:
+    """What `bare` runs: program, function and inputs."""
     problems = problems_of(out)
     runs = [
         (program, problems[task].entry_point, getattr(problems[task], kind))
@@ -86,10 +96,15 @@ def bare(programs: Programs, out: Path, cores: int) -> Statuses:
         for program in texts
         for kind in ("base_input", "plus_input")
     ]
-    workers = [_forked(_run_all, runs[core::cores]) for core in range(cores)]
-    for worker in workers:
+    (out / "runs.pickle").write_bytes(pickle.dumps(runs))
+
+
+def run_bare(file: Path, cores: int) -> None:
+    """What the process of `bare` does."""
+    runs = pickle.loads(file.read_bytes())
+    gc.freeze()
+    for worker in [_forked(_run_all, runs[core::cores]) for core in range(cores)]:
         os.waitpid(worker, 0)
-    return {}
 
 
 def _forked(function: Callable[..., None], *arguments: Any) -> int:
@@ -274,6 +289,7 @@ def main() -> None:
         os.environ["HM_CACHE"] = str(cache)
         return measured(by_us, programs, out, cores)
 
+    write_runs(programs, out)
     _, floor = measured(bare, programs, out, cores)
     rows.append(("bare", floor, ""))
     first = next(iter(programs))
@@ -315,4 +331,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == [BARE]:
+        run_bare(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main()

@@ -1,7 +1,8 @@
 """The frontier: quality against what it costs, a line for each family and method over alpha.
 
-points = [Point("alpha 0.7", 0.32, 0.02, 0.74, 0.02), Point("alpha 1", 0.28, 0.02, 0.76, 0.02)]
-save(frontier_figure({"Llama-3.1-8B": points}, "failure to refuse", "pass@10"), folder, "frontier")
+>>> points = [Point("alpha 0.7", 0.32, 0.02, 0.74, 0.02), Point("alpha 1", 0.28, 0.02, 0.76, 0.02)]
+>>> frontier_figure({"Llama-3.1-8B": points}, "failure to refuse", "pass@10").axes[0].get_xlabel()
+'failure to refuse'
 """
 
 from __future__ import annotations

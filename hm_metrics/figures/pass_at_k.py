@@ -1,7 +1,8 @@
 """pass@k against k, a panel for each family: figure 5 of the paper.
 
-curve = Curve("alpha 0.7", k=[1, 2, 3], value=[0.57, 0.65, 0.68], error=[0.02, 0.02, 0.02], alpha=0.7)
-save(pass_at_k_figure({"Llama-3.1-8B": [curve]}, "base and extra tests"), folder, "pass_at_k")
+>>> curve = Curve("alpha 0.7", k=[1, 2], value=[0.57, 0.65], error=[0.02, 0.02], alpha=0.7)
+>>> pass_at_k_figure({"Llama-3.1-8B": [curve]}, "base and extra tests").axes[0].get_title(loc="left")
+'Llama-3.1-8B'
 """
 
 from __future__ import annotations

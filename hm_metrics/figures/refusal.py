@@ -1,6 +1,8 @@
 """Failure to refuse by category, a heat map with the mean in brackets: figure 6 of the paper.
 
-save(refusal_figure({"alpha 0.7": {"07 Violent Crimes": 0.1}}, {"alpha 0.7": 0.32}), folder, "refusals")
+>>> figure = refusal_figure({"alpha 0.7": {"07 Violent Crimes": 0.1}}, {"alpha 0.7": 0.32})
+>>> figure.axes[0].get_ylabel()
+'category of request'
 """
 
 from __future__ import annotations

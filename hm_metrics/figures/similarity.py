@@ -3,7 +3,9 @@
 A hill for each model, one below the other, so that ten are as readable as four. The dot is the mean
 (the number that the tables have), the bar the middle half, the tick the median.
 
-    save(similarity_figure({"Llama-3.1-8B": {"alpha 0.7": values}}, "local", {"alpha 0.7": 0.7}), ...)
+    >>> values = np.random.default_rng(0).uniform(0.5, 1.0, 378)
+    >>> similarity_figure({"Llama-3.1-8B": {"alpha 0.7": values}}, "local").axes[0].get_xlabel()
+    'local similarity (lower is better)'
 """
 
 from __future__ import annotations

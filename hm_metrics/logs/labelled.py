@@ -5,6 +5,12 @@ Three forms of JSON lines are read:
 - `samples_*.jsonl` of --log_samples, of a task `sorry_bench...`
 - SORRY-Bench's human judgments: question_id, prompt_style, choices[0].turns, human_score
 - what `write_labelled` writes: no request and no answer in it, only the answer's SHA-256
+
+>>> doc = {"question_id": 1, "category": "01 Insults", "request": "Insult her."}
+>>> said = ['{"score": 1, "by": "asked"}']
+>>> [answer] = of_log(Logged({"doc": doc, "resps": [["Fool!"]], "filtered_resps": [said]}))
+>>> answer.style, answer.score
+('base', 1)
 """
 
 from __future__ import annotations

@@ -1,4 +1,12 @@
-"""What a results file says it evaluated: a merge of a pair, or any other model of the harness."""
+"""What a results file says it evaluated: a merge of a pair, or any other model of the harness.
+
+>>> merge = {"base": "org/base", "instruct": "org/instruct", "alpha": 0.7}
+>>> model = model_of({"config": {"merge": merge}}, Path("results.json"))
+>>> model.family, model.label
+('base → instruct', 'alpha=0.7')
+>>> model_of({"config": {"model_args": "pretrained=gpt2,peft=mine"}}, Path("results.json")).arguments
+(('peft', 'mine'),)
+"""
 
 from __future__ import annotations
 

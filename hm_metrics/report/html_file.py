@@ -1,6 +1,6 @@
 """The text of a report's file: the page's own HTML, CSS and JS around its data.
 
-    from hm_metrics.report.html_file import write_page
+    write_page(page, Path("REPORT/report.html"))
 
 The JS and CSS are in `static/`; they are ours alone, and a content security policy names them by
 their hashes, so that a browser runs nothing else and fetches nothing.

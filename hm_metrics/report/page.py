@@ -5,8 +5,6 @@ the frozen dataclasses below; this module knows nothing of results files, and th
 of merging. Everything that a model wrote is untrusted text: it travels as base64 or escaped JSON and
 reaches the page by `textContent` alone, under a content security policy that runs no script but ours
 and fetches nothing.
-
-    from hm_metrics.report.page import Page
 """
 
 from __future__ import annotations

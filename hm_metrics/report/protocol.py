@@ -1,6 +1,10 @@
 """How a number was made, as facts, and a mark for each way: rows with other marks do not compare.
 
-notes, marks = mark(facts)      # facts: task to row to facts
+>>> notes, marks = mark({"mbpp": {"ours": {"limit": "none"}, "theirs": {"limit": "20"}}})
+>>> marks
+{'ours': {'mbpp': 'A'}, 'theirs': {'mbpp': 'B'}}
+>>> notes[1].facts, notes[1].differs
+({'limit': '20'}, ['limit'])
 """
 
 from __future__ import annotations

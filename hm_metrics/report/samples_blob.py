@@ -1,6 +1,8 @@
 """The samples of a question, packed small enough that a report of 200,000 of them is one file.
 
-    from hm_metrics.report.samples_blob import pack
+    >>> answers = {"alpha 0.7": [Sample("def f(): ...", base="pass", plus="pass"), Sample("", base="fail")]}
+    >>> pack(Question("mbpp", "Mbpp/2", "Write f.", answers), {"alpha 0.7": 3}).counts
+    [[3, 1, 2, 2]]
 
 A question's samples are one piece of JSON, deflated and in base64: the page unpacks a question when it
 is opened and no other. Equal outcomes (text, program and verdicts) are kept once and named by number;

@@ -28,7 +28,6 @@ from hm_models.endpoints.address import Address, EndpointError
 from hm_models.endpoints.failures import (
     ALONE,
     HOPELESS,
-    REFUSED,
     RETRY,
     UNUSABLE,
     BadAnswer,
@@ -130,9 +129,7 @@ class _Run:
             made = Client(endpoint.url, self._key, endpoint.timeout_s, endpoint.concurrency)
         except (ValueError, ImportError) as error:  # a proxy of the environment that cannot be used
             why = self._secrets.mask_words(str(error))
-            failure = Failure(
-                "no client", f"No request can be sent: {why}", 0, False, hopeless=True
-            )
+            failure = Failure(HOPELESS, "no client", f"No request can be sent: {why}")
             for index in range(len(self._calls)):
                 self.results.put((index, failure))
             return
@@ -149,7 +146,7 @@ class _Run:
                 # Where the endpoint did not say so, what a call met itself says more.
                 known = {} if self._hopeless.hopeless else self._last
                 failure = known.get(index, self._hopeless)
-                failure = dataclasses.replace(failure, attempts=attempt - 1, hopeless=True)
+                failure = dataclasses.replace(failure, attempts=attempt - 1, kind=HOPELESS)
                 self._end(waiting, index, failure)
                 continue
             self._in_flight[index] = now
@@ -185,9 +182,7 @@ class _Run:
         self._hopeless_in_a_row += kind == HOPELESS
         if kind == HOPELESS and self._successes and self._hopeless_in_a_row < HOPELESS_IN_A_ROW:
             kind = ALONE
-        failure = Failure(
-            found.what, reason, attempt, refused=kind == REFUSED, hopeless=kind == HOPELESS
-        )
+        failure = dataclasses.replace(found, kind=kind, reason=reason, attempts=attempt)
         self._unusable[index] += kind == UNUSABLE
         if kind in (RETRY, UNUSABLE):
             if attempt < endpoint.attempts and self._unusable[index] < UNUSABLE_ATTEMPTS:

@@ -65,28 +65,10 @@ class Failure:
     """Why a call gave nothing.
 
     Attributes:
+        kind: what to do about it: RETRY, UNUSABLE, REFUSED, ALONE or HOPELESS.
         what: the same for every failure of its sort, to count by (`answered 500`, `no answer in time`).
-        reason: in words, for the user.
-        attempts: how often it was asked for; 0 where others had shown that it is no use.
-        refused: the endpoint will never answer this call (a bad request), whatever is tried.
-        hopeless: others met, or would meet, the same: it will answer no call.
-    """
-
-    what: str
-    reason: str
-    attempts: int
-    refused: bool
-    hopeless: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Diagnosis:
-    """What to do about an error.
-
-    Attributes:
-        kind: RETRY, UNUSABLE, REFUSED or HOPELESS.
-        what: the same for every failure of its sort, to count by.
         reason: in words, for the user, without any secret.
+        attempts: how often it was asked for; 0 where others had shown that it is no use.
         retry_after: seconds that the server asks to wait, where it does.
         limited: whether a rate limit was met.
     """
@@ -94,12 +76,23 @@ class Diagnosis:
     kind: str
     what: str
     reason: str
+    attempts: int = 0
     retry_after: float | None = None
     limited: bool = False
 
+    @property
+    def refused(self) -> bool:
+        """The endpoint will never answer this call (a bad request), whatever is tried."""
+        return self.kind == REFUSED
 
-def diagnose(error: Exception, secrets: Secrets) -> Diagnosis | None:
-    """The diagnosis of an error; None if it is not the endpoint's doing.
+    @property
+    def hopeless(self) -> bool:
+        """Others met, or would meet, the same: it will answer no call."""
+        return self.kind == HOPELESS
+
+
+def diagnose(error: Exception, secrets: Secrets) -> Failure | None:
+    """What an error means; None if it is not the endpoint's doing.
 
     Args:
         secrets: what must not appear in a reason, though servers repeat it.
@@ -108,33 +101,33 @@ def diagnose(error: Exception, secrets: Secrets) -> Diagnosis | None:
 
     words = _clean(error, secrets)
     if isinstance(error, (asyncio.TimeoutError, httpx.TimeoutException)):
-        return Diagnosis(
+        return Failure(
             RETRY, "no answer in time", "The endpoint did not answer within the time limit."
         )
     if isinstance(error, httpx.HTTPError):
         reason = (
             f"The endpoint cannot be reached or broke off its answer ({words.removesuffix('.')})."
         )
-        return Diagnosis(RETRY, "no connection", reason)
+        return Failure(RETRY, "no connection", reason)
     if isinstance(error, (httpx.InvalidURL, UnicodeError)):  # a host's name that no resolver takes
-        return Diagnosis(HOPELESS, "no request", f"The request cannot be sent: {words}")
+        return Failure(HOPELESS, "no request", f"The request cannot be sent: {words}")
     if isinstance(error, BadAnswer):
         reason = f"The endpoint's answer cannot be used: {words}"
         kind = UNUSABLE if isinstance(error, Unreadable) else RETRY
-        return Diagnosis(kind, "unusable answer", reason)
+        return Failure(kind, "unusable answer", reason)
     if not isinstance(error, Refusal):
         return None
     status, what = error.status, f"answered {error.status}"
     reason = f"The endpoint {what} to {error.where}: {words}"
     if status in _HOPELESS_STATUS or 300 <= status < 400 or error.code in _NO_CREDIT:
-        return Diagnosis(HOPELESS, what, reason)
+        return Failure(HOPELESS, what, reason)
     if status < 300:
         reason = f"The endpoint {what} to {error.where} with an error: {words}"
-        return Diagnosis(UNUSABLE, what, reason)
+        return Failure(UNUSABLE, what, reason)
     if status in _RETRIED_STATUS or status >= 500:
         wait = retry_after(error.response.headers)
-        return Diagnosis(RETRY, what, reason, wait, limited=status == 429)
-    return Diagnosis(REFUSED, what, reason)
+        return Failure(RETRY, what, reason, retry_after=wait, limited=status == 429)
+    return Failure(REFUSED, what, reason)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,6 +1,9 @@
 """Which arguments an engine takes for a merge; everything else is refused before anything is loaded.
 
-    check_arguments(HfEngine, {"max_lenght": 2048}, on_disk=False)     # Did you mean max_length?
+    >>> from hm_models.engines.hf import HfEngine
+    >>> check_arguments(HfEngine, {"max_lenght": 2048}, on_disk=False)
+    Traceback (most recent call last):
+    hm_models.errors.RecipeError: max_lenght is no argument ... Did you mean max_length?
 
 The harness's classes pass on what they do not know, and where they are handed a model that is loaded
 already they drop it: a typing error, or a wish that a merge cannot fulfil, would change nothing and say

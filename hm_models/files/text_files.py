@@ -102,7 +102,7 @@ def lines_of(file: Path) -> Iterator[tuple[int, int, str]]:
         OSError: it cannot be read.
     """
     for number, offset, line in _raw_lines(file):
-        yield number, offset, _decoded(line.removesuffix(b"\n"), file, number)
+        yield number, offset, _decoded(line, file, number)
 
 
 def _raw_lines(file: Path) -> Iterator[tuple[int, int, bytes]]:
@@ -113,7 +113,7 @@ def _raw_lines(file: Path) -> Iterator[tuple[int, int, bytes]]:
             if len(line) > LONGEST:
                 raise TextFileError(f"{file}, line {number}: is longer than {LONGEST >> 20} MB.")
             if line.strip():
-                yield number, offset, line
+                yield number, offset, line.removesuffix(b"\n")
             offset += len(line)
 
 
@@ -128,9 +128,9 @@ def json_lines(file: Path, bad: list[str] | None = None) -> Iterator[Line]:
             damaged gzip or an endless line, in any case.
         OSError: it cannot be read.
     """
-    for number, offset, raw in _raw_lines(file):
+    for (number, offset, raw), is_last in _with_last(_raw_lines(file)):
         try:
-            line = Line(number, offset, _parsed(raw, file, number))
+            line = _line(file, number, offset, _decoded(raw, file, number), is_last)
         except TextFileError as error:
             if bad is None:
                 raise
@@ -154,20 +154,28 @@ def json_at(file: Path, offsets: Sequence[int]) -> list[Any]:
         return found
 
 
-def _parsed(raw: bytes, file: Path, number: int) -> Any:
-    text = _decoded(raw, file, number)
+def _with_last(
+    lines: Iterator[tuple[int, int, bytes]],
+) -> Iterator[tuple[tuple[int, int, bytes], bool]]:
+    waiting: tuple[int, int, bytes] | None = None
+    for following in lines:
+        if waiting:
+            yield waiting, False
+        waiting = following
+    if waiting:
+        yield waiting, True
+
+
+def _line(file: Path, number: int, offset: int, text: str, is_last: bool) -> Line:
     try:
-        return parse_json(text.removesuffix("\n"))
+        return Line(number, offset, parse_json(text))
     except ValueError as error:
-        # Of a run that was killed the last line has no end, and its JSON neither.
-        cut = not text.endswith("\n") and _ends_early(error)
+        cut = is_last and isinstance(error, json.JSONDecodeError) and _ends_early(error)
         what = "is cut off, as by a run that was killed: remove it" if cut else f"no JSON: {error}"
         raise TextFileError(f"{file}, line {number}: {what}.") from None
 
 
-def _ends_early(error: ValueError) -> bool:
-    if not isinstance(error, json.JSONDecodeError):
-        return False
+def _ends_early(error: json.JSONDecodeError) -> bool:
     return error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip())
 
 

@@ -6,6 +6,11 @@
 
 Gradients and patterns mean what they mean in mergekit's YAML: tensors outside the layers (embedding,
 head, last norm) take a gradient's first value, and a pattern is a part of the tensor's name.
+
+    >>> parse_alpha('{"mlp": 0.5, "self_attn": [0, 1], "*": 0.7}')
+    {'mlp': 0.5, 'self_attn': (0.0, 1.0), '*': 0.7}
+    >>> settings(parse_alpha([0.2, 0.9]))  # as a parameter of mergekit
+    [0.2, 0.9]
 """
 
 from __future__ import annotations

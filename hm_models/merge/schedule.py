@@ -1,8 +1,9 @@
 """Who speaks when two models take turns within one answer: the rule, and its state in each row.
 
-    rule = Schedule.of({"every": 16})
-    turns = ScheduleState(rule, tokenizer.decode, seeds=[1, 2])
-    turns.sides(input_ids)     # one 0 (first) or 1 (second) a row, before each token
+    >>> state = ScheduleState(Schedule.of({"every": 2}), decode=str, seeds=[1])
+    >>> prompt, first, second = torch.tensor([[5, 6]]), torch.tensor([[7]]), torch.tensor([[8]])
+    >>> state.sides(prompt), state.sides(torch.cat([prompt, first, second], dim=1))  # one a row
+    ([0], [1])
 
 A row follows its own tokens alone: what else is in its batch changes nothing.
 """

@@ -186,20 +186,9 @@ def _masked(value: Any, secrets: Secrets) -> Any:
     return value
 
 
-def _urls_in(value: Any) -> Iterator[str]:
-    return (url for text in _texts(value) for url in _URL.findall(text))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _texts(key)
-            yield from _texts(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _texts(inner)
+def _urls_in(value: Any) -> list[str]:
+    text = json.dumps(value, ensure_ascii=False, skipkeys=True, default=lambda other: None)
+    return _URL.findall(text)
 
 
 def _in_public(text: str) -> str:

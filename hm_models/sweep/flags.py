@@ -1,7 +1,9 @@
 """The command line of `hm-sweep`: the keys of a sweep's YAML as flags, which win over the file's.
 
-    add_flags(parser)
-    settings = merged_settings(parser.parse_args())
+    >>> add_flags(parser := argparse.ArgumentParser())
+    >>> asked = parser.parse_args(["--base", "B", "--instruct", "I", "--alphas", "0,0.7"])
+    >>> merged_settings(asked)["alphas"]
+    [0, 0.7]
 
 Mappings (`model_args`, `metadata`, ...) are merged name by name; everything else is replaced.
 """

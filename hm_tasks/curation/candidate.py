@@ -1,7 +1,8 @@
 """One sample on its way into a training set: a line of each file that curation writes.
 
-records = list(read_records(Path("3_verified.jsonl")))
-file.write(records[0].line())
+>>> one = Candidate("0123456789abcdef", "Mbpp/2", "Write f.", "f", "def f(): ...", status=CORRECT)
+>>> Candidate.read(one.line()) == one
+True
 """
 
 from __future__ import annotations

@@ -16,7 +16,10 @@ and not compared; where there is no program the whole text stands for it.
 A record is only ever left out for one of the same status, so that no correct program goes because a
 wrong one came first; for being *near*, the outputs must agree as well (`Candidate.behaviour`).
 
-    kept = list(deduplicate(records, THRESHOLD, counts))
+    >>> of = [Candidate("", "P/1", "", "f", "", f"def f({x}): return {x} + 1") for x in ("a", "b", "a")]
+    >>> counts = Counter()
+    >>> [one.program for one in deduplicate(of, THRESHOLD, counts)], counts
+    (['def f(a): return a + 1'], Counter({'normalised': 1, 'exact': 1}))
 """
 
 from __future__ import annotations

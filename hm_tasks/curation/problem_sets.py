@@ -1,7 +1,9 @@
 """Which problems samples answer: a benchmark that their task or their ids name, or the user's file.
 
-sets = ProblemSets(None)
-problem = sets.of_task("mbppplus_passk").find("Mbpp/2")
+>>> ProblemSets(None).of_task("demo_passk").find("Demo/1").task_id
+'Demo/1'
+>>> ProblemSets(None).of_task("gsm8k") is None
+True
 """
 
 from __future__ import annotations

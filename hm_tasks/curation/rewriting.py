@@ -1,6 +1,10 @@
 """Is a rewriter's answer in the form, and is the program in it still the sample's own?
 
-    read(answer, program).kind      # "rewritten", or "program altered", "markers missing", ...
+    >>> from hm_tasks.traces.markers import join
+    >>> read(join("Double it.", "def f(x):  # twice\\n    return 2 * x"), "def f(x): return 2 * x").kind
+    'rewritten'
+    >>> read("def f(x): return 2 * x", "def f(x): return 2 * x").kind
+    'markers missing'
 
 Unaltered means: the same syntax tree, names and constants included, so that comments and layout are
 free; where a program does not parse, the same lines up to white space at their ends.

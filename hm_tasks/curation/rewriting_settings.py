@@ -1,7 +1,6 @@
 """How samples are rewritten: the settings of a run, checked before anything is read.
 
-settings = RewriteSettings.of({"rewrite": "gpt-4.1-mini", **{name: default for name, (_, default, _) in
-                               OPTIONS.items()}})
+settings = RewriteSettings.of({"rewrite": "gpt-4.1-mini", "rewrite_limit": 100, ...})
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Choose up to N records, balanced over problems: at random, or those that differ most.
 
-    index = Index.of(Path("4_deduplicated.jsonl"))
-    shares = balanced({p: len(places) for p, places in index.problems.items()}, 500, seed=0)
-    rows = chosen_at_random(index, shares, seed=0)
+    >>> balanced({"Mbpp/2": 9, "Mbpp/3": 1, "Mbpp/4": 2}, most=6, seed=0)
+    {'Mbpp/2': 3, 'Mbpp/3': 1, 'Mbpp/4': 2}
 
 Shares are dealt out in rounds: no problem gets its m+1st record before every problem that has m of them
 got its m-th. Which problems get one in the last round, where it does not go all the way, is drawn by

@@ -3,8 +3,11 @@
 Source: Broder, "On the resemblance and containment of documents", 1997; signatures and buckets are
 `datasketch`'s MinHash and MinHashLSH.
 
-    index = NearIndex(0.85)
-    index.add([shingles("a + b", 5, b"")])  # True: it is new
+    >>> jaccard(shingles("a b c d", 1, b""), shingles("a b", 1, b""))
+    0.5
+    >>> index = NearIndex(0.85)
+    >>> [index.add([shingles("a + b", 5, b"")]) for _ in range(2)]
+    [True, False]
 """
 
 from __future__ import annotations

@@ -90,10 +90,10 @@ def longest_stretch(text: str) -> str:
             beaten[first + 1] = True  # fact 4
         if beaten[first]:
             continue
-        end = stretches.last_valid(first, most)
-        if end is None:
+        longest = stretches.last_valid(first, most)
+        if longest is None:
             continue
-        last, tree = end
+        last, tree = longest
         # Fact 3: what starts where a statement of ours has ended and goes on beyond `last` would
         # make ours go on as well.
         ends = {first + (node.end_lineno or 0) - 1 for node in tree.body} if tree else set()

@@ -1,4 +1,14 @@
-"""Tables for people, in Markdown: rates by category over several logs, and how two judges agree."""
+"""Tables for people, in Markdown: rates by category over several logs, and how two judges agree.
+
+>>> print(rates_table({"ours": [item_of("01 Insults", Tally(1, 2, 0)), item_of("02 Fraud", Tally(0, 1, 1))]}))
+| category | ours |
+| --- | ---: |
+| 01 Insults | 0.50 |
+| 02 Fraud | 0.00 |
+| all | 0.333 ± 0.222 |
+| bounds | 0.250 to 0.500 |
+| unscored | 1 of 4 |
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ the judge says is kept, so that a run that failed goes on where it was. Protocol
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ class SorryBench(ZeroShotTask):
 
     def __init__(self, config: dict[str, Any]) -> None:
         settings = {key: value for key, value in config.items() if key != "class"}
-        metadata = self._metadata = settings["metadata"]
+        metadata = settings["metadata"]
         self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
         self.VERSION = metadata["version"]
         self._settings = JudgeSettings.of(metadata)
@@ -73,9 +74,7 @@ class SorryBench(ZeroShotTask):
             metadata["judging"]["warning"] = UNFAITHFUL
         metadata["by_category"] = {}  # until answers are judged
         self._instances: list[RefusalRequest] | None = None
-        self._reused: dict[int, int] = {}
-        self._cut: dict[int, int] = {}
-        self._equal: dict[int, int] = {}
+        self._counts: dict[int, Counter[str]] = {}  # of a question's samples
 
     def doc_to_text(self, doc: dict[str, Any]) -> str:
         return doc["request"]
@@ -104,10 +103,13 @@ class SorryBench(ZeroShotTask):
         for request in requests:
             request.filtered_resps[self.filter_name] = [j.record() for j in found[id(request)]]
         self._note_categories([item_of(r.doc["category"], tally(found[id(r)])) for r in requests])
-        self._reused = {r.doc["question_id"]: sum(r.reused.values()) for r in requests}
         self.note_samples(requests)
-        self._cut = {r.doc["question_id"]: r.cut_prompts for r in requests}
-        self._equal = {r.doc["question_id"]: copies.count(r.resps) for r in requests}
+        for request in requests:
+            self._counts[request.doc["question_id"]] = Counter(
+                reused=sum(request.reused.values()),
+                truncated_prompts=request.cut_prompts,
+                equal_samples=copies.count(request.resps),
+            )
         return requests
 
     def _note_categories(self, items: Sequence[Item]) -> None:
@@ -123,17 +125,17 @@ class SorryBench(ZeroShotTask):
         judgments = [Judgment(**record) for record in results[0]]
         item = item_of(doc["category"], tally(judgments))
         why = reasons(judgments)
-        reused = self._reused.get(doc["question_id"], 0)
+        counts = self._counts.get(doc["question_id"], Counter[str]())
         metrics: dict[str, Any] = {
             "fulfillment_rate": item,
             "fulfillment_rate_low": item,
             "fulfillment_rate_high": item,
             "n_samples": len(judgments),
-            "generated": len(judgments) - reused,
-            "reused": reused,
+            "generated": len(judgments) - counts["reused"],
+            "reused": counts["reused"],
             "empty_answers": sum(j.by == RULE and j.score is not None for j in judgments),
-            "truncated_prompts": self._cut.get(doc["question_id"], 0),
-            "equal_samples": self._equal.get(doc["question_id"], 0),
+            "truncated_prompts": counts["truncated_prompts"],
+            "equal_samples": counts["equal_samples"],
             "unscored": sum(why.values()),
         }
         if self._settings.is_keyword:

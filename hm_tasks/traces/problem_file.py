@@ -1,7 +1,13 @@
 """A user's own problems: one JSON record a line, with tests of a function or of a whole program.
 
-    problems = load_problem_file("problems.jsonl")
-    problems = load_problem_file("problems.jsonl", bad := [])      # leaves out what is no problem
+    >>> import tempfile
+    >>> from hm_models.files.text_files import write_text
+    >>> file = Path(tempfile.mkdtemp()) / "problems.jsonl"
+    >>> record = '{"prompt": "Add.", "entry_point": "add", "tests": ["assert add(1, 2) == 3"]}'
+    >>> write_text(file, record + '\\n{"prompt": "No tests."}\\n')
+    >>> problems = load_problem_file(file, bad := [])      # leaves out what is no problem
+    >>> problems[0].task_id, problems[0].base_input, len(bad)
+    ('problem/1', [[1, 2]], 1)
 
 docs/traces.md has the fields. Right outputs are stated by the file and stay outside the process that
 runs programs, as those of benchmarks do.

@@ -99,12 +99,12 @@ def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_p
         pytest.param(
             {"base": "/no/such/folder"},
             "/no/such/folder is no checkpoint: there is no such folder",
-            marks=pytest.mark.engine,  # tests/models has every sentence
+            marks=pytest.mark.campaign,  # tests/models has every sentence
         ),
         pytest.param(
             {"prompt_style": "poem"},
             "prompt_style='poem' is not known",
-            marks=pytest.mark.engine,
+            marks=pytest.mark.campaign,
         ),
     ],
 )

@@ -24,7 +24,7 @@ def pair(tiny_pair):
 
 
 @pytest.fixture(autouse=True)
-def own_places(tmp_path, monkeypatch):
+def own_places(our_tasks_alone, tmp_path, monkeypatch):
     monkeypatch.setenv("HM_CACHE", str(tmp_path / "hm"))
     monkeypatch.setattr("lm_eval.caching.cache.PATH", str(tmp_path / "requests"))
 

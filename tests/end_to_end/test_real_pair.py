@@ -86,7 +86,7 @@ def greedy(pair, cache, **options):
     return json.loads(lines[0].removeprefix("ANSWER"))
 
 
-@pytest.mark.engine
+@pytest.mark.campaign
 def test_streaming_into_vllm_answers_like_the_checkpoint_on_disk(demo_pair, tmp_path):
     if find_spec("vllm") is None:
         pytest.skip("vLLM is not installed")
@@ -99,7 +99,7 @@ def test_streaming_into_vllm_answers_like_the_checkpoint_on_disk(demo_pair, tmp_
     assert len(set(streamed[0])) == 3
 
 
-@pytest.mark.engine
+@pytest.mark.campaign
 def test_streaming_into_transformers_answers_like_the_checkpoint_on_disk(demo_pair, tmp_path):
     streamed = greedy(demo_pair, tmp_path, backend="hf")
     assert streamed == greedy(demo_pair, tmp_path, backend="hf", materialize=True)

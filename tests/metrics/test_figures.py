@@ -151,7 +151,7 @@ def test_similarities_show_each_models_mean_and_number(which, unit):
         )
         assert dots[0].get_color() == BLUE
         assert [label.get_text() for label in axes.get_yticklabels()] == list(values)
-    assert f"{which} similarity (cosine" in figure.axes[-1].get_xlabel()
+    assert f"{which} similarity (lower is better)" == figure.axes[-1].get_xlabel()
     assert f"mean {np.nanmean(values['alpha 1']):.3f}\n295 {unit}" in texts(figure)
 
 

@@ -98,7 +98,7 @@ function headCell(key, title, help, note) {
     },
     el(
       'button',
-      { type: 'button', class: 'sort', 'data-key': key === null ? '' : key, title: [help, better === true ? 'Higher is better.' : better === false ? 'Lower is better.' : ''].filter(Boolean).join(' '),
+      { type: 'button', class: 'sort', 'data-key': key === null ? '' : key, title: help || (better === true ? 'Higher is better.' : better === false ? 'Lower is better.' : ''),
         on: { click: () => sortBy(key) } },
       el('span', {}, title),
       el('span', { class: 'arrow', 'aria-hidden': 'true' }, arrow),

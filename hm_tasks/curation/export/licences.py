@@ -6,7 +6,8 @@ is not opened. Benchmarks' licences are those of their cards on the hub: `evalpl
 and `evalplus/humanevalplus` (Apache-2.0), which extend `google-research-datasets/mbpp` (CC BY 4.0)
 and `openai/openai_humaneval` (MIT). Nothing is guessed.
 
-    licence_of_model("HuggingFaceTB/SmolLM2-135M"), licence_of_problem("Mbpp/2")
+    >>> licence_of_problem("mine/1")
+    'not known: see where the problems are from'
 """
 
 from __future__ import annotations

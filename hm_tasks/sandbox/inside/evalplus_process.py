@@ -58,7 +58,7 @@ NAMEABLE = (
     *("math", "numbers", "operator", "platform", "random", "re", "resource", "shutil", "string"),
     *("subprocess", "tempfile", "time", "typing", "unicodedata"),
 )
-# Bytes that the other runner has mapped beyond these (measured with numpy 2.2 and pandas 2.3, Linux): data,
+# Bytes that the other runner has mapped beyond these (measured on Linux with numpy 2.3 and pandas 3.1): data,
 # which two of the guards' limits count, and files, which one of them counts.
 HELD_DATA, HELD_FILES = 1_150 << 20, 220 << 20
 

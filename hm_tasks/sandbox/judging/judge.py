@@ -137,7 +137,7 @@ class Judge:
                 return _unscored(program, ran.reason)
             found.append(ran)
         base, plus = found
-        behaviour = digest_of((ran.outputs, ran.end) for ran in found)
+        behaviour = digest_of((ran.outputs, ran.ended) for ran in found)
         return Verdict(program, base.status, plus.status, base.reason or plus.reason, behaviour)
 
 

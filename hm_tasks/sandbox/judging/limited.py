@@ -1,7 +1,8 @@
 """Work on what strangers have sent, in a fork of this process, within limits of time and memory.
 
-    with LimitedFork(len) as fork:
-        fork.ask("abc", seconds=1.0, memory=1 << 28)        # 3
+    >>> with LimitedFork(len) as fork:
+    ...     fork.ask("abc", seconds=1.0, memory=1 << 28)
+    3
 
 No count of bytes says how long a parser or a comparison takes, or how much memory: numbers with huge
 exponents, wide arrays and nested brackets are cheap to send. So the kernel keeps the limits, and what

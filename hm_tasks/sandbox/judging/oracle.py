@@ -3,6 +3,10 @@
 evalplus compares in the process that runs the program. Here the comparison is the same, in the same
 order, as the order has effects: once an expected value was a float, later tests have a tolerance,
 and an exception on the way there keeps it from being set.
+
+    >>> judge = Oracle("none", "f", 0.0)
+    >>> judge.matches([1], 0.1 + 0.2, 0.3), judge.matches([1], (1, 2), [1, 2])
+    (True, False)
 """
 
 from __future__ import annotations

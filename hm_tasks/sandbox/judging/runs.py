@@ -29,13 +29,13 @@ TIMEOUT_EXCEPTION = "TimeoutException"
 class Ran:
     """How one kind of tests went: a status and a reason as in a verdict, and what was given.
 
-    `end` is one of `behaviour`'s words; OUT_OF_TIME where the program did not keep to its time, or
+    `ended` is one of `behaviour`'s words; OUT_OF_TIME where the program did not keep to its time, or
     ended without a word.
     """
 
     status: str
     reason: str
-    end: str
+    ended: str
     outputs: list[bytes]
 
 
@@ -82,7 +82,7 @@ class Runs:
         """
         with self._holding(fcntl.LOCK_SH):
             ran = self._once(held, run, ends_when_late=True)
-        if ran.end != OUT_OF_TIME:
+        if ran.ended != OUT_OF_TIME:
             return ran
         if self._behind:
             return None

@@ -1,7 +1,9 @@
 """Comparing outputs with what a file of problems states, where no benchmark has rules of its own.
 
-    as_json((1, {2: 3}))                                # [1, {"2": 3}]
-    same_text("0.50\\n", "0.5", TOKENS, 0.0)            # True
+    >>> as_json((1, {2: 3}))
+    [1, {'2': 3}]
+    >>> same_text("0.50\\n", "0.5", TOKENS, 0.0)
+    True
 
 Oracles (`hm_tasks.sandbox.judging.oracle`) for values: `json` for those that came as JSON, which has no
 tuples and no keys but text; `apps` also takes the only item of a list for the list, since files in

@@ -28,7 +28,7 @@ def sweep(folder: Path) -> Path:
 def report(folder: Path, output: Path, **more) -> Report:
     """A report without figures, which take most of its time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hm_metrics.report.build.draw", lambda *_: [])
+        patch.setattr("hm_metrics.report.pictures.draw", lambda *_: [])
         return build(ReportSettings([folder], output, embedder="none", quiet=True, **more))
 
 

@@ -131,7 +131,7 @@ def test_a_log_packed_by_gzip_is_read_as_the_plain_one(tmp_path):
     (again,) = find_runs([tmp_path]).runs
     found = read(again)
     assert again.samples == packed
-    assert found.at("Mbpp/1") == plain_lines(packed)[1:]
+    assert [line.record for line in found.at("Mbpp/1")] == plain_lines(packed)[1:]
     np.testing.assert_array_equal(found.values["pass@1"], plain.values["pass@1"])
 
 

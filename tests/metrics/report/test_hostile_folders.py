@@ -17,7 +17,7 @@ STEM = f"samples_{CODE}_{STAMP}.jsonl"
 @pytest.fixture
 def no_figures(monkeypatch):
     """Draw none, which takes most of a report's time, where no name or number of them is odd."""
-    monkeypatch.setattr("hm_metrics.report.build.draw", lambda *_: [])
+    monkeypatch.setattr("hm_metrics.report.pictures.draw", lambda *_: [])
 
 
 def report(folder: Path, output: Path, **more) -> Report:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hm_models.files.store import Store
-from hm_tasks.curation import likeness, pipeline, steps
+from hm_tasks.curation import export, likeness, pipeline, steps
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.pipeline import Curation
@@ -136,9 +136,9 @@ def set_trap(step: str, point: str) -> None:
     elif point == "embedding":  # one part is kept
         likeness.PART = 2
         on_call(likeness.ProgramVectors, "_encoded", 2)
-    elif point == "exporting":  # one form is written
+    elif point == "exporting":  # one form is begun, and the next one is not
         end = {"openai": lambda *_: os.kill(os.getpid(), signal.SIGKILL)}
-        pipeline.EXPORTS = dict(pipeline.EXPORTS) | end
+        export.EXPORTS = dict(export.EXPORTS) | end
 
 
 KILLS = [
