@@ -9,7 +9,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from hm_metrics.verdict import UNSCORED, Verdict
+from hm_metrics.verdict import STATUSES, UNSCORED, Verdict
 from hm_models.files import store
 from hm_models.files.places import cache_file
 from hm_tasks.sandbox.isolation.limits import Limits
@@ -31,10 +31,14 @@ class Store(store.Store):
         if kept is None:
             return None
         try:
-            row = json.loads(kept)
-            return Verdict(program, *row) if all(type(one) is str for one in row) else None
+            base, plus, reason, behaviour = json.loads(kept)
         except (ValueError, TypeError, RecursionError):  # somebody else has put it there
             return None
+        if not all(type(one) is str for one in (base, plus, reason, behaviour)):
+            return None
+        if not {base, plus} <= set(STATUSES):
+            return None
+        return Verdict(program, base, plus, reason, behaviour)
 
     def keep(self, problem: Problem, verdict: Verdict, level: str) -> None:
         """Keep what `verdict` gives from now on; what broke down is no verdict, and is tried again."""
