@@ -67,7 +67,7 @@ def test_help_and_version_import_nothing_heavy(name, flag):
 
 
 @every_command
-def test_an_argument_that_there_is_not_is_refused_with_the_nearest(name):
+def test_an_argument_that_there_is_not_ends_with_a_sentence_and_code_2(name):
     done = run(name, "--quite")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
