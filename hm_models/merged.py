@@ -145,6 +145,18 @@ class HindsightMerged(LM, KeepsAnswers):
     def device(self) -> Any:
         return self.lm.device
 
+    # What `LM` does by itself is right for one process; of several, each would report its own part.
+
+    def all_gather(self, tensor: Any) -> Any:
+        return self.lm.all_gather(tensor) if self.engine.is_distributed else tensor
+
+    def gather_object(self, obj: Any, dst: int = 0) -> Any:
+        return self.lm.gather_object(obj, dst) if self.engine.is_distributed else [obj]
+
+    def barrier(self) -> None:
+        if self.engine.is_distributed:
+            self.lm.barrier()
+
     @property
     def tokenizer_source(self) -> TokenizerSource:
         """Tokenizer and chat template at the present alpha."""
