@@ -132,25 +132,3 @@ def test_without_a_sandbox_programs_need_the_users_word(tmp_path):
     done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode != 0
     assert "confirm_run_unsafe_code" in done.stderr
-
-
-@pytest.mark.engine
-def test_two_processes_report_the_samples_of_both(tiny_pair, tmp_path):
-    """`accelerate launch` gives each process half of the questions; the first reports all."""
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    command += ["-m", "lm_eval", "run", "--model", "hm-merged", "--model_args", "backend=hf"]
-    command += [f"base={tiny_pair}/base", f"instruct={tiny_pair}/instruct", "alpha=0.7"]
-    command += ["--tasks", "demo_passk", "--limit", "3", "--confirm_run_unsafe_code"]
-    command += ["--metadata", '{"n_samples": 2, "k": [1], "diversity": []}', "--log_samples"]
-    command += ["--gen_kwargs", "max_gen_toks=8", "--output_path", "out", "--device", "cpu"]
-    environment = os.environ | {"HM_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    (results_file,) = tmp_path.glob("out/*/results_*.json")
-    report = json.loads(results_file.read_text())
-    assert report["n-samples"]["demo_passk"]["effective"] == 3
-    assert report["results"]["demo_passk"]["generated,scored"] == 6
-    (log,) = tmp_path.glob("out/*/samples_*.jsonl")
-    assert len(log.read_text().splitlines()) == 3

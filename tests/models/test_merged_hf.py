@@ -387,3 +387,26 @@ def test_a_tokenizer_that_is_named_is_the_one_that_is_used(base, instruct, tmp_p
     lm = load(base, instruct, tokenizer=str(other))
     assert lm.lm.tokenizer.name_or_path == str(other)
     assert lm.apply_chat_template([{"role": "user", "content": "w1"}]) == "named w1"
+
+
+class OneOfTwo:
+    """What the harness's `hf` model is to it in the first of two processes."""
+
+    rank, world_size = 0, 2
+
+    def all_gather(self, tensor):
+        return [tensor, "its other half"]
+
+    def gather_object(self, obj, dst=0):
+        return [obj, f"of the other process, for {dst}"]
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_several_processes_are_gathered_by_the_backend(processes, base, instruct, monkeypatch):
+    lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
+    monkeypatch.setenv("WORLD_SIZE", processes)
+    monkeypatch.setattr(lm.engine, "_lm", OneOfTwo())
+    several = processes == "2"
+    assert lm.world_size == int(processes)
+    assert lm.gather_object("mine") == ["mine", "of the other process, for 0"][: int(processes)]
+    assert lm.all_gather("mine") == (["mine", "its other half"] if several else "mine")
