@@ -11,11 +11,8 @@
 # tests/README.md says what is in which tier.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-"$root/scripts/setup.sh"
+"$root/scripts/setup.sh" --dev
 bin=$root/.venv/bin
-# tenacity is what the harness's endpoint models need beside what is there (its extra `api`).
-"$bin/python" -c 'import pytest, tenacity, xdist' 2>/dev/null ||
-    "$bin/python" -m pip --disable-pip-version-check install --quiet 'pytest>=8.0' 'pytest-xdist>=3.6' tenacity
 cd "$root"
 # A file's tests stay in one worker, as they share what the file sets up; slow files begin first.
 HF_HUB_OFFLINE=1 exec "$bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
