@@ -108,6 +108,7 @@ def test_one_command_gives_scored_samples_and_the_whole_protocol(backend, demo_p
         ),
     ],
 )
+@pytest.mark.engine
 def test_bad_input_ends_with_its_sentence_before_any_weight_is_loaded(
     options, sentence, tiny_pair, tmp_path
 ):

@@ -84,7 +84,9 @@ def sweep_command(tmp_path, *more, **model_args):
     ("devices", "number"),
     [
         (False, signal.SIGTERM),
-        (True, signal.SIGKILL),  # by which the sweep cannot end its workers itself
+        pytest.param(
+            True, signal.SIGKILL, marks=pytest.mark.engine
+        ),  # by which the sweep cannot end its workers itself
         pytest.param(False, signal.SIGHUP, marks=pytest.mark.engine),
         pytest.param(False, signal.SIGKILL, marks=pytest.mark.engine),
         pytest.param(True, signal.SIGTERM, marks=pytest.mark.engine),
@@ -125,7 +127,8 @@ def test_nohup_keeps_a_sweep_alive(monkeypatch):
 
 
 OWNER = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup would have these tests ignore
 from hm_models.engines.owner import owned_by_this_process
 os.environ.update(owned_by_this_process())
 core = "import subprocess, sys, time; subprocess.run([sys.executable, '-c', sys.argv[1]])"

@@ -43,6 +43,7 @@ def lm_eval(folder, pair, *arguments, tasks="demo_passk"):
 
 
 @pytest.mark.slow
+@pytest.mark.engine
 def test_results_carry_the_rule_and_another_run_reuses_its_samples(pair, tmp_path):
     rule = 'merge_params={"probability":0.25}'
     for reused in (0, 6):

@@ -54,6 +54,7 @@ def test_ls_tasks_shows_ours_from_any_directory(command, tmp_path):
     assert all(f"|{task} " in listed for task in TASKS)
 
 
+@pytest.mark.engine
 def test_validate_passes_for_every_task(tmp_path):
     done = run(
         [LM_EVAL.with_name("lm-eval"), "validate", "--tasks", ",".join((*TASKS, "hindsight"))],
@@ -63,6 +64,7 @@ def test_validate_passes_for_every_task(tmp_path):
     assert "All tasks found and valid" in done.stdout
 
 
+@pytest.mark.engine
 def test_autoload_zero_hides_everything(tmp_path):
     code = (
         "import sys\n"
@@ -76,6 +78,7 @@ def test_autoload_zero_hides_everything(tmp_path):
     assert python(code, tmp_path, HM_AUTOLOAD="0").strip().endswith("hidden")
 
 
+@pytest.mark.engine
 def test_a_users_include_path_wins_over_ours_and_is_kept(tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()

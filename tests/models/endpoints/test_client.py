@@ -152,7 +152,8 @@ def test_results_come_while_others_are_still_asked_and_closing_ends_the_rest():
         results.close()
         asked = len(server.requests)
         time.sleep(0.3)
-        assert len(server.requests) == asked < 20
+        # Those that were on their way may still arrive.
+        assert len(server.requests) <= asked + 2 < 20
 
 
 def test_no_more_calls_are_in_flight_than_allowed():

@@ -330,6 +330,7 @@ def test_a_prompt_of_ones_own_must_have_a_place_for_everything(tmp_path):
     assert own.identity() != settings("http://x/v1").identity()
 
 
+@pytest.mark.engine
 def test_a_run_that_is_killed_among_failures_and_repeated_gives_the_same_bytes(tmp_path):
     n, concurrency = 96, 8
     draw = random.Random(1)
