@@ -1,6 +1,6 @@
 """Figures: each function returns a matplotlib Figure; `save` writes it as PNG and PDF."""
 
-from hm_metrics.figures.frontier import Point, frontier_figure
+from hm_metrics.figures.frontier import FrontierPoint, frontier_figure
 from hm_metrics.figures.pass_at_k import Curve, pass_at_k_figure
 from hm_metrics.figures.refusal import refusal_figure
 from hm_metrics.figures.similarity import similarity_figure
@@ -8,7 +8,7 @@ from hm_metrics.figures.style import save
 
 __all__ = [
     "Curve",
-    "Point",
+    "FrontierPoint",
     "frontier_figure",
     "pass_at_k_figure",
     "refusal_figure",

@@ -1,6 +1,6 @@
 """The frontier: quality against what it costs, a line for each family and method over alpha.
 
->>> points = [Point("alpha 0.7", 0.32, 0.02, 0.74, 0.02), Point("alpha 1", 0.28, 0.02, 0.76, 0.02)]
+>>> points = [FrontierPoint("alpha 0.7", 0.32, 0.02, 0.74, 0.02)]
 >>> frontier_figure({"Llama-3.1-8B": points}, "failure to refuse", "pass@10").axes[0].get_xlabel()
 'failure to refuse'
 """
@@ -27,7 +27,7 @@ from hm_metrics.figures.style import (
 
 
 @dataclasses.dataclass(frozen=True)
-class Point:
+class FrontierPoint:
     """One model; errors are standard errors, None where there is none."""
 
     label: str
@@ -38,7 +38,7 @@ class Point:
 
 
 def frontier_figure(
-    lines: Mapping[str, Sequence[Point]],
+    lines: Mapping[str, Sequence[FrontierPoint]],
     x_label: str,
     y_label: str,
 ) -> Figure:

@@ -16,7 +16,7 @@ from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
 from hm_metrics.report.comparisons import to_instruct, to_warmer_instruct
 from hm_metrics.report.html_file import write_page
-from hm_metrics.report.leaderboard import Measure, columns_of, write_csv, write_markdown
+from hm_metrics.report.leaderboard import BoardColumn, columns_of, write_csv, write_markdown
 from hm_metrics.report.page import Cell, Column, Page, PageRow
 from hm_metrics.report.points import join
 from hm_metrics.report.protocol import Facts, mark
@@ -128,13 +128,13 @@ def _by_task(rows: Sequence[Row]) -> dict[str, dict[str, Facts]]:
     return by_task
 
 
-def _column(column: Measure) -> Column:
+def _column(column: BoardColumn) -> Column:
     return Column(column.key, column.key, column.higher_is_better, column.help)
 
 
 def _page_row(
     row: Row,
-    columns: Sequence[Measure],
+    columns: Sequence[BoardColumn],
     marks: Mapping[str, Mapping[str, str]],
     families: bool,
 ) -> PageRow:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hm_metrics.report.comparisons import each_of
-from hm_metrics.report.leaderboard import Measure
+from hm_metrics.report.leaderboard import BoardColumn
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
 from hm_metrics.rules import Rule
@@ -24,7 +24,7 @@ class ChoiceError(UsageError, ValueError):
     """A rule that names numbers which no row has."""
 
 
-def choose(text: str, rows: Sequence[Row], columns: Sequence[Measure]) -> list[str]:
+def choose(text: str, rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[str]:
     """A sentence for each family.
 
     Raises:
@@ -60,7 +60,7 @@ def choose(text: str, rows: Sequence[Row], columns: Sequence[Measure]) -> list[s
 
 
 def candidates(
-    rows: Sequence[Row], named: Sequence[Measure]
+    rows: Sequence[Row], named: Sequence[BoardColumn]
 ) -> Mapping[str, Mapping[str, np.ndarray | tuple[float, float]]]:
     """Row to number to its values over the questions of all rows, or to value and standard error."""
     found: dict[str, dict[str, np.ndarray | tuple[float, float]]] = defaultdict(dict)

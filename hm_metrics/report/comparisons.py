@@ -26,7 +26,7 @@ from hm_metrics.definitions import GLOBAL, LOCAL, at_k
 from hm_metrics.diversity import QuestionSums, global_over_questions
 from hm_metrics.logs.models import INSTRUCT
 from hm_metrics.power import questions_to_settle, samples_to_settle
-from hm_metrics.report.leaderboard import Measure
+from hm_metrics.report.leaderboard import BoardColumn
 from hm_metrics.report.protocol import same_questions
 from hm_metrics.report.rows import Row
 from hm_metrics.report.vectors import Embedded
@@ -46,7 +46,7 @@ class Comparison:
 
     row: Row
     against: Row
-    measure: Measure
+    measure: BoardColumn
     difference: Difference | None
     why_not: str
     adjusted: float
@@ -60,7 +60,7 @@ class Comparison:
         return found is not None and (found.low > 0 or found.high < 0)
 
 
-def to_instruct(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Comparison]:
+def to_instruct(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Comparison]:
     """Every row against its instruct model, in every number that is compared."""
     return _corrected(
         compare(row, theirs, measure)
@@ -74,7 +74,7 @@ def to_instruct(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Compari
     )
 
 
-def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Comparison]:
+def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Comparison]:
     """Every merge against its instruct model at higher temperatures: does it beat turning that up?"""
     return _corrected(
         compare(row, theirs, measure)
@@ -89,7 +89,7 @@ def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[Measure]) -> list[
     )
 
 
-def _scored(row: Row, measure: Measure) -> bool:
+def _scored(row: Row, measure: BoardColumn) -> bool:
     value = measure.of(row)
     return value is not None and not math.isnan(value.value)
 
@@ -110,7 +110,7 @@ def instruct_of(row: Row, rows: Sequence[Row], task: str) -> Row | None:
     return min(candidates, key=lambda other: len(_differs(row, other, task)), default=None)
 
 
-def compare(row: Row, theirs: Row, measure: Measure) -> Comparison:
+def compare(row: Row, theirs: Row, measure: BoardColumn) -> Comparison:
     """One number of two rows; p-values are not corrected yet."""
     task = measure.task
     differs = _differs(row, theirs, task)
@@ -131,7 +131,7 @@ def compare(row: Row, theirs: Row, measure: Measure) -> Comparison:
 
 
 def _what_settles(
-    row: Row, theirs: Row, measure: Measure, pair: tuple[np.ndarray, np.ndarray]
+    row: Row, theirs: Row, measure: BoardColumn, pair: tuple[np.ndarray, np.ndarray]
 ) -> str:
     """How many questions, or samples of these questions, would tell with a power of 80 %."""
     questions = questions_to_settle(*pair)
@@ -156,7 +156,7 @@ def _counts(row: Row, task: str, prefix: str) -> dict[str, tuple[int, int]] | No
     return {name: (int(correct), int(scored)) for name, correct, scored in numbers if scored}
 
 
-def aligned(row: Row, theirs: Row, measure: Measure) -> tuple[np.ndarray, np.ndarray] | None:
+def aligned(row: Row, theirs: Row, measure: BoardColumn) -> tuple[np.ndarray, np.ndarray] | None:
     """[G] values of both, over all questions that one has; nan where it has none."""
     ours, other = each_of(row, measure), each_of(theirs, measure)
     if ours is None or other is None:
@@ -167,7 +167,7 @@ def aligned(row: Row, theirs: Row, measure: Measure) -> tuple[np.ndarray, np.nda
     return (first, second) if (~np.isnan(first) & ~np.isnan(second)).sum() > 1 else None
 
 
-def each_of(row: Row, measure: Measure) -> dict[str, float] | None:
+def each_of(row: Row, measure: BoardColumn) -> dict[str, float] | None:
     """A row's value of each question, by its name."""
     value, log = measure.of(row), row.logs.get(measure.task)
     if value is None or log is None:

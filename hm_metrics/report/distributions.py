@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from hm_metrics.definitions import LOCAL
-from hm_metrics.figures.frontier import Point
+from hm_metrics.figures.frontier import FrontierPoint
 from hm_metrics.figures.pass_at_k import Curve
 from hm_metrics.logs.models import BASE, INSTRUCT
 from hm_metrics.rates import by_category, item_of
@@ -111,13 +111,15 @@ def categories(
     return columns, means, families if several else None
 
 
-def frontier(rows: Sequence[Row], x: tuple[str, str], y: tuple[str, str]) -> dict[str, list[Point]]:
+def frontier(
+    rows: Sequence[Row], x: tuple[str, str], y: tuple[str, str]
+) -> dict[str, list[FrontierPoint]]:
     """A line for each family and method over alpha, and one for each instruct model over temperature.
 
     Args:
         x, y: task and metric of each axis.
     """
-    lines: dict[str, list[Point]] = {}
+    lines: dict[str, list[FrontierPoint]] = {}
     named = [
         *((name, [(r.point.model.label, r) for r in found]) for name, found in _over_alpha(rows)),
         *(
@@ -177,11 +179,11 @@ def _warmer(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
             yield f"{family}, instruct at higher temperatures", found
 
 
-def _point(label: str, row: Row, x: tuple[str, str], y: tuple[str, str]) -> Point | None:
+def _point(label: str, row: Row, x: tuple[str, str], y: tuple[str, str]) -> FrontierPoint | None:
     across, up = _value(row, x), _value(row, y)
     if across is None or up is None:
         return None
-    return Point(label, across.value, across.error, up.value, up.error)
+    return FrontierPoint(label, across.value, across.error, up.value, up.error)
 
 
 def _value(row: Row, axis: tuple[str, str]) -> Value | None:

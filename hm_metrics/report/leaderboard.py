@@ -25,7 +25,7 @@ MOST_K = 10  # the largest k that a table shows, where it was measured
 
 
 @dataclasses.dataclass(frozen=True)
-class Measure:
+class BoardColumn:
     """A number of the leaderboard.
 
     Attributes:
@@ -52,7 +52,7 @@ class Measure:
         return row.values.get(self.task, {}).get(self.metric)
 
 
-def columns_of(rows: Sequence[Row]) -> list[Measure]:
+def columns_of(rows: Sequence[Row]) -> list[BoardColumn]:
     """Every number that a row has, task by task."""
     found: dict[tuple[str, str], bool | None] = {}
     for task in dict.fromkeys(task for row in rows for task in row.values):
@@ -66,7 +66,7 @@ def columns_of(rows: Sequence[Row]) -> list[Measure]:
         known = [at_k(name) for of, name in found if of == task]
         ks = [k for prefix, k in filter(None, known) if prefix == "pass"]
         columns.append(
-            Measure(
+            BoardColumn(
                 key=metric if metrics.count(metric) == 1 else f"{task}:{metric}",
                 task=task,
                 metric=metric,
@@ -80,7 +80,7 @@ def columns_of(rows: Sequence[Row]) -> list[Measure]:
 
 def write_csv(
     rows: Sequence[Row],
-    columns: Sequence[Measure],
+    columns: Sequence[BoardColumn],
     marks: Mapping[str, Mapping[str, str]],
     file: Path,
 ) -> None:
@@ -115,7 +115,7 @@ def write_csv(
 
 def write_markdown(
     rows: Sequence[Row],
-    columns: Sequence[Measure],
+    columns: Sequence[BoardColumn],
     notes: Sequence[ProtocolNote],
     marks: Mapping[str, Mapping[str, str]],
     words: Sequence[str],

@@ -1,6 +1,6 @@
 """The paper's own numbers beside ours, for the pairs that it measured.
 
-Source: Hindsight Merging (UAI 2025): paper.json has the values and, for each kind, where they stand
+PaperSource: Hindsight Merging (UAI 2025): paper.json has the values and, for each kind, where they stand
 and what counts as a pass there. Figure 5 counts the extra tests alone, the text base and extra tests.
 """
 
@@ -40,7 +40,7 @@ class Published:
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class PaperSource:
     """Where one kind of number stands, and our metric that counts in the same way."""
 
     metric: str
@@ -62,9 +62,9 @@ def _paper() -> dict[str, Any]:
     return read_json(FILE)
 
 
-def sources() -> dict[str, Source]:
+def sources() -> dict[str, PaperSource]:
     """By kind: FIGURE, TEXT, REFUSALS."""
-    return {kind: Source(**source) for kind, source in _paper()["sources"].items()}
+    return {kind: PaperSource(**source) for kind, source in _paper()["sources"].items()}
 
 
 def published(model: Model) -> Published | None:
@@ -102,7 +102,7 @@ def beside(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def _line(
-    row: Row, known: Published, source: Source, metric: str, theirs: float
+    row: Row, known: Published, source: PaperSource, metric: str, theirs: float
 ) -> list[list[str]]:
     ours = row.values.get(source.task, {}).get(metric)
     if ours is None:
@@ -122,7 +122,7 @@ def _line(
     ]
 
 
-def _differs(row: Row, source: Source) -> list[str]:
+def _differs(row: Row, source: PaperSource) -> list[str]:
     """Facts of our protocol that are not the paper's."""
     facts = row.facts.get(source.task, {})
     paper = dict(_paper()["protocol"]) | {"questions": str(source.questions)}

@@ -19,7 +19,7 @@ from hm_models.shown.escaping import one_line
 
 
 @dataclasses.dataclass(frozen=True)
-class Point:
+class ReportPoint:
     """One row of a report.
 
     Attributes:
@@ -40,7 +40,7 @@ class Point:
         return f"{self.family}: {self.label}"
 
 
-def join(runs: Sequence[TaskRun]) -> list[Point]:
+def join(runs: Sequence[TaskRun]) -> list[ReportPoint]:
     """The points of runs, by family in order of appearance, then temperature, method and alpha."""
     families = _families(runs)
     drafts: list[tuple[Model, float | None, dict[str, TaskRun], str]] = []
@@ -56,7 +56,7 @@ def join(runs: Sequence[TaskRun]) -> list[Point]:
     drafts.sort(key=lambda draft: _rank(draft[0], draft[1], order.index(families[draft[0]])))
     labels = _labels(drafts, families)
     return [
-        Point(families[model], label, model, temperature, tasks)
+        ReportPoint(families[model], label, model, temperature, tasks)
         for (model, temperature, tasks, _), label in zip(drafts, labels, strict=True)
     ]
 

@@ -32,7 +32,7 @@ from hm_metrics.fulfillment import bounds, rate, rate_error
 from hm_metrics.logs.results import TaskRun
 from hm_metrics.logs.samples import LogError
 from hm_metrics.logs.task_log import CODE, OTHER, REFUSALS, Log, read
-from hm_metrics.report.points import Point
+from hm_metrics.report.points import ReportPoint
 from hm_metrics.report.protocol import Facts, asked_amiss, facts_of, part_of
 from hm_metrics.report.values import COSINES, Value, make_value, mean_of, mean_value
 from hm_metrics.report.vectors import (
@@ -62,7 +62,7 @@ class Row:
         warnings: what a reader should know before using its numbers.
     """
 
-    point: Point
+    point: ReportPoint
     values: dict[str, dict[str, Value]]
     logs: dict[str, Log]
     embedded: dict[str, Embedded]
@@ -80,7 +80,7 @@ class Rows:
 
 
 def make_rows(
-    points: Sequence[Point],
+    points: Sequence[ReportPoint],
     embedder: str | None = None,
     base_url: str | None = None,
     quiet: bool = False,

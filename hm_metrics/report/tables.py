@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hm_metrics.definitions import FULFILLMENT
 from hm_metrics.report.comparisons import Comparison, instruct_of
-from hm_metrics.report.leaderboard import Measure, best_k, text
+from hm_metrics.report.leaderboard import BoardColumn, best_k, text
 from hm_metrics.report.page import Table
 from hm_metrics.report.paper import HEAD, beside, published, sources
 from hm_metrics.report.protocol import MAY_DIFFER, comparable
@@ -62,7 +62,7 @@ def paper_table(rows: Sequence[Row]) -> list[Table]:
 
 
 def sentences(
-    rows: Sequence[Row], columns: Sequence[Measure], found: Sequence[Comparison]
+    rows: Sequence[Row], columns: Sequence[BoardColumn], found: Sequence[Comparison]
 ) -> list[str]:
     """What a reader wants to know first: what was measured, and is there a gain."""
     words = [_what(rows)]
@@ -103,7 +103,7 @@ def _counted(numbers: Sequence[str], what: str) -> str:
     return f"{'/'.join(numbers)} {what}{'' if list(numbers) == ['1'] else 's'}"
 
 
-def _headline(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Measure]:
+def _headline(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[BoardColumn]:
     """One number a task: pass@k with the k of the frontier, the failure to refuse, else its first."""
     chosen = []
     for task in dict.fromkeys(column.task for column in columns):
@@ -114,7 +114,9 @@ def _headline(rows: Sequence[Row], columns: Sequence[Measure]) -> list[Measure]:
     return chosen
 
 
-def _answer(family: str, measure: Measure, rows: Sequence[Row], found: Sequence[Comparison]) -> str:
+def _answer(
+    family: str, measure: BoardColumn, rows: Sequence[Row], found: Sequence[Comparison]
+) -> str:
     known = [row for row in rows if not math.isnan(_value(measure, row))]
     if not known:
         return f"{family}: {measure.key} is unscored."
@@ -148,7 +150,9 @@ def _answer(family: str, measure: Measure, rows: Sequence[Row], found: Sequence[
     )
 
 
-def _aside(known: Sequence[Row], others: Sequence[tuple[Row, list[str]]], measure: Measure) -> str:
+def _aside(
+    known: Sequence[Row], others: Sequence[tuple[Row, list[str]]], measure: BoardColumn
+) -> str:
     """In what the ranked rows differ, and which were not ranked with them."""
     facts = [row.facts[measure.task] for row in known]
     differing = [f for f in sorted(MAY_DIFFER) if len({found.get(f) for found in facts}) > 1]
@@ -160,7 +164,7 @@ def _aside(known: Sequence[Row], others: Sequence[tuple[Row, list[str]]], measur
     return " ".join(words)
 
 
-def _value(measure: Measure, row: Row) -> float:
+def _value(measure: BoardColumn, row: Row) -> float:
     value = measure.of(row)
     return math.nan if value is None else value.value
 

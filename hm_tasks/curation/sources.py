@@ -49,7 +49,7 @@ TWICE = "file that is there already, under another name"
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class SampleFile:
     """A file of samples; `sha256` is over its bytes, `results` over those of the results beside it."""
 
     path: Path
@@ -68,7 +68,7 @@ class _Sample:
     is_completion: bool = False
 
 
-def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
+def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[SampleFile]:
     """The files of samples in files and folders of runs, each content once.
 
     Of several runs of a task in one folder the last counts, which has the others' kept samples, too.
@@ -98,7 +98,7 @@ def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
             raise CurationError(
                 f"{path} does not exist. Name files of samples, or folders of runs."
             )
-    sources: dict[str, Source] = {}
+    sources: dict[str, SampleFile] = {}
     for file in files:
         try:
             sha256 = digest(file)
@@ -109,7 +109,7 @@ def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[Source]:
             continue
         beside = results_beside(file)
         results = digest(beside) if LOG.fullmatch(file.name) and beside.is_file() else ""
-        sources[sha256] = Source(file, sha256, results, origin_of(file))
+        sources[sha256] = SampleFile(file, sha256, results, origin_of(file))
     return list(sources.values())
 
 
@@ -119,7 +119,7 @@ def _task_of(file: Path) -> str:
 
 
 def read_files(
-    sources: Iterable[Source], sets: ProblemSets, counts: Counter[str]
+    sources: Iterable[SampleFile], sets: ProblemSets, counts: Counter[str]
 ) -> Iterator[Candidate]:
     """The records of files, in their order, with `counts` of what is left out.
 
@@ -139,7 +139,7 @@ def read_files(
 
 
 def _of_file(
-    source: Source, sets: ProblemSets, counts: Counter[str], bad: list[str]
+    source: SampleFile, sets: ProblemSets, counts: Counter[str], bad: list[str]
 ) -> Iterator[Candidate]:
     first: set[str] = set()  # the filter whose lines count: others have the same texts
     for line in json_lines(source.path, bad):
@@ -157,7 +157,7 @@ def _of_file(
 
 
 def _records(
-    source: Source,
+    source: SampleFile,
     number: int,
     problem_id: Any,
     samples: list[_Sample],

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from hm_metrics.figures import (
     Curve,
-    Point,
+    FrontierPoint,
     frontier_figure,
     pass_at_k_figure,
     refusal_figure,
@@ -176,7 +176,7 @@ def test_shares_at_the_end_of_their_range_are_inside_the_panel(value):
     (axes,) = pass_at_k_figure({"f": [Curve("a", [1, 2], [value, value])]}, "c").axes
     low, high = axes.get_ylim()
     assert -0.05 <= low < value < high <= 1.05
-    (axes,) = frontier_figure({"f": [Point("a", 0.5, None, value, None)]}, "x", "y").axes
+    (axes,) = frontier_figure({"f": [FrontierPoint("a", 0.5, None, value, None)]}, "x", "y").axes
     low, high = axes.get_ylim()
     assert -0.05 <= low < value < high <= 1.05
 
@@ -224,7 +224,7 @@ def test_refusals_of_two_families_are_set_apart_and_named():
 
 def points(shift=0.0):
     return [
-        Point(f"alpha {a:g}", 0.5 - 0.2 * a + shift, 0.02, 0.7 + 0.1 * a * (1.5 - a), 0.02)
+        FrontierPoint(f"alpha {a:g}", 0.5 - 0.2 * a + shift, 0.02, 0.7 + 0.1 * a * (1.5 - a), 0.02)
         for a in ALPHAS
     ]
 
@@ -258,7 +258,7 @@ def test_names_of_points_do_not_lie_on_each_other():
 
 
 def test_points_without_errors_and_more_lines_than_colours_are_drawn():
-    many = {str(i): [Point("a", 0.1 * i, None, 0.2 * i, None)] for i in range(9)}
+    many = {str(i): [FrontierPoint("a", 0.1 * i, None, 0.2 * i, None)] for i in range(9)}
     (axes,) = frontier_figure(many, "x", "y").axes
     looks = {
         (line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines(axes, "line")
@@ -286,8 +286,8 @@ def test_no_display_is_needed_and_the_callers_settings_come_back(tmp_path):
     assert dict(matplotlib.rcParams) == before
     code = (
         "import sys; from pathlib import Path\n"
-        "from hm_metrics.figures import Point, frontier_figure, save\n"
-        "figure = frontier_figure({'f': [Point('a', .1, None, .2, None)]}, 'x', 'y')\n"
+        "from hm_metrics.figures import FrontierPoint, frontier_figure, save\n"
+        "figure = frontier_figure({'f': [FrontierPoint('a', .1, None, .2, None)]}, 'x', 'y')\n"
         f"save(figure, Path({str(tmp_path)!r}), 'f')\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from hm_metrics.logs.results import find_runs
-from hm_metrics.report.points import Point, join
+from hm_metrics.report.points import ReportPoint, join
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, merge, refusals, write_run
 
 
-def points(folder: Path) -> list[Point]:
+def points(folder: Path) -> list[ReportPoint]:
     return join(find_runs([folder]).runs)
 
 
