@@ -24,6 +24,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A test is of one tier: a case of an engine's test that is marked `campaign` is a campaign alone."""
+    if config.option.markexpr == "engine":
+        config.option.markexpr = "engine and not campaign"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests begin first, so that no worker begins one when the others are done."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
