@@ -344,7 +344,7 @@ def test_a_run_that_is_killed_among_failures_and_repeated_gives_the_same_bytes(t
         return good(question).replace("x +", "x -" if number_of(question) % 6 == 0 else "x +")
 
     def command(server, name: str) -> list[str]:
-        arguments = map(str, (server.url, n, concurrency, 3.0, tmp_path / name))
+        arguments = map(str, (server.url, n, concurrency, 10.0, tmp_path / name))
         return [sys.executable, "-m", "tests.tasks.curation.rewrite_some", *arguments]
 
     how = {"cwd": ROOT, "stderr": subprocess.DEVNULL}
