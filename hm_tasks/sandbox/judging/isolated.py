@@ -173,13 +173,19 @@ class Runner:
     def _receive(self, seconds: float, late: Any = TimeoutError) -> tuple[bytes, bytes]:
         """The next message; raises `late` if there is none for so long."""
         until = time.monotonic() + seconds
-        while not select.select([self._answers], [], [], LOOK_SECONDS)[0]:
-            if self._is_stopped():
-                raise self._gone()
-            if time.monotonic() > until:
-                raise self._gone() if late is RunnerGone else late
+
+        def wait() -> None:
+            while not select.select([self._answers], [], [], LOOK_SECONDS)[0]:
+                if self._is_stopped():
+                    raise self._gone()
+                if time.monotonic() > until:
+                    raise self._gone() if late is RunnerGone else late
+
         try:
-            return read_frame(self._answers)
+            # A message that has begun may not go on: its writer can be stopped anywhere.
+            return read_frame(self._answers, wait)
+        except TimeoutError:  # an OSError, too
+            raise
         except (Closed, OSError) as error:
             raise self._gone() from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 
 HEAD = struct.Struct("<cQ")
 # What the judge sends ...
@@ -32,15 +33,21 @@ def write_frame(descriptor: int, kind: bytes, content: bytes = b"") -> None:
             left = left[os.write(descriptor, left) :]
 
 
-def read_frame(descriptor: int) -> tuple[bytes, bytes]:
-    """Read one message of a process that is trusted to keep to the form. Raises Closed."""
-    kind, length = HEAD.unpack(_read(descriptor, HEAD.size))
-    return kind, _read(descriptor, length)
+def read_frame(descriptor: int, wait: Callable[[], object] = bool) -> tuple[bytes, bytes]:
+    """Read one message of a process that is trusted to keep to the form. Raises Closed.
+
+    Args:
+        wait: returns when there is something to read; it may raise, where a message has begun and
+            whoever writes it was stopped.
+    """
+    kind, length = HEAD.unpack(_read(descriptor, HEAD.size, wait))
+    return kind, _read(descriptor, length, wait)
 
 
-def _read(descriptor: int, length: int) -> bytes:
+def _read(descriptor: int, length: int, wait: Callable[[], object]) -> bytes:
     parts = []
     while length:
+        wait()
         part = os.read(descriptor, min(length, 1 << 20))
         if not part:
             raise Closed
