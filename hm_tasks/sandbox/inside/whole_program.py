@@ -36,8 +36,9 @@ PROGRAM = "program.py"
 PIECE_BYTES = 1 << 20
 # Python's own, and what calls between here and the program count beside their frames (Python 3.11).
 RECURSION_LIMIT, UNSEEN_CALLS = 1000, 4
-# What evalplus's guards take away where they are in place of the kernel, and these programs need.
-GIVEN_BACK = ("open", "exit", "quit")
+# What evalplus's guards take away where they are in place of the kernel, and these programs need, or
+# what they import (coverage, which numba loads where it is installed, asks for the working folder).
+GIVEN_BACK = ((builtins, ("open", "exit", "quit")), (os, ("getcwd",)))
 
 
 def normalised(text: str) -> str:
@@ -65,7 +66,10 @@ class WholeProgram:
     ) -> None:
         self._common_imports = common_imports
         self._program, self._folder, self._at_exit = program, folder, at_exit
-        self._builtins = {name: vars(builtins).get(name) for name in GIVEN_BACK}
+        self._given_back = [
+            (module, {name: vars(module).get(name) for name in names})
+            for module, names in GIVEN_BACK
+        ]
         self._exit = os._exit
         atexit._clear()  # what the runner has registered is not for here
 
@@ -114,7 +118,8 @@ class WholeProgram:
         return self._printed()
 
     def _begin(self, given: str) -> None:
-        vars(builtins).update(self._builtins)
+        for module, found in self._given_back:
+            vars(module).update(found)
         self._descriptors = []
         for number, content in enumerate((given.encode(), b"")):
             place = os.path.join(self._folder, STREAMS[number])

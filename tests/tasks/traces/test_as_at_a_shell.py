@@ -75,6 +75,10 @@ PROGRAMS = {
         "a,b\n1,2\n",
     ),
     "numba": ("import numba\n@numba.njit\ndef f(x): return x + 1\nprint(f(2))", ""),
+    "the working folder": (
+        "import os\nprint(os.getcwd() == os.path.dirname(os.path.abspath('program.py')))",
+        "",
+    ),
     "resource *": ("import resource\nprint(resource.getrlimit(resource.RLIMIT_CORE) != 0)", ""),
     "files *": (
         "import os\nos.mkdir('d'); os.rename('d', 'e'); os.rmdir('e')\n"
