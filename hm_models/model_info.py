@@ -34,7 +34,7 @@ def model_info(
         "instruct_identity": instruct.identity(),
         "fingerprint": recipe.fingerprint(),
         "weights": engine.weights,
-        "remarks": list(engine.plan.remarks),
+        "remarks": [*engine.plan.remarks, *recipe.remarks],
     }
     return {
         "merge": recipe.to_dict() | of_the_files,
