@@ -159,6 +159,23 @@ class MergeRecipe:
         """
         return self._with(alpha=alpha)
 
+    def with_base(self, base: str, base_revision: str | None = None) -> MergeRecipe:
+        """The same merge from another base, as a stage of its training, to the same opened instruct model.
+
+        Raises:
+            RecipeError: as for the recipe itself.
+        """
+        other = dataclasses.replace(self, base=base, base_revision=base_revision)
+        object.__setattr__(other, "instruct_checkpoint", self.instruct_checkpoint)
+        return other
+
+    def has_pair_of(self, other: MergeRecipe) -> bool:
+        """Whether both are of the same two opened checkpoints."""
+        return (
+            self.base_checkpoint is other.base_checkpoint
+            and self.instruct_checkpoint is other.instruct_checkpoint
+        )
+
     def _with(self, **changes: object) -> MergeRecipe:
         other = dataclasses.replace(self, **changes)  # type: ignore[arg-type]
         for side in ("base_checkpoint", "instruct_checkpoint"):

@@ -12,7 +12,9 @@ from typing import Any
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.engines.hf import HfEngine, made_with
 from hm_models.errors import RecipeError
+from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.stream import MergeStream
 
 
 class _TwoModelsEngine(HfEngine):
@@ -23,8 +25,9 @@ class _TwoModelsEngine(HfEngine):
     def _plain_folder(self) -> Path | None:
         return None
 
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
-        return None
+    def why_restart(self, recipe: MergeRecipe, plan: MergePlan) -> str | None:
+        same = recipe.has_pair_of(self.recipe)
+        return None if same else "the two models that run side by side are others"
 
 
 class MixEngine(_TwoModelsEngine):
@@ -39,7 +42,7 @@ class MixEngine(_TwoModelsEngine):
         base, instruct = (_as_it_is(side, made) for side in sides)
         return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: MergeRecipe, stream: MergeStream) -> str | None:
         self.lm.model.alpha = recipe.alpha
         return None
 
@@ -67,7 +70,7 @@ class SwitchEngine(_TwoModelsEngine):
         decode: Any = tokenizer.decode
         return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: MergeRecipe, stream: MergeStream) -> str | None:
         return None
 
     def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:
