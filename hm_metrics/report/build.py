@@ -139,7 +139,8 @@ def _page_row(
     families: bool,
 ) -> PageRow:
     point = row.point
-    facets = {"family": point.family, "method": point.model.method}
+    facets = {"family": point.family, "stage": point.model.stage or ""}
+    facets["method"] = point.model.method
     if point.temperature is not None:
         facets["temperature"] = f"{point.temperature:g}"
     return PageRow(
