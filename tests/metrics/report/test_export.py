@@ -16,6 +16,7 @@ from tests.metrics.report.made_runs import CODE, REFUSALS, code, foreign, merge,
 
 # Pythons of environments that have `every-eval-ever` (3.12 and above), `inspect-ai`.
 EEE, INSPECT = (os.environ.get(name) for name in ("HM_EEE_PYTHON", "HM_INSPECT_PYTHON"))
+KNOWN = {"base_identity": "b", "instruct_identity": "i"}
 hm_report = partial(run, "hm-report")
 
 
@@ -29,10 +30,9 @@ def export(folder: Path, output: Path, *kinds: str, **more) -> Report:
 @pytest.fixture
 def runs(tmp_path):
     """A pair of the hub at three alphas, one beyond, and another model with a task of its own."""
-    known = {"base_identity": "b", "instruct_identity": "i"}
     for alpha in (0.7, 1.0, 1.3):
         tasks = {CODE: code(["++", "+-", "--"]), REFUSALS: refusals([1, 0, None])}
-        config = merge(alpha, "org/B", "org/I", **known) | {"backend": "hf"}
+        config = merge(alpha, "org/B", "org/I", **KNOWN) | {"backend": "hf"}
         config["versions"] = {"lm_eval": "0.4.13", "transformers": "5.1", "vllm": None}
         write_run(tmp_path / "runs" / f"{alpha}", config, tasks, date=1.7e9)
     other = {"model": "hf", "model_args": "pretrained=meta/Llama"}
@@ -198,7 +198,7 @@ def test_requests_that_may_not_be_passed_on_stay_out_unless_asked_for(runs, tmp_
 @pytest.mark.skipif(not INSPECT, reason="HM_INSPECT_PYTHON names no Python that has inspect-ai")
 def test_inspect_s_own_reader_takes_every_log(runs, tmp_path):
     odd = code(["+?"] * 3, program="def f(x):\n    return '\x00 \u2028 \U0001f600'")
-    write_run(runs / "odd", merge(0.3, "org/B", "org/I"), {CODE: odd})
+    write_run(runs / "odd", merge(0.3, "org/B", "org/I", **KNOWN), {CODE: odd})
     export(runs, tmp_path / "out", "inspect", with_requests=True)
     reader = Path(__file__).with_name("read_by_inspect.py")
     command = [INSPECT, str(reader), str(tmp_path / "out" / "inspect")]
