@@ -83,9 +83,10 @@ def wanted(files: Iterable[str]) -> list[str]:
 
 def _listed(name: str, revision: str | None) -> list[str]:
     """The repository's files; none where the hub cannot be asked, and its cache must serve."""
-    from huggingface_hub import list_repo_files
+    from huggingface_hub import model_info
 
     try:
-        return list_repo_files(name, revision=revision)
+        files = model_info(name, revision=revision).siblings
     except Exception:  # the download that follows has the same reason, and says it
         return []
+    return [file.rfilename for file in files or []]

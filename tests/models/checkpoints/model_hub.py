@@ -36,9 +36,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif found := re.match(r"/api/models/([^/]+/[^/]+)/tree/[^/]+$", path):
             tree = [
                 {"type": "file", "path": name, "size": len(content), "oid": COMMIT}
-                for name, content in self.repositories[found[1]].items()
+                for name, content in self.repositories.get(found[1], {}).items()
             ]
-            return self.say(json.dumps(tree).encode())
+            return self.say(json.dumps(tree).encode(), 200 if tree else 404)
         elif found := re.match(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)$", path):
             content = self.repositories.get(found[1], {}).get(found[2])
             if content is not None:
