@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from hm_models.checkpoints.checkpoint import Checkpoint, CheckpointError
-from hm_models.checkpoints.tekken import read_tekken
+from hm_models.checkpoints.tokenizer import load_tokenizer
 
 # Below this share of common tokens (of the smaller vocabulary) two vocabularies are different ones.
 MIN_COMMON = 0.9
@@ -50,19 +50,13 @@ def read_vocabulary(checkpoint: Checkpoint, trust_remote_code: bool = False) -> 
 
     Byte-level tokens are written as tokenizer.json has them, whatever the file.
     """
-    fast, tekken = (checkpoint.folder / file for file in ("tokenizer.json", "tekken.json"))
+    fast = checkpoint.folder / "tokenizer.json"
     try:
         if fast.is_file():
             from tokenizers import Tokenizer
 
             return Tokenizer.from_file(str(fast)).get_vocab(with_added_tokens=True)
-        if tekken.is_file():
-            return read_tekken(tekken)
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(
-            checkpoint.folder, trust_remote_code=trust_remote_code
-        ).get_vocab()
+        return load_tokenizer(str(checkpoint.folder), trust_remote_code).get_vocab()
     except Exception as error:  # tokenizer libraries raise anything, down to a bare Exception
         raise CheckpointError(
             f"{checkpoint.name} has no tokenizer that can be read ({error}). A merge compares the "

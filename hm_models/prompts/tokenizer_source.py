@@ -16,6 +16,7 @@ from typing import Any
 
 from lm_eval.api.model import TemplateLM
 
+from hm_models.checkpoints.tokenizer import load_tokenizer
 from hm_models.prompts.chat_templates import NO_TEMPLATE, GivenTemplate
 from hm_models.prompts.rendered import ChatTemplateError, continued, rendered
 from hm_models.samples.thinking import Thinking
@@ -53,9 +54,7 @@ class TokenizerSource:
 
     @cached_property
     def tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(self._source, trust_remote_code=self._remote)
+        tokenizer = load_tokenizer(self._source, self._remote)
         if self._given is not None:
             tokenizer.chat_template = self._given.text
         return tokenizer
