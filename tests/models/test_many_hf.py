@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
+from tests.entry_points import run
 from tests.models.merge.by_mergekit import run_mergekit
 from tests.models.tiny import copy_of, edit_config, tiny_checkpoint
 
@@ -101,6 +102,8 @@ def test_answers_are_kept_for_the_content_of_all_models(file, models, tmp_path):
 
     copies = {name: copy_of(folder, tmp_path / name) for name, folder in models.items()}
     assert [known(file), known(file), known(written(copies, tmp_path))] == [0, 1, 1]
+    listed = run("hm-cache", "--file", kept, "list").stdout
+    assert "sft+instruct+base merge_method=ties" in listed
     edit_config(copies["SFT"], rope_theta=5e5)
     assert known(written(copies, tmp_path)) == 0
 
