@@ -9,6 +9,7 @@ Half precisions travel as integers: uint16 is bfloat16, int16 is float16.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -37,7 +38,7 @@ def _as_it_is(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 
 @intrinsic
-def _widen(context: Any, value: Any) -> Any:
+def widen(context: Any, value: Any) -> Any:
     """bfloat16 or float16 (in its carrier) to float32."""
 
     def from_bfloat16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -47,12 +48,12 @@ def _widen(context: Any, value: Any) -> Any:
     def from_float16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
 
-    widen = {types.uint16: from_bfloat16, types.int16: from_float16}.get(value, _as_it_is)
-    return types.float32(value), widen
+    way = {types.uint16: from_bfloat16, types.int16: from_float16}.get(value, _as_it_is)
+    return types.float32(value), way
 
 
 @intrinsic
-def _narrow(context: Any, value: Any, like: Any) -> Any:
+def narrow(context: Any, value: Any, like: Any) -> Any:
     """float32 to the dtype that `like` carries, to nearest, ties to even."""
 
     def to_bfloat16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -66,15 +67,14 @@ def _narrow(context: Any, value: Any, like: Any) -> Any:
     def to_float16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
 
-    narrow = {types.uint16: to_bfloat16, types.int16: to_float16}.get(like, _as_it_is)
-    return like(value, like), narrow
+    way = {types.uint16: to_bfloat16, types.int16: to_float16}.get(like, _as_it_is)
+    return like(value, like), way
 
 
 @intrinsic
-def _fma(context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once; LLVM may not choose."""
-    signature = types.float32(types.float32, types.float32, types.float32)
-    return signature, lambda _, builder, signature, arguments: builder.fma(*arguments)
+def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c of one float type, rounded once; LLVM may not choose."""
+    return c(c, c, c), lambda _, builder, signature, arguments: builder.fma(*arguments)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -82,16 +82,16 @@ def _linear(base: Any, instruct: Any, out: Any, w0: Any, w1: Any, divisor: Any) 
     like = out[0]
     for k in range(out.size):
         # The first product is added to zero as in mergekit, where that turns -0 into 0.
-        scaled = _fma(_widen(base[k]), w0, np.float32(0))
-        out[k] = _narrow(_fma(_widen(instruct[k]), w1, scaled) / divisor, like)
+        scaled = fma(widen(base[k]), w0, np.float32(0))
+        out[k] = narrow(fma(widen(instruct[k]), w1, scaled) / divisor, like)
 
 
 @njit(nogil=True, error_model="numpy")
 def _linear_undivided(base: Any, instruct: Any, out: Any, w0: Any, w1: Any) -> None:
     like = out[0]
     for k in range(out.size):
-        scaled = _fma(_widen(base[k]), w0, np.float32(0))
-        out[k] = _narrow(_fma(_widen(instruct[k]), w1, scaled), like)
+        scaled = fma(widen(base[k]), w0, np.float32(0))
+        out[k] = narrow(fma(widen(instruct[k]), w1, scaled), like)
 
 
 def linear_merge(
@@ -109,9 +109,7 @@ def linear_merge(
     Returns:
         `out`.
     """
-    one, other, result = (
-        t.detach().view(-1).view(CARRIERS[t.dtype]).numpy() for t in (base, instruct, out)
-    )
+    one, other, result = map(carried, (base, instruct, out))
     w0, w1 = np.float32(weights[0]), np.float32(weights[1])
     divisor = w0 + w1
 
@@ -122,13 +120,22 @@ def linear_merge(
         else:
             _linear_undivided(one[part], other[part], result[part], w0, w1)
 
-    starts = range(0, result.size, BLOCK)
+    in_threads(merge, range(0, result.size, BLOCK))
+    return out
+
+
+def carried(tensor: torch.Tensor) -> np.ndarray:
+    """The elements of a contiguous CPU tensor as compiled code takes them, in its memory."""
+    return tensor.detach().view(-1).view(CARRIERS[tensor.dtype]).numpy()
+
+
+def in_threads(action: Callable[[int], None], starts: range) -> None:
+    """Do `action` at every start, several at once."""
     if len(starts) < 2:
         for start in starts:
-            merge(start)
+            action(start)
     else:
-        list(_threads().map(merge, starts))
-    return out
+        list(_threads().map(action, starts))
 
 
 @cache
