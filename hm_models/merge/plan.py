@@ -66,7 +66,7 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
         CheckpointError: a checkpoint cannot be used, or the vocabularies are different ones.
     """
     base, instruct = recipe.base_checkpoint, recipe.instruct_checkpoint
-    remarks = [*recipe.notes, *_compare_configs(base, instruct)]
+    remarks = [*recipe.notes, *_compare_configs(base, instruct), *base.remarks, *instruct.remarks]
     remarks += [
         f"{ADAPTER_CONFIG} is ignored at every alpha: the adapter beside the weights of {side.name}"
         for side in (base, instruct)
