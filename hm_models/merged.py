@@ -22,7 +22,7 @@ from hm_models.engines.choose import choose_engine
 from hm_models.errors import RecipeError
 from hm_models.files.places import samples_file
 from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
 from hm_models.plugin.contracts import KeepsAnswers
@@ -94,7 +94,7 @@ class HindsightMerged(LM, KeepsAnswers):
         self.keep_samples_in(samples_file())
 
     @property
-    def recipe(self) -> MergeRecipe:
+    def recipe(self) -> Merge:
         return self.engine.recipe
 
     @property

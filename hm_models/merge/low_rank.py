@@ -1,7 +1,7 @@
 """What a LoRA adapter adds to a weight, in one pass over it: base + scale * (up @ down), rounded once.
 
-The sums go along the rank, each product added to the sum before it and rounded once (fma), and so do not depend on
-threads, on the machine's library, or on which part of the weight is asked for. Where the result is
+The sums go along the rank, each product added to the sum before it and rounded once (fma). So they do not
+depend on threads, on the machine's library, or on which part of the weight is asked for. Where the result is
 float32 they are float32's: the bits of PEFT, whose product a library sums in the same order up to ranks of
 some hundred. For half precision they are float64's, so that no order of summation can show.
 """

@@ -22,6 +22,7 @@ from typing import Any
 
 from hm_models.checkpoints.checkpoint import CheckpointError
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.samples.generation import checked
 from hm_models.sweep.config import SweepConfig, SweepError
@@ -168,9 +169,7 @@ def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:
         raise SweepError(f"{model.recipe.tokenizer_source.name} {NO_TEMPLATE}")
 
 
-def _fingerprint(
-    arguments: Mapping[str, Any], recipe: MergeRecipe, tasks: tuple[TaskSize, ...]
-) -> str:
+def _fingerprint(arguments: Mapping[str, Any], recipe: Merge, tasks: tuple[TaskSize, ...]) -> str:
     """A SHA-256 of everything that shapes a point: settings, checkpoints by content, tasks."""
     shapes = shaping(dict(arguments))
     # Where the checkpoints lie does not count, what is in them does.

@@ -12,10 +12,13 @@ from typing import Any
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.engines.hf import HfEngine, made_with
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge
 from hm_models.merge.recipe import MergeRecipe
 
 
 class _TwoModelsEngine(HfEngine):
+    recipe: MergeRecipe  # no other has two models side by side
+
     @property
     def weights(self) -> str:
         return "both models"
@@ -23,7 +26,7 @@ class _TwoModelsEngine(HfEngine):
     def _plain_folder(self) -> Path | None:
         return None
 
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
+    def why_restart(self, recipe: Merge) -> str | None:
         return None
 
 
@@ -35,11 +38,10 @@ class MixEngine(_TwoModelsEngine):
 
         alpha, made = self.recipe.alpha, made_with(arguments)
         assert isinstance(alpha, float), "the recipe allows mix a number alone"
-        sides = self.recipe.base_checkpoint, self.recipe.instruct_checkpoint
-        base, instruct = (_as_it_is(side, made) for side in sides)
+        base, instruct = (_as_it_is(side, made) for side in self.recipe.checkpoints)
         return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge) -> str | None:
         self.lm.model.alpha = recipe.alpha
         return None
 
@@ -67,7 +69,7 @@ class SwitchEngine(_TwoModelsEngine):
         decode: Any = tokenizer.decode
         return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge) -> str | None:
         return None
 
     def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:

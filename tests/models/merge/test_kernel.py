@@ -40,7 +40,7 @@ def by_mergekit(base, instruct, dtype, weights, normalize=True):
 def merge(base, instruct, dtype, weights, normalize=True):
     # Filled with what no merge gives, so that an element that was left out shows.
     out = torch.full(base.shape, 77.0, dtype=dtype)
-    assert linear_merge(base, instruct, out, weights, normalize) is out
+    assert linear_merge((base, instruct), out, weights, normalize) is out
     return out
 
 
@@ -184,7 +184,7 @@ def test_a_parameter_with_gradient_is_written_in_place():
     base, instruct = noise((3, 5), torch.float32, 1), noise((3, 5), torch.float32, 2)
     parameter = torch.nn.Parameter(torch.zeros(3, 5))
     place = parameter.data_ptr()
-    linear_merge(base, instruct, parameter, (0.7, 0.3))
+    linear_merge((base, instruct), parameter, (0.7, 0.3))
     expected = by_mergekit(base, instruct, torch.float32, (0.7, 0.3))
     assert same_bits(parameter.detach(), expected)
     assert parameter.data_ptr() == place
