@@ -10,7 +10,7 @@ Half precisions travel as integers: uint16 is bfloat16, int16 is float16.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -39,7 +39,7 @@ def _as_it_is(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 
 @intrinsic
-def _widen(context: Any, value: Any) -> Any:
+def widen(context: Any, value: Any) -> Any:
     """bfloat16 or float16 (in its carrier) to float32."""
 
     def from_bfloat16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -49,12 +49,12 @@ def _widen(context: Any, value: Any) -> Any:
     def from_float16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
 
-    widen = {types.uint16: from_bfloat16, types.int16: from_float16}.get(value, _as_it_is)
-    return types.float32(value), widen
+    way = {types.uint16: from_bfloat16, types.int16: from_float16}.get(value, _as_it_is)
+    return types.float32(value), way
 
 
 @intrinsic
-def _narrow(context: Any, value: Any, like: Any) -> Any:
+def narrow(context: Any, value: Any, like: Any) -> Any:
     """float32 to the dtype that `like` carries, to nearest, ties to even."""
 
     def to_bfloat16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -68,15 +68,14 @@ def _narrow(context: Any, value: Any, like: Any) -> Any:
     def to_float16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
 
-    narrow = {types.uint16: to_bfloat16, types.int16: to_float16}.get(like, _as_it_is)
-    return like(value, like), narrow
+    way = {types.uint16: to_bfloat16, types.int16: to_float16}.get(like, _as_it_is)
+    return like(value, like), way
 
 
 @intrinsic
-def _fma(context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once; LLVM may not choose."""
-    signature = types.float32(types.float32, types.float32, types.float32)
-    return signature, lambda _, builder, signature, arguments: builder.fma(*arguments)
+def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c of one float type, rounded once; LLVM may not choose."""
+    return c(c, c, c), lambda _, builder, signature, arguments: builder.fma(*arguments)
 
 
 def _sum(inputs: Any, weights: Any, k: Any) -> Any:
@@ -88,8 +87,8 @@ def _unrolled(inputs: Any, weights: Any, k: Any) -> Any:
     if not len(inputs):
         # The first product is added to zero as in mergekit, where that turns -0 into 0.
         return lambda inputs, weights, k: np.float32(0)
-    return lambda inputs, weights, k: _fma(
-        _widen(inputs[-1][k]), weights[-1], _sum(inputs[:-1], weights[:-1], k)
+    return lambda inputs, weights, k: fma(
+        widen(inputs[-1][k]), weights[-1], _sum(inputs[:-1], weights[:-1], k)
     )
 
 
@@ -97,14 +96,14 @@ def _unrolled(inputs: Any, weights: Any, k: Any) -> Any:
 def _linear(inputs: Any, out: Any, weights: Any, divisor: Any) -> None:
     like = out[0]
     for k in range(out.size):
-        out[k] = _narrow(_sum(inputs, weights, k) / divisor, like)
+        out[k] = narrow(_sum(inputs, weights, k) / divisor, like)
 
 
 @njit(nogil=True, error_model="numpy")
 def _linear_undivided(inputs: Any, out: Any, weights: Any) -> None:
     like = out[0]
     for k in range(out.size):
-        out[k] = _narrow(_sum(inputs, weights, k), like)
+        out[k] = narrow(_sum(inputs, weights, k), like)
 
 
 def linear_merge(
@@ -121,7 +120,7 @@ def linear_merge(
     Returns:
         `out`.
     """
-    *flat, result = (t.detach().view(-1).view(CARRIERS[t.dtype]).numpy() for t in (*inputs, out))
+    *flat, result = map(carried, (*inputs, out))
     factors = tuple(map(np.float32, weights))
     # By torch, which need not add from left to right.
     divisor = np.float32(torch.tensor([weights], dtype=torch.float32).sum(dim=1).item())
@@ -134,13 +133,22 @@ def linear_merge(
         else:
             _linear_undivided(parts, result[part], factors)
 
-    starts = range(0, result.size, BLOCK)
+    in_threads(merge, range(0, result.size, BLOCK))
+    return out
+
+
+def carried(tensor: torch.Tensor) -> np.ndarray:
+    """The elements of a contiguous CPU tensor as compiled code takes them, in its memory."""
+    return tensor.detach().view(-1).view(CARRIERS[tensor.dtype]).numpy()
+
+
+def in_threads(action: Callable[[int], None], starts: range) -> None:
+    """Do `action` at every start, several at once."""
     if len(starts) < 2:
         for start in starts:
-            merge(start)
+            action(start)
     else:
-        list(_threads().map(merge, starts))
-    return out
+        list(_threads().map(action, starts))
 
 
 @cache

@@ -75,6 +75,8 @@ def plan_merge(recipe: Merge) -> MergePlan:
     remarks = [*recipe.notes]
     for side in others:
         remarks += _compare_configs(side, lead)
+    for side in sides:
+        remarks += side.remarks
     remarks += [
         f"{ADAPTER_CONFIG} is ignored at every alpha: the adapter beside the weights of {side.name}"
         for side in sides

@@ -18,6 +18,7 @@ import torch
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.mapped import MappedCheckpoint
 from hm_models.checkpoints.read_ahead import Lease, ReadAhead, Source
+from hm_models.checkpoints.source import TensorSource
 from hm_models.checkpoints.vocabulary import NO_ROW, RowMatch
 from hm_models.errors import RecipeError
 from hm_models.merge.arithmetic import weighted_sum
@@ -54,7 +55,7 @@ class MergeStream:
     ) -> None:
         self._plan = plan
         self._resident = resident
-        self._mapped: dict[str, MappedCheckpoint] = {}
+        self._sources: dict[str, TensorSource] = {}
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         # Workers of an engine get the plan, and open the files themselves.
@@ -74,10 +75,10 @@ class MergeStream:
             yield from self._merged(recipe)
 
     def _own(self, checkpoint: Checkpoint) -> Iterator[tuple[str, LazyMerge]]:
-        mapped = self._map(checkpoint)
-        for (source,), lease in self._leased([[(mapped, name)] for name in checkpoint.tensors]):
-            tensor = mapped(source[1])
-            yield source[1], LazyMerge((tensor,), tensor.dtype, _as_it_is, True, lease)
+        source = self._source(checkpoint)
+        for ((_, name),), lease in self._leased([[(source, name)] for name in checkpoint.tensors]):
+            tensor = source(name)
+            yield name, LazyMerge((tensor,), tensor.dtype, _as_it_is, True, lease)
 
     def _merged(self, recipe: Merge) -> Iterator[tuple[str, LazyMerge]]:
         self._plan = self._plan or plan_merge(recipe)
@@ -85,8 +86,8 @@ class MergeStream:
         weights = recipe.linear_weights
         # All resolved before the first tensor, so that nothing is half loaded when one does not fit.
         ways = {} if weights else recipe.arithmetic([tensor.like for tensor in planned])
-        mapped = [self._map(checkpoint) for checkpoint in recipe.checkpoints]
-        sources = [list(zip(mapped, tensor.sources, strict=True)) for tensor in planned]
+        opened = [self._source(checkpoint) for checkpoint in recipe.checkpoints]
+        sources = [list(zip(opened, tensor.sources, strict=True)) for tensor in planned]
         out_dtype = getattr(torch, recipe.out_dtype) if recipe.out_dtype else None
         for tensor, (read, lease) in zip(planned, self._leased(sources), strict=True):
             inputs = tuple(checkpoint(name) for checkpoint, name in read)
@@ -119,11 +120,11 @@ class MergeStream:
         finally:
             reader.close()
 
-    def _map(self, checkpoint: Checkpoint) -> MappedCheckpoint:
+    def _source(self, checkpoint: Checkpoint) -> TensorSource:
         key = str(checkpoint.folder)
-        if key not in self._mapped:
-            self._mapped[key] = MappedCheckpoint(checkpoint, self._resident)
-        return self._mapped[key]
+        if key not in self._sources:
+            self._sources[key] = MappedCheckpoint(checkpoint, self._resident)
+        return self._sources[key]
 
 
 def _equal_numbers(name: str, inputs: tuple[torch.Tensor, ...], lease: Lease | None) -> LazyMerge:
