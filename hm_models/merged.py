@@ -49,7 +49,8 @@ class HindsightMerged(LM, KeepsAnswers):
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
-        prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
+        prompt_style: `chat`, `completion`, or `auto`: completion for the base (alpha 0), else chat, also
+            below 0, which is no checkpoint of its own.
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.prompts.calendar_day`).
@@ -85,7 +86,7 @@ class HindsightMerged(LM, KeepsAnswers):
         known = engine.known_arguments()
         arguments = {name: value for name, value in arguments.items() if name in known}
         self.engine = engine(merge, arguments, materialize, keep_resident)
-        for remark in self.engine.plan.remarks:
+        for remark in (*self.engine.plan.remarks, *merge.remarks):
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
         self._asked_style = prompt_style

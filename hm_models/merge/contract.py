@@ -33,6 +33,14 @@ class Merge(Protocol):
         """Sentences on what was given and has no effect."""
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the results of this alpha should say of it."""
+
+    @property
+    def label(self) -> str:
+        """What logs call the merge."""
+
+    @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """The inputs, in the order in which they are summed. Raises CheckpointError."""
 
@@ -85,3 +93,9 @@ class Merge(Protocol):
 
     def of_the_files(self) -> dict[str, Any]:
         """What the opened checkpoints are: revisions and content, as plain JSON values."""
+
+
+def same_checkpoints(one: Merge, other: Merge) -> bool:
+    """Whether both are of the same opened checkpoints, so that what is planned for one holds for both."""
+    pairs = zip(one.checkpoints, other.checkpoints, strict=False)
+    return len(one.checkpoints) == len(other.checkpoints) and all(a is b for a, b in pairs)
