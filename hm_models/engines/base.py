@@ -21,8 +21,8 @@ from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.mapped import ResidentFiles
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge, same_checkpoints, tokenizer_checkpoint
 from hm_models.merge.plan import MergePlan, plan_merge
-from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import MergeStream
 from hm_models.merge.writer import materialise
 from hm_models.samples.key import Job
@@ -36,13 +36,13 @@ class Engine(abc.ABC):
     """A backend with the weights of `recipe`.
 
     Args:
-        recipe: what is merged; the pair is checked and planned here, no weight is read.
+        recipe: what is merged; the models are checked and planned here, no weight is read.
         arguments: go to the harness's backend class as they are.
         materialize: write the merged checkpoint into the cache and load that.
-        keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
+        keep_resident: hold all checkpoints in memory, so that `set_alpha` reads no file.
 
     Raises:
-        RecipeError, CheckpointError: the two cannot be merged.
+        RecipeError, CheckpointError: they cannot be merged.
     """
 
     name: ClassVar[str]  # as users and stores of samples know the backend
@@ -50,12 +50,18 @@ class Engine(abc.ABC):
 
     def __init__(
         self,
-        recipe: MergeRecipe,
+        recipe: Merge,
         arguments: dict[str, Any],
         materialize: bool = False,
         keep_resident: bool = False,
     ) -> None:
-        self.recipe, self.plan = recipe, plan_merge(recipe)
+        remote = bool(arguments.get("trust_remote_code"))
+        self.recipe, self.plan = recipe, plan_merge(recipe, remote)
+        if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
+            raise RecipeError(
+                f"Neither {recipe.base} nor {recipe.instruct} has a tokenizer. Name a folder or a model on "
+                "the hub that has theirs: tokenizer=NAME."
+            )
         self.arguments = arguments
         self._materialize = materialize
         self._keep_resident = keep_resident
@@ -76,7 +82,7 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
-    def change(self, recipe: MergeRecipe, stream: MergeStream) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         """Give the running model the weights of `recipe`, in place.
 
         Args:
@@ -104,7 +110,7 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
-    def why_restart(self, recipe: MergeRecipe, plan: MergePlan) -> str | None:
+    def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
         """Say why the running model cannot take the weights of `recipe` in place; None if it can."""
 
     def shut_down(self) -> None:
@@ -161,8 +167,11 @@ class Engine(abc.ABC):
             logger.info(
                 "hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.name
             )
+            arguments = dict(self.arguments)
+            if tokenizer_checkpoint(recipe) is not recipe.tokenizer_source:
+                arguments.setdefault("tokenizer", str(tokenizer_checkpoint(recipe).folder))
             try:
-                self._lm = self.load(folder, dict(self.arguments))
+                self._lm = self.load(folder, arguments)
             except AttributeError as error:
                 # Python would take it for a missing attribute of the model that holds this engine.
                 raise RuntimeError(f"the {self.name} backend did not load: {error}") from error
@@ -175,11 +184,10 @@ class Engine(abc.ABC):
 
     @property
     def stream(self) -> MergeStream:
-        """The pair's merged tensors, planned and opened once for all alphas."""
+        """The merged tensors, planned and opened once for all alphas."""
         if self._stream is None:
             if self._keep_resident:
-                pair = self.recipe.base_checkpoint, self.recipe.instruct_checkpoint
-                self._resident = ResidentFiles.of(pair)
+                self._resident = ResidentFiles.of(self.recipe.checkpoints)
             paths = self._resident.paths if self._resident else None
             self._stream = MergeStream(self.plan, paths)
         return self._stream
@@ -196,16 +204,16 @@ class Engine(abc.ABC):
         """Go to another alpha; see `HindsightMerged.set_alpha`."""
         self.set_recipe(self.recipe.with_alpha(alpha))
 
-    def set_recipe(self, recipe: MergeRecipe) -> None:
+    def set_recipe(self, recipe: Merge) -> None:
         """Go to another alpha, to another base of the same instruct model, or both.
 
         Of another base the pair is planned anew. Raises as `HindsightMerged.set_alpha`.
         """
         if self._materialize:
             raise RecipeError("set_alpha changes streamed weights; leave materialize=true out.")
-        for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint):
+        for checkpoint in recipe.checkpoints:
             checkpoint.check_unchanged()
-        same_pair = recipe.has_pair_of(self.recipe)
+        same_pair = same_checkpoints(recipe, self.recipe)
         if same_pair:
             plan = self.plan
             recipe.arithmetic_fits([tensor.like for tensor in plan.tensors])
@@ -214,7 +222,7 @@ class Engine(abc.ABC):
         stream: MergeStream | None = None
         if self.is_loaded:
             if reason := self._why_other_files(same_pair) or self.why_restart(recipe, plan):
-                logger.info("hm-merged: a new engine for %s, as %s", _named(recipe), reason)
+                logger.info("hm-merged: a new engine for %s, as %s", recipe.label, reason)
                 self.shut_down()
             else:
                 stream = self.stream if same_pair else MergeStream(plan)
@@ -227,22 +235,17 @@ class Engine(abc.ABC):
         held = self._keep_resident and not same_pair
         return "keep_resident=true holds the files of one pair" if held else None
 
-    def _change(self, recipe: MergeRecipe, stream: MergeStream) -> None:
+    def _change(self, recipe: Merge, stream: MergeStream) -> None:
         try:
             reason = self.change(recipe, stream)
         except BaseException as error:
             self._broken = (
-                f"The change to {_named(recipe)} failed half-way ({type(error).__name__}: "
+                f"The change to {recipe.label} failed half-way ({type(error).__name__}: "
                 f"{error}), so the weights of two merges were mixed and were given up. Call set_alpha "
                 "again to load a new model."
             )
             self.shut_down()
             raise
         if reason:
-            logger.warning("hm-merged: a new engine for %s, as %s", _named(recipe), reason)
+            logger.warning("hm-merged: a new engine for %s, as %s", recipe.label, reason)
             self.shut_down()
-
-
-def _named(recipe: MergeRecipe) -> str:
-    at = f"@{recipe.base_revision}" if recipe.base_revision else ""
-    return f"base={recipe.base}{at}, alpha={recipe.alpha}"

@@ -21,6 +21,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 
 from hm_models.files.places import samples_file
+from hm_models.merge.recipe import MergeRecipe
 from hm_models.merged import HindsightMerged
 from hm_models.samples.key import ModelKey
 from hm_models.samples.store import SampleStore
@@ -65,6 +66,7 @@ class LiveMerged(HindsightMerged):
         self._spent = spent
         self.keep_samples_in(samples_file())  # the harness names another where --use_cache is given
         recipe = self.recipe
+        assert isinstance(recipe, MergeRecipe), "sweeps are of pairs"
         base, revision = arguments.get("base"), arguments.get("base_revision")
         if base is not None and (base, revision) != (recipe.base, recipe.base_revision):
             recipe = recipe.with_base(base, revision)
