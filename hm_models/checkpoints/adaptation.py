@@ -221,7 +221,10 @@ class _Adapting:
 
     def _set_rows(self, module: str, place: str, tensor: str) -> None:
         indices, shape = self._adapter.config.tokens(module), self._tensors[place].shape
-        if self._shape(tensor) != (len(indices), *shape[1:]) or max(indices, default=-1) >= shape[0]:
+        if (
+            self._shape(tensor) != (len(indices), *shape[1:])
+            or max(indices, default=-1) >= shape[0]
+        ):
             raise self._refusal(
                 module, f"trainable_token_indices has {len(indices)} rows, not those of {tensor}"
             )
@@ -265,9 +268,8 @@ class _Adapting:
         self._changes[place] = dataclasses.replace(self._changes.get(place, Change()), **fields)
 
     def _override(self, field: str, value: object) -> None:
-        text = self._overrides.get("text_config", self._config.get("text_config"))
-        is_nested = isinstance(text, dict) and field in text
-        if is_nested:
+        text = self._overrides.get("text_config") or self._config.get("text_config") or {}
+        if is_nested := field in text:
             self._overrides["text_config"] = text | {field: value}
         if field in self._config or not is_nested:
             self._overrides[field] = value

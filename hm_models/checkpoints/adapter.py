@@ -34,6 +34,7 @@ _FACTOR = re.compile(
 _TOKENS = re.compile(
     rf"(?P<module>.+)\.token_adapter\.{TOKENS}_delta(?:\.(?P<own>[^.]+))?(?P<part>)(?P<kind>)"
 )
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _SHARED = re.compile(r"\.(token_adapter\.)?base_layer(?=\.(weight|bias)$)")
 _SAVED = re.compile(r"\.modules_to_save(\.[^.]+)?(?=\.(weight|bias)$)")
 
@@ -55,6 +56,21 @@ class Adapter:
     factors: dict[str, dict[str, str]]
     shared: dict[str, str]
     saved: dict[str, str]
+
+    def base(self) -> tuple[str, str | None]:
+        """The model that it was trained on, and which revision.
+
+        Raises:
+            CheckpointError: its config does not say, or names what is neither a folder nor on the hub.
+        """
+        named = self.config.base
+        if named and (Path(named).is_dir() or HUB_NAME.fullmatch(named)):
+            return named, None if Path(named).is_dir() else self.config.revision
+        said = f"names {named}, which is no folder here" if named else "names none"
+        raise CheckpointError(
+            f"{self.name} is an adapter, and its {ADAPTER_CONFIG} {said} as its base. Give the model that it "
+            "was trained on: base=PATH."
+        )
 
 
 def holds_adapter(folder: Path) -> bool:

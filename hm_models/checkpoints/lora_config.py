@@ -160,7 +160,7 @@ def _refuse(config: Mapping[str, Any], name: str) -> None:
         )
 
 
-def _indices(given: object) -> dict[str, tuple[int, ...]]:
+def _indices(given: Any) -> dict[str, tuple[int, ...]]:
     if not given:
         return {}
     named = given if isinstance(given, Mapping) else {"": given}

@@ -20,7 +20,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any, ClassVar
 
-from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.checkpoints.checkpoint import Checkpoint, opened_adapter
 from hm_models.errors import RecipeError
 from hm_models.merge.alpha import Alpha, parse_alpha
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
@@ -39,8 +39,9 @@ class MergeRecipe:
     """One merge of two checkpoints.
 
     Attributes:
-        base: folder or hub name of the earlier checkpoint (alpha = 0).
-        instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1).
+        base: folder or hub name of the earlier checkpoint (alpha = 0). It may be left out where `instruct` is
+            an adapter, and is then the model that the adapter names, as in what follows.
+        instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1), or of a LoRA adapter.
         alpha: weight of `instruct`, in [0, 1]: a number, or as `hm_models.merge.alpha` says. None where the
             parameters say it all, as with `switch`, where it is refused.
         base_revision, instruct_revision: branch, tag or commit on the hub.
@@ -59,8 +60,8 @@ class MergeRecipe:
         RecipeError: a value is missing, unknown or out of range.
     """
 
-    base: str
-    instruct: str
+    base: str = ""
+    instruct: str = ""
     alpha: Alpha | None = None
     base_revision: str | None = None
     instruct_revision: str | None = None
@@ -74,7 +75,9 @@ class MergeRecipe:
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        for side in ("base", "instruct"):
+        for side in ("instruct", "base"):
+            if side == "base" and not self.base:
+                self._take_base_of_adapter()
             value = getattr(self, side)
             if not isinstance(value, str) or not value.strip():
                 raise RecipeError(
@@ -92,6 +95,12 @@ class MergeRecipe:
         if isinstance(self.merge_seed, bool) or not isinstance(self.merge_seed, int):
             raise RecipeError(f"merge_seed={self.merge_seed!r}: expected a whole number.")
         self._check_method()
+
+    def _take_base_of_adapter(self) -> None:
+        if adapter := opened_adapter(self.instruct, self.instruct_revision):
+            base, revision = adapter.base()
+            object.__setattr__(self, "base", base)
+            object.__setattr__(self, "base_revision", self.base_revision or revision)
 
     def _check_method(self) -> None:
         given = {*self.merge_params, *self.base_params, *self.instruct_params}
@@ -132,7 +141,10 @@ class MergeRecipe:
     @cached_property
     def instruct_checkpoint(self) -> Checkpoint:
         """The opened instruct model; headers are read, tensors are not. Raises CheckpointError."""
-        return Checkpoint.open(self.instruct, self.instruct_revision)
+        base = self.base_checkpoint
+        return Checkpoint.open(
+            self.instruct, self.instruct_revision, None if base.adapted else base
+        )
 
     names: ClassVar[tuple[str, ...]] = (BASE, INSTRUCT)
     lead: ClassVar[int] = 1
