@@ -134,17 +134,18 @@ class _Adapting:
             self._put(self._place(name), Change(whole=tensor), own[tensor])
         saved = {self._names[name]: tensor for name, tensor in self._adapter.saved.items()}
         heads = {place: saved.pop(place) for place in list(saved) if self._is_tied(place)}
-        plain = self._tensors.copy()
+        before = self._tensors.copy()
         for place, tensor in saved.items():
             self._put(place, Change(whole=tensor), own[tensor])
-        if self._embedding is None:
+        embedding = self._embedding
+        if embedding is None or self._adapter.config.ensures_tying:
             return
-        before, after = (which[self._embedding] for which in (plain, self._tensors))
+        theirs = own[saved[embedding]] if embedding in saved else before[embedding]
         for head, tensor in heads.items():
-            if not same_content(own[tensor], after):
+            if not same_content(own[tensor], theirs):
                 self._untie(head, Change(whole=tensor), own[tensor])
-        if self._embedding in saved and not heads and before.shape == after.shape:
-            self._untie("lm_head.weight", Change(of=self._embedding), before)
+        if embedding in saved and not heads and theirs.shape == before[embedding].shape:
+            self._untie("lm_head.weight", Change(of=embedding), theirs)
 
     def add(self, module: str, parts: Mapping[str, str]) -> None:
         """Add what a module's factors come to, or put in the rows that were trained alone."""

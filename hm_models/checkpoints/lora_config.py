@@ -48,7 +48,7 @@ WITHOUT_EFFECT = {
 USED = {
     *("peft_type", "base_model_name_or_path", "revision", "r", "lora_alpha", "rank_pattern"),
     *("alpha_pattern", "use_rslora", "use_dora", "fan_in_fan_out", "trainable_token_indices"),
-    "init_lora_weights",
+    *("init_lora_weights", "ensure_weight_tying"),
 }
 # Fields of adapters that are no sum of weights with those of their base's files, and why.
 REFUSED = {
@@ -73,6 +73,7 @@ class LoraConfig:
     """Attributes:
     base, revision: the model that the adapter was trained on, as its config has it.
     rank, alpha: of modules that the patterns do not name; patterns are regular expressions of names.
+    ensures_tying: whether what is trained of an embedding holds for a head that is tied to it.
     token_indices: rows of an embedding that were trained, for all embeddings (`""`) or by module.
     """
 
@@ -85,6 +86,7 @@ class LoraConfig:
     is_rslora: bool
     is_dora: bool
     fan_in_fan_out: bool
+    ensures_tying: bool
     token_indices: Mapping[str, tuple[int, ...]]
 
     @classmethod
@@ -115,6 +117,7 @@ class LoraConfig:
                 bool(config.get("use_rslora")),
                 bool(config.get("use_dora")),
                 bool(config.get("fan_in_fan_out")),
+                bool(config.get("ensure_weight_tying")),
                 _indices(config.get("trainable_token_indices")),
             )
         except (LookupError, TypeError, ValueError, AttributeError) as error:
