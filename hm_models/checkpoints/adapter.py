@@ -64,9 +64,13 @@ class Adapter:
             CheckpointError: its config does not say, or names what is neither a folder nor on the hub.
         """
         named = self.config.base
-        if named and (Path(named).is_dir() or HUB_NAME.fullmatch(named)):
-            return named, None if Path(named).is_dir() else self.config.revision
-        said = f"names {named}, which is no folder here" if named else "names none"
+        if named and Path(named).is_dir() and Path(named).resolve() != self.folder:
+            return named, None
+        if named and HUB_NAME.fullmatch(named) and not Path(named).is_dir():
+            return named, self.config.revision
+        is_own = named and Path(named).is_dir()
+        what = "itself" if is_own else f"{named}, which is no folder here" if named else "none"
+        said = f"names {what}"
         raise CheckpointError(
             f"{self.name} is an adapter, and its {ADAPTER_CONFIG} {said} as its base. Give the model that it "
             "was trained on: base=PATH."

@@ -21,7 +21,7 @@ from importlib.metadata import version
 from typing import Any, ClassVar
 
 from hm_models.checkpoints.checkpoint import Checkpoint, opened_adapter
-from hm_models.errors import RecipeError
+from hm_models.errors import CheckpointError, RecipeError
 from hm_models.merge.alpha import Alpha, parse_alpha
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
 from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Method, Settings, refuse_endless
@@ -32,6 +32,10 @@ from hm_models.merge.schedule import Schedule
 MIX, SWITCH = "mix", "switch"
 SIDE_BY_SIDE = (MIX, SWITCH)
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
+NO_CHECKPOINT = (
+    "{side}={value!r} names no checkpoint. Give a folder or a hub name, for example --model_args "
+    "base=PATH,instruct=PATH,alpha=0.7."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,15 +79,12 @@ class MergeRecipe:
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        for side in ("instruct", "base"):
-            if side == "base" and not self.base:
-                self._take_base_of_adapter()
+        if not self.base and isinstance(self.instruct, str) and self.instruct.strip():
+            self._take_base_of_adapter()
+        for side in ("base", "instruct"):
             value = getattr(self, side)
             if not isinstance(value, str) or not value.strip():
-                raise RecipeError(
-                    f"{side}={value!r} names no checkpoint. Give a folder or a hub name, for "
-                    f"example --model_args base=PATH,instruct=PATH,alpha=0.7."
-                )
+                raise RecipeError(NO_CHECKPOINT.format(side=side, value=value))
         for name in ("merge_params", "base_params", "instruct_params"):
             object.__setattr__(self, name, _parameters(name, getattr(self, name)))
             refuse_endless(getattr(self, name))
@@ -97,10 +98,17 @@ class MergeRecipe:
         self._check_method()
 
     def _take_base_of_adapter(self) -> None:
-        if adapter := opened_adapter(self.instruct, self.instruct_revision):
-            base, revision = adapter.base()
-            object.__setattr__(self, "base", base)
-            object.__setattr__(self, "base_revision", self.base_revision or revision)
+        try:
+            adapter = opened_adapter(self.instruct, self.instruct_revision)
+            named = adapter and adapter.base()
+        except CheckpointError as error:
+            said = NO_CHECKPOINT.format(side="base", value=self.base)
+            raise RecipeError(
+                f"{said} It may be left out where instruct is an adapter: {error}"
+            ) from None
+        if named:
+            object.__setattr__(self, "base", named[0])
+            object.__setattr__(self, "base_revision", self.base_revision or named[1])
 
     def _check_method(self) -> None:
         given = {*self.merge_params, *self.base_params, *self.instruct_params}
