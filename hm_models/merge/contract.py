@@ -85,3 +85,9 @@ class Merge(Protocol):
 
     def of_the_files(self) -> dict[str, Any]:
         """What the opened checkpoints are: revisions and content, as plain JSON values."""
+
+
+def tokenizer_checkpoint(recipe: Merge) -> Checkpoint:
+    """Whose tokenizer serves: the source's, or another input's where the source has none."""
+    source = recipe.tokenizer_source
+    return next(filter(lambda side: side.has_tokenizer, (source, *recipe.checkpoints)), source)

@@ -68,6 +68,23 @@ def test_weights_are_divided_by_their_sum_as_mergekit_does(dtype, weights, norma
     assert_bits_of_mergekit(base, instruct, dtype, weights, normalize)
 
 
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("dtypes", [DTYPES[:1], DTYPES, DTYPES[:1] * 9], ids=len)
+def test_however_many_inputs_have_the_bits_of_mergekit(dtypes, normalize):
+    # Nine weights, as torch adds up so many otherwise than from left to right.
+    weights = [0.1, 0.7, 1e-8, -0.3, 0.9, 1 / 3, 1e7, 0.2, 0.04][: len(dtypes)]
+    inputs = [noise(997, dtype, seed) for seed, dtype in enumerate(dtypes)]
+    out = torch.full((997,), 77.0, dtype=dtypes[0])
+    expected = merge_tensors(
+        inputs,
+        "linear",
+        parameters={"weight": weights, "normalize": normalize},
+        dtype=torch.float32,
+        out_dtype=dtypes[0],
+    )
+    assert same_bits(linear_merge(inputs, out, weights, normalize), expected)
+
+
 def test_dividing_by_the_sum_matters_where_it_is_not_one():
     base, instruct = noise(9, torch.float32, 1), noise(9, torch.float32, 2)
     divided, plain = (merge(base, instruct, torch.float32, (0.3, 0.5), n) for n in (True, False))
