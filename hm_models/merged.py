@@ -22,7 +22,7 @@ from hm_models.engines.choose import choose_engine
 from hm_models.errors import RecipeError
 from hm_models.files.places import samples_file
 from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
 from hm_models.plugin.contracts import KeepsAnswers
@@ -99,7 +99,7 @@ class HindsightMerged(LM, KeepsAnswers):
         self.keep_samples_in(samples_file())
 
     @property
-    def recipe(self) -> MergeRecipe:
+    def recipe(self) -> Merge:
         return self.engine.recipe
 
     @property
@@ -165,7 +165,7 @@ class HindsightMerged(LM, KeepsAnswers):
     @property
     def tokenizer_source(self) -> TokenizerSource:
         """Tokenizer and chat template at the present alpha."""
-        folder = self.recipe.tokenizer_checkpoint.folder
+        folder = tokenizer_checkpoint(self.recipe).folder
         if folder not in self._tokenizer_sources:
             arguments = self.engine.arguments
             self._tokenizer_sources[folder] = TokenizerSource(

@@ -45,9 +45,10 @@ class Model:
 
     Attributes:
         family: the pair's name, or the model's own.
-        base, instruct: checkpoints by path or hub name; empty for a model that is no merge.
+        base, instruct: checkpoints by path or hub name; empty for a model that is no merge of a pair.
         identity: what tells apart pairs of the same name: content, or names with revisions.
-        method: of merging, with its parameters; empty for a model that is no merge.
+        method: of merging, with its parameters or the name of its file; empty for a model that is no
+            merge.
         alpha: as written; empty for a model that is no merge.
         arguments: name and value of whatever else the run was told of its model, in order of names:
             an adapter, a revision, a number format. Models that differ in one are two.
@@ -95,6 +96,8 @@ def model_of(data: dict[str, Any], file: Path) -> Model:
     merge = run.get("merge")
     if merge is None:
         return _other(data, run, arguments, file)
+    if "models" in merge:
+        return _of_many(merge, arguments)
     base, instruct = _text(merge, "base"), _text(merge, "instruct")
     method, alpha = str(merge.get("merge_method", "linear")), merge.get("alpha")
     return Model(
@@ -106,6 +109,23 @@ def model_of(data: dict[str, Any], file: Path) -> Model:
         alpha="" if alpha is None else _told(_plain(alpha), NAME),
         arguments=_rest(arguments, {*merge, *OF_MERGES}),
     )
+
+
+def _of_many(merge: dict[str, Any], arguments: dict[str, Any]) -> Model:
+    """The merge of a mergekit YAML of many models, by the file's name and a digest of all content."""
+    names = [_text(model, "model") for model in merge["models"]]
+    mark = _text(merge, "fingerprint")[:8]
+    shown = f"{_text(merge, 'merge_method')} {_text(merge, 'file')} #{mark}"
+    return Model(
+        family=_name(" + ".join(map(_short, names))),
+        identity=f"merge {' '.join(_content(model) for model in merge['models'])}",
+        method=_told(shown, NAME),
+        arguments=_rest(arguments, {*merge, *OF_MERGES}),
+    )
+
+
+def _content(model: dict[str, Any]) -> str:
+    return str(model.get("identity") or f"{model['model']}@{model.get('revision')}")
 
 
 def _other(
@@ -189,8 +209,9 @@ def _short(checkpoint: str) -> str:
 
 
 def _identity(merge: dict[str, Any], side: str) -> str:
-    known = merge.get(f"{side}_identity")
-    return str(known) if known else f"{merge[side]}@{merge.get(f'{side}_revision')}"
+    found = {"model": merge[side]}
+    found |= {key: merge.get(f"{side}_{key}") for key in ("identity", "revision")}
+    return _content(found)
 
 
 def _parameters(merge: dict[str, Any]) -> str:

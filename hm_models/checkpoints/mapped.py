@@ -93,7 +93,7 @@ class ResidentFiles:
         free = _free_memory()
         if needed > free:
             raise RecipeError(
-                f"keep_resident=true needs {needed / 1e9:.1f} GB for both checkpoints, and "
+                f"keep_resident=true needs {needed / 1e9:.1f} GB for the checkpoints, and "
                 f"{free / 1e9:.1f} GB of memory are free. Leave it out: changes of alpha then read "
                 "the files again."
             )

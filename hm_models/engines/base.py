@@ -21,8 +21,8 @@ from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.mapped import ResidentFiles
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.plan import plan_merge
-from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import MergeStream
 from hm_models.merge.writer import materialise
 from hm_models.samples.key import Job
@@ -36,13 +36,13 @@ class Engine(abc.ABC):
     """A backend with the weights of `recipe`.
 
     Args:
-        recipe: what is merged; the pair is checked and planned here, no weight is read.
+        recipe: what is merged; the models are checked and planned here, no weight is read.
         arguments: go to the harness's backend class as they are.
         materialize: write the merged checkpoint into the cache and load that.
-        keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
+        keep_resident: hold all checkpoints in memory, so that `set_alpha` reads no file.
 
     Raises:
-        RecipeError, CheckpointError: the two cannot be merged.
+        RecipeError, CheckpointError: they cannot be merged.
     """
 
     name: ClassVar[str]  # as users and stores of samples know the backend
@@ -50,14 +50,14 @@ class Engine(abc.ABC):
 
     def __init__(
         self,
-        recipe: MergeRecipe,
+        recipe: Merge,
         arguments: dict[str, Any],
         materialize: bool = False,
         keep_resident: bool = False,
     ) -> None:
         remote = bool(arguments.get("trust_remote_code"))
         self.recipe, self.plan = recipe, plan_merge(recipe, remote)
-        if not (recipe.tokenizer_checkpoint.has_tokenizer or arguments.get("tokenizer")):
+        if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
             raise RecipeError(
                 f"Neither {recipe.base} nor {recipe.instruct} has a tokenizer. Name a folder or a model on "
                 "the hub that has theirs: tokenizer=NAME."
@@ -80,7 +80,7 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge) -> str | None:
         """Give the running model the weights of `recipe`, in place.
 
         Returns:
@@ -105,7 +105,7 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
+    def why_restart(self, recipe: Merge) -> str | None:
         """Say why the running model cannot take the weights of `recipe` in place; None if it can."""
 
     def shut_down(self) -> None:
@@ -163,8 +163,8 @@ class Engine(abc.ABC):
                 "hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.name
             )
             arguments = dict(self.arguments)
-            if recipe.tokenizer_checkpoint is not recipe.tokenizer_source:
-                arguments.setdefault("tokenizer", str(recipe.tokenizer_checkpoint.folder))
+            if tokenizer_checkpoint(recipe) is not recipe.tokenizer_source:
+                arguments.setdefault("tokenizer", str(tokenizer_checkpoint(recipe).folder))
             try:
                 self._lm = self.load(folder, arguments)
             except AttributeError as error:
@@ -181,11 +181,11 @@ class Engine(abc.ABC):
     def _resident(self) -> ResidentFiles | None:
         if not self._keep_resident:
             return None
-        return ResidentFiles.of((self.recipe.base_checkpoint, self.recipe.instruct_checkpoint))
+        return ResidentFiles.of(self.recipe.checkpoints)
 
     @cached_property
     def stream(self) -> MergeStream:
-        """The pair's merged tensors, planned and opened once for all alphas."""
+        """The merged tensors, planned and opened once for all alphas."""
         return MergeStream(self.plan, self._resident.paths if self._resident else None)
 
     @property
@@ -201,7 +201,7 @@ class Engine(abc.ABC):
         recipe = self.recipe.with_alpha(alpha)
         if self._materialize:
             raise RecipeError("set_alpha changes streamed weights; leave materialize=true out.")
-        for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint):
+        for checkpoint in recipe.checkpoints:
             checkpoint.check_unchanged()
         recipe.arithmetic_fits([tensor.like for tensor in self.plan.tensors])
         if self.is_loaded:
@@ -212,7 +212,7 @@ class Engine(abc.ABC):
                 self._change(recipe)
         self.recipe, self._broken = recipe, None
 
-    def _change(self, recipe: MergeRecipe) -> None:
+    def _change(self, recipe: Merge) -> None:
         try:
             reason = self.change(recipe)
         except BaseException as error:

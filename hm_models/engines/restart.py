@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.files.text_files import read_json
+from hm_models.merge.contract import Merge
 from hm_models.merge.plan import COMPUTED_BUFFERS, MergePlan
-from hm_models.merge.recipe import MergeRecipe
 
 # Files that an engine reads once, when it starts: how text becomes tokens, and where an answer ends.
 ENGINE_FILES = (
@@ -29,7 +29,7 @@ ENGINE_FILES = (
 COSMETIC_FIELDS = {"_name_or_path", "name_or_path", "transformers_version"}
 
 
-def what_differs(plan: MergePlan, now: MergeRecipe, then: MergeRecipe) -> str | None:
+def what_differs(plan: MergePlan, now: Merge, then: Merge) -> str | None:
     """Say what an engine made for `now` keeps, and `then` has otherwise; None if there is nothing."""
     ours, theirs = now.tokenizer_source, then.tokenizer_source
     differing = f"differs between {ours.name} and {theirs.name}"
@@ -44,7 +44,7 @@ def what_differs(plan: MergePlan, now: MergeRecipe, then: MergeRecipe) -> str | 
     return None
 
 
-def _config(recipe: MergeRecipe, plan: MergePlan) -> object:
+def _config(recipe: Merge, plan: MergePlan) -> object:
     return _without_notes(recipe.tokenizer_source.config | plan.overrides(recipe))
 
 

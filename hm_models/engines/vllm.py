@@ -23,8 +23,8 @@ from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import top_of
 from hm_models.errors import RecipeError
 from hm_models.files.text_files import read_text
+from hm_models.merge.contract import Merge
 from hm_models.merge.plan import COMPUTED_BUFFERS
-from hm_models.merge.recipe import MergeRecipe
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
@@ -101,7 +101,7 @@ class VllmEngine(Engine):
             and not (ties and name.endswith("lm_head.weight"))
         )
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge) -> str | None:
         engine = self.lm.model
         # Parsed and with its checkpoints opened, as it is here; vLLM's messages know no classes.
         reasons = engine.collective_rpc("change_recipe", args=(pickle.dumps(recipe),))
@@ -122,7 +122,7 @@ class VllmEngine(Engine):
         size = self.lm.model.llm_engine.model_config.get_vocab_size()
         return (measure.of_top(*found, size) for found in top_of(self.lm, pairs, top))
 
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
+    def why_restart(self, recipe: Merge) -> str | None:
         if self.lm.data_parallel_size > 1:
             return "data_parallel_size makes the harness start its engines for each call"
         if reason := what_differs(self.plan, self.recipe, recipe):
@@ -174,7 +174,7 @@ def _whole_prompts(arguments: Mapping[str, Any]) -> bool:
     return False
 
 
-def keeps_a_bias(recipe: MergeRecipe) -> str | None:
+def keeps_a_bias(recipe: Merge) -> str | None:
     """Say why a running vLLM engine would keep old weights of this model; None if it takes all."""
     source = recipe.tokenizer_source
     if source.ties_embeddings and any(name.endswith("lm_head.bias") for name in source.tensors):

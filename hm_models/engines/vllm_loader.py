@@ -25,7 +25,7 @@ from vllm.platforms import current_platform
 
 from hm_models.engines.arrival import NotArrivedError, Receipts, all_written, nothing_lost
 from hm_models.engines.owner import end_with_owner
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge
 from hm_models.merge.stream import MergeStream
 
 LOAD_FORMAT = "hm-merged"
@@ -44,7 +44,7 @@ class MergedModelLoader(DefaultModelLoader):
     def __init__(self, load_config: LoadConfig) -> None:
         end_with_owner()  # not as the module is imported: a forked worker has it already
         extra = dict(load_config.model_loader_extra_config)
-        self.recipe: MergeRecipe = extra.pop(RECIPE_KEY)
+        self.recipe: Merge = extra.pop(RECIPE_KEY)
         self.stream: MergeStream = extra.pop(STREAM_KEY)
         self.receipts = Receipts()
         # The parent refuses keys and formats that it does not know.
@@ -142,7 +142,7 @@ def _pack_tied_heads(model: torch.nn.Module) -> None:
             module.quant_method.process_weights_after_loading(module)
 
 
-def engine_arguments(recipe: MergeRecipe, stream: MergeStream) -> dict[str, Any]:
+def engine_arguments(recipe: Merge, stream: MergeStream) -> dict[str, Any]:
     """The arguments of `vllm.LLM` that make it load this merge from the pair's stream."""
     return {
         "load_format": LOAD_FORMAT,

@@ -40,7 +40,7 @@ class LazyMerge(torch.Tensor):
     """A merged CPU tensor that is not computed yet.
 
     Args:
-        inputs: CPU tensors of one shape, which is the result's.
+        inputs: CPU tensors of one shape, which is the result's; they may be lazy themselves.
         dtype: dtype of the result.
         write: computes it.
         elementwise: whether each element depends on the inputs' elements at its place alone.
@@ -79,15 +79,18 @@ class LazyMerge(torch.Tensor):
     def merged(self) -> torch.Tensor:
         """Compute the values, in new memory."""
         out = torch.empty(self.shape, dtype=self.dtype)
-        self.write(self.inputs, out)
+        self._write_into(out)
         return out
+
+    def _write_into(self, out: torch.Tensor) -> None:
+        self.write(tuple(map(_computed, self.inputs)), out)
 
     def _copy_into(self, target: torch.Tensor) -> torch.Tensor:
         if target.is_meta:  # somebody only counts what would be copied
             return target
         in_place = target.device.type == "cpu" and target.is_contiguous()
         if in_place and target.dtype == self.dtype and target.shape == self.shape:
-            self.write(self.inputs, target)
+            self._write_into(target)
             return target
         return target.copy_(self.merged())
 
@@ -111,7 +114,8 @@ class LazyMerge(torch.Tensor):
         if func is aten.copy_.default and isinstance(args[1], cls) and not isinstance(args[0], cls):
             return args[1]._copy_into(args[0])
 
-        def compute(value: Any) -> Any:
-            return value.merged() if isinstance(value, cls) else value
+        return func(*tree_map(_computed, args), **tree_map(_computed, kwargs))
 
-        return func(*tree_map(compute, args), **tree_map(compute, kwargs))
+
+def _computed(value: Any) -> Any:
+    return value.merged() if isinstance(value, LazyMerge) else value

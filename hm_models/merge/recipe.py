@@ -18,16 +18,15 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any
-
-import torch
+from typing import Any, ClassVar
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
 from hm_models.merge.alpha import Alpha, parse_alpha
-from hm_models.merge.arithmetic import Arithmetic, tensor_seed
-from hm_models.merge.methods import LINEAR, Settings, TwoModelMethod, refuse_endless
-from hm_models.merge.parameters import as_settings, depths, is_scalar, resolve
+from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
+from hm_models.merge.contract import tokenizer_checkpoint
+from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Method, Settings, refuse_endless
+from hm_models.merge.parameters import Sources
 from hm_models.merge.schedule import Schedule
 
 # No merge of weights, but two models side by side: hm_models.engines.side_by_side.
@@ -117,7 +116,7 @@ class MergeRecipe:
                 )
             object.__setattr__(self, "merge_params", Schedule.of(self.merge_params).to_params())
             return
-        method = TwoModelMethod.named(self.merge_method)
+        method = Method.for_two(self.merge_method)
         # Without alpha, the parameters must say what alpha would.
         needs_alpha = bool(method.set_by_alpha) and not given & set(method.set_by_alpha)
         if self.alpha is not None or needs_alpha:
@@ -135,6 +134,14 @@ class MergeRecipe:
     def instruct_checkpoint(self) -> Checkpoint:
         """The opened instruct model; headers are read, tensors are not. Raises CheckpointError."""
         return Checkpoint.open(self.instruct, self.instruct_revision)
+
+    names: ClassVar[tuple[str, ...]] = (BASE, INSTRUCT)
+    lead: ClassVar[int] = 1
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Base and instruct model; the merge is like the latter. Raises CheckpointError."""
+        return self.base_checkpoint, self.instruct_checkpoint
 
     def with_alpha(self, alpha: object) -> MergeRecipe:
         """The same merge at another alpha, on the same opened checkpoints.
@@ -182,22 +189,11 @@ class MergeRecipe:
         return self.unmerged or self.instruct_checkpoint
 
     @property
-    def tokenizer_checkpoint(self) -> Checkpoint:
-        """Whose tokenizer serves: the source's, or the other side's where the source has none."""
-        source = self.tokenizer_source
-        if source.has_tokenizer:
-            return source
-        other = (
-            self.base_checkpoint if source is self.instruct_checkpoint else self.instruct_checkpoint
-        )
-        return other if other.has_tokenizer else source
-
-    @property
     def ignores_alpha(self) -> bool:
         """Whether the method has no way between the two models, so that alpha changes nothing."""
         if self.merge_method in (LINEAR, *SIDE_BY_SIDE) or self.alpha is None:
             return False
-        return not TwoModelMethod(self.merge_method).set_by_alpha
+        return not Method(self.merge_method).set_by_alpha
 
     @property
     def linear_weights(self) -> tuple[float, float] | None:
@@ -218,31 +214,21 @@ class MergeRecipe:
             raise RecipeError(
                 f"merge_method={self.merge_method} merges no weights, so there are no merged tensors."
             )
-        method = TwoModelMethod(self.merge_method)
+        method = Method(self.merge_method)
         by_alpha = ({}, {}, {}) if self.alpha is None else method.alpha_settings(self.alpha)
         given = (self.merge_params, self.base_params, self.instruct_params)
         shared, base, instruct = (
-            as_settings({**ours, **theirs}) for ours, theirs in zip(by_alpha, given, strict=True)
+            {**ours, **theirs} for ours, theirs in zip(by_alpha, given, strict=True)
         )
-        sources = (shared, base, instruct)
-        dtype = getattr(torch, self.merge_dtype) if self.merge_dtype else None
-        # Most recipes say the same of every tensor, and mergekit's resolver is not fast.
-        uniform = all(is_scalar(value) for source in sources for value in source.values())
-        found: dict[str, Arithmetic] = {}
-        resolved = None
-        for name, depth in depths(names).items():
-            if resolved is None or not uniform:
-                resolved = resolve(method, sources, name, depth)
-            found[name] = Arithmetic(method, *resolved, dtype, tensor_seed(self.merge_seed, name))
-        return found
+        sources = Sources(shared, {BASE: base, INSTRUCT: instruct})
+        dtype, seed = self.merge_dtype, self.merge_seed
+        return arithmetic_of(method, method.pair, sources, names, dtype, seed)
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""
         if self.merge_method in SIDE_BY_SIDE or self.unmerged or self.linear_weights:
             return
-        ways = self.arithmetic(names).values()
-        for way in {repr((way.shared, way.per_input)): way for way in ways}.values():
-            way.fits()
+        fits(self.arithmetic(names).values())
 
     def fingerprint(self) -> str:
         """A SHA-256 over everything that shapes the merged weights and the tokenizer.
@@ -253,8 +239,8 @@ class MergeRecipe:
         parts: dict[str, Any]
         if self.unmerged is not None:
             parts = {"checkpoint": self.unmerged.identity()}
-            if self.tokenizer_checkpoint is not self.unmerged:
-                parts["tokenizer"] = self.tokenizer_checkpoint.identity()
+            if tokenizer_checkpoint(self) is not self.unmerged:
+                parts["tokenizer"] = tokenizer_checkpoint(self).identity()
         else:
             parts = {name: value for name, value in self.to_dict().items() if value or value == 0}
             for name in ("base_revision", "instruct_revision"):
@@ -266,6 +252,16 @@ class MergeRecipe:
             parts["mergekit"] = version("mergekit")
         # Not sorted within: the order of patterns counts. The fields' own order is fixed.
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def of_the_files(self) -> dict[str, Any]:
+        """What the opened checkpoints are: commits of the hub, and content."""
+        base, instruct = self.checkpoints
+        return {
+            "base_revision": base.revision,
+            "instruct_revision": instruct.revision,
+            "base_identity": base.identity(),
+            "instruct_identity": instruct.identity(),
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values; `MergeRecipe(**recipe.to_dict())` gives it back."""

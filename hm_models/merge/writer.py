@@ -19,8 +19,8 @@ from hm_models.checkpoints.checkpoint import MANIFEST
 from hm_models.checkpoints.headers import INDEX_FILE, SINGLE_FILE
 from hm_models.files.places import cache_folder, cannot_keep
 from hm_models.files.text_files import MALFORMED, read_json, write_text
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.plan import MergePlan
-from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import merged_tensors
 
 SHARD_BYTES = 5 * 10**9  # the shard size of transformers' save_pretrained
@@ -30,7 +30,7 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 logger = logging.getLogger(__name__)
 
 
-def materialise(recipe: MergeRecipe, plan: MergePlan) -> Path:
+def materialise(recipe: Merge, plan: MergePlan) -> Path:
     """Return the merged checkpoint's folder in the cache, writing it where it is not there yet."""
     folder = cache_folder("merged") / recipe.fingerprint()[:32]
     try:
@@ -41,7 +41,7 @@ def materialise(recipe: MergeRecipe, plan: MergePlan) -> Path:
         raise
 
 
-def write_checkpoint(recipe: MergeRecipe, plan: MergePlan, folder: Path) -> Path:
+def write_checkpoint(recipe: Merge, plan: MergePlan, folder: Path) -> Path:
     """Write the merge as a safetensors checkpoint with config, tokenizer and manifest.
 
     Raises:
@@ -84,7 +84,7 @@ def _fingerprint_of(folder: Path) -> str | None:
         return None
 
 
-def _write_shards(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
+def _write_shards(recipe: Merge, plan: MergePlan, draft: Path) -> None:
     from safetensors.torch import save_file
 
     shard: dict[str, torch.Tensor] = {}
@@ -118,8 +118,8 @@ def _write_shards(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
     write_text(draft / INDEX_FILE, json.dumps(index_json, indent=2) + "\n")
 
 
-def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
-    source, tokenizer = recipe.tokenizer_source, recipe.tokenizer_checkpoint
+def _write_companions(recipe: Merge, plan: MergePlan, draft: Path) -> None:
+    source, tokenizer = recipe.tokenizer_source, tokenizer_checkpoint(recipe)
     borrowed = [] if tokenizer is source else tokenizer.tokenizer_files
     for file in [*borrowed, *source.companions]:
         shutil.copyfile(file, draft / file.name)

@@ -22,6 +22,7 @@ from typing import Any
 
 from hm_models.checkpoints.checkpoint import CheckpointError
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.prompts.chat_templates import NO_TEMPLATE, GivenTemplate
 from hm_models.samples.generation import checked
@@ -161,12 +162,10 @@ def _with_nearest(message: str, config: SweepConfig) -> str:
 def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:
     asks_in_turns = config.harness.get("apply_chat_template") or model.prompt_style == "chat"
     if asks_in_turns and not model.tokenizer.chat_template:
-        raise SweepError(f"{model.recipe.tokenizer_checkpoint.name} {NO_TEMPLATE}")
+        raise SweepError(f"{tokenizer_checkpoint(model.recipe).name} {NO_TEMPLATE}")
 
 
-def _fingerprint(
-    arguments: Mapping[str, Any], recipe: MergeRecipe, tasks: tuple[TaskSize, ...]
-) -> str:
+def _fingerprint(arguments: Mapping[str, Any], recipe: Merge, tasks: tuple[TaskSize, ...]) -> str:
     """A SHA-256 of everything that shapes a point: settings, checkpoints by content, tasks."""
     shapes = shaping(dict(arguments))
     # Where the checkpoints lie does not count, what is in them does.

@@ -13,10 +13,13 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.tokenizer import load_tokenizer
 from hm_models.engines.hf import HfEngine, made_with
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge
 from hm_models.merge.recipe import MergeRecipe
 
 
 class _TwoModelsEngine(HfEngine):
+    recipe: MergeRecipe  # no other has two models side by side
+
     @property
     def weights(self) -> str:
         return "both models"
@@ -24,7 +27,7 @@ class _TwoModelsEngine(HfEngine):
     def _plain_folder(self) -> Path | None:
         return None
 
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
+    def why_restart(self, recipe: Merge) -> str | None:
         return None
 
 
@@ -36,11 +39,10 @@ class MixEngine(_TwoModelsEngine):
 
         alpha, made = self.recipe.alpha, made_with(arguments)
         assert isinstance(alpha, float), "the recipe allows mix a number alone"
-        sides = self.recipe.base_checkpoint, self.recipe.instruct_checkpoint
-        base, instruct = (_as_it_is(side, made) for side in sides)
+        base, instruct = (_as_it_is(side, made) for side in self.recipe.checkpoints)
         return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge) -> str | None:
         self.lm.model.alpha = recipe.alpha
         return None
 
@@ -64,7 +66,7 @@ class SwitchEngine(_TwoModelsEngine):
         decode: Any = load_tokenizer(str(named)).decode
         return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge) -> str | None:
         return None
 
     def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:
