@@ -33,6 +33,14 @@ class Merge(Protocol):
         """Sentences on what was given and has no effect."""
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the results of this alpha should say of it."""
+
+    @property
+    def label(self) -> str:
+        """What logs call the merge."""
+
+    @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """The inputs, in the order in which they are summed. Raises CheckpointError."""
 
@@ -91,3 +99,9 @@ def tokenizer_checkpoint(recipe: Merge) -> Checkpoint:
     """Whose tokenizer serves: the source's, or another input's where the source has none."""
     source = recipe.tokenizer_source
     return next(filter(lambda side: side.has_tokenizer, (source, *recipe.checkpoints)), source)
+
+
+def same_checkpoints(one: Merge, other: Merge) -> bool:
+    """Whether both are of the same opened checkpoints, so that what is planned for one holds for both."""
+    pairs = zip(one.checkpoints, other.checkpoints, strict=False)
+    return len(one.checkpoints) == len(other.checkpoints) and all(a is b for a, b in pairs)

@@ -75,6 +75,7 @@ class ManyRecipe:
     unmerged: ClassVar[None] = None
     needs_same_rows: ClassVar[bool] = False
     ignores_alpha: ClassVar[bool] = False
+    remarks: ClassVar[tuple[str, ...]] = ()
     linear_weights: ClassVar[None] = None  # what mergekit resolves is as fast
 
     def __post_init__(self) -> None:
@@ -97,6 +98,10 @@ class ManyRecipe:
         return Method.named(self.merge_method)
 
     @property
+    def label(self) -> str:
+        return self.file or " + ".join(self.names)
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(model.name for model in self.models)
 
@@ -116,7 +121,7 @@ class ManyRecipe:
     def with_alpha(self, alpha: object) -> ManyRecipe:
         """Raise RecipeError: there is no way between the two ends of many models."""
         raise RecipeError(
-            f"alpha={alpha!r}: {self.file or 'the recipe'} merges {len(self.models)} models by weights "
+            f"alpha={alpha!r}: {self.label} merges {len(self.models)} models by weights "
             "of its own, so there is no alpha to go to. Write a file for each merge."
         )
 

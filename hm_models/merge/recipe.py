@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
-from hm_models.merge.alpha import Alpha, parse_alpha
+from hm_models.merge.alpha import Alpha, beyond, parse_alpha
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
 from hm_models.merge.contract import tokenizer_checkpoint
 from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Method, Settings, refuse_endless
@@ -33,6 +33,10 @@ from hm_models.merge.schedule import Schedule
 MIX, SWITCH = "mix", "switch"
 SIDE_BY_SIDE = (MIX, SWITCH)
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
+NO_WAY_BEYOND = (
+    "extrapolate=true: merge_method={} has no way on beyond the two models. linear and the methods with "
+    "task vectors (as task_arithmetic, ties, dare_ties) have one; else leave extrapolate out."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +56,7 @@ class MergeRecipe:
             (`hm_models.merge.schedule.Schedule`), in full.
         base_params, instruct_params: the same for one input alone.
         merge_seed: what methods that drop weights at random draw from.
+        extrapolate: take an alpha outside [0, 1], with methods that go on beyond the two models.
         out_dtype: dtype of the merged tensors; None keeps the instruct model's.
         notes: sentences on what was given and has no effect, for the remarks of the plan; they are
             no part of the merge.
@@ -71,6 +76,7 @@ class MergeRecipe:
     base_params: Settings = dataclasses.field(default_factory=dict)
     instruct_params: Settings = dataclasses.field(default_factory=dict)
     merge_seed: int = 0
+    extrapolate: bool = False
     out_dtype: str | None = None
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
@@ -92,15 +98,19 @@ class MergeRecipe:
                 )
         if isinstance(self.merge_seed, bool) or not isinstance(self.merge_seed, int):
             raise RecipeError(f"merge_seed={self.merge_seed!r}: expected a whole number.")
+        if not isinstance(self.extrapolate, bool):
+            raise RecipeError(f"extrapolate={self.extrapolate!r}: expected true or false.")
         self._check_method()
 
     def _check_method(self) -> None:
         given = {*self.merge_params, *self.base_params, *self.instruct_params}
+        if self.extrapolate and self.merge_method in SIDE_BY_SIDE:
+            raise RecipeError(NO_WAY_BEYOND.format(self.merge_method))
         if self.merge_method == LINEAR and not given:  # there is nothing to ask mergekit
-            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
+            self._parse_alpha()
             return
         if self.merge_method == MIX:
-            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
+            self._parse_alpha()
             if given or not isinstance(self.alpha, float):
                 raise RecipeError(
                     "merge_method=mix takes one number as alpha and no merge_params: it mixes the "
@@ -117,13 +127,18 @@ class MergeRecipe:
             object.__setattr__(self, "merge_params", Schedule.of(self.merge_params).to_params())
             return
         method = Method.for_two(self.merge_method)
+        if self.extrapolate and not method.extrapolates:
+            raise RecipeError(NO_WAY_BEYOND.format(self.merge_method))
         # Without alpha, the parameters must say what alpha would.
         needs_alpha = bool(method.set_by_alpha) and not given & set(method.set_by_alpha)
         if self.alpha is not None or needs_alpha:
-            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
+            self._parse_alpha()
         for source in (self.merge_params, self.base_params, self.instruct_params):
             method.check_values(source)
         method.check(given, has_alpha=self.alpha is not None)
+
+    def _parse_alpha(self) -> None:
+        object.__setattr__(self, "alpha", parse_alpha(self.alpha, self.extrapolate))
 
     @cached_property
     def base_checkpoint(self) -> Checkpoint:
@@ -150,6 +165,16 @@ class MergeRecipe:
             RecipeError: as for the recipe itself.
         """
         return self._with(alpha=alpha)
+
+    def with_base(self, base: str, base_revision: str | None = None) -> MergeRecipe:
+        """The same merge from another base, as a stage of its training, to the same opened instruct model.
+
+        Raises:
+            RecipeError: as for the recipe itself.
+        """
+        other = dataclasses.replace(self, base=base, base_revision=base_revision)
+        object.__setattr__(other, "instruct_checkpoint", self.instruct_checkpoint)
+        return other
 
     def _with(self, **changes: object) -> MergeRecipe:
         other = dataclasses.replace(self, **changes)  # type: ignore[arg-type]
@@ -196,10 +221,26 @@ class MergeRecipe:
         return not Method(self.merge_method).set_by_alpha
 
     @property
+    def label(self) -> str:
+        """What logs call the merge."""
+        at = f"@{self.base_revision}" if self.base_revision else ""
+        return f"base={self.base}{at}, alpha={self.alpha}"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the results of this alpha should say of it."""
+        if not beyond(self.alpha):
+            return ()
+        said = f"alpha={json.dumps(self.alpha)} lies outside [0, 1], so the merge is extrapolated"
+        return (f"{said} beyond the two checkpoints (extrapolate=true)",)
+
+    @property
     def linear_weights(self) -> tuple[float, float] | None:
-        """Those of base and instruct model, where the merge is their sum by one number, in float32."""
+        """Those of base and instruct model, where the merge lies between them by one number, in float32."""
         given = self.merge_params or self.base_params or self.instruct_params
         if self.merge_method != LINEAR or self.merge_dtype != "float32" or given:
+            return None
+        if beyond(self.alpha):  # may leave the numbers of a dtype, which `Arithmetic` finds
             return None
         return (1.0 - self.alpha, self.alpha) if isinstance(self.alpha, float) else None
 
@@ -243,7 +284,8 @@ class MergeRecipe:
                 parts["tokenizer"] = tokenizer_checkpoint(self).identity()
         else:
             parts = {name: value for name, value in self.to_dict().items() if value or value == 0}
-            for name in ("base_revision", "instruct_revision"):
+            # Whether alpha may lie beyond: alpha itself says where it lies.
+            for name in ("base_revision", "instruct_revision", "extrapolate"):
                 parts.pop(name, None)
             if self.ignores_alpha:
                 del parts["alpha"]
