@@ -196,6 +196,18 @@ class MergeRecipe:
             return None
         return (1.0 - self.alpha, self.alpha) if isinstance(self.alpha, float) else None
 
+    @property
+    def method_settings(self) -> tuple[Settings, Settings, Settings]:
+        """mergekit's parameters for both inputs, for the base alone, for the instruct model alone."""
+        by_alpha: tuple[Settings, Settings, Settings] = ({}, {}, {})
+        if self.alpha is not None:
+            by_alpha = TwoModelMethod(self.merge_method).alpha_settings(self.alpha)
+        return (
+            {**by_alpha[0], **self.merge_params},
+            {**by_alpha[1], **self.base_params},
+            {**by_alpha[2], **self.instruct_params},
+        )
+
     def arithmetic(self, names: list[str]) -> dict[str, Arithmetic]:
         """How each of a model's tensors is merged, by its name.
 
@@ -208,11 +220,7 @@ class MergeRecipe:
                 f"merge_method={self.merge_method} merges no weights, so there are no merged tensors."
             )
         method = TwoModelMethod(self.merge_method)
-        by_alpha = ({}, {}, {}) if self.alpha is None else method.alpha_settings(self.alpha)
-        given = (self.merge_params, self.base_params, self.instruct_params)
-        shared, base, instruct = (
-            as_settings({**ours, **theirs}) for ours, theirs in zip(by_alpha, given, strict=True)
-        )
+        shared, base, instruct = map(as_settings, self.method_settings)
         sources = (shared, base, instruct)
         dtype = getattr(torch, self.merge_dtype) if self.merge_dtype else None
         # Most recipes say the same of every tensor, and mergekit's resolver is not fast.
