@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hm_models.checkpoints.checkpoint import MANIFEST
 from hm_models.checkpoints.headers import INDEX_FILE
+from hm_models.errors import UsageError
 from hm_models.files.places import cache_folder, cannot_keep
 from hm_models.files.text_files import MALFORMED, read_json, write_text
 from hm_models.merge.draft import Draft
@@ -30,6 +31,10 @@ SHARD_BYTES = 5 * 10**9  # the shard size of transformers' save_pretrained
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 
 logger = logging.getLogger(__name__)
+
+
+class FolderTaken(UsageError, FileExistsError):
+    """The folder is there, and is not the merge that was asked for; nothing was touched."""
 
 
 def materialise(recipe: MergeRecipe, plan: MergePlan) -> Path:
@@ -62,15 +67,16 @@ def write_checkpoint(
         tell: gets the number of bytes of each part that is written, or was by a run before.
 
     Raises:
-        FileExistsError: `folder` exists and is not this very merge; nothing is touched.
+        FolderTaken: `folder` exists and is not this very merge; nothing is touched.
         OSError: the disk is full or not writable; nothing is left behind.
     """
     fingerprint = fingerprint or recipe.fingerprint()
-    if _is_there(folder, fingerprint):
+    if is_there(folder, fingerprint):
+        logger.info("hm-merged: the merged checkpoint is already in %s", folder)
         return folder
     shards = lay_out(out_tensors(recipe, plan), shard_bytes or SHARD_BYTES)
     with Draft(folder) as draft:
-        if _is_there(folder, fingerprint):  # another process was faster
+        if is_there(folder, fingerprint):  # another process was faster
             return folder
         draft.keep_if(_mark(fingerprint, shards))
         finished = [shard for shard in shards if shard.is_whole(draft.folder)]
@@ -88,15 +94,19 @@ def write_checkpoint(
     return folder
 
 
-def _is_there(folder: Path, fingerprint: str) -> bool:
-    if not folder.exists():
+def is_there(folder: Path, fingerprint: str) -> bool:
+    """Whether the folder is this merge, whole; an empty one counts as none.
+
+    Raises:
+        FolderTaken: it is something else.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     if _fingerprint_of(folder) != fingerprint:
-        raise FileExistsError(
+        raise FolderTaken(
             f"{folder} exists and is not the merge that was asked for. Name another folder or "
             "remove it."
         )
-    logger.info("hm-merged: the merged checkpoint is already in %s", folder)
     return True
 
 
