@@ -24,7 +24,7 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
 from hm_models.merge.alpha import Alpha, beyond, parse_alpha
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
-from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Method, Settings, refuse_endless
+from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Inputs, Method, Settings, refuse_endless
 from hm_models.merge.parameters import Sources
 from hm_models.merge.schedule import Schedule
 
@@ -243,6 +243,25 @@ class MergeRecipe:
             return None
         return (1.0 - self.alpha, self.alpha) if isinstance(self.alpha, float) else None
 
+    @property
+    def inputs(self) -> Inputs:
+        """The two as the method takes them."""
+        return Method(self.merge_method).pair
+
+    @property
+    def sources(self) -> Sources:
+        """mergekit's parameters, those that alpha stands for among them."""
+        by_alpha: tuple[Settings, Settings, Settings] = ({}, {}, {})
+        if self.alpha is not None:
+            by_alpha = Method(self.merge_method).alpha_settings(self.alpha)
+        shared, base, instruct = (
+            {**ours, **theirs}
+            for ours, theirs in zip(
+                by_alpha, (self.merge_params, self.base_params, self.instruct_params), strict=True
+            )
+        )
+        return Sources(shared, {BASE: base, INSTRUCT: instruct})
+
     def arithmetic(self, names: list[str]) -> dict[str, Arithmetic]:
         """How each of a model's tensors is merged, by its name.
 
@@ -254,15 +273,14 @@ class MergeRecipe:
             raise RecipeError(
                 f"merge_method={self.merge_method} merges no weights, so there are no merged tensors."
             )
-        method = Method(self.merge_method)
-        by_alpha = ({}, {}, {}) if self.alpha is None else method.alpha_settings(self.alpha)
-        given = (self.merge_params, self.base_params, self.instruct_params)
-        shared, base, instruct = (
-            {**ours, **theirs} for ours, theirs in zip(by_alpha, given, strict=True)
+        return arithmetic_of(
+            Method(self.merge_method),
+            self.inputs,
+            self.sources,
+            names,
+            self.merge_dtype,
+            self.merge_seed,
         )
-        sources = Sources(shared, {BASE: base, INSTRUCT: instruct})
-        dtype, seed = self.merge_dtype, self.merge_seed
-        return arithmetic_of(method, method.pair, sources, names, dtype, seed)
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""
