@@ -32,6 +32,10 @@ from hm_models.files.text_files import read_text, write_text
 MANIFEST = "hindsight_merge.json"
 # What describes weights or a training, and no model that is made of the checkpoint.
 NOT_COPIED = ("*.index.json", MANIFEST, ADAPTER_CONFIG, "trainer_state.json", "*_results.json")
+TOKENIZER_FILES = [
+    *("tokenizer*", "tekken.json", "vocab*", "merges.txt", "*.model", "*.tiktoken"),
+    *("special_tokens_map.json", "added_tokens.json", "chat_template*"),
+]
 
 SAMPLED_PAGES = 64
 
@@ -82,6 +86,15 @@ class Checkpoint:
         """
         files = self._descriptions + (self._files(["*.py"]) if self.needs_code else [])
         return [file for file in files if not any(file.match(one) for one in NOT_COPIED)]
+
+    @property
+    def tokenizer_files(self) -> list[Path]:
+        """The tokenizer's, and the chat template; none in what some trainers save between."""
+        return self._files(TOKENIZER_FILES)
+
+    @property
+    def has_tokenizer(self) -> bool:
+        return any(not file.match("chat_template*") for file in self.tokenizer_files)
 
     @property
     def needs_code(self) -> bool:

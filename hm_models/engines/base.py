@@ -21,7 +21,7 @@ from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.mapped import ResidentFiles
 from hm_models.errors import RecipeError
-from hm_models.merge.contract import Merge, same_checkpoints
+from hm_models.merge.contract import Merge, same_checkpoints, tokenizer_checkpoint
 from hm_models.merge.plan import MergePlan, plan_merge
 from hm_models.merge.stream import MergeStream
 from hm_models.merge.writer import materialise
@@ -55,7 +55,13 @@ class Engine(abc.ABC):
         materialize: bool = False,
         keep_resident: bool = False,
     ) -> None:
-        self.recipe, self.plan = recipe, plan_merge(recipe)
+        remote = bool(arguments.get("trust_remote_code"))
+        self.recipe, self.plan = recipe, plan_merge(recipe, remote)
+        if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
+            raise RecipeError(
+                f"Neither {recipe.base} nor {recipe.instruct} has a tokenizer. Name a folder or a model on "
+                "the hub that has theirs: tokenizer=NAME."
+            )
         self.arguments = arguments
         self._materialize = materialize
         self._keep_resident = keep_resident
@@ -161,8 +167,11 @@ class Engine(abc.ABC):
             logger.info(
                 "hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.name
             )
+            arguments = dict(self.arguments)
+            if tokenizer_checkpoint(recipe) is not recipe.tokenizer_source:
+                arguments.setdefault("tokenizer", str(tokenizer_checkpoint(recipe).folder))
             try:
-                self._lm = self.load(folder, dict(self.arguments))
+                self._lm = self.load(folder, arguments)
             except AttributeError as error:
                 # Python would take it for a missing attribute of the model that holds this engine.
                 raise RuntimeError(f"the {self.name} backend did not load: {error}") from error

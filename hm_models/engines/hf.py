@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 import torch
 from lm_eval.api.model import TemplateLM
 
+from hm_models.checkpoints.tokenizer import has_tekken, load_tokenizer
 from hm_models.engines.arguments import check_dtype
 from hm_models.engines.base import Engine
 from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import logits_of
 from hm_models.errors import RecipeError
-from hm_models.merge.contract import Merge
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.plan import COMPUTED_BUFFERS, MergePlan
 from hm_models.merge.stream import MergeStream
 from hm_models.samples.key import Job
@@ -64,12 +65,15 @@ class HfEngine(Engine):
         no_cuda = asked.startswith("cuda") and not torch.cuda.is_available()
         arguments["device"] = "cpu" if no_cuda else asked
         folder = folder or self._plain_folder()
-        if folder is not None:
-            lm = HFLM(pretrained=str(folder), **arguments)
-        else:
-            model = self.model(arguments)
-            tokenizer = {"tokenizer": str(self.recipe.checkpoints[self.recipe.lead].folder)}
-            lm = HFLM(pretrained=model, **(tokenizer | arguments))
+        weights = self.model(arguments) if folder is None else str(folder)
+        named = str(
+            arguments.get("tokenizer") or folder or tokenizer_checkpoint(self.recipe).folder
+        )
+        if has_tekken(named):  # the harness would take another class for it
+            arguments["tokenizer"] = load_tokenizer(named, bool(arguments.get("trust_remote_code")))
+        elif folder is None:
+            arguments["tokenizer"] = named
+        lm = HFLM(pretrained=weights, **arguments)
         for field, value in NEUTRAL_SAMPLING.items():
             setattr(lm.model.generation_config, field, value)
         return lm

@@ -113,3 +113,9 @@ def same_checkpoints(one: Merge, other: Merge) -> bool:
     """Whether both are of the same opened checkpoints, so that what is planned for one holds for both."""
     pairs = zip(one.checkpoints, other.checkpoints, strict=False)
     return len(one.checkpoints) == len(other.checkpoints) and all(a is b for a, b in pairs)
+
+
+def tokenizer_checkpoint(recipe: Merge) -> Checkpoint:
+    """Whose tokenizer serves: the source's, or another input's where the source has none."""
+    source = recipe.tokenizer_source
+    return next(filter(lambda side: side.has_tokenizer, (source, *recipe.checkpoints)), source)

@@ -63,8 +63,11 @@ class MergePlan:
         return self.config_overrides if recipe.unmerged is None else {}
 
 
-def plan_merge(recipe: Merge) -> MergePlan:
+def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
     """Plan a merge.
+
+    Args:
+        trust_remote_code: whether a tokenizer may be read by code of its repository.
 
     Raises:
         RecipeError: architectures, tensors or shapes do not fit.
@@ -122,7 +125,9 @@ def plan_merge(recipe: Merge) -> MergePlan:
     rows = tuple(
         None
         if side is lead
-        else _vocabulary_rows(side, lead, (name, recipe.names[recipe.lead]), remarks)
+        else _vocabulary_rows(
+            side, lead, (name, recipe.names[recipe.lead]), remarks, trust_remote_code
+        )
         for side, name in zip(sides, recipe.names, strict=True)
     )
     if any(rows) and recipe.needs_same_rows:
@@ -251,11 +256,27 @@ def _compare_shapes(
 
 
 def _vocabulary_rows(
-    base: Checkpoint, instruct: Checkpoint, called: tuple[str, str], remarks: list[str]
+    base: Checkpoint,
+    instruct: Checkpoint,
+    called: tuple[str, str],
+    remarks: list[str],
+    trust_remote_code: bool,
 ) -> RowMatch | None:
     rows = [side.tensors[_embedding(side)].shape[0] for side in (base, instruct)]
     names = (base.name, instruct.name)
-    match = match_rows(read_vocabulary(base), read_vocabulary(instruct), rows[0], rows[1], names)
+    if without := [side.name for side in (base, instruct) if not side.has_tokenizer]:
+        if rows[0] != rows[1]:
+            raise RecipeError(
+                f"{' and '.join(without)} has no tokenizer, and the embeddings have {rows[0]:,} and "
+                f"{rows[1]:,} rows, so which row is which token is not known. Add the tokenizer's files."
+            )
+        remarks.append(
+            f"{' and '.join(without)} has no tokenizer: both embeddings have {rows[0]:,} rows, which are "
+            "taken for the same tokens, and the one tokenizer that is there (or tokenizer=) serves both"
+        )
+        return None
+    ours, theirs = (read_vocabulary(side, trust_remote_code) for side in (base, instruct))
+    match = match_rows(ours, theirs, rows[0], rows[1], names)
     if match.is_plain and rows[0] == rows[1]:
         return None
     shown = f"rows: {rows[0]:,} in {called[0]}, {rows[1]:,} in {called[1]}"

@@ -24,6 +24,7 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
 from hm_models.merge.alpha import Alpha, beyond, parse_alpha
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
+from hm_models.merge.contract import tokenizer_checkpoint
 from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Inputs, Method, Settings, refuse_endless
 from hm_models.merge.parameters import Sources
 from hm_models.merge.schedule import Schedule
@@ -297,6 +298,8 @@ class MergeRecipe:
         parts: dict[str, Any]
         if self.unmerged is not None:
             parts = {"checkpoint": self.unmerged.identity()}
+            if tokenizer_checkpoint(self) is not self.unmerged:
+                parts["tokenizer"] = tokenizer_checkpoint(self).identity()
         else:
             parts = {name: value for name, value in self.to_dict().items() if value or value == 0}
             # Whether alpha may lie beyond: alpha itself says where it lies.

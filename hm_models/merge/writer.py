@@ -20,7 +20,7 @@ from hm_models.checkpoints.headers import INDEX_FILE
 from hm_models.errors import UsageError
 from hm_models.files.places import cache_folder, cannot_keep
 from hm_models.files.text_files import MALFORMED, read_json, write_text
-from hm_models.merge.contract import Merge
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.draft import Draft
 from hm_models.merge.plan import MergePlan
 from hm_models.merge.shards import Shard, lay_out, out_tensors, write_shards
@@ -133,7 +133,9 @@ def _write_index(shards: Sequence[Shard], folder: Path) -> None:
 
 
 def _write_companions(recipe: Merge, plan: MergePlan, draft: Path) -> None:
-    for file in recipe.tokenizer_source.companions:
+    source, tokenizer = recipe.tokenizer_source, tokenizer_checkpoint(recipe)
+    borrowed = [] if tokenizer is source else tokenizer.tokenizer_files
+    for file in [*borrowed, *source.companions]:
         shutil.copyfile(file, draft / file.name)
     config = recipe.tokenizer_source.config | plan.overrides(recipe)
     if recipe.unmerged is None and recipe.out_dtype:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.checkpoints.tokenizer import load_tokenizer
 from hm_models.engines.hf import HfEngine, made_with
 from hm_models.errors import RecipeError
 from hm_models.merge.contract import Merge, same_checkpoints
@@ -53,8 +54,6 @@ class SwitchEngine(_TwoModelsEngine):
     """Two models that take turns, each one of the pair or a merge of it; it has one alpha, None."""
 
     def model(self, arguments: dict[str, Any]) -> Any:
-        from transformers import AutoTokenizer
-
         from hm_models.engines.side_by_side.switch import SwitchedCausalLM
 
         rule = self.recipe.schedule
@@ -64,12 +63,10 @@ class SwitchEngine(_TwoModelsEngine):
             _as_it_is(side.unmerged, made) if side.unmerged else self.merged(side, made)
             for side in self.recipe.sides(rule)
         )
-        tokenizer = AutoTokenizer.from_pretrained(
-            arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
-        )
         # Of two alphas the higher one is not the base, and carries the instruct model's config.
         like = first if rule.alphas[0] > rule.alphas[1] else second
-        decode: Any = tokenizer.decode
+        named = arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
+        decode: Any = load_tokenizer(str(named)).decode
         return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
     def change(self, recipe: Merge, stream: MergeStream) -> str | None:
