@@ -55,12 +55,12 @@ class Engine(abc.ABC):
         materialize: bool = False,
         keep_resident: bool = False,
     ) -> None:
-        remote = bool(arguments.get("trust_remote_code"))
-        self.recipe, self.plan = recipe, plan_merge(recipe, remote)
+        self._trusted = bool(arguments.get("trust_remote_code"))
+        self.recipe, self.plan = recipe, plan_merge(recipe, self._trusted)
         if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
             raise RecipeError(
-                f"Neither {recipe.base} nor {recipe.instruct} has a tokenizer. Name a folder or a model on "
-                "the hub that has theirs: tokenizer=NAME."
+                f"None of {', '.join(side.name for side in recipe.checkpoints)} has a tokenizer. Name a "
+                "folder or a model on the hub that has theirs: tokenizer=NAME."
             )
         self.arguments = arguments
         self._materialize = materialize
@@ -218,7 +218,7 @@ class Engine(abc.ABC):
             plan = self.plan
             recipe.arithmetic_fits([tensor.like for tensor in plan.tensors])
         else:
-            plan = plan_merge(recipe)
+            plan = plan_merge(recipe, self._trusted)
         stream: MergeStream | None = None
         if self.is_loaded:
             if reason := self._why_other_files(same_pair) or self.why_restart(recipe, plan):

@@ -27,8 +27,8 @@ from hm_models.merge.card import Evaluation, card_text, licence_of, licence_word
 from hm_models.merge.contract import Merge
 from hm_models.merge.draft import Draft
 from hm_models.merge.mergekit_file import FILE, mergekit_file, other_bits
+from hm_models.merge.pair_method import SIDE_BY_SIDE
 from hm_models.merge.plan import MergePlan, plan_merge
-from hm_models.merge.recipe import SIDE_BY_SIDE
 from hm_models.merge.shards import OutTensor, Shard, lay_out, out_tensors
 from hm_models.merge.writer import SHARD_BYTES, is_there, write_checkpoint
 
