@@ -55,15 +55,19 @@ class Engine(abc.ABC):
         materialize: bool = False,
         keep_resident: bool = False,
     ) -> None:
-        remote = bool(arguments.get("trust_remote_code"))
+        self._trusted = bool(arguments.get("trust_remote_code"))
         for checkpoint in recipe.checkpoints:
-            if checkpoint.needs_code and not remote and not self.knows(checkpoint.model_type):
+            if (
+                checkpoint.needs_code
+                and not self._trusted
+                and not self.knows(checkpoint.model_type)
+            ):
                 raise RecipeError(
                     f"{checkpoint.name} is a {checkpoint.model_type} model, which needs code of its own "
                     "repository (auto_map in its config.json). Read its *.py, and if you trust them, add "
                     "trust_remote_code=true."
                 )
-        self.recipe, self.plan = recipe, plan_merge(recipe, remote)
+        self.recipe, self.plan = recipe, plan_merge(recipe, self._trusted)
         if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
             raise RecipeError(
                 f"None of {', '.join(recipe.names)} has a tokenizer. Name a folder or a model on the hub "
@@ -232,7 +236,7 @@ class Engine(abc.ABC):
             plan = self.plan
             recipe.arithmetic_fits([tensor.like for tensor in plan.tensors])
         else:
-            plan = plan_merge(recipe)
+            plan = plan_merge(recipe, self._trusted)
         stream: MergeStream | None = None
         if self.is_loaded:
             if reason := self._why_other_files(same_pair) or self.why_restart(recipe, plan):
