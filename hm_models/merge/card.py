@@ -22,7 +22,7 @@ from hm_models.checkpoints.licence import CARD, Licence, cached_card, licence_of
 from hm_models.merge.mergekit_file import FILE, other_bits
 from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import MergeRecipe
-from hm_models.merge.shards import OutTensor
+from hm_models.merge.shards import OutTensor, as_text
 from hm_models.shown.escaping import code_span, markdown_table, markdown_text, one_line
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _what(recipe: MergeRecipe, tensors: Sequence[OutTensor]) -> str:
         f"A merge of {base} (the base) and {instruct} (the instruct model), between the two by alpha, "
         f"the weight of the instruct model. Config, tokenizer, chat template and generation config are "
         f"those of {code_span(recipe.tokenizer_source.name)}. {len(tensors):,} tensors, "
-        f"{size / 1e9:.3g} GB, {' and '.join(dtypes)}.\n\n{markdown_text(PAPER)}."
+        f"{as_text(size)}, {' and '.join(dtypes)}.\n\n{markdown_text(PAPER)}."
     )
 
 
