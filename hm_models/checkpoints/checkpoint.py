@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hm_models.checkpoints.config_class import as_read
 from hm_models.checkpoints.headers import (
     ADAPTER_CONFIG,
     INDEX_FILE,
@@ -23,6 +24,7 @@ from hm_models.checkpoints.headers import (
     read_object,
 )
 from hm_models.checkpoints.headers import DTYPES as DTYPES  # its place before
+from hm_models.checkpoints.names import unwrapped
 from hm_models.errors import CheckpointError
 from hm_models.files.places import cache_folder, kept_in
 from hm_models.files.text_files import read_text, write_text
@@ -37,7 +39,12 @@ SAMPLED_PAGES = 64
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint on disk, opened by `Checkpoint.open`; `tensors` maps names to headers."""
+    """A checkpoint on disk, opened by `Checkpoint.open`.
+
+    Attributes:
+        tensors: headers by name, without what wrappers of a training put into names.
+        is_wrapped: whether the files have names with it.
+    """
 
     name: str
     folder: Path
@@ -45,6 +52,7 @@ class Checkpoint:
     config: dict[str, Any]
     tensors: dict[str, TensorHeader]
     stamps: dict[Path, str]
+    is_wrapped: bool = False
 
     @classmethod
     def open(cls, name: str, revision: str | None = None) -> Checkpoint:
@@ -63,15 +71,26 @@ class Checkpoint:
                 f"{name} is quantised ({method}, see quantization_config in its config.json). "
                 "Merging needs bfloat16, float16 or float32 weights: use the unquantised checkpoint."
             )
-        tensors = read_headers(folder, name)
+        found = read_headers(folder, name)
+        tensors = {unwrapped(tensor): header for tensor, header in found.items()}
         stamps = {file: _stamp(file) for file in {header.file for header in tensors.values()}}
-        return cls(name, folder, revision, config, tensors, stamps)
+        return cls(name, folder, revision, config, tensors, stamps, tensors.keys() != found.keys())
 
     @property
     def ties_embeddings(self) -> bool:
-        """Whether the config says that the output head is the input embedding."""
-        text = self.config.get("text_config") or {}
-        return bool(self.config.get("tie_word_embeddings", text.get("tie_word_embeddings", False)))
+        """Whether the config says that the output head is the input embedding.
+
+        Where it says nothing, its class does: Gemma's head is tied.
+        """
+        for config in (self.config, self.config.get("text_config") or {}):
+            if "tie_word_embeddings" in config:
+                return bool(config["tie_word_embeddings"])
+        return bool(getattr(self.class_config, "tie_word_embeddings", False))
+
+    @property
+    def class_config(self) -> Any | None:
+        """The config as transformers' class reads it; None where the class is the repository's own."""
+        return as_read(self.config, self.name)
 
     @property
     def companions(self) -> list[Path]:
@@ -89,6 +108,11 @@ class Checkpoint:
     def has_adapter(self) -> bool:
         """Whether an adapter lies beside the full weights, where some libraries would add it."""
         return (self.folder / ADAPTER_CONFIG).is_file()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether libraries read the folder as we do: no adapter, no names that wrappers changed."""
+        return not self.has_adapter and not self.is_wrapped
 
     def seems(self, other: Checkpoint) -> bool:
         """Whether both hold the same weights wherever they are compared: all over each file."""

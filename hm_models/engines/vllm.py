@@ -17,13 +17,13 @@ from typing import Any, ClassVar
 
 from lm_eval.api.model import TemplateLM
 
+from hm_models.checkpoints.names import is_computed
 from hm_models.engines.base import Engine
 from hm_models.engines.owner import WORKER_EXTENSION, owned_by_this_process
 from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import top_of
 from hm_models.errors import RecipeError
 from hm_models.files.text_files import read_text
-from hm_models.merge.plan import COMPUTED_BUFFERS
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
@@ -93,12 +93,13 @@ class VllmEngine(Engine):
         if lm.data_parallel_size > 1:  # then no engine lives between calls
             return []
         left = set.intersection(*map(set, lm.model.collective_rpc("tensors_left")))
-        ties = self.recipe.tokenizer_source.ties_embeddings
+        source = self.recipe.tokenizer_source
+        shapes = {name: header.shape for name, header in source.tensors.items()}
         return sorted(
             name
             for name in left
-            if not name.endswith(COMPUTED_BUFFERS)
-            and not (ties and name.endswith("lm_head.weight"))
+            if not is_computed(name, shapes.get(name, ()))
+            and not (source.ties_embeddings and name.endswith("lm_head.weight"))
         )
 
     def change(self, recipe: MergeRecipe) -> str | None:
@@ -141,7 +142,9 @@ class VllmEngine(Engine):
         return _known_arguments()
 
     @classmethod
-    def reason_against(cls, argument: str, on_disk: bool) -> str | None:
+    def reason_against(
+        cls, argument: str, arguments: Mapping[str, Any], on_disk: bool
+    ) -> str | None:
         if argument in OURS and not on_disk:
             return (
                 "cannot be set, as hm-merged uses it to stream the merge into vLLM. Leave it out, or "

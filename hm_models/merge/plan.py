@@ -13,20 +13,21 @@ import torch
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import ADAPTER_CONFIG, TensorHeader
 from hm_models.checkpoints.mapped import MappedCheckpoint
+from hm_models.checkpoints.names import (
+    INPUT_EMBEDDINGS,
+    bare,
+    is_computed,
+    is_embedding,
+    is_extra_head,
+    is_head,
+    is_vocabulary,
+    spelled_as,
+)
 from hm_models.checkpoints.vocabulary import RowMatch, match_rows, read_vocabulary
 from hm_models.errors import RecipeError
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.same_architecture import compare_configs, is_text_part_of
 
-# Modules with one row for each token, by the names that the architectures of the hub use.
-INPUT_EMBEDDINGS = ("embed_tokens", "wte", "embed_in", "word_embeddings")
-OUTPUT_HEADS = ("lm_head", "embed_out")
-VOCABULARY_MODULES = INPUT_EMBEDDINGS + OUTPUT_HEADS
-# Buffers that old checkpoints carry and every loader computes by itself.
-COMPUTED_BUFFERS = ("rotary_emb.inv_freq",)
-# Fields that change what equal shapes mean; a merge across them is no model.
-DECISIVE_FIELDS = ("num_attention_heads", "num_key_value_heads", "hidden_act")
-# Fields that a fine-tune may well change; the merge takes the instruct model's.
-NOTED_FIELDS = ("rope_theta", "rope_scaling", "rope_parameters", "rms_norm_eps", "sliding_window")
 SHOWN = 5  # examples named in an error
 
 
@@ -66,7 +67,7 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
         CheckpointError: a checkpoint cannot be used, or the vocabularies are different ones.
     """
     base, instruct = recipe.base_checkpoint, recipe.instruct_checkpoint
-    remarks = [*recipe.notes, *_compare_configs(base, instruct)]
+    remarks = [*recipe.notes, *compare_configs(base, instruct)]
     remarks += [
         f"{ADAPTER_CONFIG} is ignored at every alpha: the adapter beside the weights of {side.name}"
         for side in (base, instruct)
@@ -76,7 +77,7 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
         remarks.append(
             f"{base.name} and {instruct.name} seem to hold the same weights, and so does every merge"
         )
-    base_names, instruct_names = _effective_names(base), _effective_names(instruct)
+    base_names, instruct_names = _effective_names(base, instruct), _effective_names(instruct)
 
     overrides: dict[str, object] = {}
     own = _own_heads(base_names)
@@ -92,13 +93,14 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
         overrides["tie_word_embeddings"] = False
         remarks.append(f"{tied.name} ties its output head, so its embedding stands for {head}")
 
-    for head in filter(_is_head, base_names.keys() | instruct_names.keys()):
+    for head in filter(is_head, base_names.keys() | instruct_names.keys()):
         # Both tied: an engine wants a copy of the embedding just if instruct's files have one.
         if head in instruct_names:
             base_names.setdefault(head, _embedding(base))
         else:
             del base_names[head]
 
+    remarks += _leave_out(base, base_names, instruct, instruct_names)
     _compare_names(base, base_names, instruct, instruct_names)
     embeddings = _embedding(base), _embedding(instruct)
     rows = _vocabulary_rows(base, instruct, remarks)
@@ -111,7 +113,7 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
     clashes = []
     for name, source in sorted(instruct_names.items(), key=lambda item: _place(instruct, item[1])):
         ours, theirs = base.tensors[base_names[name]], instruct.tensors[source]
-        matched = rows if rows is not None and _module(name) in VOCABULARY_MODULES else None
+        matched = rows if rows is not None and is_vocabulary(name) else None
         same = ours.shape[1:] == theirs.shape[1:] if matched else ours.shape == theirs.shape
         if not same:
             clashes.append(f"{name} {list(ours.shape)} against {list(theirs.shape)}")
@@ -135,22 +137,13 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
     return MergePlan(tuple(planned), overrides, tuple(remarks))
 
 
-def _module(name: str) -> str:
-    return name.split(".")[-2] if "." in name else name
-
-
-def _is_head(name: str) -> bool:
-    # A bias is no part of what is tied.
-    return _module(name) in OUTPUT_HEADS and name.endswith(".weight")
-
-
 def _own_heads(names: dict[str, str]) -> set[str]:
-    return {name for name, source in names.items() if _is_head(name) and source == name}
+    return {name for name, source in names.items() if is_head(name) and is_head(source)}
 
 
 def _embedding(checkpoint: Checkpoint) -> str:
     for name in checkpoint.tensors:
-        if _module(name) in INPUT_EMBEDDINGS:
+        if is_embedding(name):
             return name
     raise RecipeError(
         f"{checkpoint.name} has neither an output head nor an input embedding by a known name "
@@ -158,15 +151,24 @@ def _embedding(checkpoint: Checkpoint) -> str:
     )
 
 
-def _effective_names(checkpoint: Checkpoint) -> dict[str, str]:
-    """Names that count, with their sources: each itself, but the embedding for a tied head's copy."""
-    names = {name: name for name in checkpoint.tensors if not name.endswith(COMPUTED_BUFFERS)}
+def _effective_names(checkpoint: Checkpoint, like: Checkpoint | None = None) -> dict[str, str]:
+    """Names that count, with their sources: each itself, but the embedding for a tied head's copy.
+
+    Args:
+        like: whose names count, where it has others for the same tensors.
+    """
+    spelled = spelled_as(checkpoint.tensors, (like or checkpoint).tensors)
+    names = {
+        spelled[name]: name
+        for name, header in checkpoint.tensors.items()
+        if not is_computed(name, header.shape)
+    }
     if checkpoint.ties_embeddings:
-        for head in filter(_is_head, names):
-            if not _same_bytes(checkpoint, head, _embedding(checkpoint)):
+        for head, source in [pair for pair in names.items() if is_head(pair[0])]:
+            if not _same_bytes(checkpoint, source, _embedding(checkpoint)):
                 raise RecipeError(
                     f"The config.json of {checkpoint.name} says tie_word_embeddings=true, but its "
-                    f"{head} differs from its embedding. Set tie_word_embeddings to false there if "
+                    f"{source} differs from its embedding. Set tie_word_embeddings to false there if "
                     "the head is meant to count, else remove the tensor."
                 )
             names[head] = _embedding(checkpoint)
@@ -185,21 +187,29 @@ def _place(checkpoint: Checkpoint, name: str) -> tuple[str, int]:
     return header.file.name, header.offset
 
 
-def _compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
-    for field in ("model_type", "architectures", *DECISIVE_FIELDS):
-        ours, theirs = base.config.get(field), instruct.config.get(field)
-        if ours != theirs:
-            raise RecipeError(
-                f"{base.name} and {instruct.name} cannot be merged: {field} is {ours!r} in the "
-                f"base's config.json and {theirs!r} in the instruct model's. Both must be the same "
-                "architecture."
+def _leave_out(
+    base: Checkpoint, base_names: dict[str, str], instruct: Checkpoint, names: dict[str, str]
+) -> list[str]:
+    """Take out what one side alone has and no merge needs, and say what that was."""
+    remarks = []
+    for side, ours, other, theirs in (
+        (base, base_names, instruct, names),
+        (instruct, names, base, base_names),
+    ):
+        alone = ours.keys() - theirs.keys()
+        out = {name for name in alone if is_extra_head(name)}
+        if side is base and is_text_part_of(instruct, base):
+            text = {bare(name).split(".")[0] for name in theirs}
+            out |= {name for name in alone if bare(name).split(".")[0] not in text}
+        if out:
+            parts = sorted({bare(name).split(".")[0] for name in out})
+            remarks.append(
+                f"{len(out)} tensors that {side.name} alone has are left out ({', '.join(parts)}): "
+                f"{other.name} and the merge are models without them"
             )
-    return [
-        f"{field} differs in the configs, the instruct model's is used: "
-        f"{base.config.get(field)!r} against {instruct.config.get(field)!r}"
-        for field in NOTED_FIELDS
-        if base.config.get(field) != instruct.config.get(field)
-    ]
+        for name in out:
+            del ours[name]
+    return remarks
 
 
 def _compare_names(
