@@ -238,7 +238,7 @@ def _check_device(value: object) -> None:
         ) from None
 
 
-def _check_quantisation(value: object) -> None:
+def _check_quantisation(value: Any) -> None:
     from transformers.quantizers.auto import AutoQuantizationConfig
     from transformers.utils.quantization_config import QuantizationConfigMixin
 

@@ -63,7 +63,8 @@ class VllmEngine(Engine):
             arguments["batch_size"] = "auto"
         if current_platform.is_cpu():
             arguments.setdefault("gpu_memory_utilization", CPU_MEMORY_UTILIZATION)
-            arguments["enable_chunked_prefill"] = _whole_prompts(arguments)
+            source = folder or recipe.tokenizer_source.folder
+            arguments |= _whole_prompts(arguments, keeps_a_state=_keeps_a_state(source, arguments))
             if (os.cpu_count() or 1) <= FEW_CORES:
                 os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
         os.environ.update(owned_by_this_process())
@@ -163,18 +164,29 @@ class VllmEngine(Engine):
         return thinking | dict(arguments.get("chat_template_args") or {})
 
 
-def _whole_prompts(arguments: Mapping[str, Any]) -> bool:
-    """Keep prompts in one piece on vLLM's CPU build.
+def _whole_prompts(arguments: Mapping[str, Any], keeps_a_state: bool) -> dict[str, bool]:
+    """What keeps prompts in one piece on vLLM's CPU build.
 
     Where a prompt is computed in pieces, vLLM takes back what a seeded request drew in between, which
-    torch's generators for the CPU cannot do: the engine dies.
+    torch's generators for the CPU cannot do: the engine dies. Layers with a state (Mamba and its like) can
+    be cached by prefixes in pieces alone, so that theirs are not.
     """
-    if str(arguments.get("enable_chunked_prefill", "")).lower() == "true":
-        raise RecipeError(
-            "enable_chunked_prefill=true: samples have seeds of their own, with which vLLM's CPU build "
-            "cannot compute prompts in pieces. Leave it out."
-        )
-    return False
+    without = ("enable_chunked_prefill", *(("enable_prefix_caching",) if keeps_a_state else ()))
+    for name in without:
+        if str(arguments.get(name, "")).lower() == "true":
+            raise RecipeError(
+                f"{name}=true: samples have seeds of their own, with which vLLM's CPU build cannot compute "
+                "prompts in pieces. Leave it out."
+            )
+    return dict.fromkeys(without, False)
+
+
+def _keeps_a_state(folder: Path, arguments: Mapping[str, Any]) -> bool:
+    """Whether vLLM's class for this model has layers with a state (vLLM keeps what it found out)."""
+    from vllm.config import ModelConfig
+
+    remote = bool(arguments.get("trust_remote_code"))
+    return ModelConfig(model=str(folder), trust_remote_code=remote).has_inner_state
 
 
 def keeps_a_bias(recipe: MergeRecipe) -> str | None:

@@ -24,11 +24,9 @@ def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
         RecipeError: the two are of different architectures.
         CheckpointError: a config is none of its kind.
     """
-    decisive = DECISIVE_FIELDS
-    if not is_text_part_of(instruct, base):
-        decisive = ("model_type", "architectures", *decisive)
+    kinds = () if is_text_part_of(instruct, base) else ("model_type", "architectures")
     ours, theirs = _fields(base), _fields(instruct)
-    for field in decisive:
+    for field in (*kinds, *DECISIVE_FIELDS):
         one, other = ours.get(field), theirs.get(field)
         if one != other and (field == "model_type" or None not in (one, other)):
             raise RecipeError(
