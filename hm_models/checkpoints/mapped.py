@@ -36,7 +36,7 @@ class MappedCheckpoint:
                 self._maps[file] = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
 
     def __call__(self, name: str) -> torch.Tensor:
-        """The tensor, as a view of its file."""
+        """The tensor, as a view of its file; a copy where it lies there with gaps or transposed."""
         header = self.checkpoint.tensors[name]
         dtype = DTYPES[header.dtype]
         count = header.bytes // dtype.itemsize
@@ -45,6 +45,8 @@ class MappedCheckpoint:
         flat = torch.frombuffer(
             self._maps[header.file], dtype=dtype, count=count, offset=header.offset
         )
+        if header.strides is not None:
+            return flat.as_strided(header.shape, header.strides).contiguous()
         return flat.view(header.shape)
 
     def prefetch(self, name: str) -> None:

@@ -55,7 +55,13 @@ class Engine(abc.ABC):
         materialize: bool = False,
         keep_resident: bool = False,
     ) -> None:
-        self.recipe, self.plan = recipe, plan_merge(recipe)
+        remote = bool(arguments.get("trust_remote_code"))
+        self.recipe, self.plan = recipe, plan_merge(recipe, remote)
+        if not (recipe.tokenizer_checkpoint.has_tokenizer or arguments.get("tokenizer")):
+            raise RecipeError(
+                f"Neither {recipe.base} nor {recipe.instruct} has a tokenizer. Name a folder or a model on "
+                "the hub that has theirs: tokenizer=NAME."
+            )
         self.arguments = arguments
         self._materialize = materialize
         self._keep_resident = keep_resident
@@ -158,8 +164,11 @@ class Engine(abc.ABC):
             logger.info(
                 "hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.name
             )
+            arguments = dict(self.arguments)
+            if recipe.tokenizer_checkpoint is not recipe.tokenizer_source:
+                arguments.setdefault("tokenizer", str(recipe.tokenizer_checkpoint.folder))
             try:
-                self._lm = self.load(folder, dict(self.arguments))
+                self._lm = self.load(folder, arguments)
             except AttributeError as error:
                 # Python would take it for a missing attribute of the model that holds this engine.
                 raise RuntimeError(f"the {self.name} backend did not load: {error}") from error

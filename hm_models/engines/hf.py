@@ -15,6 +15,7 @@ import torch
 from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.names import is_computed
+from hm_models.checkpoints.tokenizer import has_tekken, load_tokenizer
 from hm_models.engines.arguments import check_dtype
 from hm_models.engines.base import Engine
 from hm_models.engines.restart import what_differs
@@ -64,6 +65,11 @@ class HfEngine(Engine):
         arguments["device"] = "cpu" if no_cuda else asked
         folder = folder or self._plain_folder()
         make = self.model if folder is None else partial(from_folder, folder)
+        named = str(arguments.get("tokenizer") or folder or self.recipe.tokenizer_checkpoint.folder)
+        if has_tekken(named):  # the harness would take another class for it
+            arguments["tokenizer"] = load_tokenizer(named, bool(arguments.get("trust_remote_code")))
+        elif folder is None:
+            arguments["tokenizer"] = named
         lm = HarnessModel(folder or self.recipe.tokenizer_source.folder, make, **arguments)
         for field, value in NEUTRAL_SAMPLING.items():
             setattr(lm.model.generation_config, field, value)

@@ -59,15 +59,18 @@ class MergePlan:
         return self.config_overrides if recipe.unmerged is None else {}
 
 
-def plan_merge(recipe: MergeRecipe) -> MergePlan:
+def plan_merge(recipe: MergeRecipe, trust_remote_code: bool = False) -> MergePlan:
     """Plan the merge of a pair.
+
+    Args:
+        trust_remote_code: whether a tokenizer may be read by code of its repository.
 
     Raises:
         RecipeError: architectures, tensors or shapes do not fit.
         CheckpointError: a checkpoint cannot be used, or the vocabularies are different ones.
     """
     base, instruct = recipe.base_checkpoint, recipe.instruct_checkpoint
-    remarks = [*recipe.notes, *compare_configs(base, instruct)]
+    remarks = [*recipe.notes, *compare_configs(base, instruct), *base.remarks, *instruct.remarks]
     remarks += [
         f"{ADAPTER_CONFIG} is ignored at every alpha: the adapter beside the weights of {side.name}"
         for side in (base, instruct)
@@ -103,7 +106,7 @@ def plan_merge(recipe: MergeRecipe) -> MergePlan:
     remarks += _leave_out(base, base_names, instruct, instruct_names)
     _compare_names(base, base_names, instruct, instruct_names)
     embeddings = _embedding(base), _embedding(instruct)
-    rows = _vocabulary_rows(base, instruct, remarks)
+    rows = _vocabulary_rows(base, instruct, remarks, trust_remote_code)
     if rows is not None and recipe.needs_same_rows:
         raise RecipeError(
             f"merge_method={recipe.merge_method} needs the same tokens in the same rows on both sides, "
@@ -226,10 +229,24 @@ def _compare_names(
             )
 
 
-def _vocabulary_rows(base: Checkpoint, instruct: Checkpoint, remarks: list[str]) -> RowMatch | None:
+def _vocabulary_rows(
+    base: Checkpoint, instruct: Checkpoint, remarks: list[str], trust_remote_code: bool
+) -> RowMatch | None:
     rows = [side.tensors[_embedding(side)].shape[0] for side in (base, instruct)]
     names = (base.name, instruct.name)
-    match = match_rows(read_vocabulary(base), read_vocabulary(instruct), rows[0], rows[1], names)
+    if without := [side.name for side in (base, instruct) if not side.has_tokenizer]:
+        if rows[0] != rows[1]:
+            raise RecipeError(
+                f"{' and '.join(without)} has no tokenizer, and the embeddings have {rows[0]:,} and "
+                f"{rows[1]:,} rows, so which row is which token is not known. Add the tokenizer's files."
+            )
+        remarks.append(
+            f"{' and '.join(without)} has no tokenizer: both embeddings have {rows[0]:,} rows, which are "
+            "taken for the same tokens, and the one tokenizer that is there (or tokenizer=) serves both"
+        )
+        return None
+    ours, theirs = (read_vocabulary(side, trust_remote_code) for side in (base, instruct))
+    match = match_rows(ours, theirs, rows[0], rows[1], names)
     if match.is_plain and rows[0] == rows[1]:
         return None
     remarks.append(f"{match.remark()} (rows: {rows[0]:,} in base, {rows[1]:,} in instruct)")

@@ -182,6 +182,17 @@ class MergeRecipe:
         return self.unmerged or self.instruct_checkpoint
 
     @property
+    def tokenizer_checkpoint(self) -> Checkpoint:
+        """Whose tokenizer serves: the source's, or the other side's where the source has none."""
+        source = self.tokenizer_source
+        if source.has_tokenizer:
+            return source
+        other = (
+            self.base_checkpoint if source is self.instruct_checkpoint else self.instruct_checkpoint
+        )
+        return other if other.has_tokenizer else source
+
+    @property
     def ignores_alpha(self) -> bool:
         """Whether the method has no way between the two models, so that alpha changes nothing."""
         if self.merge_method in (LINEAR, *SIDE_BY_SIDE) or self.alpha is None:
@@ -242,6 +253,8 @@ class MergeRecipe:
         parts: dict[str, Any]
         if self.unmerged is not None:
             parts = {"checkpoint": self.unmerged.identity()}
+            if self.tokenizer_checkpoint is not self.unmerged:
+                parts["tokenizer"] = self.tokenizer_checkpoint.identity()
         else:
             parts = {name: value for name, value in self.to_dict().items() if value or value == 0}
             for name in ("base_revision", "instruct_revision"):

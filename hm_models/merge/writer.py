@@ -119,7 +119,9 @@ def _write_shards(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
 
 
 def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
-    for file in recipe.tokenizer_source.companions:
+    source, tokenizer = recipe.tokenizer_source, recipe.tokenizer_checkpoint
+    borrowed = [] if tokenizer is source else tokenizer.tokenizer_files
+    for file in [*borrowed, *source.companions]:
         shutil.copyfile(file, draft / file.name)
     config = recipe.tokenizer_source.config | plan.overrides(recipe)
     if recipe.unmerged is None and recipe.out_dtype:

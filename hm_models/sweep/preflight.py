@@ -23,16 +23,12 @@ from typing import Any
 from hm_models.checkpoints.checkpoint import CheckpointError
 from hm_models.errors import RecipeError
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.prompts.chat_templates import NO_TEMPLATE, GivenTemplate
 from hm_models.samples.generation import checked
 from hm_models.sweep.config import SweepConfig, SweepError
 from hm_models.sweep.live import LiveMerged, LiveModel
 from hm_models.sweep.points import Point, points_of, shaping
 from hm_models.sweep.run import BESIDE_MODEL_ARGS
-
-NO_TEMPLATE = (
-    "has no chat template, which prompt_style=chat (for alpha > 0 also auto) needs. Name a tokenizer "
-    "folder that has one (model_args: tokenizer), or take prompt_style: completion."
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +161,7 @@ def _with_nearest(message: str, config: SweepConfig) -> str:
 def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:
     asks_in_turns = config.harness.get("apply_chat_template") or model.prompt_style == "chat"
     if asks_in_turns and not model.tokenizer.chat_template:
-        raise SweepError(f"{model.recipe.tokenizer_source.name} {NO_TEMPLATE}")
+        raise SweepError(f"{model.recipe.tokenizer_checkpoint.name} {NO_TEMPLATE}")
 
 
 def _fingerprint(
@@ -176,6 +172,8 @@ def _fingerprint(
     # Where the checkpoints lie does not count, what is in them does.
     places = ("base", "instruct", "base_revision", "instruct_revision")
     shapes["model_args"] = {k: v for k, v in shapes["model_args"].items() if k not in places}
+    if given := GivenTemplate.of(shapes["model_args"].get("chat_template")):
+        shapes["model_args"]["chat_template"] = given.sha256
     parts = [shapes, recipe.fingerprint(), {task.name: dict(task.identity) for task in tasks}]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

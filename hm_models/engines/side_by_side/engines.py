@@ -11,6 +11,7 @@ from typing import Any
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import ADAPTER_CONFIG
+from hm_models.checkpoints.tokenizer import load_tokenizer
 from hm_models.engines.hf import TO_SPREAD, HfEngine
 from hm_models.engines.transformers_model import from_folder
 from hm_models.errors import RecipeError
@@ -58,8 +59,6 @@ class SwitchEngine(_TwoModelsEngine):
     """Two models that take turns, each one of the pair or a merge of it; it has one alpha, None."""
 
     def model(self, given: dict[str, Any]) -> Any:
-        from transformers import AutoTokenizer
-
         from hm_models.engines.side_by_side.switch import SwitchedCausalLM
 
         rule = self.recipe.schedule
@@ -68,12 +67,10 @@ class SwitchEngine(_TwoModelsEngine):
             _as_it_is(side.unmerged, given) if side.unmerged else self.merged(side, given)
             for side in self.recipe.sides(rule)
         )
-        tokenizer = AutoTokenizer.from_pretrained(
-            self.arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
-        )
         # Of two alphas the higher one is not the base, and carries the instruct model's config.
         like = first if rule.alphas[0] > rule.alphas[1] else second
-        decode: Any = tokenizer.decode
+        named = self.arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
+        decode: Any = load_tokenizer(str(named)).decode
         return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
     def change(self, recipe: MergeRecipe) -> str | None:
