@@ -22,11 +22,12 @@ from hm_models.engines.choose import choose_engine
 from hm_models.errors import RecipeError
 from hm_models.files.places import samples_file
 from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
 from hm_models.plugin.contracts import KeepsAnswers
 from hm_models.prompts.calendar_day import day_told, parse_day
+from hm_models.prompts.chat_templates import GivenTemplate
 from hm_models.prompts.style import Styler, check_style
 from hm_models.prompts.tokenizer_source import TokenizerSource
 from hm_models.samples.key import ModelKey
@@ -49,9 +50,12 @@ class HindsightMerged(LM, KeepsAnswers):
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
-        prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
+        prompt_style: `chat`, `completion`, or `auto`: completion for the base (alpha 0), else chat, also
+            below 0, which is no checkpoint of its own.
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
+        chat_template: a Jinja file, or a name of `hm_models.prompts.chat_templates` such as `vicuna`, for
+            checkpoints that have none; where given it wins.
         chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.prompts.calendar_day`).
         arguments: the merge, and what the harness's backend class takes (`hm_models.engines.arguments`).
 
@@ -68,6 +72,7 @@ class HindsightMerged(LM, KeepsAnswers):
         prompt_style: str = "auto",
         sampling_seed: int = 0,
         chat_date: str | None = None,
+        chat_template: str | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__()
@@ -81,11 +86,12 @@ class HindsightMerged(LM, KeepsAnswers):
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
         self._chat_date = parse_day(chat_date)
+        self._given_template = GivenTemplate.of(chat_template)
         merge = take_recipe(recipe, arguments)
         known = engine.known_arguments()
         arguments = {name: value for name, value in arguments.items() if name in known}
         self.engine = engine(merge, arguments, materialize, keep_resident)
-        for remark in self.engine.plan.remarks:
+        for remark in (*self.engine.plan.remarks, *merge.remarks):
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
         self._asked_style = prompt_style
@@ -94,7 +100,7 @@ class HindsightMerged(LM, KeepsAnswers):
         self.keep_samples_in(samples_file())
 
     @property
-    def recipe(self) -> MergeRecipe:
+    def recipe(self) -> Merge:
         return self.engine.recipe
 
     @property
@@ -160,11 +166,12 @@ class HindsightMerged(LM, KeepsAnswers):
     @property
     def tokenizer_source(self) -> TokenizerSource:
         """Tokenizer and chat template at the present alpha."""
-        folder = self.recipe.tokenizer_source.folder
+        folder = tokenizer_checkpoint(self.recipe).folder
         if folder not in self._tokenizer_sources:
             arguments = self.engine.arguments
             self._tokenizer_sources[folder] = TokenizerSource(
                 *(folder, arguments, self.engine.template_arguments(arguments)),
+                self._given_template,
                 day_of=lambda template: day_told(self._chat_date, self._store, template),
             )
         return self._tokenizer_sources[folder]
@@ -195,7 +202,9 @@ class HindsightMerged(LM, KeepsAnswers):
     def sampling(self) -> Sampling:
         """How answers are drawn and kept, at the present alpha."""
         self.engine.refuse_if_broken()
-        key = ModelKey.of(self.recipe, self.engine.name, self.engine.arguments)
+        given = self._given_template
+        told = {} if given is None else {"chat_template": given.sha256}
+        key = ModelKey.of(self.recipe, self.engine.name, self.engine.arguments | told)
         key = dataclasses.replace(key, thinking=self.tokenizer_source.thinking)
         return Sampling(self._store, key, self.sampling_seed)
 
@@ -265,5 +274,6 @@ class HindsightMerged(LM, KeepsAnswers):
         asked = {
             "prompt_style": "harness" if self._styler.by_harness else self.prompt_style,
             "chat_date": str(day) if day else None,
+            "chat_template": self._given_template and self._given_template.to_dict(),
         }
         return model_info(self.engine, asked, self.sampling_seed, self._samples_file)

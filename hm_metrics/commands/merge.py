@@ -14,7 +14,6 @@ the rest.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from hm_models.shown.screen import say
 
 if TYPE_CHECKING:
     from hm_metrics.report.chosen import Chosen
-    from hm_models.merge.recipe import MergeRecipe
+    from hm_models.merge.contract import Merge
 
 # What --from takes from the results, and a recipe's file from itself.
 METHOD = ("alpha", "merge_method", "merge_params", "merge_dtype", "merge_seed", "dtype")
@@ -96,16 +95,17 @@ def _given(asked: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(asked, name)) is not None}
 
 
-def _recipe(asked: argparse.Namespace) -> MergeRecipe:
-    from hm_models.merge.arguments import take_recipe
+def _recipe(asked: argparse.Namespace) -> Merge:
+    from hm_models.merge.mergekit_yaml import read_recipe
+    from hm_models.merge.recipe import MergeRecipe
 
     if asked.recipe is not None:
-        return take_recipe(str(asked.recipe), {})
+        return read_recipe(asked.recipe)
     given = _given(asked, (*PLACES, *METHOD))
-    out_dtype = given.pop("dtype", None)
+    given["out_dtype"] = given.pop("dtype", None)
     if given.get("merge_dtype") == "none":
         given["merge_dtype"] = None
-    return dataclasses.replace(take_recipe(None, given), out_dtype=out_dtype)
+    return MergeRecipe(**{"base": None, "instruct": None} | given)
 
 
 def _chosen(asked: argparse.Namespace) -> Chosen | None:

@@ -1,8 +1,8 @@
 """One checkpoint: its config, its tensors' headers and its content identity, without its weights.
 
-A checkpoint is a folder, or a model on the hub, with `config.json` and `.safetensors` files. Only
-the files' headers are read here (the format: 8 bytes of length, JSON, data), so that whatever is
-wrong with a checkpoint is said before any weight is loaded.
+A checkpoint is a folder, or a model on the hub, with `config.json` and files of weights
+(`hm_models.checkpoints.shards`). Only the files' headers are read here, so that whatever is wrong with a
+checkpoint is said before any weight is loaded.
 """
 
 from __future__ import annotations
@@ -11,33 +11,50 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
+from hm_models.checkpoints.adaptation import Change, adapt
+from hm_models.checkpoints.adapter import Adapter, holds_adapter, read_adapter
+from hm_models.checkpoints.adapter_folder import folder_of
 from hm_models.checkpoints.headers import (
     ADAPTER_CONFIG,
     INDEX_FILE,
     MERGE_ADAPTER,
     TensorHeader,
-    read_headers,
     read_object,
 )
 from hm_models.checkpoints.headers import DTYPES as DTYPES  # its place before
+from hm_models.checkpoints.locate import DESCRIPTIONS, locate
+from hm_models.checkpoints.shards import read_headers, unread_beside
 from hm_models.errors import CheckpointError
 from hm_models.files.places import cache_folder, kept_in
 from hm_models.files.text_files import read_text, write_text
 
 # What hm_models.merge.writer leaves in a merged checkpoint: where it came from, not what it is.
 MANIFEST = "hindsight_merge.json"
-# What a download must bring: weights, configs, tokenizer and chat template.
-WANTED_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+# What describes weights or a training, and no model that is made of the checkpoint.
+NOT_COPIED = ("*.index.json", MANIFEST, ADAPTER_CONFIG, "trainer_state.json", "*_results.json")
+TOKENIZER_FILES = [
+    *("tokenizer*", "tekken.json", "vocab*", "merges.txt", "*.model", "*.tiktoken"),
+    *("special_tokens_map.json", "added_tokens.json", "chat_template*"),
+]
 
 SAMPLED_PAGES = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint on disk, opened by `Checkpoint.open`; `tensors` maps names to headers."""
+    """A checkpoint on disk, opened by `Checkpoint.open`.
+
+    Attributes:
+        folder: of its config and tokenizer; the weights lie in it, unless it is made of an adapter.
+        revision: the commit on the hub.
+        tensors: headers by name.
+        stamps: what its files of weights were as they were opened.
+        adapted: what it is made of, where that is an adapter.
+    """
 
     name: str
     folder: Path
@@ -45,16 +62,25 @@ class Checkpoint:
     config: dict[str, Any]
     tensors: dict[str, TensorHeader]
     stamps: dict[Path, str]
+    adapted: Adapted | None = None
 
     @classmethod
-    def open(cls, name: str, revision: str | None = None) -> Checkpoint:
+    def open(
+        cls, name: str, revision: str | None = None, base: Checkpoint | None = None
+    ) -> Checkpoint:
         """Open a folder or a hub model, reading configs and headers alone.
+
+        Args:
+            base: what an adapter is added to, in place of the model that it names itself.
 
         Raises:
             CheckpointError: no such checkpoint, no config, no safetensors, quantised weights, a
-                shard that is missing, truncated or corrupt.
+                shard that is missing, truncated or corrupt; an adapter that is no sum of weights, or not
+                one with those of its base.
         """
-        folder, revision = _locate(name, revision)
+        folder, revision = locate(name, revision)
+        if holds_adapter(folder):
+            return cls._adapt(name, folder, revision, base)
         config = _read_config(folder, name)
         if quantised := config.get("quantization_config"):
             known = isinstance(quantised, dict) and quantised.get("quant_method")
@@ -64,8 +90,31 @@ class Checkpoint:
                 "Merging needs bfloat16, float16 or float32 weights: use the unquantised checkpoint."
             )
         tensors = read_headers(folder, name)
-        stamps = {file: _stamp(file) for file in {header.file for header in tensors.values()}}
-        return cls(name, folder, revision, config, tensors, stamps)
+        return cls(name, folder, revision, config, tensors, _stamps(tensors))
+
+    @classmethod
+    def _adapt(
+        cls, name: str, folder: Path, revision: str | None, base: Checkpoint | None
+    ) -> Checkpoint:
+        adapter = read_adapter(folder, name)
+        remarks = []
+        if base is None:
+            base = cls.open(*adapter.base())
+        elif (own := adapter.config.base) and PurePath(own).name != PurePath(base.name).name:
+            remarks.append(f"{name} names {own} as its base, and is added to {base.name}")
+        made = adapt(adapter, base.name, base.config, base.tensors, base.ties_embeddings)
+        files = cls(name, folder, revision, base.config, adapter.tensors, _stamps(adapter.tensors))
+        theirs = files.tokenizer_files
+        ours = set(base.tokenizer_files if files.has_tokenizer else [])
+        config = base.config | made.overrides
+        together = folder_of(config, [*(f for f in base.companions if f not in ours), *theirs])
+        stamps = base.stamps | files.stamps
+        adapted = Adapted(base, files, made.changes, [*remarks, *made.remarks])
+        return cls(name, together, revision, config, made.tensors, stamps, adapted)
+
+    @property
+    def model_type(self) -> str:
+        return str(self.config.get("model_type"))
 
     @property
     def ties_embeddings(self) -> bool:
@@ -75,14 +124,51 @@ class Checkpoint:
 
     @property
     def companions(self) -> list[Path]:
-        """The files beside the weights: config, tokenizer, chat template and the like."""
-        found = {file for pattern in WANTED_FILES for file in self.folder.glob(pattern)}
-        return sorted(
+        """The files beside the weights: config, tokenizer, chat template and the like.
+
+        With them the code that a config names, which needs trust_remote_code=true to be run.
+        """
+        files = self._descriptions + (self._files(["*.py"]) if self.needs_code else [])
+        return [file for file in files if not any(file.match(one) for one in NOT_COPIED)]
+
+    @property
+    def tokenizer_files(self) -> list[Path]:
+        """The tokenizer's, and the chat template; none in what some trainers save between."""
+        return self._files(TOKENIZER_FILES)
+
+    @property
+    def has_tokenizer(self) -> bool:
+        return any(not file.match("chat_template*") for file in self.tokenizer_files)
+
+    @property
+    def needs_code(self) -> bool:
+        """Whether a config names classes of the repository's own."""
+        tokenizer = self.folder / "tokenizer_config.json"
+        named = [self.config, read_object(tokenizer) if tokenizer.is_file() else {}]
+        return any("auto_map" in config for config in named)
+
+    @property
+    def _descriptions(self) -> list[Path]:
+        return [
             file
-            for file in found
-            if file.suffix != ".safetensors"
-            and file.name not in (INDEX_FILE, MANIFEST, ADAPTER_CONFIG)
-            and file.is_file()  # a pipe of such a name would never end
+            for file in self._files(DESCRIPTIONS)
+            if file.name not in (INDEX_FILE, MANIFEST, ADAPTER_CONFIG)
+        ]
+
+    def _files(self, patterns: list[str]) -> list[Path]:
+        found = {file for pattern in patterns for file in self.folder.glob(pattern)}
+        return sorted(
+            file for file in found if file.is_file()
+        )  # a pipe of such a name would never end
+
+    @property
+    def remarks(self) -> list[str]:
+        """What of the folder is left aside."""
+        if self.adapted:
+            return self.adapted.remarks
+        unread = unread_beside(self.folder)
+        return (
+            [f"{unread} of {self.name} is left unread, as there is .safetensors"] if unread else []
         )
 
     @property
@@ -101,7 +187,7 @@ class Checkpoint:
 
     @property
     def _weight_files(self) -> list[Path]:
-        return sorted({header.file for header in self.tensors.values()})
+        return sorted(self.stamps, key=lambda file: file.name)
 
     def check_unchanged(self) -> None:
         """Raise CheckpointError if a weight file is not what it was when its header was read."""
@@ -118,45 +204,46 @@ class Checkpoint:
         The hash of a weight file is remembered under HM_CACHE by path, size and change time, as
         reading hundreds of gigabytes again for each alpha would cost more than the merge.
         """
-        files = {header.file for header in self.tensors.values()} | set(self.companions)
+        files = {*self.stamps, *self._descriptions}
         digests = sorted((file.name, _content_hash(file)) for file in files)
+        if self.adapted:
+            digests.append(("changes", self.adapted.digest()))
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
-def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
-    """Return the folder of a checkpoint and, for the hub, the commit that it is."""
-    try:
-        folder = Path(name).expanduser()
-        is_there = folder.is_dir()
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # a null byte, a loop of links, no such user
-        raise CheckpointError(f"{name!a} is no checkpoint: {error}.") from None
-    if is_there:
-        if revision is not None:
-            raise CheckpointError(
-                f"{name} is a folder, which has no revision {revision!r}. Leave the revision out, or "
-                "name the model on the hub."
-            )
-        return folder.resolve(), None
-    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
-        raise CheckpointError(
-            f"{name} is no checkpoint: there is no such folder. Give a folder with config.json and "
-            ".safetensors files, or a hub name such as meta-llama/Llama-3.1-8B."
-        )
-    from huggingface_hub import snapshot_download
+@dataclasses.dataclass(frozen=True)
+class Adapted:
+    """How a checkpoint is made of an adapter.
 
-    try:
-        snapshot = snapshot_download(name, revision=revision, allow_patterns=WANTED_FILES)
-    except Exception as error:  # the hub client raises a dozen kinds; each carries its own reason
-        raise CheckpointError(
-            f"{name} is no checkpoint: there is no such folder, and the hub gave none"
-            f"{f' at revision {revision}' if revision else ''} ({type(error).__name__}: {error}). "
-            "Check the name, your token for gated models, and HF_HUB_OFFLINE."
-        ) from error
-    return Path(snapshot), Path(snapshot).name
+    Attributes:
+        base: what the adapter is added to.
+        files: the adapter's own tensors, under the names in its file.
+        changes: what becomes of the base's tensors, by name.
+    """
+
+    base: Checkpoint
+    files: Checkpoint
+    changes: dict[str, Change]
+    remarks: list[str]
+
+    def digest(self) -> str:
+        """A SHA-256 over what is done with the files' content."""
+        changes = {name: dataclasses.asdict(change) for name, change in self.changes.items()}
+        return hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()
+
+
+def opened_adapter(name: str, revision: str | None = None) -> Adapter | None:
+    """The adapter that a name is of; None where it is a checkpoint of its own.
+
+    Raises:
+        CheckpointError: there is no such folder or model, or the adapter cannot be used.
+    """
+    folder, _ = locate(name, revision)
+    return read_adapter(folder, name) if holds_adapter(folder) else None
+
+
+def _stamps(tensors: Mapping[str, TensorHeader]) -> dict[Path, str]:
+    return {file: _stamp(file) for file in {header.file for header in tensors.values()}}
 
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class MappedCheckpoint:
                 self._maps[file] = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
 
     def __call__(self, name: str) -> torch.Tensor:
-        """The tensor, as a view of its file."""
+        """The tensor, as a view of its file; a copy where it lies there with gaps or transposed."""
         header = self.checkpoint.tensors[name]
         dtype = DTYPES[header.dtype]
         count = header.bytes // dtype.itemsize
@@ -45,6 +45,8 @@ class MappedCheckpoint:
         flat = torch.frombuffer(
             self._maps[header.file], dtype=dtype, count=count, offset=header.offset
         )
+        if header.strides is not None:
+            return flat.as_strided(header.shape, header.strides).contiguous()
         return flat.view(header.shape)
 
     def prefetch(self, name: str) -> None:
@@ -86,12 +88,12 @@ class ResidentFiles:
         """
         if not hasattr(os, "memfd_create"):
             raise RecipeError("keep_resident=true needs Linux. Leave it out.")
-        files = sorted({h.file for c in checkpoints for h in c.tensors.values()})
+        files = sorted({file for checkpoint in checkpoints for file in checkpoint.stamps})
         needed = sum(file.stat().st_size for file in files)
         free = _free_memory()
         if needed > free:
             raise RecipeError(
-                f"keep_resident=true needs {needed / 1e9:.1f} GB for both checkpoints, and "
+                f"keep_resident=true needs {needed / 1e9:.1f} GB for the checkpoints, and "
                 f"{free / 1e9:.1f} GB of memory are free. Leave it out: changes of alpha then read "
                 "the files again."
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from hm_models.checkpoints.checkpoint import Checkpoint, CheckpointError
+from hm_models.checkpoints.tokenizer import load_tokenizer
 
 # Below this share of common tokens (of the smaller vocabulary) two vocabularies are different ones.
 MIN_COMMON = 0.9
@@ -36,25 +37,27 @@ class RowMatch:
         """Whether row i belongs to row i throughout, so that tensors merge as they are."""
         return self.rows == tuple(range(len(self.rows)))
 
-    def remark(self) -> str:
+    def remark(self, base: str, instruct: str) -> str:
+        """The same in words, with what to call the two."""
         return (
-            f"vocabularies differ: {self.instruct_only} tokens only in instruct keep its rows, "
-            f"{self.base_only} tokens only in base are left out, {self.moved} tokens sit in another "
+            f"vocabularies differ: {self.instruct_only} tokens only in {instruct} keep its rows, "
+            f"{self.base_only} tokens only in {base} are left out, {self.moved} tokens sit in another "
             "row and are merged by their string"
         )
 
 
-def read_vocabulary(checkpoint: Checkpoint) -> dict[str, int]:
-    """Return token string -> id, added tokens included. Raises CheckpointError without tokenizer."""
+def read_vocabulary(checkpoint: Checkpoint, trust_remote_code: bool = False) -> dict[str, int]:
+    """Return token string -> id, added tokens included. Raises CheckpointError without tokenizer.
+
+    Byte-level tokens are written as tokenizer.json has them, whatever the file.
+    """
     fast = checkpoint.folder / "tokenizer.json"
     try:
         if fast.is_file():
             from tokenizers import Tokenizer
 
             return Tokenizer.from_file(str(fast)).get_vocab(with_added_tokens=True)
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(checkpoint.folder).get_vocab()
+        return load_tokenizer(str(checkpoint.folder), trust_remote_code).get_vocab()
     except Exception as error:  # tokenizer libraries raise anything, down to a bare Exception
         raise CheckpointError(
             f"{checkpoint.name} has no tokenizer that can be read ({error}). A merge compares the "

@@ -13,13 +13,15 @@ from typing import Any, ClassVar
 import torch
 from lm_eval.api.model import TemplateLM
 
+from hm_models.checkpoints.tokenizer import has_tekken, load_tokenizer
 from hm_models.engines.arguments import check_dtype
 from hm_models.engines.base import Engine
 from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import logits_of
 from hm_models.errors import RecipeError
-from hm_models.merge.plan import COMPUTED_BUFFERS
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
+from hm_models.merge.plan import COMPUTED_BUFFERS, MergePlan
+from hm_models.merge.stream import MergeStream
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
@@ -63,12 +65,15 @@ class HfEngine(Engine):
         no_cuda = asked.startswith("cuda") and not torch.cuda.is_available()
         arguments["device"] = "cpu" if no_cuda else asked
         folder = folder or self._plain_folder()
-        if folder is not None:
-            lm = HFLM(pretrained=str(folder), **arguments)
-        else:
-            model = self.model(arguments)
-            tokenizer = {"tokenizer": str(self.recipe.instruct_checkpoint.folder)}
-            lm = HFLM(pretrained=model, **(tokenizer | arguments))
+        weights = self.model(arguments) if folder is None else str(folder)
+        named = str(
+            arguments.get("tokenizer") or folder or tokenizer_checkpoint(self.recipe).folder
+        )
+        if has_tekken(named):  # the harness would take another class for it
+            arguments["tokenizer"] = load_tokenizer(named, bool(arguments.get("trust_remote_code")))
+        elif folder is None:
+            arguments["tokenizer"] = named
+        lm = HFLM(pretrained=weights, **arguments)
         for field, value in NEUTRAL_SAMPLING.items():
             setattr(lm.model.generation_config, field, value)
         return lm
@@ -83,7 +88,7 @@ class HfEngine(Engine):
         """The model of the recipe, made with those `arguments` that concern it, which are taken out."""
         return self.merged(self.recipe, made_with(arguments))
 
-    def merged(self, recipe: MergeRecipe, made: dict[str, Any]) -> Any:
+    def merged(self, recipe: Merge, made: dict[str, Any]) -> Any:
         """Build a model from the stream."""
         from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
 
@@ -113,10 +118,10 @@ class HfEngine(Engine):
             model.generation_config = GenerationConfig.from_pretrained(source.folder)
         return model.to(device)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         places = parameters_of(self.lm.model)
         with torch.no_grad():
-            for name, tensor in self.stream.tensors(recipe):
+            for name, tensor in stream.tensors(recipe):
                 if not name.endswith(COMPUTED_BUFFERS):
                     places[name].copy_(tensor)
         return None
@@ -135,14 +140,14 @@ class HfEngine(Engine):
         """What the model's `generate` takes of its rows' seeds, by name."""
         return {}
 
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
+    def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
         """As it loads, transformers renames what older versions named otherwise and fuses experts."""
-        if reason := what_differs(self.plan, self.recipe, recipe):
+        if reason := what_differs(self.recipe, self.plan, recipe, plan):
             return reason
         places = parameters_of(self.lm.model)
         headers = recipe.tokenizer_source.tensors
         own = {name: name for name in headers}
-        sources = own if recipe.unmerged else {t.name: t.instruct for t in self.plan.tensors}
+        sources = own if recipe.unmerged else {t.name: t.sources[recipe.lead] for t in plan.tensors}
         for name, source in sources.items():
             if name.endswith(COMPUTED_BUFFERS):
                 continue
@@ -202,7 +207,7 @@ def parameters_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
 
 
-def _check_arrival(loading: Mapping[str, Any], recipe: MergeRecipe) -> None:
+def _check_arrival(loading: Mapping[str, Any], recipe: Merge) -> None:
     """Refuse a model of which a part is not the merge's, but random; say what it has no place for."""
     kinds = {
         "transformers found no weights for": loading["missing_keys"],

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.licence import CARD, Licence, cached_card, licence_of_card
+from hm_models.merge.contract import Merge
 from hm_models.merge.mergekit_file import FILE, other_bits
 from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import MergeRecipe
@@ -86,7 +87,7 @@ def _shared(parents: Sequence[tuple[str, Licence | None]]) -> Licence | None:
 
 def card_text(
     name: str,
-    recipe: MergeRecipe,
+    recipe: Merge,
     plan: MergePlan,
     tensors: Sequence[OutTensor],
     evaluation: Evaluation,
@@ -97,8 +98,7 @@ def card_text(
         name: of the merge, as its folder or repository is called.
         tensors: those that are written.
     """
-    sides = (recipe.base_checkpoint, recipe.instruct_checkpoint)
-    parents = [(side.name, licence_of(side)) for side in sides]
+    parents = [(side.name, licence_of(side)) for side in recipe.checkpoints]
     header = _header(name, parents, evaluation.results)
     sections = [
         f"# {markdown_text(one_line(name))}",
@@ -134,24 +134,28 @@ def _header(
     return data.to_yaml()
 
 
-def _what(recipe: MergeRecipe, tensors: Sequence[OutTensor]) -> str:
-    base, instruct = code_span(recipe.base), code_span(recipe.instruct)
+def _what(recipe: Merge, tensors: Sequence[OutTensor]) -> str:
+    models = [code_span(side.name) for side in recipe.checkpoints]
+    of = f"A merge of {', '.join(models)} by {code_span(recipe.merge_method)}."
+    if isinstance(recipe, MergeRecipe):
+        base, instruct = models
+        of = (
+            f"A merge of {base} (the base) and {instruct} (the instruct model), between the two by alpha, "
+            f"the weight of the instruct model. {markdown_text(PAPER)}."
+        )
     size = sum(tensor.bytes for tensor in tensors)
     dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors})
     return (
-        f"A merge of {base} (the base) and {instruct} (the instruct model), between the two by alpha, "
-        f"the weight of the instruct model. Config, tokenizer, chat template and generation config are "
-        f"those of {code_span(recipe.tokenizer_source.name)}. {len(tensors):,} tensors, "
-        f"{as_text(size)}, {' and '.join(dtypes)}.\n\n{markdown_text(PAPER)}."
+        f"{of}\n\nConfig, tokenizer, chat template and generation config are those of "
+        f"{code_span(recipe.tokenizer_source.name)}. {len(tensors):,} tensors, {as_text(size)}, "
+        f"{' and '.join(dtypes)}."
     )
 
 
-def _recipe(
-    recipe: MergeRecipe, plan: MergePlan, parents: Sequence[tuple[str, Licence | None]]
-) -> str:
-    sides = (recipe.base_checkpoint, recipe.instruct_checkpoint)
+def _recipe(recipe: Merge, plan: MergePlan, parents: Sequence[tuple[str, Licence | None]]) -> str:
     models = [["", "model", "revision", "licence of its card"], ["---"] * 4]
-    for role, side, (_, licence) in zip(("base", "instruct"), sides, parents, strict=True):
+    sides = zip(recipe.names, recipe.checkpoints, parents, strict=True)
+    for role, side, (_, licence) in sides:
         told = str(licence or "none stated")
         models.append([role, one_line(side.name), side.revision or "a local folder", told])
     fields = {name: value for name, value in recipe.to_dict().items() if value or value == 0}
@@ -175,7 +179,7 @@ def _recipe(
     )
 
 
-def _again(recipe: MergeRecipe, plan: MergePlan) -> str:
+def _again(recipe: Merge, plan: MergePlan) -> str:
     reasons = other_bits(recipe, plan)
     said = (
         f"{FILE} is the same merge for `mergekit-yaml`, which does not give the same bits: "
@@ -186,9 +190,9 @@ def _again(recipe: MergeRecipe, plan: MergePlan) -> str:
     return f"## To make it again\n\n```sh\n{command_of(recipe)}\n```\n\n{said}"
 
 
-def command_of(recipe: MergeRecipe) -> str:
+def command_of(recipe: Merge) -> str:
     """The command that writes this merge; by its mergekit file where flags cannot say it."""
-    if recipe.base_params or recipe.instruct_params:
+    if not isinstance(recipe, MergeRecipe) or recipe.base_params or recipe.instruct_params:
         return f"hm-merge --recipe {FILE} --output_path OUT"
     words = ["hm-merge"]
     for side in (recipe.base_checkpoint, recipe.instruct_checkpoint):

@@ -13,9 +13,8 @@ import torch
 import yaml
 
 from hm_models.checkpoints.checkpoint import Checkpoint
-from hm_models.merge.methods import TwoModelMethod
+from hm_models.merge.contract import Merge
 from hm_models.merge.plan import MergePlan
-from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.shards import out_tensors
 
 FILE = "mergekit_config.yml"
@@ -23,20 +22,21 @@ FILE = "mergekit_config.yml"
 DRAWING = ("dare_linear", "dare_ties", "della", "della_linear", "arcee_fusion")
 
 
-def mergekit_file(recipe: MergeRecipe, plan: MergePlan) -> str:
+def mergekit_file(recipe: Merge, plan: MergePlan) -> str:
     """The configuration's text, with its comments."""
     reasons = other_bits(recipe, plan)
     told = [
         "This merge, for mergekit-yaml. Config, tokenizer and chat template that mergekit writes"
     ]
-    told += ["beside it are the first model's; this folder has the instruct model's."]
+    source = recipe.tokenizer_source.name
+    told += [f"beside it are base_model's, or the first one's; this folder has those of {source}."]
     if reasons:
         told += ["mergekit does not give the same bits here:", *(f"- {why}" for why in reasons)]
     comments = "".join(f"# {line}\n" for line in told)
     return comments + yaml.safe_dump(_content(recipe, plan), sort_keys=False, width=100)
 
 
-def other_bits(recipe: MergeRecipe, plan: MergePlan) -> list[str]:
+def other_bits(recipe: Merge, plan: MergePlan) -> list[str]:
     """Why mergekit would write other tensors for this recipe; nothing where it writes the same."""
     if recipe.unmerged is not None:
         return []
@@ -45,10 +45,8 @@ def other_bits(recipe: MergeRecipe, plan: MergePlan) -> list[str]:
         reasons.append("the vocabularies differ, and we match embedding rows by the token's string")
     if plan.config_overrides:
         reasons.append("one side ties its output head, and we take its embedding for it")
-    elif any(
-        tensor.name != tensor.base or tensor.name != tensor.instruct for tensor in plan.tensors
-    ):
-        reasons.append("the two name some tensors differently")
+    elif any({*tensor.sources} != {tensor.name} for tensor in plan.tensors):
+        reasons.append("the models name some tensors differently")
     if recipe.merge_method in DRAWING:
         reasons.append(f"{recipe.merge_method} draws at random, and mergekit in another order")
     dtypes = {tensor.dtype for tensor in out_tensors(recipe, plan)}
@@ -59,23 +57,23 @@ def other_bits(recipe: MergeRecipe, plan: MergePlan) -> list[str]:
     return reasons
 
 
-def _content(recipe: MergeRecipe, plan: MergePlan) -> dict[str, Any]:
+def _content(recipe: Merge, plan: MergePlan) -> dict[str, Any]:
     if recipe.unmerged is not None:
         only = {"model": _reference(recipe.unmerged)}
         return {"merge_method": "passthrough", "models": [only]}
-    base, instruct = map(_reference, (recipe.base_checkpoint, recipe.instruct_checkpoint))
-    both, ours, theirs = map(dict, recipe.method_settings)
+    references = [_reference(checkpoint) for checkpoint in recipe.checkpoints]
+    inputs, sources = recipe.inputs, recipe.sources
     content: dict[str, Any] = {
         "merge_method": recipe.merge_method,
         "models": [
-            {"model": model} | ({"parameters": own} if own else {})
-            for model, own in ((base, ours), (instruct, theirs))
+            {"model": model} | ({"parameters": dict(own)} if own else {})
+            for model, own in zip(references, sources.per_input.values(), strict=True)
         ],
     }
-    if TwoModelMethod(recipe.merge_method).base_index is not None:
-        content["base_model"] = base
-    if both:
-        content["parameters"] = both
+    if inputs.base_index is not None:
+        content["base_model"] = references[inputs.base_index]
+    if sources.shared:
+        content["parameters"] = dict(sources.shared)
     if recipe.merge_dtype:
         content["dtype"] = recipe.merge_dtype
     dtypes = {tensor.dtype for tensor in out_tensors(recipe, plan)}

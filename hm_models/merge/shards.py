@@ -26,9 +26,9 @@ import torch
 
 from hm_models.checkpoints.headers import DTYPES, SINGLE_FILE
 from hm_models.cores import use_all_cores
+from hm_models.merge.contract import Merge
 from hm_models.merge.lazy import LazyMerge
 from hm_models.merge.plan import MergePlan
-from hm_models.merge.recipe import MergeRecipe
 
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 ALIGNMENT = 8  # of the data, as safetensors' own files have it
@@ -103,16 +103,16 @@ class Shard:
         return sorted(self.tensors, key=lambda tensor: -tensor.dtype.itemsize)
 
 
-def out_tensors(recipe: MergeRecipe, plan: MergePlan) -> list[OutTensor]:
+def out_tensors(recipe: Merge, plan: MergePlan) -> list[OutTensor]:
     """What the stream will yield, in its order: names, dtypes and shapes, from headers alone."""
     if recipe.unmerged is not None:
         own = recipe.unmerged.tensors
         return [OutTensor(name, DTYPES[own[name].dtype], own[name].shape) for name in own]
-    theirs = recipe.instruct_checkpoint.tensors
+    theirs = recipe.checkpoints[recipe.lead].tensors
     given = getattr(torch, recipe.out_dtype) if recipe.out_dtype else None
     found = []
     for tensor in plan.tensors:
-        header = theirs[tensor.instruct]
+        header = theirs[tensor.sources[recipe.lead]]
         dtype = given if given and header.is_float else DTYPES[header.dtype]
         found.append(OutTensor(tensor.name, dtype, header.shape))
     return found

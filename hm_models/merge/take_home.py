@@ -24,10 +24,11 @@ from hm_models.checkpoints.licence import CARD
 from hm_models.errors import RecipeError, UsageError
 from hm_models.files.text_files import write_bytes, write_text
 from hm_models.merge.card import Evaluation, card_text, licence_of, licence_words
+from hm_models.merge.contract import Merge
 from hm_models.merge.draft import Draft
 from hm_models.merge.mergekit_file import FILE, mergekit_file, other_bits
+from hm_models.merge.pair_method import SIDE_BY_SIDE
 from hm_models.merge.plan import MergePlan, plan_merge
-from hm_models.merge.recipe import SIDE_BY_SIDE, MergeRecipe
 from hm_models.merge.shards import OutTensor, Shard, as_text, lay_out, out_tensors
 from hm_models.merge.writer import SHARD_BYTES, is_there, write_checkpoint
 
@@ -57,7 +58,7 @@ class TakeHome:
         fingerprint: what tells it from other merges.
     """
 
-    recipe: MergeRecipe
+    recipe: Merge
     plan: MergePlan
     folder: Path
     shard_bytes: int
@@ -66,7 +67,7 @@ class TakeHome:
     @classmethod
     def of(
         cls,
-        recipe: MergeRecipe,
+        recipe: Merge,
         folder: Path,
         shard_bytes: int = SHARD_BYTES,
         fingerprint: str | None = None,
@@ -74,7 +75,7 @@ class TakeHome:
         """Plan the merge; no weight is read.
 
         Raises:
-            RecipeError, CheckpointError: the pair cannot be merged as asked, or not be written.
+            RecipeError, CheckpointError: the models cannot be merged as asked, or not be written.
             FolderTaken: the folder is there, and is not this very merge.
         """
         if recipe.merge_method in SIDE_BY_SIDE:
@@ -104,11 +105,11 @@ class TakeHome:
         """What will be written and where, and what was noticed, in sentences."""
         size = sum(shard.file_bytes for shard in self.shards)
         files = f"{len(self.shards)} file" + ("s" if len(self.shards) > 1 else "")
-        sides = (self.recipe.base_checkpoint, self.recipe.instruct_checkpoint)
+        sides = self.recipe.checkpoints
         reasons = other_bits(self.recipe, self.plan)
         return [
-            f"{sides[0].name} and {sides[1].name}: {len(self.tensors):,} tensors, {as_text(size)} in "
-            f"{files}, into {self.folder}, where {as_text(self._free)} are free.",
+            f"{' and '.join(side.name for side in sides)}: {len(self.tensors):,} tensors, {as_text(size)} "
+            f"in {files}, into {self.folder}, where {as_text(self._free)} are free.",
             licence_words([(side.name, licence_of(side)) for side in sides]),
             *(f"mergekit-yaml does not give the same bits: {why}." for why in reasons),
             *(f"Note: {remark}." for remark in self.plan.remarks),
@@ -163,10 +164,9 @@ class TakeHome:
         return shutil.disk_usage(place).free
 
 
-def by_stamps(recipe: MergeRecipe) -> str:
+def by_stamps(recipe: Merge) -> str:
     """Tells merges apart by the recipe and by its files' names, sizes and times: no weight is read."""
-    sides = [recipe.base_checkpoint, recipe.instruct_checkpoint]
-    parts = [recipe.to_dict(), *map(_stamps, sides), version("mergekit")]
+    parts = [recipe.to_dict(), *map(_stamps, recipe.checkpoints), version("mergekit")]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -20,9 +20,9 @@ from hm_models.checkpoints.headers import INDEX_FILE
 from hm_models.errors import UsageError
 from hm_models.files.places import cache_folder, cannot_keep
 from hm_models.files.text_files import MALFORMED, read_json, write_text
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.draft import Draft
 from hm_models.merge.plan import MergePlan
-from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.shards import Shard, lay_out, out_tensors, write_shards
 from hm_models.merge.stream import MergeStream
 
@@ -37,7 +37,7 @@ class FolderTaken(UsageError, FileExistsError):
     """The folder is there, and is not the merge that was asked for; nothing was touched."""
 
 
-def materialise(recipe: MergeRecipe, plan: MergePlan) -> Path:
+def materialise(recipe: Merge, plan: MergePlan) -> Path:
     """Return the merged checkpoint's folder in the cache, writing it where it is not there yet."""
     folder = cache_folder("merged") / recipe.fingerprint()[:32]
     try:
@@ -49,7 +49,7 @@ def materialise(recipe: MergeRecipe, plan: MergePlan) -> Path:
 
 
 def write_checkpoint(
-    recipe: MergeRecipe,
+    recipe: Merge,
     plan: MergePlan,
     folder: Path,
     *,
@@ -132,8 +132,10 @@ def _write_index(shards: Sequence[Shard], folder: Path) -> None:
     write_text(folder / INDEX_FILE, json.dumps(index, indent=2) + "\n")
 
 
-def _write_companions(recipe: MergeRecipe, plan: MergePlan, draft: Path) -> None:
-    for file in recipe.tokenizer_source.companions:
+def _write_companions(recipe: Merge, plan: MergePlan, draft: Path) -> None:
+    source, tokenizer = recipe.tokenizer_source, tokenizer_checkpoint(recipe)
+    borrowed = [] if tokenizer is source else tokenizer.tokenizer_files
+    for file in [*borrowed, *source.companions]:
         shutil.copyfile(file, draft / file.name)
     config = recipe.tokenizer_source.config | plan.overrides(recipe)
     if recipe.unmerged is None and recipe.out_dtype:

@@ -16,7 +16,9 @@ from typing import Any
 
 from lm_eval.api.model import TemplateLM
 
-from hm_models.prompts.rendered import MEND, ChatTemplateError, continued, rendered
+from hm_models.checkpoints.tokenizer import load_tokenizer
+from hm_models.prompts.chat_templates import NO_TEMPLATE, GivenTemplate
+from hm_models.prompts.rendered import ChatTemplateError, continued, rendered
 from hm_models.samples.thinking import Thinking
 
 Turn = dict[str, Any]
@@ -29,6 +31,7 @@ class TokenizerSource:
         folder: the checkpoint whose tokenizer and chat template count.
         arguments: the backend's; `tokenizer`, `trust_remote_code` and `think_end_token` matter here.
         template_arguments: what the backend passes on to the chat template.
+        given: the chat template that counts in place of the tokenizer's own.
         day_of: the day that prompts of a chat template (its text) are given, where it asks for one;
             by default today's.
     """
@@ -38,20 +41,23 @@ class TokenizerSource:
         folder: Path,
         arguments: Mapping[str, Any],
         template_arguments: Mapping[str, Any],
+        given: GivenTemplate | None = None,
         day_of: Callable[[str], datetime.date] = lambda template: datetime.date.today(),
     ) -> None:
         self._source = str(arguments.get("tokenizer") or folder)
         self._remote = arguments.get("trust_remote_code", False)
         self._think_end_token = arguments.get("think_end_token")
+        self._given = given
         self._day_of = day_of
         self.day: datetime.date | None = None  # what a prompt was given; None if none asked
         self._template_arguments = dict(template_arguments)
 
     @cached_property
     def tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(self._source, trust_remote_code=self._remote)
+        tokenizer = load_tokenizer(self._source, self._remote)
+        if self._given is not None:
+            tokenizer.chat_template = self._given.text
+        return tokenizer
 
     @cached_property
     def thinking(self) -> Thinking:
@@ -70,8 +76,9 @@ class TokenizerSource:
             ChatTemplateError: there is no chat template, or it cannot say the conversation.
         """
         if not self.tokenizer.chat_template:
-            raise ChatTemplateError(f"{self._source} has no chat template. {MEND}")
-        whose = f"The chat template of {self._source}"
+            raise ChatTemplateError(f"{self._source} {NO_TEMPLATE}")
+        given = self._given and self._given.name
+        whose = f"The chat template {given or 'of ' + self._source}"
         if add_generation_prompt:
             return rendered(self._apply, chat_history, whose)
         return continued(self._apply, chat_history, whose)

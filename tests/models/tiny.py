@@ -117,6 +117,25 @@ def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     }
 
 
+def to_bin(folder: Path, shards: int = 1) -> Path:
+    """Turn a checkpoint's safetensors into what the hub had before them: `.bin`, with an index if sharded."""
+    tensors = read_tensors(folder)
+    for file in [*folder.glob("*.safetensors"), *folder.glob("model*.index.json")]:
+        file.unlink()
+    if shards == 1:
+        torch.save(tensors, folder / "pytorch_model.bin")
+        return folder
+    weight_map = {}
+    for number in range(shards):
+        part = dict(list(tensors.items())[number::shards])
+        file = f"pytorch_model-{number + 1:05}-of-{shards:05}.bin"
+        torch.save(part, folder / file)
+        weight_map |= dict.fromkeys(part, file)
+    index = {"metadata": {}, "weight_map": weight_map}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    return folder
+
+
 def edit_tensors(folder: Path, edit: Callable[[dict[str, torch.Tensor]], object]) -> None:
     """Change the tensors of an unsharded checkpoint in place."""
     file = folder / "model.safetensors"

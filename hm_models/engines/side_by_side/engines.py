@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.checkpoints.tokenizer import load_tokenizer
 from hm_models.engines.hf import HfEngine, made_with
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge, same_checkpoints
+from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.stream import MergeStream
 
 
 class _TwoModelsEngine(HfEngine):
+    recipe: MergeRecipe  # no other has two models side by side
+
     @property
     def weights(self) -> str:
         return "both models"
@@ -23,8 +29,9 @@ class _TwoModelsEngine(HfEngine):
     def _plain_folder(self) -> Path | None:
         return None
 
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
-        return None
+    def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
+        same = same_checkpoints(recipe, self.recipe)
+        return None if same else "the two models that run side by side are others"
 
 
 class MixEngine(_TwoModelsEngine):
@@ -35,11 +42,10 @@ class MixEngine(_TwoModelsEngine):
 
         alpha, made = self.recipe.alpha, made_with(arguments)
         assert isinstance(alpha, float), "the recipe allows mix a number alone"
-        sides = self.recipe.base_checkpoint, self.recipe.instruct_checkpoint
-        base, instruct = (_as_it_is(side, made) for side in sides)
+        base, instruct = (_as_it_is(side, made) for side in self.recipe.checkpoints)
         return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         self.lm.model.alpha = recipe.alpha
         return None
 
@@ -48,8 +54,6 @@ class SwitchEngine(_TwoModelsEngine):
     """Two models that take turns, each one of the pair or a merge of it; it has one alpha, None."""
 
     def model(self, arguments: dict[str, Any]) -> Any:
-        from transformers import AutoTokenizer
-
         from hm_models.engines.side_by_side.switch import SwitchedCausalLM
 
         rule = self.recipe.schedule
@@ -59,15 +63,13 @@ class SwitchEngine(_TwoModelsEngine):
             _as_it_is(side.unmerged, made) if side.unmerged else self.merged(side, made)
             for side in self.recipe.sides(rule)
         )
-        tokenizer = AutoTokenizer.from_pretrained(
-            arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
-        )
         # Of two alphas the higher one is not the base, and carries the instruct model's config.
         like = first if rule.alphas[0] > rule.alphas[1] else second
-        decode: Any = tokenizer.decode
+        named = arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
+        decode: Any = load_tokenizer(str(named)).decode
         return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         return None
 
     def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:
