@@ -40,7 +40,11 @@ def other_bits(recipe: Merge, plan: MergePlan) -> list[str]:
     """Why mergekit would write other tensors for this recipe; nothing where it writes the same."""
     if recipe.unmerged is not None:
         return []
-    reasons = []
+    reasons = [
+        f"{side.name} is a LoRA adapter, which mergekit rounds into a model of its own first"
+        for side in recipe.checkpoints
+        if side.adapted
+    ]
     if any(tensor.rows is not None for tensor in plan.tensors):
         reasons.append("the vocabularies differ, and we match embedding rows by the token's string")
     if plan.config_overrides:
@@ -85,6 +89,10 @@ def _content(recipe: Merge, plan: MergePlan) -> dict[str, Any]:
 
 def _reference(checkpoint: Checkpoint) -> Any:
     """A model as mergekit names it: as text, where it takes nothing in it for a sign of its own."""
+    if checkpoint.adapted is not None:
+        base, own = map(_reference, (checkpoint.adapted.base, checkpoint.adapted.files))
+        paths = [one["model"] if isinstance(one, dict) else {"path": one} for one in (base, own)]
+        return {"model": paths[0], "lora": paths[1]}
     if checkpoint.revision is not None:
         return {"model": {"path": checkpoint.name, "revision": checkpoint.revision}}
     path = str(checkpoint.folder)

@@ -143,6 +143,7 @@ def test_hostile_names_are_text_and_no_markup(pair, tmp_path):
         {"alpha": {"mlp": 0.5, "*": 0.7}},
         {"merge_method": "ties", "merge_params": {"density": 0.5}, "merge_dtype": "bfloat16"},
         {"merge_method": "dare_ties", "merge_seed": 7, "out_dtype": "float16"},
+        {"alpha": 1.2, "extrapolate": True},
     ],
     ids=str,
 )

@@ -5,15 +5,21 @@ from collections import namedtuple
 
 import pytest
 import torch
+import yaml
+from huggingface_hub import ModelCard
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hm_models.errors import RecipeError
 from hm_models.merge.card import Evaluation
+from hm_models.merge.mergekit_yaml import read_recipe
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import merged_tensors
 from hm_models.merge.take_home import NoRoom, TakeHome, by_stamps, size_of
 from hm_models.merge.writer import FolderTaken
-from tests.models.tiny import CHAT_TEMPLATE, copy_of, read_tensors, same_bits
+from tests.models.adapters import adapter_of
+from tests.models.merge.by_mergekit import assert_all_bits_agree, run_mergekit
+from tests.models.tiny import CHAT_TEMPLATE, copy_of, read_tensors, same_bits, tiny_checkpoint
+from tests.models.vicuna import vicuna_pair
 
 
 def job_of(base, instruct, folder, **fields):
@@ -33,6 +39,43 @@ def test_the_folder_is_a_model_with_its_tokenizer_card_and_recipe(base, instruct
     assert AutoTokenizer.from_pretrained(job.folder).chat_template == CHAT_TEMPLATE
     tensors = read_tensors(job.folder)
     assert all(same_bits(tensors[name], t) for name, t in merged_tensors(job.recipe))
+
+
+def test_an_adapter_and_bin_files_are_written_as_they_are_streamed(base, tmp_path):
+    adapter = adapter_of(base, tmp_path / "adapter")
+    pairs = {"lora": (base, adapter), "bin": vicuna_pair(tmp_path / "vicuna")}
+    for name, pair in pairs.items():
+        job = TakeHome.of(MergeRecipe(*map(str, pair), alpha=0.7), tmp_path / name, 20_000)
+        job.write(Evaluation(), quiet=True)
+        tensors, stream = read_tensors(job.folder), dict(merged_tensors(job.recipe))
+        assert tensors.keys() == stream.keys()
+        assert all(same_bits(tensors[key], stream[key]) for key in stream)
+        AutoModelForCausalLM.from_pretrained(job.folder)
+    card = (tmp_path / "lora" / "README.md").read_text()
+    assert f"{adapter} is a LoRA adapter, which mergekit rounds" in card.replace("\\", "")
+    content = yaml.safe_load((tmp_path / "lora" / "mergekit_config.yml").read_text())
+    assert content["models"][1]["model"] == {
+        "model": {"path": str(base)},
+        "lora": {"path": str(adapter)},
+    }
+    assert not list((tmp_path / "bin").glob("*.bin"))
+    assert (tmp_path / "bin" / "tokenizer.model").is_file()
+
+
+def test_many_models_of_a_file_are_written_with_all_their_names(base, instruct, tmp_path):
+    third = tiny_checkpoint(tmp_path / "third", 9)
+    models = [{"model": str(m), "parameters": {"weight": 1}} for m in (base, instruct, third)]
+    content = {"merge_method": "linear", "models": models, "dtype": "float32"}
+    (tmp_path / "soup.yml").write_text(yaml.safe_dump(content))
+    job = TakeHome.of(read_recipe(tmp_path / "soup.yml"), tmp_path / "out")
+    job.write(Evaluation(), quiet=True)
+    tensors = read_tensors(job.folder)
+    assert all(same_bits(tensors[name], t) for name, t in merged_tensors(job.recipe))
+    card = ModelCard.load(job.folder / "README.md")
+    assert set(card.data.base_model) == {str(base), str(instruct), str(third)}
+    text = (job.folder / "mergekit_config.yml").read_text()
+    made = run_mergekit(yaml.safe_load(text), tmp_path / "by_mergekit", text)
+    assert_all_bits_agree(tensors, made)
 
 
 def test_no_weight_is_read_before_it_is_written(base, instruct, tmp_path, no_weights):
