@@ -138,11 +138,7 @@ def main() -> int:
     command = CommandLine("hm-merge", __doc__)
     add = command.add_argument
     add("--base", metavar="B", help="earlier checkpoint: a folder or a hub name")
-    add(
-        "--instruct",
-        metavar="I",
-        help="fine-tuned checkpoint, whose tokenizer and config it gets; or a LoRA adapter",
-    )
+    add("--instruct", metavar="I", help="fine-tuned checkpoint or LoRA adapter")
     add(
         "--alpha", metavar="A", help="weight of the instruct model: 0.7, or as docs/merging.md says"
     )

@@ -14,6 +14,7 @@ import yaml
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.merge.contract import Merge
+from hm_models.merge.parameters import Sources
 from hm_models.merge.plan import MergePlan
 from hm_models.merge.shards import out_tensors
 
@@ -66,7 +67,7 @@ def _content(recipe: Merge, plan: MergePlan) -> dict[str, Any]:
         only = {"model": _reference(recipe.unmerged)}
         return {"merge_method": "passthrough", "models": [only]}
     references = [_reference(checkpoint) for checkpoint in recipe.checkpoints]
-    inputs, sources = recipe.inputs, recipe.sources
+    base, sources = _parameters(recipe)
     content: dict[str, Any] = {
         "merge_method": recipe.merge_method,
         "models": [
@@ -74,8 +75,8 @@ def _content(recipe: Merge, plan: MergePlan) -> dict[str, Any]:
             for model, own in zip(references, sources.per_input.values(), strict=True)
         ],
     }
-    if inputs.base_index is not None:
-        content["base_model"] = references[inputs.base_index]
+    if base is not None:
+        content["base_model"] = references[base]
     if sources.shared:
         content["parameters"] = dict(sources.shared)
     if recipe.merge_dtype:
@@ -85,6 +86,15 @@ def _content(recipe: Merge, plan: MergePlan) -> dict[str, Any]:
     if len(floating) == 1:
         content["out_dtype"] = floating.pop()
     return content
+
+
+def _parameters(recipe: Merge) -> tuple[int | None, Sources]:
+    """The place of the method's base, and mergekit's parameters."""
+    if recipe.linear_weights is None:
+        return recipe.inputs.base_index, recipe.sources
+    # The same without importing mergekit, which takes longer than to merge some gigabytes.
+    weights = zip(recipe.names, recipe.linear_weights, strict=True)
+    return None, Sources({}, {name: {"weight": weight} for name, weight in weights})
 
 
 def _reference(checkpoint: Checkpoint) -> Any:
