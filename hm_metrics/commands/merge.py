@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from hm_models.merge.contract import Merge
 
 # What --from takes from the results, and a recipe's file from itself.
-METHOD = ("alpha", "merge_method", "merge_params", "merge_dtype", "merge_seed", "dtype")
+METHOD = (
+    "alpha",
+    "extrapolate",
+    "merge_method",
+    "merge_params",
+    "merge_dtype",
+    "merge_seed",
+    "dtype",
+)
 PLACES = ("base", "instruct", "base_revision", "instruct_revision")
 
 
@@ -130,10 +138,11 @@ def main() -> int:
     command = CommandLine("hm-merge", __doc__)
     add = command.add_argument
     add("--base", metavar="B", help="earlier checkpoint: a folder or a hub name")
-    add("--instruct", metavar="I", help="fine-tuned checkpoint, whose tokenizer and config it gets")
+    add("--instruct", metavar="I", help="fine-tuned checkpoint or LoRA adapter")
     add(
         "--alpha", metavar="A", help="weight of the instruct model: 0.7, or as docs/merging.md says"
     )
+    add("--extrapolate", action="store_const", const=True, help="take an alpha outside [0, 1]")
     for side in ("base", "instruct"):
         add(f"--{side}_revision", metavar="R", help="branch, tag or commit on the hub")
     add("--merge_method", metavar="M", help="linear (default), or a method of mergekit")

@@ -108,8 +108,10 @@ def choose_merge(folder: Path, rule: str, quiet: bool = False) -> Chosen:
     (choice,) = choices
     if choice.row is None or choice.selection is None:
         raise NoMerge(" ".join(choice.sentences))
-    if not choice.row.point.model.base:
-        raise NoMerge(f"{choice.row.point.id} is no merge of a pair, so there is nothing to write.")
+    row = choice.row
+    if not row.point.model.base:
+        how = " A merge of a file is written with --recipe FILE." if row.point.model.method else ""
+        raise NoMerge(f"{row.point.id} is no merge of a pair, so there is nothing to write.{how}")
     return Chosen(
         rule=rule,
         row=choice.row,
