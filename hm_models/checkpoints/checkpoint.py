@@ -21,7 +21,6 @@ from hm_models.checkpoints.adapter_folder import folder_of
 from hm_models.checkpoints.headers import (
     ADAPTER_CONFIG,
     INDEX_FILE,
-    MERGE_ADAPTER,
     TensorHeader,
     read_object,
 )
@@ -172,6 +171,11 @@ class Checkpoint:
         """Whether an adapter lies beside the full weights, where some libraries would add it."""
         return (self.folder / ADAPTER_CONFIG).is_file()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether libraries read the folder as we do: its own weights, and no adapter."""
+        return not self.has_adapter and self.adapted is None
+
     def seems(self, other: Checkpoint) -> bool:
         """Whether both hold the same weights wherever they are compared: all over each file."""
         if len(self._weight_files) != len(other._weight_files):
@@ -244,11 +248,8 @@ def _stamps(tensors: Mapping[str, TensorHeader]) -> dict[Path, str]:
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:
     if not (folder / "config.json").exists():
-        is_adapter = (folder / ADAPTER_CONFIG).is_file()
         raise CheckpointError(
-            f"{name} is an adapter (it has {ADAPTER_CONFIG} and no config.json). {MERGE_ADAPTER}"
-            if is_adapter
-            else f"{name} is no checkpoint: it has no config.json. Expected a folder as written by "
+            f"{name} is no checkpoint: it has no config.json. Expected a folder as written by "
             "`save_pretrained`."
         )
     return read_object(folder / "config.json")

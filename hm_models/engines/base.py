@@ -58,9 +58,10 @@ class Engine(abc.ABC):
         remote = bool(arguments.get("trust_remote_code"))
         self.recipe, self.plan = recipe, plan_merge(recipe, remote)
         if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
+            names = " nor ".join(side.name for side in recipe.checkpoints)
             raise RecipeError(
-                f"Neither {recipe.base} nor {recipe.instruct} has a tokenizer. Name a folder or a model on "
-                "the hub that has theirs: tokenizer=NAME."
+                f"Neither {names} has a tokenizer. Name a folder or a model on the hub that has theirs: "
+                "tokenizer=NAME."
             )
         self.arguments = arguments
         self._materialize = materialize
@@ -155,7 +156,7 @@ class Engine(abc.ABC):
             self.refuse_if_broken()
             recipe, folder = self.recipe, None
             if self._materialize:
-                as_it_is = recipe.unmerged is not None and not recipe.unmerged.has_adapter
+                as_it_is = recipe.unmerged is not None and recipe.unmerged.is_plain
                 folder = (
                     recipe.tokenizer_source.folder if as_it_is else materialise(recipe, self.plan)
                 )

@@ -81,7 +81,7 @@ class HfEngine(Engine):
         """A plain checkpoint's, which transformers reads in more ways than we do."""
         plain = self.recipe.unmerged
         # It would add an adapter.
-        return plain.folder if plain and not plain.has_adapter else None
+        return plain.folder if plain and plain.is_plain else None
 
     def model(self, arguments: dict[str, Any]) -> Any:
         """The model of the recipe, made with those `arguments` that concern it, which are taken out."""

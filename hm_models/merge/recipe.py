@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any, ClassVar
@@ -182,11 +182,9 @@ class MergeRecipe:
         """Who speaks when, where two models take turns, else None."""
         return Schedule.of(self.merge_params) if self.merge_method == SWITCH else None
 
-    def sides(self, rule: Schedule) -> list[MergeRecipe]:
-        """The two models that take turns, each as a recipe of its own, the first side first."""
-        return [
-            self._with(merge_method="linear", merge_params={}, alpha=alpha) for alpha in rule.alphas
-        ]
+    def sides(self, alphas: Iterable[float]) -> list[MergeRecipe]:
+        """The models that run side by side, each as a recipe of its own."""
+        return [self._with(merge_method="linear", merge_params={}, alpha=alpha) for alpha in alphas]
 
     @property
     def needs_same_rows(self) -> bool:

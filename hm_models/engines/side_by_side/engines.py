@@ -30,6 +30,11 @@ class _TwoModelsEngine(HfEngine):
     def why_restart(self, recipe: Merge) -> str | None:
         return None
 
+    def _side(self, side: MergeRecipe, made: dict[str, Any]) -> Any:
+        """A checkpoint's own model, or that of a merge or of an adapter."""
+        whole = side.unmerged
+        return self.merged(side, made) if whole is None or whole.adapted else _as_it_is(whole, made)
+
 
 class MixEngine(_TwoModelsEngine):
     """Both models at every step; another alpha is another weight."""
@@ -39,7 +44,7 @@ class MixEngine(_TwoModelsEngine):
 
         alpha, made = self.recipe.alpha, made_with(arguments)
         assert isinstance(alpha, float), "the recipe allows mix a number alone"
-        base, instruct = (_as_it_is(side, made) for side in self.recipe.checkpoints)
+        base, instruct = (self._side(side, made) for side in self.recipe.sides((0.0, 1.0)))
         return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
 
     def change(self, recipe: Merge) -> str | None:
@@ -56,10 +61,7 @@ class SwitchEngine(_TwoModelsEngine):
         rule = self.recipe.schedule
         assert rule is not None, "only a recipe that switches comes here"
         made = made_with(arguments)
-        first, second = (
-            _as_it_is(side.unmerged, made) if side.unmerged else self.merged(side, made)
-            for side in self.recipe.sides(rule)
-        )
+        first, second = (self._side(side, made) for side in self.recipe.sides(rule.alphas))
         # Of two alphas the higher one is not the base, and carries the instruct model's config.
         like = first if rule.alphas[0] > rule.alphas[1] else second
         named = arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
