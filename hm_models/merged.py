@@ -50,7 +50,8 @@ class HindsightMerged(LM, KeepsAnswers):
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
-        prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
+        prompt_style: `chat`, `completion`, or `auto`: completion for the base (alpha 0), else chat, also
+            below 0, which is no checkpoint of its own.
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_template: a Jinja file, or a name of `hm_models.prompts.chat_templates` such as `vicuna`, for
@@ -90,7 +91,7 @@ class HindsightMerged(LM, KeepsAnswers):
         known = engine.known_arguments()
         arguments = {name: value for name, value in arguments.items() if name in known}
         self.engine = engine(merge, arguments, materialize, keep_resident)
-        for remark in self.engine.plan.remarks:
+        for remark in (*self.engine.plan.remarks, *merge.remarks):
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
         self._asked_style = prompt_style

@@ -30,7 +30,7 @@ def model_info(
         **recipe.of_the_files(),
         "fingerprint": recipe.fingerprint(),
         "weights": engine.weights,
-        "remarks": list(engine.plan.remarks),
+        "remarks": [*engine.plan.remarks, *recipe.remarks],
     }
     return {
         "merge": recipe.to_dict() | found,

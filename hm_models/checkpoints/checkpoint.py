@@ -112,6 +112,10 @@ class Checkpoint:
         return cls(name, together, revision, config, made.tensors, stamps, adapted)
 
     @property
+    def model_type(self) -> str:
+        return str(self.config.get("model_type"))
+
+    @property
     def ties_embeddings(self) -> bool:
         """Whether the config says that the output head is the input embedding."""
         text = self.config.get("text_config") or {}

@@ -20,7 +20,8 @@ from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import logits_of
 from hm_models.errors import RecipeError
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
-from hm_models.merge.plan import COMPUTED_BUFFERS
+from hm_models.merge.plan import COMPUTED_BUFFERS, MergePlan
+from hm_models.merge.stream import MergeStream
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
@@ -117,10 +118,10 @@ class HfEngine(Engine):
             model.generation_config = GenerationConfig.from_pretrained(source.folder)
         return model.to(device)
 
-    def change(self, recipe: Merge) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         places = parameters_of(self.lm.model)
         with torch.no_grad():
-            for name, tensor in self.stream.tensors(recipe):
+            for name, tensor in stream.tensors(recipe):
                 if not name.endswith(COMPUTED_BUFFERS):
                     places[name].copy_(tensor)
         return None
@@ -139,16 +140,14 @@ class HfEngine(Engine):
         """What the model's `generate` takes of its rows' seeds, by name."""
         return {}
 
-    def why_restart(self, recipe: Merge) -> str | None:
+    def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
         """As it loads, transformers renames what older versions named otherwise and fuses experts."""
-        if reason := what_differs(self.plan, self.recipe, recipe):
+        if reason := what_differs(self.recipe, self.plan, recipe, plan):
             return reason
         places = parameters_of(self.lm.model)
         headers = recipe.tokenizer_source.tensors
         own = {name: name for name in headers}
-        sources = (
-            own if recipe.unmerged else {t.name: t.sources[recipe.lead] for t in self.plan.tensors}
-        )
+        sources = own if recipe.unmerged else {t.name: t.sources[recipe.lead] for t in plan.tensors}
         for name, source in sources.items():
             if name.endswith(COMPUTED_BUFFERS):
                 continue

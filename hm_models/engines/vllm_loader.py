@@ -80,19 +80,23 @@ class MergingWorker:
     """Mixed into vLLM's worker class; importing it is what registers the loader there."""
 
     def change_recipe(self, pickled: bytes) -> str | None:
-        """Load the weights of another recipe for the same pair into the running engine.
+        """Load the weights of another recipe into the running engine.
 
         Args:
-            pickled: the recipe, with its opened checkpoints.
+            pickled: the recipe, with its opened checkpoints, and the stream of its pair; None for the
+                pair that is loaded.
 
         Returns:
             Why the engine did not take all of them, else None. With a reason, and after an exception,
             parameters of two recipes lie beside each other: the engine must not be used any more.
         """
         load_config = self.vllm_config.load_config  # type: ignore[attr-defined]
+        recipe, stream = pickle.loads(pickled)
+        extra = load_config.model_loader_extra_config
         load_config.model_loader_extra_config = {
-            **load_config.model_loader_extra_config,
-            RECIPE_KEY: pickle.loads(pickled),
+            **extra,
+            RECIPE_KEY: recipe,
+            STREAM_KEY: stream or extra[STREAM_KEY],
         }
         model = self.get_model()  # type: ignore[attr-defined]
         try:

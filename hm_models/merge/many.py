@@ -75,6 +75,7 @@ class ManyRecipe:
     unmerged: ClassVar[None] = None
     needs_same_rows: ClassVar[bool] = False
     ignores_alpha: ClassVar[bool] = False
+    remarks: ClassVar[tuple[str, ...]] = ()
     linear_weights: ClassVar[None] = None  # what mergekit resolves is as fast
 
     def __post_init__(self) -> None:
@@ -97,6 +98,18 @@ class ManyRecipe:
         return Method.named(self.merge_method)
 
     @property
+    def label(self) -> str:
+        return self.file or " + ".join(self.names)
+
+    @property
+    def inputs(self) -> Inputs:
+        return Inputs(self.names, self.base_model)
+
+    @property
+    def sources(self) -> Sources:
+        return Sources(self.merge_params, {model.name: model.params for model in self.models})
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(model.name for model in self.models)
 
@@ -116,16 +129,14 @@ class ManyRecipe:
     def with_alpha(self, alpha: object) -> ManyRecipe:
         """Raise RecipeError: there is no way between the two ends of many models."""
         raise RecipeError(
-            f"alpha={alpha!r}: {self.file or 'the recipe'} merges {len(self.models)} models by weights "
+            f"alpha={alpha!r}: {self.label} merges {len(self.models)} models by weights "
             "of its own, so there is no alpha to go to. Write a file for each merge."
         )
 
     def arithmetic(self, names: list[str]) -> dict[str, Arithmetic]:
         """How each of a model's tensors is merged, by its name. Raises RecipeError."""
-        inputs = Inputs(self.names, self.base_model)
-        sources = Sources(self.merge_params, {model.name: model.params for model in self.models})
         return arithmetic_of(
-            self._method, inputs, sources, names, self.merge_dtype, self.merge_seed
+            self._method, self.inputs, self.sources, names, self.merge_dtype, self.merge_seed
         )
 
     def arithmetic_fits(self, names: list[str]) -> None:

@@ -95,6 +95,11 @@ class Method:
             return ("weight",)
         return ("t",) if self.name == "slerp" else ()  # nearswap's t is a threshold, no way between
 
+    @property
+    def extrapolates(self) -> bool:
+        """Whether alpha goes on beyond 0 and 1 as it does between: a weighted sum, or task vectors."""
+        return self.name == LINEAR or "lambda" in self.set_by_alpha
+
     def alpha_settings(self, alpha: Alpha) -> tuple[Settings, Settings, Settings]:
         """What alpha sets: for both inputs, for the base alone, for the instruct model alone.
 

@@ -9,7 +9,7 @@ merges straight into its parameters, at one alpha after another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -60,31 +60,33 @@ class MergeStream:
         # Workers of an engine get the plan, and open the files themselves.
         return MergeStream, (self._plan, self._resident)
 
-    def tensors(self, recipe: Merge) -> Iterator[tuple[str, LazyMerge]]:
+    def tensors(self, recipe: Merge, skip: Container[str] = ()) -> Iterator[tuple[str, LazyMerge]]:
         """Yield (name, lazy tensor) of the merge, in the order of the lead's files.
 
-        Recipes of later calls may differ in alpha alone.
+        Recipes of later calls may differ in alpha alone. Tensors named in `skip` are not read.
 
         Raises:
             RecipeError, CheckpointError: as `merged_tensors`.
         """
         if recipe.unmerged is not None:
-            yield from self._own(recipe.unmerged)
+            yield from self._own(recipe.unmerged, skip)
         else:
-            yield from self._merged(recipe)
+            yield from self._merged(recipe, skip)
 
-    def _own(self, checkpoint: Checkpoint) -> Iterator[tuple[str, LazyMerge]]:
+    def _own(self, checkpoint: Checkpoint, skip: Container[str]) -> Iterator[tuple[str, LazyMerge]]:
         source = self._source(checkpoint)
-        for ((_, name),), lease in self._leased([[(source, name)] for name in checkpoint.tensors]):
+        names = [name for name in checkpoint.tensors if name not in skip]
+        for ((_, name),), lease in self._leased([[(source, name)] for name in names]):
             tensor = source(name)
             yield name, LazyMerge((tensor,), tensor.dtype, _as_it_is, True, lease)
 
-    def _merged(self, recipe: Merge) -> Iterator[tuple[str, LazyMerge]]:
+    def _merged(self, recipe: Merge, skip: Container[str]) -> Iterator[tuple[str, LazyMerge]]:
         self._plan = self._plan or plan_merge(recipe)
         planned = self._plan.tensors
         weights = recipe.linear_weights
         # All resolved before the first tensor, so that nothing is half loaded when one does not fit.
         ways = {} if weights else recipe.arithmetic([tensor.like for tensor in planned])
+        planned = tuple(tensor for tensor in planned if tensor.name not in skip)
         opened = [self._source(checkpoint) for checkpoint in recipe.checkpoints]
         sources = [list(zip(opened, tensor.sources, strict=True)) for tensor in planned]
         out_dtype = getattr(torch, recipe.out_dtype) if recipe.out_dtype else None

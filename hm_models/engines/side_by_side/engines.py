@@ -13,8 +13,10 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.tokenizer import load_tokenizer
 from hm_models.engines.hf import HfEngine, made_with
 from hm_models.errors import RecipeError
-from hm_models.merge.contract import Merge
+from hm_models.merge.contract import Merge, same_checkpoints
+from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.stream import MergeStream
 
 
 class _TwoModelsEngine(HfEngine):
@@ -27,8 +29,9 @@ class _TwoModelsEngine(HfEngine):
     def _plain_folder(self) -> Path | None:
         return None
 
-    def why_restart(self, recipe: Merge) -> str | None:
-        return None
+    def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
+        same = same_checkpoints(recipe, self.recipe)
+        return None if same else "the two models that run side by side are others"
 
     def _side(self, side: MergeRecipe, made: dict[str, Any]) -> Any:
         """A checkpoint's own model, or that of a merge or of an adapter."""
@@ -47,7 +50,7 @@ class MixEngine(_TwoModelsEngine):
         base, instruct = (self._side(side, made) for side in self.recipe.sides((0.0, 1.0)))
         return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
 
-    def change(self, recipe: Merge) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         self.lm.model.alpha = recipe.alpha
         return None
 
@@ -68,7 +71,7 @@ class SwitchEngine(_TwoModelsEngine):
         decode: Any = load_tokenizer(str(named)).decode
         return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
-    def change(self, recipe: Merge) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         return None
 
     def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:
