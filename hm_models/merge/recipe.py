@@ -154,6 +154,13 @@ class MergeRecipe:
         Raises:
             RecipeError: as for the recipe itself.
         """
+        adapted = self.instruct_checkpoint.adapted
+        if adapted and adapted.base is self.base_checkpoint:
+            raise RecipeError(
+                f"{self.instruct} is an adapter, which makes another model of each base: stages of a base have "
+                "no instruct model in common. Write it once with hm-merge at alpha 1, or list adapters as "
+                "stages."
+            )
         other = dataclasses.replace(self, base=base, base_revision=base_revision)
         object.__setattr__(other, "instruct_checkpoint", self.instruct_checkpoint)
         return other

@@ -14,6 +14,8 @@ from hm_models.checkpoints.mapped import ResidentFiles
 from hm_models.errors import RecipeError
 from hm_models.merge.stream import MergeStream
 from hm_models.merged import HindsightMerged
+from hm_models.sweep.config import read_config
+from hm_models.sweep.given import SweepError
 from tests.models.adapters import adapter_of, merged_by_peft
 from tests.models.test_merged_hf import requests_for
 from tests.models.tiny import CHAT_TEMPLATE, TOKENS, same_bits, tiny_checkpoint, tiny_tokenizer
@@ -291,3 +293,28 @@ def test_a_merge_reads_a_tensor_at_a_time(base, plain):
         assert type(tensor).__name__ == "LazyMerge"
         names.append(name)
     assert len(names) == len(Checkpoint.open(str(base)).tensors)
+
+
+# --- sweeps --------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_takes_the_base_of_its_adapter(base, plain):
+    config = read_config({"instruct": str(plain), "tasks": ["demo_passk"]})
+    assert [(pair.base, pair.base_revision) for pair in config.pairs] == [(str(base), None)]
+
+
+def test_a_sweep_without_base_is_refused_where_there_is_no_adapter(whole, tmp_path):
+    with pytest.raises(SweepError, match="base is missing"):
+        read_config({"instruct": str(whole), "tasks": ["demo_passk"]})
+    with pytest.raises(SweepError, match="may be left out where instruct is an adapter"):
+        read_config({"instruct": str(tmp_path / "nothing"), "tasks": ["demo_passk"]})
+
+
+def test_stages_may_be_adapters_and_one_adapter_has_no_stages_of_its_base(
+    base, adapter, plain, whole
+):
+    stage = MergeRecipe(str(base), str(adapter), 0.7)
+    with pytest.raises(RecipeError, match="makes another model of each base"):
+        stage.with_base(str(whole))
+    stages = MergeRecipe(str(plain), str(adapter), 0.7)
+    assert_same(stages.with_base(str(base)), stage)
