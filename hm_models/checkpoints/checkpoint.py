@@ -22,7 +22,6 @@ from hm_models.checkpoints.config_class import as_read
 from hm_models.checkpoints.headers import (
     ADAPTER_CONFIG,
     INDEX_FILE,
-    MERGE_ADAPTER,
     TensorHeader,
     read_object,
 )
@@ -194,8 +193,8 @@ class Checkpoint:
 
     @property
     def is_plain(self) -> bool:
-        """Whether libraries read the folder as we do: no adapter, no names that wrappers changed."""
-        return not self.has_adapter and not self.is_wrapped
+        """Whether libraries read the folder as we do: its own weights by their own names, no adapter."""
+        return not (self.has_adapter or self.is_wrapped or self.adapted)
 
     def seems(self, other: Checkpoint) -> bool:
         """Whether both hold the same weights wherever they are compared: all over each file."""
@@ -269,11 +268,8 @@ def _stamps(tensors: Mapping[str, TensorHeader]) -> dict[Path, str]:
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:
     if not (folder / "config.json").exists():
-        is_adapter = (folder / ADAPTER_CONFIG).is_file()
         raise CheckpointError(
-            f"{name} is an adapter (it has {ADAPTER_CONFIG} and no config.json). {MERGE_ADAPTER}"
-            if is_adapter
-            else f"{name} is no checkpoint: it has no config.json. Expected a folder as written by "
+            f"{name} is no checkpoint: it has no config.json. Expected a folder as written by "
             "`save_pretrained`."
         )
     return read_object(folder / "config.json")

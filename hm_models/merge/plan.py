@@ -25,7 +25,7 @@ from hm_models.checkpoints.names import (
 )
 from hm_models.checkpoints.vocabulary import RowMatch, match_rows, read_vocabulary
 from hm_models.errors import RecipeError
-from hm_models.merge.adapted import open_source
+from hm_models.merge.adapted import Sources
 from hm_models.merge.contract import Merge
 from hm_models.merge.same_architecture import compare_configs, is_text_part_of
 
@@ -200,7 +200,7 @@ def _effective_names(checkpoint: Checkpoint, like: Checkpoint | None = None) -> 
 def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
     if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
         return False
-    read = open_source(checkpoint)
+    read = Sources()(checkpoint)
     return torch.equal(read(one), read(other))
 
 
