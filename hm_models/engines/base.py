@@ -55,14 +55,8 @@ class Engine(abc.ABC):
         materialize: bool = False,
         keep_resident: bool = False,
     ) -> None:
-        remote = bool(arguments.get("trust_remote_code"))
-        self.recipe, self.plan = recipe, plan_merge(recipe, remote)
-        if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
-            raise RecipeError(
-                f"Neither {recipe.base} nor {recipe.instruct} has a tokenizer. Name a folder or a model on "
-                "the hub that has theirs: tokenizer=NAME."
-            )
         self.arguments = arguments
+        self.recipe, self.plan = recipe, self._planned(recipe)
         self._materialize = materialize
         self._keep_resident = keep_resident
         self._stream: MergeStream | None = None
@@ -218,7 +212,7 @@ class Engine(abc.ABC):
             plan = self.plan
             recipe.arithmetic_fits([tensor.like for tensor in plan.tensors])
         else:
-            plan = plan_merge(recipe)
+            plan = self._planned(recipe)
         stream: MergeStream | None = None
         if self.is_loaded:
             if reason := self._why_other_files(same_pair) or self.why_restart(recipe, plan):
@@ -230,6 +224,16 @@ class Engine(abc.ABC):
         if not same_pair:
             self.plan, self._stream, self._resident = plan, stream, None
         self.recipe, self._broken = recipe, None
+
+    def _planned(self, recipe: Merge) -> MergePlan:
+        """The plan, of checkpoints that have all that an engine needs."""
+        plan = plan_merge(recipe, bool(self.arguments.get("trust_remote_code")))
+        if not (tokenizer_checkpoint(recipe).has_tokenizer or self.arguments.get("tokenizer")):
+            raise RecipeError(
+                f"Neither {' nor '.join(side.name for side in recipe.checkpoints)} has a tokenizer. Name a "
+                "folder or a model on the hub that has theirs: tokenizer=NAME."
+            )
+        return plan
 
     def _why_other_files(self, same_pair: bool) -> str | None:
         held = self._keep_resident and not same_pair
