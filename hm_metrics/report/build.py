@@ -97,12 +97,13 @@ def build(settings: ReportSettings) -> Report:
     if settings.exports:
         check_developer(rows, settings.developer)
     chosen = choose(settings.select, rows, columns) if settings.select else []
+    answers = [sentence for choice in chosen for sentence in choice.sentences]
     notes, marks = mark(_by_task(rows))
     compared = to_instruct(rows, columns)
     shown = tables.to_instruct_table(compared)
     shown += tables.temperature_table(to_warmer_instruct(rows, columns))
     shown += tables.paper_table(rows)
-    summary = [*chosen, *tables.sentences(rows, columns, compared)]
+    summary = [*answers, *tables.sentences(rows, columns, compared)]
     problems = [*found.problems, *made.problems]
     left_out = [*made.unscored, *found.passed_over]
     output = settings.output

@@ -117,6 +117,13 @@ class Engine(abc.ABC):
         """The arguments that the backend takes, for whatever weights."""
 
     @classmethod
+    def knows(cls, model_type: str) -> bool:
+        """Whether there are classes for such models without code of their repositories."""
+        from transformers import CONFIG_MAPPING
+
+        return model_type in CONFIG_MAPPING
+
+    @classmethod
     def reason_against(cls, argument: str, on_disk: bool) -> str | None:
         """Why an argument that it takes has no place here; `on_disk` for `materialize=true`."""
         return None
@@ -227,11 +234,19 @@ class Engine(abc.ABC):
 
     def _planned(self, recipe: Merge) -> MergePlan:
         """The plan, of checkpoints that have all that an engine needs."""
-        plan = plan_merge(recipe, bool(self.arguments.get("trust_remote_code")))
+        trusted = bool(self.arguments.get("trust_remote_code"))
+        for checkpoint in recipe.checkpoints:
+            if checkpoint.needs_code and not trusted and not self.knows(checkpoint.model_type):
+                raise RecipeError(
+                    f"{checkpoint.name} is a {checkpoint.model_type} model, which needs code of its own "
+                    "repository (auto_map in its config.json). Read its *.py, and if you trust them, add "
+                    "trust_remote_code=true."
+                )
+        plan = plan_merge(recipe, trusted)
         if not (tokenizer_checkpoint(recipe).has_tokenizer or self.arguments.get("tokenizer")):
             raise RecipeError(
-                f"Neither {' nor '.join(side.name for side in recipe.checkpoints)} has a tokenizer. Name a "
-                "folder or a model on the hub that has theirs: tokenizer=NAME."
+                f"None of {', '.join(recipe.names)} has a tokenizer. Name a folder or a model on the hub "
+                "that has theirs: tokenizer=NAME."
             )
         return plan
 

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.merge.alpha import Alpha
 from hm_models.merge.arithmetic import Arithmetic
+from hm_models.merge.methods import Inputs
+from hm_models.merge.parameters import Sources
 from hm_models.merge.schedule import Schedule
 
 
@@ -19,6 +21,10 @@ class Merge(Protocol):
 
     @property
     def merge_method(self) -> str: ...
+
+    @property
+    def merge_dtype(self) -> str | None:
+        """Precision of the arithmetic; None promotes the inputs' own."""
 
     @property
     def alpha(self) -> Alpha | None:
@@ -76,6 +82,14 @@ class Merge(Protocol):
     def linear_weights(self) -> tuple[float, ...] | None:
         """Those of the inputs, where the merge is their sum by one number each, in float32."""
 
+    @property
+    def inputs(self) -> Inputs:
+        """The models as the method takes them: in order, and which of them is its base."""
+
+    @property
+    def sources(self) -> Sources:
+        """mergekit's parameters of the method, for all and for single inputs."""
+
     def with_alpha(self, alpha: object) -> Merge:
         """The same merge at another alpha. Raises RecipeError."""
 
@@ -95,13 +109,13 @@ class Merge(Protocol):
         """What the opened checkpoints are: revisions and content, as plain JSON values."""
 
 
-def tokenizer_checkpoint(recipe: Merge) -> Checkpoint:
-    """Whose tokenizer serves: the source's, or another input's where the source has none."""
-    source = recipe.tokenizer_source
-    return next(filter(lambda side: side.has_tokenizer, (source, *recipe.checkpoints)), source)
-
-
 def same_checkpoints(one: Merge, other: Merge) -> bool:
     """Whether both are of the same opened checkpoints, so that what is planned for one holds for both."""
     pairs = zip(one.checkpoints, other.checkpoints, strict=False)
     return len(one.checkpoints) == len(other.checkpoints) and all(a is b for a, b in pairs)
+
+
+def tokenizer_checkpoint(recipe: Merge) -> Checkpoint:
+    """Whose tokenizer serves: the source's, or another input's where the source has none."""
+    source = recipe.tokenizer_source
+    return next(filter(lambda side: side.has_tokenizer, (source, *recipe.checkpoints)), source)

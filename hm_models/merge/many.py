@@ -102,6 +102,14 @@ class ManyRecipe:
         return self.file or " + ".join(self.names)
 
     @property
+    def inputs(self) -> Inputs:
+        return Inputs(self.names, self.base_model)
+
+    @property
+    def sources(self) -> Sources:
+        return Sources(self.merge_params, {model.name: model.params for model in self.models})
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(model.name for model in self.models)
 
@@ -127,10 +135,8 @@ class ManyRecipe:
 
     def arithmetic(self, names: list[str]) -> dict[str, Arithmetic]:
         """How each of a model's tensors is merged, by its name. Raises RecipeError."""
-        inputs = Inputs(self.names, self.base_model)
-        sources = Sources(self.merge_params, {model.name: model.params for model in self.models})
         return arithmetic_of(
-            self._method, inputs, sources, names, self.merge_dtype, self.merge_seed
+            self._method, self.inputs, self.sources, names, self.merge_dtype, self.merge_seed
         )
 
     def arithmetic_fits(self, names: list[str]) -> None:

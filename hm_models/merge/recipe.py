@@ -11,31 +11,27 @@ Hindsight merging (UAI 2025, section 3.1): theta = alpha * instruct + (1 - alpha
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any, ClassVar
 
-from hm_models.checkpoints.checkpoint import Checkpoint
-from hm_models.errors import RecipeError
-from hm_models.merge.alpha import Alpha, beyond, parse_alpha
+from hm_models.checkpoints.checkpoint import Checkpoint, opened_adapter
+from hm_models.errors import CheckpointError, RecipeError
+from hm_models.merge.alpha import Alpha, beyond
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
 from hm_models.merge.contract import tokenizer_checkpoint
-from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Method, Settings, refuse_endless
+from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Inputs, Method, Settings, refuse_endless
+from hm_models.merge.pair_method import MIX, SIDE_BY_SIDE, SWITCH, as_mapping, settle
 from hm_models.merge.parameters import Sources
 from hm_models.merge.schedule import Schedule
 
-# No merge of weights, but two models side by side: hm_models.engines.side_by_side.
-MIX, SWITCH = "mix", "switch"
-SIDE_BY_SIDE = (MIX, SWITCH)
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
-NO_WAY_BEYOND = (
-    "extrapolate=true: merge_method={} has no way on beyond the two models. linear and the methods with "
-    "task vectors (as task_arithmetic, ties, dare_ties) have one; else leave extrapolate out."
+NO_CHECKPOINT = (
+    "{side}={value!r} names no checkpoint. Give a folder or a hub name, for example --model_args "
+    "base=PATH,instruct=PATH,alpha=0.7."
 )
 
 
@@ -44,8 +40,9 @@ class MergeRecipe:
     """One merge of two checkpoints.
 
     Attributes:
-        base: folder or hub name of the earlier checkpoint (alpha = 0).
-        instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1).
+        base: folder or hub name of the earlier checkpoint (alpha = 0). It may be left out where `instruct` is
+            an adapter, and is then the model that the adapter names, as in what follows.
+        instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1), or of a LoRA adapter.
         alpha: weight of `instruct`, in [0, 1]: a number, or as `hm_models.merge.alpha` says. None where the
             parameters say it all, as with `switch`, where it is refused.
         base_revision, instruct_revision: branch, tag or commit on the hub.
@@ -65,8 +62,8 @@ class MergeRecipe:
         RecipeError: a value is missing, unknown or out of range.
     """
 
-    base: str
-    instruct: str
+    base: str = ""
+    instruct: str = ""
     alpha: Alpha | None = None
     base_revision: str | None = None
     instruct_revision: str | None = None
@@ -81,15 +78,14 @@ class MergeRecipe:
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
+        if not self.base and isinstance(self.instruct, str) and self.instruct.strip():
+            self._take_base_of_adapter()
         for side in ("base", "instruct"):
             value = getattr(self, side)
             if not isinstance(value, str) or not value.strip():
-                raise RecipeError(
-                    f"{side}={value!r} names no checkpoint. Give a folder or a hub name, for "
-                    f"example --model_args base=PATH,instruct=PATH,alpha=0.7."
-                )
+                raise RecipeError(NO_CHECKPOINT.format(side=side, value=value))
         for name in ("merge_params", "base_params", "instruct_params"):
-            object.__setattr__(self, name, _parameters(name, getattr(self, name)))
+            object.__setattr__(self, name, as_mapping(name, getattr(self, name)))
             refuse_endless(getattr(self, name))
         for name in ("merge_dtype", "out_dtype"):
             if getattr(self, name) not in (None, *MERGE_DTYPES):
@@ -100,45 +96,27 @@ class MergeRecipe:
             raise RecipeError(f"merge_seed={self.merge_seed!r}: expected a whole number.")
         if not isinstance(self.extrapolate, bool):
             raise RecipeError(f"extrapolate={self.extrapolate!r}: expected true or false.")
-        self._check_method()
+        alpha, params = settle(
+            self.merge_method,
+            self.alpha,
+            self.extrapolate,
+            (self.merge_params, self.base_params, self.instruct_params),
+        )
+        object.__setattr__(self, "alpha", alpha)
+        object.__setattr__(self, "merge_params", params)
 
-    def _check_method(self) -> None:
-        given = {*self.merge_params, *self.base_params, *self.instruct_params}
-        if self.extrapolate and self.merge_method in SIDE_BY_SIDE:
-            raise RecipeError(NO_WAY_BEYOND.format(self.merge_method))
-        if self.merge_method == LINEAR and not given:  # there is nothing to ask mergekit
-            self._parse_alpha()
-            return
-        if self.merge_method == MIX:
-            self._parse_alpha()
-            if given or not isinstance(self.alpha, float):
-                raise RecipeError(
-                    "merge_method=mix takes one number as alpha and no merge_params: it mixes the "
-                    "two models' probabilities, not their tensors."
-                )
-            return
-        if self.merge_method == SWITCH:
-            if self.alpha is not None:
-                raise RecipeError(
-                    f"alpha={self.alpha!r}: merge_method=switch takes no alpha, as it has two models "
-                    'that take turns. Leave alpha out; merge_params={"alphas": [0, 1], ...} says which '
-                    "two, the first side first."
-                )
-            object.__setattr__(self, "merge_params", Schedule.of(self.merge_params).to_params())
-            return
-        method = Method.for_two(self.merge_method)
-        if self.extrapolate and not method.extrapolates:
-            raise RecipeError(NO_WAY_BEYOND.format(self.merge_method))
-        # Without alpha, the parameters must say what alpha would.
-        needs_alpha = bool(method.set_by_alpha) and not given & set(method.set_by_alpha)
-        if self.alpha is not None or needs_alpha:
-            self._parse_alpha()
-        for source in (self.merge_params, self.base_params, self.instruct_params):
-            method.check_values(source)
-        method.check(given, has_alpha=self.alpha is not None)
-
-    def _parse_alpha(self) -> None:
-        object.__setattr__(self, "alpha", parse_alpha(self.alpha, self.extrapolate))
+    def _take_base_of_adapter(self) -> None:
+        try:
+            adapter = opened_adapter(self.instruct, self.instruct_revision)
+            named = adapter and adapter.base()
+        except CheckpointError as error:
+            said = NO_CHECKPOINT.format(side="base", value=self.base)
+            raise RecipeError(
+                f"{said} It may be left out where instruct is an adapter: {error}"
+            ) from None
+        if named:
+            object.__setattr__(self, "base", named[0])
+            object.__setattr__(self, "base_revision", self.base_revision or named[1])
 
     @cached_property
     def base_checkpoint(self) -> Checkpoint:
@@ -148,7 +126,10 @@ class MergeRecipe:
     @cached_property
     def instruct_checkpoint(self) -> Checkpoint:
         """The opened instruct model; headers are read, tensors are not. Raises CheckpointError."""
-        return Checkpoint.open(self.instruct, self.instruct_revision)
+        base = self.base_checkpoint
+        return Checkpoint.open(
+            self.instruct, self.instruct_revision, None if base.adapted else base
+        )
 
     names: ClassVar[tuple[str, ...]] = (BASE, INSTRUCT)
     lead: ClassVar[int] = 1
@@ -244,6 +225,25 @@ class MergeRecipe:
             return None
         return (1.0 - self.alpha, self.alpha) if isinstance(self.alpha, float) else None
 
+    @property
+    def inputs(self) -> Inputs:
+        """The two as the method takes them."""
+        return Method(self.merge_method).pair
+
+    @property
+    def sources(self) -> Sources:
+        """mergekit's parameters, those that alpha stands for among them."""
+        by_alpha: tuple[Settings, Settings, Settings] = ({}, {}, {})
+        if self.alpha is not None:
+            by_alpha = Method(self.merge_method).alpha_settings(self.alpha)
+        shared, base, instruct = (
+            {**ours, **theirs}
+            for ours, theirs in zip(
+                by_alpha, (self.merge_params, self.base_params, self.instruct_params), strict=True
+            )
+        )
+        return Sources(shared, {BASE: base, INSTRUCT: instruct})
+
     def arithmetic(self, names: list[str]) -> dict[str, Arithmetic]:
         """How each of a model's tensors is merged, by its name.
 
@@ -255,15 +255,14 @@ class MergeRecipe:
             raise RecipeError(
                 f"merge_method={self.merge_method} merges no weights, so there are no merged tensors."
             )
-        method = Method(self.merge_method)
-        by_alpha = ({}, {}, {}) if self.alpha is None else method.alpha_settings(self.alpha)
-        given = (self.merge_params, self.base_params, self.instruct_params)
-        shared, base, instruct = (
-            {**ours, **theirs} for ours, theirs in zip(by_alpha, given, strict=True)
+        return arithmetic_of(
+            Method(self.merge_method),
+            self.inputs,
+            self.sources,
+            names,
+            self.merge_dtype,
+            self.merge_seed,
         )
-        sources = Sources(shared, {BASE: base, INSTRUCT: instruct})
-        dtype, seed = self.merge_dtype, self.merge_seed
-        return arithmetic_of(method, method.pair, sources, names, dtype, seed)
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""
@@ -310,14 +309,3 @@ class MergeRecipe:
         fields = dataclasses.asdict(self)
         del fields["notes"]
         return fields
-
-
-def _parameters(name: str, given: object) -> dict[str, Any]:
-    if isinstance(given, str):
-        with contextlib.suppress(ValueError):
-            given = json.loads(given)
-    if not isinstance(given, Mapping):
-        raise RecipeError(
-            f'{name}={given!r}: expected names and values, for example {name}={{"density": 0.5}}.'
-        )
-    return dict(given)

@@ -9,18 +9,18 @@ merges straight into its parameters, at one alpha after another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import torch
 
 from hm_models.checkpoints.checkpoint import Checkpoint
-from hm_models.checkpoints.mapped import MappedCheckpoint
 from hm_models.checkpoints.read_ahead import Lease, ReadAhead, Source
 from hm_models.checkpoints.source import TensorSource
 from hm_models.checkpoints.vocabulary import NO_ROW, RowMatch
 from hm_models.errors import RecipeError
+from hm_models.merge.adapted import open_source
 from hm_models.merge.arithmetic import weighted_sum
 from hm_models.merge.contract import Merge
 from hm_models.merge.lazy import LazyMerge, Write
@@ -55,37 +55,39 @@ class MergeStream:
     ) -> None:
         self._plan = plan
         self._resident = resident
-        self._sources: dict[str, TensorSource] = {}
+        self._sources: dict[frozenset[str], TensorSource] = {}
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         # Workers of an engine get the plan, and open the files themselves.
         return MergeStream, (self._plan, self._resident)
 
-    def tensors(self, recipe: Merge) -> Iterator[tuple[str, LazyMerge]]:
+    def tensors(self, recipe: Merge, skip: Container[str] = ()) -> Iterator[tuple[str, LazyMerge]]:
         """Yield (name, lazy tensor) of the merge, in the order of the lead's files.
 
-        Recipes of later calls may differ in alpha alone.
+        Recipes of later calls may differ in alpha alone. Tensors named in `skip` are not read.
 
         Raises:
             RecipeError, CheckpointError: as `merged_tensors`.
         """
         if recipe.unmerged is not None:
-            yield from self._own(recipe.unmerged)
+            yield from self._own(recipe.unmerged, skip)
         else:
-            yield from self._merged(recipe)
+            yield from self._merged(recipe, skip)
 
-    def _own(self, checkpoint: Checkpoint) -> Iterator[tuple[str, LazyMerge]]:
+    def _own(self, checkpoint: Checkpoint, skip: Container[str]) -> Iterator[tuple[str, LazyMerge]]:
         source = self._source(checkpoint)
-        for ((_, name),), lease in self._leased([[(source, name)] for name in checkpoint.tensors]):
+        names = [name for name in checkpoint.tensors if name not in skip]
+        for ((_, name),), lease in self._leased([[(source, name)] for name in names]):
             tensor = source(name)
             yield name, LazyMerge((tensor,), tensor.dtype, _as_it_is, True, lease)
 
-    def _merged(self, recipe: Merge) -> Iterator[tuple[str, LazyMerge]]:
+    def _merged(self, recipe: Merge, skip: Container[str]) -> Iterator[tuple[str, LazyMerge]]:
         self._plan = self._plan or plan_merge(recipe)
         planned = self._plan.tensors
         weights = recipe.linear_weights
         # All resolved before the first tensor, so that nothing is half loaded when one does not fit.
         ways = {} if weights else recipe.arithmetic([tensor.like for tensor in planned])
+        planned = tuple(tensor for tensor in planned if tensor.name not in skip)
         opened = [self._source(checkpoint) for checkpoint in recipe.checkpoints]
         sources = [list(zip(opened, tensor.sources, strict=True)) for tensor in planned]
         out_dtype = getattr(torch, recipe.out_dtype) if recipe.out_dtype else None
@@ -121,9 +123,9 @@ class MergeStream:
             reader.close()
 
     def _source(self, checkpoint: Checkpoint) -> TensorSource:
-        key = str(checkpoint.folder)
+        key = frozenset(checkpoint.stamps.values())
         if key not in self._sources:
-            self._sources[key] = MappedCheckpoint(checkpoint, self._resident)
+            self._sources[key] = open_source(checkpoint, self._resident)
         return self._sources[key]
 
 
