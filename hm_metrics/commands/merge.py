@@ -36,7 +36,7 @@ def run(asked: argparse.Namespace) -> int:
     from hm_models.merge.hub import Repository
     from hm_models.merge.take_home import TakeHome, size_of
 
-    shard_bytes, folder = size_of(asked.max_shard_size), asked.output_path.expanduser()
+    shard_bytes, folder = size_of(asked.max_shard_size), asked.output_path.expanduser().resolve()
     _refuse_odd(asked)
     if asked.results is not None:
         chosen = _chosen(asked)

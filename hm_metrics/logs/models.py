@@ -50,6 +50,11 @@ class Model:
         method: of merging, with its parameters or the name of its file; empty for a model that is no
             merge.
         alpha: as written; empty for a model that is no merge.
+        base_revision: of the hub, where one was asked for.
+        identities: of base and instruct model.
+        stage: of a base's training, where runs have several; `join` of hm_metrics.report.points tells. Empty
+            for the instruct model that all stages have in common, None where there is one base.
+        extrapolated: whether alpha goes beyond the two checkpoints.
         arguments: name and value of whatever else the run was told of its model, in order of names:
             an adapter, a revision, a number format. Models that differ in one are two.
     """
@@ -61,6 +66,10 @@ class Model:
     method: str = ""
     alpha: str = ""
     arguments: tuple[tuple[str, str], ...] = ()
+    base_revision: str = dataclasses.field(default="", compare=False)
+    identities: tuple[str, str] = dataclasses.field(default=("", ""), compare=False)
+    stage: str | None = None
+    extrapolated: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def number(self) -> float | None:
@@ -80,6 +89,8 @@ class Model:
         """As in figures: the two ends by their names, a method that takes no alpha by its own."""
         if not self.alpha:
             return self.method or "as it is"
+        if self.extrapolated:
+            return f"alpha={self.alpha} (extrapolated)"
         return {BASE: "base (alpha=0)", INSTRUCT: "instruct (alpha=1)"}.get(
             self.number if self.number is not None else -1.0, f"alpha={self.alpha}"
         )
@@ -99,15 +110,21 @@ def model_of(data: dict[str, Any], file: Path) -> Model:
     if "models" in merge:
         return _of_many(merge, arguments)
     base, instruct = _text(merge, "base"), _text(merge, "instruct")
+    identities = _identity(merge, "base"), _identity(merge, "instruct")
+    # As it was asked for; the record has the commit.
+    revision = arguments.get("base_revision") or merge.get("base_revision") or ""
     method, alpha = str(merge.get("merge_method", "linear")), merge.get("alpha")
     return Model(
         family=f"{_short(base)} → {_short(instruct)}",
-        identity=" ".join(_identity(merge, side) for side in ("base", "instruct")),
+        identity=" ".join(identities),
+        identities=identities,
         base=one_line(base, PATH),
         instruct=one_line(instruct, PATH),
         method=_told(method + _parameters(merge), NAME),
         alpha="" if alpha is None else _told(_plain(alpha), NAME),
         arguments=_rest(arguments, {*merge, *OF_MERGES}),
+        base_revision=_told(str(revision), NAME),
+        extrapolated=_beyond(alpha),
     )
 
 
@@ -212,6 +229,13 @@ def _identity(merge: dict[str, Any], side: str) -> str:
     found = {"model": merge[side]}
     found |= {key: merge.get(f"{side}_{key}") for key in ("identity", "revision")}
     return _content(found)
+
+
+def _beyond(alpha: Any) -> bool:
+    """Whether one of its numbers lies outside [0, 1]; of a gradient or patterns any."""
+    if isinstance(alpha, (list, dict)):
+        return any(map(_beyond, alpha.values() if isinstance(alpha, dict) else alpha))
+    return isinstance(alpha, (int, float)) and not BASE <= alpha <= INSTRUCT
 
 
 def _parameters(merge: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
+from hm_metrics.definitions import is_count
 from hm_metrics.report.chosen import Chosen
 from hm_metrics.report.comparisons import instruct_of, to_instruct
 from hm_metrics.report.leaderboard import BoardColumn, text
@@ -21,7 +22,7 @@ from hm_metrics.report.pictures import draw
 from hm_metrics.report.tables import to_instruct_table
 from hm_metrics.report.values import Value
 from hm_models.merge.card import Evaluation
-from hm_models.shown.escaping import markdown_table, markdown_text, one_line
+from hm_models.shown.escaping import code_span, markdown_table, markdown_text, one_line
 
 FIGURES = "figures"
 GENERATION = "text-generation"  # the hub's name for what such models do
@@ -38,7 +39,8 @@ def evaluation_of(chosen: Chosen) -> Evaluation:
     ]
     sections = [
         "## Evaluation",
-        "\n\n".join(markdown_text(word) for word in (f"Chosen by {chosen.rule}.", *chosen.words)),
+        f"Chosen by {code_span(chosen.rule)}.",
+        *map(markdown_text, chosen.words),
         _beside_instruct(chosen, [column for column, _ in measured if column.shown]),
         *_differences(chosen),
         _protocol(chosen),
@@ -46,7 +48,9 @@ def evaluation_of(chosen: Chosen) -> Evaluation:
         *(_picture(name, figure) for name, figure in pictures.items()),
     ]
     results = [
-        _result(chosen, column, value) for column, value in measured if not math.isnan(value.value)
+        _result(chosen, column, value)
+        for column, value in measured
+        if column.shown and not is_count(column.metric) and not math.isnan(value.value)
     ]
     return Evaluation(results, sections, {name: figure.png for name, figure in pictures.items()})
 

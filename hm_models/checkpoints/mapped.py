@@ -88,7 +88,7 @@ class ResidentFiles:
         """
         if not hasattr(os, "memfd_create"):
             raise RecipeError("keep_resident=true needs Linux. Leave it out.")
-        files = sorted({h.file for c in checkpoints for h in c.tensors.values()})
+        files = sorted({file for checkpoint in checkpoints for file in checkpoint.stamps})
         needed = sum(file.stat().st_size for file in files)
         free = _free_memory()
         if needed > free:

@@ -56,11 +56,22 @@ class Engine(abc.ABC):
         keep_resident: bool = False,
     ) -> None:
         self._trusted = bool(arguments.get("trust_remote_code"))
+        for checkpoint in recipe.checkpoints:
+            if (
+                checkpoint.needs_code
+                and not self._trusted
+                and not self.knows(checkpoint.model_type)
+            ):
+                raise RecipeError(
+                    f"{checkpoint.name} is a {checkpoint.model_type} model, which needs code of its own "
+                    "repository (auto_map in its config.json). Read its *.py, and if you trust them, add "
+                    "trust_remote_code=true."
+                )
         self.recipe, self.plan = recipe, plan_merge(recipe, self._trusted)
         if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
             raise RecipeError(
-                f"None of {', '.join(side.name for side in recipe.checkpoints)} has a tokenizer. Name a "
-                "folder or a model on the hub that has theirs: tokenizer=NAME."
+                f"None of {', '.join(recipe.names)} has a tokenizer. Name a folder or a model on the hub "
+                "that has theirs: tokenizer=NAME."
             )
         self.arguments = arguments
         self._materialize = materialize
@@ -121,6 +132,13 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def known_arguments(cls) -> frozenset[str]:
         """The arguments that the backend takes, for whatever weights."""
+
+    @classmethod
+    def knows(cls, model_type: str) -> bool:
+        """Whether there are classes for such models without code of their repositories."""
+        from transformers import CONFIG_MAPPING
+
+        return model_type in CONFIG_MAPPING
 
     @classmethod
     def reason_against(cls, argument: str, on_disk: bool) -> str | None:

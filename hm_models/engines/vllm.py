@@ -144,6 +144,11 @@ class VllmEngine(Engine):
         return _known_arguments()
 
     @classmethod
+    def knows(cls, model_type: str) -> bool:
+        own = read_text(_folder_of("vllm") / "transformers_utils" / "config.py")
+        return super().knows(model_type) or f" {model_type}=" in own
+
+    @classmethod
     def reason_against(cls, argument: str, on_disk: bool) -> str | None:
         if argument in OURS and not on_disk:
             return (

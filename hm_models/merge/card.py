@@ -23,7 +23,7 @@ from hm_models.merge.contract import Merge
 from hm_models.merge.mergekit_file import FILE, other_bits
 from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import MergeRecipe
-from hm_models.merge.shards import OutTensor
+from hm_models.merge.shards import OutTensor, as_text
 from hm_models.shown.escaping import code_span, markdown_table, markdown_text, one_line
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _what(recipe: Merge, tensors: Sequence[OutTensor]) -> str:
     dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors})
     return (
         f"{of}\n\nConfig, tokenizer, chat template and generation config are those of "
-        f"{code_span(recipe.tokenizer_source.name)}. {len(tensors):,} tensors, {size / 1e9:.3g} GB, "
+        f"{code_span(recipe.tokenizer_source.name)}. {len(tensors):,} tensors, {as_text(size)}, "
         f"{' and '.join(dtypes)}."
     )
 

@@ -7,6 +7,7 @@ keeps; and a copy into a parameter merges straight into the parameter's memory.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -98,15 +99,9 @@ class LazyMerge(torch.Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         kwargs = kwargs or {}
         if func in VIEWS and args[0].elementwise:
-            lazy = args[0]
-            views = [func(tensor, *args[1:], **kwargs) for tensor in lazy.inputs]
-
-            def merge(*views: torch.Tensor) -> LazyMerge:
-                return cls(views, lazy.dtype, lazy.write, True, lazy.lease)
-
-            if isinstance(views[0], (list, tuple)):  # several parts at once
-                return type(views[0])(map(merge, *views))
-            return merge(*views)
+            # An input whose elements share memory has no view across them: then the values have one.
+            with contextlib.suppress(RuntimeError):
+                return cls._view(func, *args, **kwargs)
         if func in (aten.alias.default, aten.detach.default):
             return args[0]
         if func._schema.is_mutable and isinstance(args[0], cls):
@@ -115,6 +110,17 @@ class LazyMerge(torch.Tensor):
             return args[1]._copy_into(args[0])
 
         return func(*tree_map(_computed, args), **tree_map(_computed, kwargs))
+
+    @classmethod
+    def _view(cls, func: Any, lazy: LazyMerge, *args: Any, **kwargs: Any) -> Any:
+        views = [func(tensor, *args, **kwargs) for tensor in lazy.inputs]
+
+        def merge(*views: torch.Tensor) -> LazyMerge:
+            return cls(views, lazy.dtype, lazy.write, True, lazy.lease)
+
+        if isinstance(views[0], (list, tuple)):  # several parts at once
+            return type(views[0])(map(merge, *views))
+        return merge(*views)
 
 
 def _computed(value: Any) -> Any:

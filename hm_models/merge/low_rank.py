@@ -1,9 +1,9 @@
 """What a LoRA adapter adds to a weight, in one pass over it: base + scale * (up @ down), rounded once.
 
 The sums go along the rank, each product added to the sum before it and rounded once (fma). So they do not
-depend on threads, on the machine's library, or on which part of the weight is asked for. Where the result is
-float32 they are float32's: the bits of PEFT, whose product a library sums in the same order up to ranks of
-some hundred. For half precision they are float64's, so that no order of summation can show.
+depend on threads, on the machine's library, or on which part of the weight is asked for. They are float32's,
+and then the bits are PEFT's, whose product a library sums in the same order up to ranks of some hundred.
+Where factors and result are of half precision they are float64's, which is exact, so that no order shows.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def add_product(
     """
     if not out.numel():
         return
-    wide = torch.float32 if out.dtype is torch.float32 else torch.float64
+    is_exact = torch.float32 not in (up.dtype, down.dtype, out.dtype)
+    wide = torch.float64 if is_exact else torch.float32
     left, right = (t.detach().to(wide).contiguous().view(-1).numpy() for t in (up, down))
     ours, theirs, factor = carried(base), carried(out), left.dtype.type(scale)
     (rows, width), rank = out.shape, down.shape[0]

@@ -13,9 +13,9 @@ import torch
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import ADAPTER_CONFIG, TensorHeader
-from hm_models.checkpoints.mapped import MappedCheckpoint
 from hm_models.checkpoints.vocabulary import RowMatch, match_rows, read_vocabulary
 from hm_models.errors import RecipeError
+from hm_models.merge.adapted import open_source
 from hm_models.merge.contract import Merge
 
 # Modules with one row for each token, by the names that the architectures of the hub use.
@@ -196,7 +196,7 @@ def _effective_names(checkpoint: Checkpoint) -> dict[str, str]:
 def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
     if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
         return False
-    read = MappedCheckpoint(checkpoint)
+    read = open_source(checkpoint)
     return torch.equal(read(one), read(other))
 
 

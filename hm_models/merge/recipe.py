@@ -18,8 +18,8 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any, ClassVar
 
-from hm_models.checkpoints.checkpoint import Checkpoint
-from hm_models.errors import RecipeError
+from hm_models.checkpoints.checkpoint import Checkpoint, opened_adapter
+from hm_models.errors import CheckpointError, RecipeError
 from hm_models.merge.alpha import Alpha, beyond
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
 from hm_models.merge.contract import tokenizer_checkpoint
@@ -29,6 +29,10 @@ from hm_models.merge.parameters import Sources
 from hm_models.merge.schedule import Schedule
 
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
+NO_CHECKPOINT = (
+    "{side}={value!r} names no checkpoint. Give a folder or a hub name, for example --model_args "
+    "base=PATH,instruct=PATH,alpha=0.7."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +40,9 @@ class MergeRecipe:
     """One merge of two checkpoints.
 
     Attributes:
-        base: folder or hub name of the earlier checkpoint (alpha = 0).
-        instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1).
+        base: folder or hub name of the earlier checkpoint (alpha = 0). It may be left out where `instruct` is
+            an adapter, and is then the model that the adapter names, as in what follows.
+        instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1), or of a LoRA adapter.
         alpha: weight of `instruct`, in [0, 1]: a number, or as `hm_models.merge.alpha` says. None where the
             parameters say it all, as with `switch`, where it is refused.
         base_revision, instruct_revision: branch, tag or commit on the hub.
@@ -57,8 +62,8 @@ class MergeRecipe:
         RecipeError: a value is missing, unknown or out of range.
     """
 
-    base: str
-    instruct: str
+    base: str = ""
+    instruct: str = ""
     alpha: Alpha | None = None
     base_revision: str | None = None
     instruct_revision: str | None = None
@@ -73,13 +78,12 @@ class MergeRecipe:
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
+        if not self.base and isinstance(self.instruct, str) and self.instruct.strip():
+            self._take_base_of_adapter()
         for side in ("base", "instruct"):
             value = getattr(self, side)
             if not isinstance(value, str) or not value.strip():
-                raise RecipeError(
-                    f"{side}={value!r} names no checkpoint. Give a folder or a hub name, for "
-                    f"example --model_args base=PATH,instruct=PATH,alpha=0.7."
-                )
+                raise RecipeError(NO_CHECKPOINT.format(side=side, value=value))
         for name in ("merge_params", "base_params", "instruct_params"):
             object.__setattr__(self, name, as_mapping(name, getattr(self, name)))
             refuse_endless(getattr(self, name))
@@ -101,6 +105,19 @@ class MergeRecipe:
         object.__setattr__(self, "alpha", alpha)
         object.__setattr__(self, "merge_params", params)
 
+    def _take_base_of_adapter(self) -> None:
+        try:
+            adapter = opened_adapter(self.instruct, self.instruct_revision)
+            named = adapter and adapter.base()
+        except CheckpointError as error:
+            said = NO_CHECKPOINT.format(side="base", value=self.base)
+            raise RecipeError(
+                f"{said} It may be left out where instruct is an adapter: {error}"
+            ) from None
+        if named:
+            object.__setattr__(self, "base", named[0])
+            object.__setattr__(self, "base_revision", self.base_revision or named[1])
+
     @cached_property
     def base_checkpoint(self) -> Checkpoint:
         """The opened base; headers are read, tensors are not. Raises CheckpointError."""
@@ -109,7 +126,10 @@ class MergeRecipe:
     @cached_property
     def instruct_checkpoint(self) -> Checkpoint:
         """The opened instruct model; headers are read, tensors are not. Raises CheckpointError."""
-        return Checkpoint.open(self.instruct, self.instruct_revision)
+        base = self.base_checkpoint
+        return Checkpoint.open(
+            self.instruct, self.instruct_revision, None if base.adapted else base
+        )
 
     names: ClassVar[tuple[str, ...]] = (BASE, INSTRUCT)
     lead: ClassVar[int] = 1

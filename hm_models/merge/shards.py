@@ -118,6 +118,15 @@ def out_tensors(recipe: Merge, plan: MergePlan) -> list[OutTensor]:
     return found
 
 
+def as_text(size: int) -> str:
+    """Bytes for people.
+
+    >>> as_text(2_090_000_000), as_text(47_400)
+    ('2.09 GB', '0.0474 MB')
+    """
+    return f"{size / 1e9:.3g} GB" if size >= 10**8 else f"{size / 1e6:.3g} MB"
+
+
 def lay_out(tensors: Iterable[OutTensor], shard_bytes: int) -> list[Shard]:
     """Distribute tensors over files of at most `shard_bytes` of data; a larger one has its own."""
     groups: list[list[OutTensor]] = [[]]
@@ -244,7 +253,7 @@ class _PieceWriter:
             self._waiting.popleft().result()
 
     def _write(self, piece: torch.Tensor, descriptor: int, place: int) -> None:
-        _write_all(descriptor, memoryview(piece.numpy()), place)
+        _write_all(descriptor, piece.numpy().data, place)
         # The disk begins now, or fsync would wait for all of the shard at once.
         os.posix_fadvise(descriptor, place, len(piece), os.POSIX_FADV_DONTNEED)
         self._tell(len(piece))

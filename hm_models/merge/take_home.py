@@ -29,7 +29,7 @@ from hm_models.merge.draft import Draft
 from hm_models.merge.mergekit_file import FILE, mergekit_file, other_bits
 from hm_models.merge.pair_method import SIDE_BY_SIDE
 from hm_models.merge.plan import MergePlan, plan_merge
-from hm_models.merge.shards import OutTensor, Shard, lay_out, out_tensors
+from hm_models.merge.shards import OutTensor, Shard, as_text, lay_out, out_tensors
 from hm_models.merge.writer import SHARD_BYTES, is_there, write_checkpoint
 
 _SIZE = re.compile(r"(?i)\s*(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB)\s*")
@@ -108,8 +108,8 @@ class TakeHome:
         sides = self.recipe.checkpoints
         reasons = other_bits(self.recipe, self.plan)
         return [
-            f"{' and '.join(side.name for side in sides)}: {len(self.tensors):,} tensors, {size / 1e9:.3g} GB "
-            f"in {files}, into {self.folder}, where {self._free / 1e9:.3g} GB are free.",
+            f"{' and '.join(side.name for side in sides)}: {len(self.tensors):,} tensors, {as_text(size)} "
+            f"in {files}, into {self.folder}, where {as_text(self._free)} are free.",
             licence_words([(side.name, licence_of(side)) for side in sides]),
             *(f"mergekit-yaml does not give the same bits: {why}." for why in reasons),
             *(f"Note: {remark}." for remark in self.plan.remarks),
@@ -124,7 +124,7 @@ class TakeHome:
         needed = sum(shard.file_bytes for shard in left) + ROOM
         if needed > self._free:
             raise NoRoom(
-                f"{self.folder} needs {needed / 1e9:.2f} GB, and {self._free / 1e9:.2f} GB are free on "
+                f"{self.folder} needs {as_text(needed)}, and {as_text(self._free)} are free on "
                 "its disk. Make room, or name another folder."
             )
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from hm_models.checkpoints.stages import stage_names
 from hm_models.sweep.given import SweepError, list_of, mapping_of, refuse_unknown
 
 PAIR_KEYS = (
@@ -158,13 +159,10 @@ def _refuse_twice(key: str, places: Sequence[str]) -> None:
 
 
 def _names(stages: Sequence[str]) -> list[str]:
-    """Last parts of paths, with as many before them as it takes to tell all apart."""
-    parts = [[part for part in PurePath(stage).parts if part != "/"] for stage in stages]
-    for length in range(1, max(map(len, parts)) + 1):
-        names = [re.sub(r"[^\w.+-]+", "-", "-".join(found[-length:])) for found in parts]
-        if len(set(names)) == len(names):
-            return names
-    raise SweepError(f"The stages {', '.join(stages)} differ in no letter that a folder may have.")
+    try:
+        return stage_names(stages)
+    except ValueError as error:
+        raise SweepError(f"Stages need names of their own: {error}.") from None
 
 
 def refuse_arguments(arguments: Mapping[str, Any], where: str) -> None:
