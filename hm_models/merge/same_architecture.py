@@ -31,11 +31,11 @@ def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
         if one != other and (field == "model_type" or None not in (one, other)):
             raise RecipeError(
                 f"{base.name} and {instruct.name} cannot be merged: {field} is {one!r} in the "
-                f"base's config.json and {other!r} in the instruct model's. Both must be the same "
+                f"former's config.json and {other!r} in the latter's. Both must be the same "
                 "architecture."
             )
     return [
-        f"{field} differs in the configs, the instruct model's is used: "
+        f"{field} differs in the configs of {base.name} and {instruct.name}, the latter's is used: "
         f"{ours.get(field)!r} against {theirs.get(field)!r}"
         for field in NOTED_FIELDS
         if ours.get(field) != theirs.get(field)
