@@ -182,11 +182,27 @@ def _whole_prompts(arguments: Mapping[str, Any], keeps_a_state: bool) -> dict[st
 
 
 def _keeps_a_state(folder: Path, arguments: Mapping[str, Any]) -> bool:
-    """Whether vLLM's class for this model has layers with a state (vLLM keeps what it found out)."""
+    """Whether vLLM's class for this model has layers with a state (vLLM keeps what it found out).
+
+    Raises:
+        RecipeError: vLLM would import torchvision for it, which is not there.
+    """
     from vllm.config import ModelConfig
 
     remote = bool(arguments.get("trust_remote_code"))
-    return ModelConfig(model=str(folder), trust_remote_code=remote).has_inner_state
+    try:
+        config = ModelConfig(model=str(folder), trust_remote_code=remote)
+        needs_torchvision = config.is_multimodal_model
+    except ValueError:  # vLLM has looked at the class in a process of its own
+        if find_spec("torchvision") is not None:
+            raise
+        needs_torchvision = True
+    if needs_torchvision and find_spec("torchvision") is None:
+        raise RecipeError(
+            f"{folder}: vLLM's class for it reads pictures with torchvision, which is not installed. "
+            "Install the build that belongs to this torch, or use backend=hf, which needs none."
+        )
+    return config.has_inner_state
 
 
 def keeps_a_bias(recipe: MergeRecipe) -> str | None:

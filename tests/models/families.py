@@ -113,7 +113,7 @@ class Family:
 def _model(name: str, config: Mapping[str, Any], rows: int) -> Any:
     model = getattr(transformers, name)
     text = {"vocab_size": rows}
-    parts = config if "text_config" not in config else config["text_config"]
+    parts = config.get("text_config", config)
     whole = (
         {**config, "text_config": {**parts, **text}} if parts is not config else {**config, **text}
     )
