@@ -193,8 +193,8 @@ def _keeps_a_state(folder: Path, arguments: Mapping[str, Any]) -> bool:
     try:
         config = ModelConfig(model=str(folder), trust_remote_code=remote)
         needs_torchvision = config.is_multimodal_model
-    except ValueError:  # vLLM has looked at the class in a process of its own
-        if find_spec("torchvision") is not None:
+    except ValueError as error:  # vLLM has looked at the class in a process of its own
+        if "failed to be inspected" not in str(error) or find_spec("torchvision") is not None:
             raise
         needs_torchvision = True
     if needs_torchvision and find_spec("torchvision") is None:
