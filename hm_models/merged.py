@@ -22,7 +22,7 @@ from hm_models.engines.choose import choose_engine
 from hm_models.errors import RecipeError
 from hm_models.files.places import samples_file
 from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
 from hm_models.plugin.contracts import KeepsAnswers
@@ -50,7 +50,8 @@ class HindsightMerged(LM, KeepsAnswers):
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
-        prompt_style: `chat`, `completion`, or `auto`: chat for alpha > 0, completion for the base.
+        prompt_style: `chat`, `completion`, or `auto`: completion for the base (alpha 0), else chat, also
+            below 0, which is no checkpoint of its own.
             The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_template: a Jinja file, or a name of `hm_models.prompts.chat_templates` such as `vicuna`, for
@@ -90,7 +91,7 @@ class HindsightMerged(LM, KeepsAnswers):
         known = engine.known_arguments()
         arguments = {name: value for name, value in arguments.items() if name in known}
         self.engine = engine(merge, arguments, materialize, keep_resident)
-        for remark in self.engine.plan.remarks:
+        for remark in (*self.engine.plan.remarks, *merge.remarks):
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
         self._asked_style = prompt_style
@@ -99,7 +100,7 @@ class HindsightMerged(LM, KeepsAnswers):
         self.keep_samples_in(samples_file())
 
     @property
-    def recipe(self) -> MergeRecipe:
+    def recipe(self) -> Merge:
         return self.engine.recipe
 
     @property
@@ -165,7 +166,7 @@ class HindsightMerged(LM, KeepsAnswers):
     @property
     def tokenizer_source(self) -> TokenizerSource:
         """Tokenizer and chat template at the present alpha."""
-        folder = self.recipe.tokenizer_checkpoint.folder
+        folder = tokenizer_checkpoint(self.recipe).folder
         if folder not in self._tokenizer_sources:
             arguments = self.engine.arguments
             self._tokenizer_sources[folder] = TokenizerSource(

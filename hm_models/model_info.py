@@ -26,18 +26,14 @@ def model_info(
         kept_in: the file of its samples.
     """
     recipe = engine.recipe
-    base, instruct = recipe.base_checkpoint, recipe.instruct_checkpoint
-    of_the_files = {
-        "base_revision": base.revision,
-        "instruct_revision": instruct.revision,
-        "base_identity": base.identity(),
-        "instruct_identity": instruct.identity(),
+    found = {
+        **recipe.of_the_files(),
         "fingerprint": recipe.fingerprint(),
         "weights": engine.weights,
-        "remarks": list(engine.plan.remarks),
+        "remarks": [*engine.plan.remarks, *recipe.remarks],
     }
     return {
-        "merge": recipe.to_dict() | of_the_files,
+        "merge": recipe.to_dict() | found,
         "backend": engine.name,
         **prompts,
         "sampling": {

@@ -111,10 +111,10 @@ def kernel(pair: dict[str, str]) -> dict:
             out_dtype=torch.bfloat16,
         )
 
-    linear_merge(base[:8], instruct[:8], out[:8], (0.3, 0.7))  # compile
+    linear_merge((base[:8], instruct[:8]), out[:8], (0.3, 0.7))  # compile
     rate = copy_rate()
     cases = {
-        "ours": lambda: linear_merge(base, instruct, out, (0.3, 0.7)),
+        "ours": lambda: linear_merge((base, instruct), out, (0.3, 0.7)),
         "torch.lerp (other bits)": lambda: torch.lerp(base, instruct, 0.7, out=out),
         "torch in float32": lambda: out.copy_(
             base.float().mul_(0.3).add_(instruct.float(), alpha=0.7)

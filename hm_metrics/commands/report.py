@@ -2,6 +2,7 @@
 
     hm-report runs/quickstart --output_path report
     hm-report OUT --output_path report --select "pass@10 subject to fulfillment_rate<=0.35"
+    hm-report OUT --output_path report --export eee --export inspect --developer my-lab
 
 RESULTS are folders (searched with all below them) or results_*.json files, of this plugin or of the
 plain harness. Run with --log_samples: only samples tell whether a difference is real. Writes
@@ -35,6 +36,8 @@ def run(asked: argparse.Namespace) -> int:
         select=asked.select,
         with_requests=asked.with_requests,
         quiet=asked.quiet,
+        exports=tuple(dict.fromkeys(asked.export)),
+        developer=asked.developer,
     )
     if asked.embedder not in (None, NONE):
         make_embedder(asked.embedder, asked.embedder_base_url)
@@ -67,6 +70,19 @@ def main() -> int:
         "--with_requests",
         action="store_true",
         help="put SORRY-Bench's requests and the answers into the page, which you may not pass on then",
+    )
+    command.add_argument(
+        "--export",
+        action="append",
+        choices=("eee", "inspect"),
+        default=[],
+        help="also write records of Every Eval Ever, or logs for `inspect view` (may be repeated)",
+    )
+    command.add_argument(
+        "--developer",
+        default="",
+        metavar="NAME",
+        help="for --export: whose the merges and the checkpoints in folders are",
     )
     return command.main(run)
 

@@ -4,14 +4,17 @@ from hm_metrics.figures.frontier import FrontierPoint, frontier_figure
 from hm_metrics.figures.pass_at_k import Curve, pass_at_k_figure
 from hm_metrics.figures.refusal import refusal_figure
 from hm_metrics.figures.similarity import similarity_figure
+from hm_metrics.figures.stages import StageMap, stages_figure
 from hm_metrics.figures.style import save
 
 __all__ = [
     "Curve",
     "FrontierPoint",
+    "StageMap",
     "frontier_figure",
     "pass_at_k_figure",
     "refusal_figure",
     "save",
     "similarity_figure",
+    "stages_figure",
 ]

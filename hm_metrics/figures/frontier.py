@@ -51,7 +51,7 @@ def frontier_figure(
     with styled():
         figure = blank(6.4, 4.6)
         axes = figure.add_subplot()
-        named = []
+        named: list[tuple[str, float, float, str]] = []
         drawn: dict[str, Line2D] = {}
         for nth, (name, points) in enumerate(lines.items()):
             colour = PALETTE[nth % len(PALETTE)]
@@ -79,7 +79,9 @@ def frontier_figure(
                 gid="line",
                 zorder=3,
             )
-            named += [(point.label, point.x, point.y, colour) for point in points]
+            there = {place[:3] for place in named}  # what lines have in common is named once
+            of_line = [(point.label, point.x, point.y, colour) for point in points]
+            named += [place for place in of_line if place[:3] not in there]
         axes.margins(0.12)
         everything = [point for points in lines.values() for point in points]
         if all(0.0 <= point.x <= 1.0 for point in everything):

@@ -45,10 +45,16 @@ class Model:
 
     Attributes:
         family: the pair's name, or the model's own.
-        base, instruct: checkpoints by path or hub name; empty for a model that is no merge.
+        base, instruct: checkpoints by path or hub name; empty for a model that is no merge of a pair.
         identity: what tells apart pairs of the same name: content, or names with revisions.
-        method: of merging, with its parameters; empty for a model that is no merge.
+        method: of merging, with its parameters or the name of its file; empty for a model that is no
+            merge.
         alpha: as written; empty for a model that is no merge.
+        base_revision: of the hub, where one was asked for.
+        identities: of base and instruct model.
+        stage: of a base's training, where runs have several; `join` of hm_metrics.report.points tells. Empty
+            for the instruct model that all stages have in common, None where there is one base.
+        extrapolated: whether alpha goes beyond the two checkpoints.
         arguments: name and value of whatever else the run was told of its model, in order of names:
             an adapter, a revision, a number format. Models that differ in one are two.
     """
@@ -60,6 +66,10 @@ class Model:
     method: str = ""
     alpha: str = ""
     arguments: tuple[tuple[str, str], ...] = ()
+    base_revision: str = dataclasses.field(default="", compare=False)
+    identities: tuple[str, str] = dataclasses.field(default=("", ""), compare=False)
+    stage: str | None = None
+    extrapolated: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def number(self) -> float | None:
@@ -79,6 +89,8 @@ class Model:
         """As in figures: the two ends by their names, a method that takes no alpha by its own."""
         if not self.alpha:
             return self.method or "as it is"
+        if self.extrapolated:
+            return f"alpha={self.alpha} (extrapolated)"
         return {BASE: "base (alpha=0)", INSTRUCT: "instruct (alpha=1)"}.get(
             self.number if self.number is not None else -1.0, f"alpha={self.alpha}"
         )
@@ -95,17 +107,42 @@ def model_of(data: dict[str, Any], file: Path) -> Model:
     merge = run.get("merge")
     if merge is None:
         return _other(data, run, arguments, file)
+    if "models" in merge:
+        return _of_many(merge, arguments)
     base, instruct = _text(merge, "base"), _text(merge, "instruct")
+    identities = _identity(merge, "base"), _identity(merge, "instruct")
+    # As it was asked for; the record has the commit.
+    revision = arguments.get("base_revision") or merge.get("base_revision") or ""
     method, alpha = str(merge.get("merge_method", "linear")), merge.get("alpha")
     return Model(
         family=f"{_short(base)} → {_short(instruct)}",
-        identity=" ".join(_identity(merge, side) for side in ("base", "instruct")),
+        identity=" ".join(identities),
+        identities=identities,
         base=one_line(base, PATH),
         instruct=one_line(instruct, PATH),
         method=_told(method + _parameters(merge), NAME),
         alpha="" if alpha is None else _told(_plain(alpha), NAME),
         arguments=_rest(arguments, {*merge, *OF_MERGES}),
+        base_revision=_told(str(revision), NAME),
+        extrapolated=_beyond(alpha),
     )
+
+
+def _of_many(merge: dict[str, Any], arguments: dict[str, Any]) -> Model:
+    """The merge of a mergekit YAML of many models, by the file's name and a digest of all content."""
+    names = [_text(model, "model") for model in merge["models"]]
+    mark = _text(merge, "fingerprint")[:8]
+    shown = f"{_text(merge, 'merge_method')} {_text(merge, 'file')} #{mark}"
+    return Model(
+        family=_name(" + ".join(map(_short, names))),
+        identity=f"merge {' '.join(_content(model) for model in merge['models'])}",
+        method=_told(shown, NAME),
+        arguments=_rest(arguments, {*merge, *OF_MERGES}),
+    )
+
+
+def _content(model: dict[str, Any]) -> str:
+    return str(model.get("identity") or f"{model['model']}@{model.get('revision')}")
 
 
 def _other(
@@ -189,8 +226,16 @@ def _short(checkpoint: str) -> str:
 
 
 def _identity(merge: dict[str, Any], side: str) -> str:
-    known = merge.get(f"{side}_identity")
-    return str(known) if known else f"{merge[side]}@{merge.get(f'{side}_revision')}"
+    found = {"model": merge[side]}
+    found |= {key: merge.get(f"{side}_{key}") for key in ("identity", "revision")}
+    return _content(found)
+
+
+def _beyond(alpha: Any) -> bool:
+    """Whether one of its numbers lies outside [0, 1]; of a gradient or patterns any."""
+    if isinstance(alpha, (list, dict)):
+        return any(map(_beyond, alpha.values() if isinstance(alpha, dict) else alpha))
+    return isinstance(alpha, (int, float)) and not BASE <= alpha <= INSTRUCT
 
 
 def _parameters(merge: dict[str, Any]) -> str:

@@ -15,6 +15,8 @@ from hm_metrics.report import tables
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
 from hm_metrics.report.comparisons import to_instruct, to_warmer_instruct
+from hm_metrics.report.export.identity import check_developer
+from hm_metrics.report.export.write import export
 from hm_metrics.report.html_file import write_page
 from hm_metrics.report.leaderboard import BoardColumn, columns_of, write_csv, write_markdown
 from hm_metrics.report.page import Cell, Column, Page, PageRow
@@ -41,6 +43,8 @@ class ReportSettings:
         select: a rule, as "pass@10 subject to fulfillment_rate<=0.35".
         with_requests: whether SORRY-Bench's requests and the answers to them go into the page.
         quiet: show no progress.
+        exports: formats of other tools to write as well (`hm_metrics.report.export.write.FORMATS`).
+        developer: whose the models are that are none of the hub's; exports need it.
     """
 
     paths: Sequence[Path]
@@ -50,6 +54,8 @@ class ReportSettings:
     select: str = ""
     with_requests: bool = False
     quiet: bool = False
+    exports: Sequence[str] = ()
+    developer: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +81,7 @@ def build(settings: ReportSettings) -> Report:
     Raises:
         NothingToReport: there is no row to show; nothing is written then.
         ChoiceError: `select` cannot be read, or names an unknown number; nothing is written then.
+        ExportError: an export needs to know whose a model is; nothing is written then.
     """
     from hm_metrics.report.pictures import draw  # matplotlib, for who draws alone
 
@@ -87,13 +94,16 @@ def build(settings: ReportSettings) -> Report:
     if not made.rows:
         raise NothingToReport("\n".join([*found.problems, *made.problems]))
     rows, columns = made.rows, columns_of(made.rows)
+    if settings.exports:
+        check_developer(rows, settings.developer)
     chosen = choose(settings.select, rows, columns) if settings.select else []
+    answers = [sentence for choice in chosen for sentence in choice.sentences]
     notes, marks = mark(_by_task(rows))
     compared = to_instruct(rows, columns)
     shown = tables.to_instruct_table(compared)
     shown += tables.temperature_table(to_warmer_instruct(rows, columns))
     shown += tables.paper_table(rows)
-    summary = [*chosen, *tables.sentences(rows, columns, compared)]
+    summary = [*answers, *tables.sentences(rows, columns, compared)]
     problems = [*found.problems, *made.problems]
     left_out = [*made.unscored, *found.passed_over]
     output = settings.output
@@ -115,6 +125,8 @@ def build(settings: ReportSettings) -> Report:
     )
     write_page(page, output / PAGE)
     files = [output / name for name in (PAGE, CSV, MARKDOWN)]
+    for kind in settings.exports:
+        files += export(kind, rows, output, settings.developer, settings.with_requests)
     files += sorted((output / FIGURES).glob("*.p[nd][gf]"))
     return Report(files, summary, problems, left_out)
 
@@ -139,7 +151,8 @@ def _page_row(
     families: bool,
 ) -> PageRow:
     point = row.point
-    facets = {"family": point.family, "method": point.model.method}
+    facets = {"family": point.family, "stage": point.model.stage or ""}
+    facets["method"] = point.model.method
     if point.temperature is not None:
         facets["temperature"] = f"{point.temperature:g}"
     return PageRow(

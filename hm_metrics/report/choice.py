@@ -6,6 +6,7 @@ style and temperature may differ, as they do between a base and an instruct mode
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +17,7 @@ from hm_metrics.report.leaderboard import BoardColumn
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
 from hm_metrics.rules import Rule
-from hm_metrics.selection import select
+from hm_metrics.selection import Selection, select
 from hm_models.errors import UsageError
 
 
@@ -24,8 +25,24 @@ class ChoiceError(UsageError, ValueError):
     """A rule that names numbers which no row has."""
 
 
-def choose(text: str, rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[str]:
-    """A sentence for each family.
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What a rule says of one family.
+
+    Attributes:
+        selection: None where no row has all the numbers that the rule names.
+        row: the best by estimate; None without one that satisfies the rule.
+        sentences: the answer, and which rows were no candidates.
+    """
+
+    family: str
+    selection: Selection | None
+    row: Row | None
+    sentences: list[str]
+
+
+def choose(text: str, rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Choice]:
+    """The answer for each family.
 
     Raises:
         ChoiceError: the rule cannot be read, or names an unknown number.
@@ -37,26 +54,33 @@ def choose(text: str, rows: Sequence[Row], columns: Sequence[BoardColumn]) -> li
         raise ChoiceError(f"--select: {error}") from None
     metrics = dict.fromkeys([rule.metric, *(limit.metric for limit in rule.constraints)])
     named = [known[key] for key in metrics]
+    families = dict.fromkeys(row.point.family for row in rows)
+    return [
+        _of_family(rule, [row for row in rows if row.point.family == family], named)
+        for family in families
+    ]
+
+
+def _of_family(rule: Rule, ours: Sequence[Row], named: Sequence[BoardColumn]) -> Choice:
+    family = ours[0].point.family
     tasks = list(dict.fromkeys(column.task for column in named))
-    sentences = []
-    for family in dict.fromkeys(row.point.family for row in rows):
-        ours = [row for row in rows if row.point.family == family]
-        measured = [row for row in ours if all(column.of(row) for column in named)]
-        kept, others = comparable(measured, lambda row: [row.facts[task] for task in tasks])
-        left = [f"{row.point.label} ({', '.join(facts)} differs)" for row, facts in others]
-        left += [
-            f"{row.point.label} has no {', '.join(c.key for c in named if not c.of(row))}"
-            for row in ours
-            if row not in measured
-        ]
-        if kept:
-            found = select(rule, candidates(kept, named))
-            sentences.append(f"{family}: {found.sentence}")
-        else:
-            sentences.append(f"{family}: no row has all of {' and '.join(metrics)}.")
-        if kept and left:
-            sentences.append(f"{family}: not among the candidates: {'; '.join(left)}.")
-    return sentences
+    measured = [row for row in ours if all(column.of(row) for column in named)]
+    kept, others = comparable(measured, lambda row: [row.facts[task] for task in tasks])
+    if not kept:
+        numbers = " and ".join(column.key for column in named)
+        return Choice(family, None, None, [f"{family}: no row has all of {numbers}."])
+    left = [f"{row.point.label} ({', '.join(facts)} differs)" for row, facts in others]
+    left += [
+        f"{row.point.label} has no {', '.join(c.key for c in named if not c.of(row))}"
+        for row in ours
+        if row not in measured
+    ]
+    found = select(rule, candidates(kept, named))
+    sentences = [f"{family}: {found.sentence}"]
+    if left:
+        sentences.append(f"{family}: not among the candidates: {'; '.join(left)}.")
+    best = next((row for row in kept if row.point.label == found.best), None)
+    return Choice(family, found, best, sentences)
 
 
 def candidates(

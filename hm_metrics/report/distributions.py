@@ -14,11 +14,13 @@ import numpy as np
 from hm_metrics.definitions import LOCAL
 from hm_metrics.figures.frontier import FrontierPoint
 from hm_metrics.figures.pass_at_k import Curve
+from hm_metrics.figures.stages import StageMap
 from hm_metrics.logs.models import BASE, INSTRUCT
 from hm_metrics.rates import by_category, item_of
 from hm_metrics.report.leaderboard import ks_of
 from hm_metrics.report.paper import FIGURE, TEXT, published, sources
 from hm_metrics.report.rows import Row
+from hm_metrics.report.stages import in_order
 from hm_metrics.report.values import Value
 from hm_metrics.report.vectors import pair_similarities
 
@@ -29,10 +31,10 @@ def curves(rows: Sequence[Row], task: str, prefix: str) -> dict[str, list[Curve]
     for row in rows:
         found = {k: row.values[task].get(f"{prefix}@{k}") for k in ks_of(row, task)}
         values = {k: v for k, v in found.items() if v is not None and not math.isnan(v.value)}
-        if values:
-            families.setdefault(row.point.family, []).append(
+        for panel in _panels(row, rows) if values else ():
+            families.setdefault(panel, []).append(
                 Curve(
-                    label=row.point.label,
+                    label=_in_panel(row),
                     k=list(values),
                     value=[value.value for value in values.values()],
                     error=[value.error for value in values.values()],
@@ -79,14 +81,31 @@ def similarities(rows: Sequence[Row], task: str, which: str) -> dict[str, dict[s
                 if which == LOCAL
                 else pair_similarities(found.sums)
             )
-            if len(values) > 1:
-                families.setdefault(row.point.family, {})[row.point.label] = values
+            for panel in _panels(row, rows) if len(values) > 1 else ():
+                families.setdefault(panel, {})[_in_panel(row)] = values
     return families
+
+
+def _panels(row: Row, rows: Sequence[Row]) -> list[str]:
+    """Where a row is drawn: with its family, or its stage; all stages have the instruct model beside."""
+    family, stage = row.point.family, row.point.model.stage
+    if stage is None:
+        return [family]
+    ours = [other for other in rows if other.point.family == family]
+    stages = (
+        [stage] if stage else in_order(o.point.model.stage for o in ours if o.point.model.stage)
+    )
+    return [f"{family}, {name}" for name in stages] or [family]
+
+
+def _in_panel(row: Row) -> str:
+    """A row's label where its stage is said above."""
+    return row.point.label.removeprefix(f"{row.point.model.stage}, ")
 
 
 def alphas(rows: Sequence[Row]) -> dict[str, float]:
     """Label to alpha, where it is one number: what colours mean."""
-    numbers = {row.point.label: row.point.model.number for row in rows}
+    numbers = {_in_panel(row): row.point.model.number for row in rows}
     return {label: number for label, number in numbers.items() if number is not None}
 
 
@@ -134,26 +153,51 @@ def frontier(
     return lines
 
 
+def over_stages(rows: Sequence[Row], task: str, metric: str) -> dict[str, StageMap]:
+    """A number by stage and alpha: for each family with stages, method and temperature one map."""
+    maps: dict[str, StageMap] = {}
+    for family in dict.fromkeys(row.point.family for row in rows if row.point.model.stage):
+        ours = [row for row in rows if row.point.family == family]
+        merges = [row for row in ours if row.point.model.stage and not row.point.model.at_end]
+        ways = dict.fromkeys((row.point.model.method, row.point.temperature) for row in merges)
+        for method, temperature in ways:
+            values: dict[tuple[str, float], float] = {}
+            for row in ours:
+                model, value = row.point.model, _value(row, (task, metric))
+                if row.point.temperature != temperature or value is None or model.number is None:
+                    continue
+                if model.method == method or model.at_end:
+                    values[model.stage or "", model.number] = value.value
+            parts = [family, method] if len({way[0] for way in ways}) > 1 else [family]
+            if len({way[1] for way in ways}) > 1 and temperature is not None:
+                parts.append(f"T={temperature:g}")
+            stages = in_order(stage for stage, _ in values if stage)
+            if len(stages) > 1:
+                maps[", ".join(parts)] = StageMap(stages, values)
+    return maps
+
+
 def _over_alpha(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
+    drawn = [(row, panel) for row in rows for panel in _panels(row, rows)]
     groups = dict.fromkeys(
-        (row.point.family, row.point.model.method, row.point.temperature)
-        for row in rows
+        (panel, row.point.model.method, row.point.temperature)
+        for row, panel in drawn
         if not row.point.model.at_end
     )
-    seen = {(family, temperature) for family, _, temperature in groups}
+    seen = {(panel, temperature) for panel, _, temperature in groups}
     ends = dict.fromkeys(
-        (row.point.family, "ends alone", row.point.temperature)
-        for row in rows
-        if (row.point.family, row.point.temperature) not in seen
+        (panel, "ends alone", row.point.temperature)
+        for row, panel in drawn
+        if (panel, row.point.temperature) not in seen
     )
-    families = {row.point.family for row in rows}
+    families = {panel for _, panel in drawn}
     methods = {method for _, method, _ in groups}
     several = {row.point.temperature for row in rows if row.point.temperature is not None}
     for family, method, temperature in (*groups, *ends):
         found = [
             row
-            for row in rows
-            if row.point.family == family
+            for row, panel in drawn
+            if panel == family
             and row.point.temperature == temperature
             and (row.point.model.method == method or row.point.model.at_end)
         ]

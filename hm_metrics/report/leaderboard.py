@@ -86,14 +86,25 @@ def write_csv(
 ) -> None:
     """One line a row, every number with error, interval and questions; an unscored one is empty."""
     tasks = list(dict.fromkeys(column.task for column in columns))
-    head = ["row", "family", "method", "alpha", "temperature", "base", "instruct", "warnings"]
+    head = [
+        "row",
+        "family",
+        "stage",
+        "method",
+        "alpha",
+        "temperature",
+        "base",
+        "instruct",
+        "warnings",
+    ]
     head += [f"{task} {what}" for task in tasks for what in ("protocol", "samples", "results")]
     parts = ("", "_stderr", "_low", "_high", "_questions")
     head += [column.key + part for column in columns for part in parts]
     lines = [head]
     for row in rows:
         model, point = row.point.model, row.point
-        line = [point.id, point.family, model.method, model.alpha, _plain(point.temperature)]
+        line = [point.id, point.family, model.stage or "", model.method, model.alpha]
+        line += [_plain(point.temperature)]
         line += [model.base, model.instruct, " ".join(row.warnings)]
         for task in tasks:
             run = point.runs.get(task)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from matplotlib.figure import Figure
 
+from hm_metrics import definitions
 from hm_metrics.definitions import AT_K, DEFINITIONS, FULFILLMENT, GLOBAL, LOCAL
 from hm_metrics.figures import (
     frontier_figure,
@@ -18,9 +19,10 @@ from hm_metrics.figures import (
     refusal_figure,
     save,
     similarity_figure,
+    stages_figure,
 )
 from hm_metrics.report import distributions
-from hm_metrics.report.leaderboard import best_k, ks_of
+from hm_metrics.report.leaderboard import best_k, ks_of, top_k
 from hm_metrics.report.page import PageFigure
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
@@ -64,9 +66,14 @@ def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
         starred, note = _starred(of_task, task)
         yield from _pass_at_k(starred, task, note)
         yield from _similarities(starred, task, note)
+        ks = sorted({k for row in of_task for k in ks_of(row, task)})
+        shown = dict.fromkeys(f"pass@{k}" for k in (ks[0], top_k(ks)))
+        yield from _stages(of_task, task, [*shown, *SIMILAR])
         yield from _frontiers(of_task, task, refusals)
     for task in refusals:
-        starred, note = _starred([row for row in rows if task in row.values], task)
+        of_task = [row for row in rows if task in row.values]
+        yield from _stages(of_task, task, [FULFILLMENT])
+        starred, note = _starred(of_task, task)
         columns, means, families = distributions.categories(starred, task)
         if columns:
             yield (
@@ -124,6 +131,26 @@ def _similarities(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing
                 + note,
                 f"{word}_similarity_{_file(task)}",
                 partial(similarity_figure, families, word, distributions.alphas(rows)),
+            )
+
+
+def _stages(rows: Sequence[Row], task: str, metrics: Sequence[str]) -> Iterator[Drawing]:
+    alike, _, facts = _alike(rows, [task])
+    for metric in metrics:
+        if maps := distributions.over_stages(alike, task, metric):
+            known = definitions.of(metric)
+            better = known.higher_is_better if known else None
+            title = "" if known and known.title else metric
+            label = f"{title}{known.axis if known else ''}"
+            side = {True: "highest", False: "lowest", None: "best"}[better]
+            yield (
+                f"{metric.replace('_', ' ')} by stage and alpha, {task}",
+                f"{known.words if known else ''} Each row is a stage that the base was taken from; alpha "
+                f"1 is the same model for all. Outlined: the {side}; whether it is more than chance, the "
+                "table of differences tells."
+                + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
+                f"stages_{_file(task)}_{_file(metric)}",
+                partial(stages_figure, maps, label, better),
             )
 
 

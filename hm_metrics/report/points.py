@@ -15,6 +15,7 @@ from pathlib import PurePath
 
 from hm_metrics.logs.models import BASE, INSTRUCT, Model, digest_of
 from hm_metrics.logs.results import TaskRun
+from hm_metrics.report.stages import in_order, staged
 from hm_models.shown.escaping import one_line
 
 
@@ -42,6 +43,9 @@ class ReportPoint:
 
 def join(runs: Sequence[TaskRun]) -> list[ReportPoint]:
     """The points of runs, by family in order of appearance, then temperature, method and alpha."""
+    models = staged(run.model for run in runs)
+    runs = [dataclasses.replace(run, model=models[run.model]) for run in runs]
+    stages = ["", *in_order(model.stage for model in models.values() if model.stage)]
     families = _families(runs)
     drafts: list[tuple[Model, float | None, dict[str, TaskRun], str]] = []
     of_model: dict[Model, list[TaskRun]] = defaultdict(list)
@@ -53,7 +57,9 @@ def join(runs: Sequence[TaskRun]) -> list[ReportPoint]:
             drafts.append((model, temperature, first, ""))
             drafts += [(model, temperature, extra, _folder(extra)) for extra in more]
     order = list(dict.fromkeys(families.values()))
-    drafts.sort(key=lambda draft: _rank(draft[0], draft[1], order.index(families[draft[0]])))
+    drafts.sort(
+        key=lambda draft: _rank(draft[0], draft[1], order.index(families[draft[0]]), stages)
+    )
     labels = _labels(drafts, families)
     return [
         ReportPoint(families[model], label, model, temperature, tasks)
@@ -77,6 +83,8 @@ def _families(runs: Iterable[TaskRun]) -> dict[Model, str]:
 
 def _with_folders(model: Model) -> str:
     """Of a model that is no merge: with the kind of model that the harness knows it by."""
+    if model.stage is not None:
+        return model.family
     if not model.base:
         kind = model.identity.partition(" ")[0]
         return f"{model.family} ({kind})" if kind else model.family
@@ -119,17 +127,26 @@ def _folder(tasks: dict[str, TaskRun]) -> str:
     return "/".join(next(iter(tasks.values())).file.parent.parts[-2:])
 
 
-def _rank(model: Model, temperature: float | None, family: int) -> tuple:
+def _rank(model: Model, temperature: float | None, family: int, stages: Sequence[str]) -> tuple:
     number = model.number
     return (
         family,
         -1.0 if temperature is None else temperature,
-        (BASE, None, INSTRUCT).index(number if model.at_end else None),  # merges between the ends
+        stages.index(model.stage) if model.stage else len(stages) if model.stage == "" else 0,
+        _place(model),
         "" if model.at_end else model.method,
         2.0 if number is None else number,
         model.alpha,
         model.arguments,
     )
+
+
+def _place(model: Model) -> int:
+    """Below the base, the base, merges, the instruct model, beyond it."""
+    number = model.number
+    if number is None or BASE < number < INSTRUCT:
+        return 2
+    return {BASE: 1, INSTRUCT: 3}.get(number, 0 if number < BASE else 4)
 
 
 def _labels(
@@ -151,6 +168,8 @@ def _labels(
         parts = [model.label, *_differing(dict(model.arguments), arguments[family])]
         if len(parts) > 1 and not model.method:  # its arguments say more than "as it is"
             del parts[0]
+        if model.stage:
+            parts.insert(0, model.stage)
         if len(methods[family]) > 1 and not model.at_end and model.method not in parts:
             parts.append(model.method)
         if len(temperatures[family]) > 1 and temperature is not None:

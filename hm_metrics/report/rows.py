@@ -48,6 +48,7 @@ from hm_models.shown.escaping import one_line
 
 # Counts of the harness's results that are about the run, not about the model.
 NOT_SHOWN = {"generated", "reused", "left_out_questions", "n_samples"}
+EXTRAPOLATED = "extrapolated: its alpha lies outside [0, 1], beyond the two checkpoints."
 # Between what results say and what samples give: rounding, and nothing else.
 TOLERANCE = 1e-6
 
@@ -98,7 +99,7 @@ def make_rows(
     silence = contextlib.redirect_stderr(io.StringIO()) if quiet else contextlib.nullcontext()
     with silence, tqdm(total=steps, desc="Reading samples", disable=quiet) as bar:
         for point in points:
-            row = Row(point, {}, {}, {}, {}, [])
+            row = Row(point, {}, {}, {}, {}, [EXTRAPOLATED] if point.model.extrapolated else [])
             for task, run in point.runs.items():
                 try:
                     _add(row, task, run, embedder, base_url, unscored)

@@ -11,10 +11,14 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
-from hm_models.checkpoints.config_class import as_read
+from hm_models.checkpoints.adaptation import Change, adapt
+from hm_models.checkpoints.adapter import Adapter, holds_adapter, read_adapter
+from hm_models.checkpoints.adapter_folder import folder_of
+from hm_models.checkpoints.config_class import ties_embeddings
 from hm_models.checkpoints.headers import (
     ADAPTER_CONFIG,
     INDEX_FILE,
@@ -47,7 +51,11 @@ class Checkpoint:
     """A checkpoint on disk, opened by `Checkpoint.open`.
 
     Attributes:
+        folder: of its config and tokenizer; the weights lie in it, unless it is made of an adapter.
+        revision: the commit on the hub.
         tensors: headers by name, without what wrappers of a training put into names.
+        stamps: what its files of weights were as they were opened.
+        adapted: what it is made of, where that is an adapter.
         is_wrapped: whether the files have names with it.
     """
 
@@ -57,17 +65,26 @@ class Checkpoint:
     config: dict[str, Any]
     tensors: dict[str, TensorHeader]
     stamps: dict[Path, str]
+    adapted: Adapted | None = None
     is_wrapped: bool = False
 
     @classmethod
-    def open(cls, name: str, revision: str | None = None) -> Checkpoint:
+    def open(
+        cls, name: str, revision: str | None = None, base: Checkpoint | None = None
+    ) -> Checkpoint:
         """Open a folder or a hub model, reading configs and headers alone.
+
+        Args:
+            base: what an adapter is added to, in place of the model that it names itself.
 
         Raises:
             CheckpointError: no such checkpoint, no config, no safetensors, quantised weights, a
-                shard that is missing, truncated or corrupt.
+                shard that is missing, truncated or corrupt; an adapter that is no sum of weights, or not
+                one with those of its base.
         """
         folder, revision = locate(name, revision)
+        if holds_adapter(folder):
+            return cls._adapt(name, folder, revision, base)
         config = _read_config(folder, name)
         if quantised := config.get("quantization_config"):
             known = isinstance(quantised, dict) and quantised.get("quant_method")
@@ -78,24 +95,37 @@ class Checkpoint:
             )
         found = read_headers(folder, name)
         tensors = {unwrapped(tensor): header for tensor, header in found.items()}
-        stamps = {file: _stamp(file) for file in {header.file for header in tensors.values()}}
-        return cls(name, folder, revision, config, tensors, stamps, tensors.keys() != found.keys())
+        wrapped = tensors.keys() != found.keys()
+        return cls(name, folder, revision, config, tensors, _stamps(tensors), is_wrapped=wrapped)
+
+    @classmethod
+    def _adapt(
+        cls, name: str, folder: Path, revision: str | None, base: Checkpoint | None
+    ) -> Checkpoint:
+        adapter = read_adapter(folder, name)
+        remarks = []
+        if base is None:
+            base = cls.open(*adapter.base())
+        elif (own := adapter.config.base) and PurePath(own).name != PurePath(base.name).name:
+            remarks.append(f"{name} names {own} as its base, and is added to {base.name}")
+        made = adapt(adapter, base.name, base.config, base.tensors, base.ties_embeddings)
+        files = cls(name, folder, revision, base.config, adapter.tensors, _stamps(adapter.tensors))
+        theirs = files.tokenizer_files
+        ours = set(base.tokenizer_files if files.has_tokenizer else [])
+        config = base.config | made.overrides
+        together = folder_of(config, [*(f for f in base.companions if f not in ours), *theirs])
+        stamps = base.stamps | files.stamps
+        adapted = Adapted(base, files, made.changes, [*remarks, *made.remarks])
+        return cls(name, together, revision, config, made.tensors, stamps, adapted)
+
+    @property
+    def model_type(self) -> str:
+        return str(self.config.get("model_type"))
 
     @property
     def ties_embeddings(self) -> bool:
-        """Whether the config says that the output head is the input embedding.
-
-        Where it says nothing, its class does: Gemma's head is tied.
-        """
-        for config in (self.config, self.config.get("text_config") or {}):
-            if "tie_word_embeddings" in config:
-                return bool(config["tie_word_embeddings"])
-        return bool(getattr(self.class_config, "tie_word_embeddings", False))
-
-    @property
-    def class_config(self) -> Any | None:
-        """The config as transformers' class reads it; None where the class is the repository's own."""
-        return as_read(self.config, self.name)
+        """Whether the config, or else its class, says that the output head is the input embedding."""
+        return ties_embeddings(self.config, self.name)
 
     @property
     def companions(self) -> list[Path]:
@@ -139,6 +169,8 @@ class Checkpoint:
     @property
     def remarks(self) -> list[str]:
         """What of the folder is left aside."""
+        if self.adapted:
+            return self.adapted.remarks
         unread = unread_beside(self.folder)
         return (
             [f"{unread} of {self.name} is left unread, as there is .safetensors"] if unread else []
@@ -152,7 +184,7 @@ class Checkpoint:
     @property
     def is_plain(self) -> bool:
         """Whether libraries read the folder as we do: no adapter, no names that wrappers changed."""
-        return not self.has_adapter and not self.is_wrapped
+        return not (self.has_adapter or self.adapted or self.is_wrapped)
 
     def seems(self, other: Checkpoint) -> bool:
         """Whether both hold the same weights wherever they are compared: all over each file."""
@@ -165,7 +197,7 @@ class Checkpoint:
 
     @property
     def _weight_files(self) -> list[Path]:
-        return sorted({header.file for header in self.tensors.values()})
+        return sorted(self.stamps, key=lambda file: file.name)
 
     def check_unchanged(self) -> None:
         """Raise CheckpointError if a weight file is not what it was when its header was read."""
@@ -182,9 +214,46 @@ class Checkpoint:
         The hash of a weight file is remembered under HM_CACHE by path, size and change time, as
         reading hundreds of gigabytes again for each alpha would cost more than the merge.
         """
-        files = {header.file for header in self.tensors.values()} | set(self._descriptions)
+        files = {*self.stamps, *self._descriptions}
         digests = sorted((file.name, _content_hash(file)) for file in files)
+        if self.adapted:
+            digests.append(("changes", self.adapted.digest()))
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapted:
+    """How a checkpoint is made of an adapter.
+
+    Attributes:
+        base: what the adapter is added to.
+        files: the adapter's own tensors, under the names in its file.
+        changes: what becomes of the base's tensors, by name.
+    """
+
+    base: Checkpoint
+    files: Checkpoint
+    changes: dict[str, Change]
+    remarks: list[str]
+
+    def digest(self) -> str:
+        """A SHA-256 over what is done with the files' content."""
+        changes = {name: dataclasses.asdict(change) for name, change in self.changes.items()}
+        return hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()
+
+
+def opened_adapter(name: str, revision: str | None = None) -> Adapter | None:
+    """The adapter that a name is of; None where it is a checkpoint of its own.
+
+    Raises:
+        CheckpointError: there is no such folder or model, or the adapter cannot be used.
+    """
+    folder, _ = locate(name, revision)
+    return read_adapter(folder, name) if holds_adapter(folder) else None
+
+
+def _stamps(tensors: Mapping[str, TensorHeader]) -> dict[Path, str]:
+    return {file: _stamp(file) for file in {header.file for header in tensors.values()}}
 
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def wanted(files: Iterable[str]) -> list[str]:
     """
     own = [file for file in files if not any(fnmatch(file, one) for one in UNWANTED_FILES)]
     has_safetensors = any(file.endswith(".safetensors") for file in own)
-    return WANTED_FILES if has_safetensors else [*WANTED_FILES, *BIN_FILES]
+    return [*WANTED_FILES, *BIN_FILES] if own and not has_safetensors else WANTED_FILES
 
 
 def _listed(name: str, revision: str | None) -> list[str]:

@@ -88,12 +88,12 @@ class ResidentFiles:
         """
         if not hasattr(os, "memfd_create"):
             raise RecipeError("keep_resident=true needs Linux. Leave it out.")
-        files = sorted({h.file for c in checkpoints for h in c.tensors.values()})
+        files = sorted({file for checkpoint in checkpoints for file in checkpoint.stamps})
         needed = sum(file.stat().st_size for file in files)
         free = _free_memory()
         if needed > free:
             raise RecipeError(
-                f"keep_resident=true needs {needed / 1e9:.1f} GB for both checkpoints, and "
+                f"keep_resident=true needs {needed / 1e9:.1f} GB for the checkpoints, and "
                 f"{free / 1e9:.1f} GB of memory are free. Leave it out: changes of alpha then read "
                 "the files again."
             )

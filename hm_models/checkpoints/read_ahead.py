@@ -10,12 +10,12 @@ import threading
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from hm_models.checkpoints.mapped import MappedCheckpoint
+from hm_models.checkpoints.source import TensorSource
 from hm_models.cores import use_all_cores
 
 READ_AHEAD = 1 << 28  # bytes; a few tensors of a large model, small against any model
 
-Source: TypeAlias = tuple[MappedCheckpoint, str]  # a checkpoint and the name of a tensor in it
+Source: TypeAlias = tuple[TensorSource, str]  # a checkpoint and the name of a tensor in it
 
 
 class ReadAhead:
@@ -56,7 +56,7 @@ class ReadAhead:
     def _run(self) -> None:
         use_all_cores()
         for index, sources in enumerate(self._items):
-            size = sum(mapped.checkpoint.tensors[name].bytes for mapped, name in sources)
+            size = sum(source.checkpoint.tensors[name].bytes for source, name in sources)
             with self._changed:
                 while self._ahead and sum(self._ahead.values()) + size > self._limit:
                     if index < self._taken:
@@ -65,16 +65,16 @@ class ReadAhead:
                 if index < self._taken:
                     continue  # the consumer was faster
                 self._ahead[index] = size
-            for mapped, name in sources:
-                mapped.prefetch(name)
+            for source, name in sources:
+                source.prefetch(name)
             with self._changed:
                 too_late = index in self._ended
             if too_late:
                 self._drop(index)
 
     def _drop(self, index: int) -> None:
-        for mapped, name in self._items[index]:
-            mapped.drop(name)
+        for source, name in self._items[index]:
+            source.drop(name)
 
 
 class Lease:

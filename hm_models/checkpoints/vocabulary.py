@@ -37,10 +37,11 @@ class RowMatch:
         """Whether row i belongs to row i throughout, so that tensors merge as they are."""
         return self.rows == tuple(range(len(self.rows)))
 
-    def remark(self) -> str:
+    def remark(self, base: str, instruct: str) -> str:
+        """The same in words, with what to call the two."""
         return (
-            f"vocabularies differ: {self.instruct_only} tokens only in instruct keep its rows, "
-            f"{self.base_only} tokens only in base are left out, {self.moved} tokens sit in another "
+            f"vocabularies differ: {self.instruct_only} tokens only in {instruct} keep its rows, "
+            f"{self.base_only} tokens only in {base} are left out, {self.moved} tokens sit in another "
             "row and are merged by their string"
         )
 

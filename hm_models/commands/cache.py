@@ -42,11 +42,14 @@ def find(store: SampleStore, beginning: str) -> str:
 
 
 def describe(holding: Holding) -> str:
-    """base, instruct, alpha, and what else is not as usual."""
+    """base, instruct and alpha, or all models of a recipe, and what else is not as usual."""
     model = holding.description
-    shown = [Path(model["base"]).name, Path(model["instruct"]).name, f"alpha={model['alpha']}"]
+    if "models" in model:
+        shown = ["+".join(Path(one["model"]).name for one in model["models"])]
+    else:
+        shown = [Path(model["base"]).name, Path(model["instruct"]).name, f"alpha={model['alpha']}"]
     for name, value in {**model, **model.get("arguments", {})}.items():
-        named = name in ("base", "instruct", "alpha", "arguments")
+        named = name in ("models", "base", "instruct", "alpha", "arguments")
         if not named and value not in (None, {}, USUAL.get(name)):
             shown.append(f"{name}={value}")
     return " ".join(shown)

@@ -1,8 +1,9 @@
-"""What an engine is: a backend of the harness with the weights of one recipe, brought from alpha to alpha.
+"""What an engine is: a backend of the harness with the weights of one recipe, brought from one to another.
 
     engine = choose_engine("vllm")(recipe, arguments)
     engine.lm            # the harness's backend class, loaded when first asked for
     engine.set_alpha(0.9)
+    engine.set_recipe(engine.recipe.with_base("RUN/checkpoint-500"))
 
 The contract is `load`, `change`, `sample`, `read`, `why_restart` and `shut_down`, and what a backend knows of
 its own arguments. The rest is the same for all: when they are called, and that nothing half changed answers.
@@ -13,7 +14,6 @@ from __future__ import annotations
 import abc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,8 +21,8 @@ from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.mapped import ResidentFiles
 from hm_models.errors import RecipeError
-from hm_models.merge.plan import plan_merge
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge, same_checkpoints, tokenizer_checkpoint
+from hm_models.merge.plan import MergePlan, plan_merge
 from hm_models.merge.stream import MergeStream
 from hm_models.merge.writer import materialise
 from hm_models.samples.key import Job
@@ -36,13 +36,13 @@ class Engine(abc.ABC):
     """A backend with the weights of `recipe`.
 
     Args:
-        recipe: what is merged; the pair is checked and planned here, no weight is read.
+        recipe: what is merged; the models are checked and planned here, no weight is read.
         arguments: go to the harness's backend class as they are.
         materialize: write the merged checkpoint into the cache and load that.
-        keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
+        keep_resident: hold all checkpoints in memory, so that `set_alpha` reads no file.
 
     Raises:
-        RecipeError, CheckpointError: the two cannot be merged.
+        RecipeError, CheckpointError: they cannot be merged.
     """
 
     name: ClassVar[str]  # as users and stores of samples know the backend
@@ -50,21 +50,34 @@ class Engine(abc.ABC):
 
     def __init__(
         self,
-        recipe: MergeRecipe,
+        recipe: Merge,
         arguments: dict[str, Any],
         materialize: bool = False,
         keep_resident: bool = False,
     ) -> None:
-        remote = bool(arguments.get("trust_remote_code"))
-        self.recipe, self.plan = recipe, plan_merge(recipe, remote)
-        if not (recipe.tokenizer_checkpoint.has_tokenizer or arguments.get("tokenizer")):
+        self._trusted = bool(arguments.get("trust_remote_code"))
+        for checkpoint in recipe.checkpoints:
+            if (
+                checkpoint.needs_code
+                and not self._trusted
+                and not self.knows(checkpoint.model_type)
+            ):
+                raise RecipeError(
+                    f"{checkpoint.name} is a {checkpoint.model_type} model, which needs code of its own "
+                    "repository (auto_map in its config.json). Read its *.py, and if you trust them, add "
+                    "trust_remote_code=true."
+                )
+        self.recipe, self.plan = recipe, plan_merge(recipe, self._trusted)
+        if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
             raise RecipeError(
-                f"Neither {recipe.base} nor {recipe.instruct} has a tokenizer. Name a folder or a model on "
-                "the hub that has theirs: tokenizer=NAME."
+                f"None of {', '.join(recipe.names)} has a tokenizer. Name a folder or a model on the hub "
+                "that has theirs: tokenizer=NAME."
             )
         self.arguments = arguments
         self._materialize = materialize
         self._keep_resident = keep_resident
+        self._stream: MergeStream | None = None
+        self._resident: ResidentFiles | None = None  # what the stream reads; gone with it
         self._lm: Any = None
         self._broken: str | None = None
 
@@ -80,14 +93,17 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         """Give the running model the weights of `recipe`, in place.
+
+        Args:
+            stream: of its pair, which may have another base than the present one.
 
         Returns:
             Why it did not take all of them: it must not answer any more. None if it did.
 
         Raises:
-            Exception: it failed half-way, and holds the weights of two alphas.
+            Exception: it failed half-way, and holds the weights of two merges.
         """
 
     @abc.abstractmethod
@@ -105,7 +121,7 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
+    def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
         """Say why the running model cannot take the weights of `recipe` in place; None if it can."""
 
     def shut_down(self) -> None:
@@ -116,6 +132,13 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def known_arguments(cls) -> frozenset[str]:
         """The arguments that the backend takes, for whatever weights."""
+
+    @classmethod
+    def knows(cls, model_type: str) -> bool:
+        """Whether there are classes for such models without code of their repositories."""
+        from transformers import CONFIG_MAPPING
+
+        return model_type in CONFIG_MAPPING
 
     @classmethod
     def reason_against(
@@ -165,8 +188,8 @@ class Engine(abc.ABC):
                 "hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.name
             )
             arguments = dict(self.arguments)
-            if recipe.tokenizer_checkpoint is not recipe.tokenizer_source:
-                arguments.setdefault("tokenizer", str(recipe.tokenizer_checkpoint.folder))
+            if tokenizer_checkpoint(recipe) is not recipe.tokenizer_source:
+                arguments.setdefault("tokenizer", str(tokenizer_checkpoint(recipe).folder))
             try:
                 self._lm = self.load(folder, arguments)
             except AttributeError as error:
@@ -179,16 +202,15 @@ class Engine(abc.ABC):
         if self._broken:
             raise RuntimeError(self._broken)
 
-    @cached_property
-    def _resident(self) -> ResidentFiles | None:
-        if not self._keep_resident:
-            return None
-        return ResidentFiles.of((self.recipe.base_checkpoint, self.recipe.instruct_checkpoint))
-
-    @cached_property
+    @property
     def stream(self) -> MergeStream:
-        """The pair's merged tensors, planned and opened once for all alphas."""
-        return MergeStream(self.plan, self._resident.paths if self._resident else None)
+        """The merged tensors, planned and opened once for all alphas."""
+        if self._stream is None:
+            if self._keep_resident:
+                self._resident = ResidentFiles.of(self.recipe.checkpoints)
+            paths = self._resident.paths if self._resident else None
+            self._stream = MergeStream(self.plan, paths)
+        return self._stream
 
     @property
     def weights(self) -> str:
@@ -200,31 +222,50 @@ class Engine(abc.ABC):
 
     def set_alpha(self, alpha: object) -> None:
         """Go to another alpha; see `HindsightMerged.set_alpha`."""
-        recipe = self.recipe.with_alpha(alpha)
+        self.set_recipe(self.recipe.with_alpha(alpha))
+
+    def set_recipe(self, recipe: Merge) -> None:
+        """Go to another alpha, to another base of the same instruct model, or both.
+
+        Of another base the pair is planned anew. Raises as `HindsightMerged.set_alpha`.
+        """
         if self._materialize:
             raise RecipeError("set_alpha changes streamed weights; leave materialize=true out.")
-        for checkpoint in (recipe.base_checkpoint, recipe.instruct_checkpoint):
+        for checkpoint in recipe.checkpoints:
             checkpoint.check_unchanged()
-        recipe.arithmetic_fits([tensor.like for tensor in self.plan.tensors])
+        same_pair = same_checkpoints(recipe, self.recipe)
+        if same_pair:
+            plan = self.plan
+            recipe.arithmetic_fits([tensor.like for tensor in plan.tensors])
+        else:
+            plan = plan_merge(recipe, self._trusted)
+        stream: MergeStream | None = None
         if self.is_loaded:
-            if reason := self.why_restart(recipe):
-                logger.info("hm-merged: a new engine for alpha=%s, as %s", recipe.alpha, reason)
+            if reason := self._why_other_files(same_pair) or self.why_restart(recipe, plan):
+                logger.info("hm-merged: a new engine for %s, as %s", recipe.label, reason)
                 self.shut_down()
             else:
-                self._change(recipe)
+                stream = self.stream if same_pair else MergeStream(plan)
+                self._change(recipe, stream)
+        if not same_pair:
+            self.plan, self._stream, self._resident = plan, stream, None
         self.recipe, self._broken = recipe, None
 
-    def _change(self, recipe: MergeRecipe) -> None:
+    def _why_other_files(self, same_pair: bool) -> str | None:
+        held = self._keep_resident and not same_pair
+        return "keep_resident=true holds the files of one pair" if held else None
+
+    def _change(self, recipe: Merge, stream: MergeStream) -> None:
         try:
-            reason = self.change(recipe)
+            reason = self.change(recipe, stream)
         except BaseException as error:
             self._broken = (
-                f"The change to alpha={recipe.alpha} failed half-way ({type(error).__name__}: "
-                f"{error}), so the weights of two alphas were mixed and were given up. Call set_alpha "
+                f"The change to {recipe.label} failed half-way ({type(error).__name__}: "
+                f"{error}), so the weights of two merges were mixed and were given up. Call set_alpha "
                 "again to load a new model."
             )
             self.shut_down()
             raise
         if reason:
-            logger.warning("hm-merged: a new engine for alpha=%s, as %s", recipe.alpha, reason)
+            logger.warning("hm-merged: a new engine for %s, as %s", recipe.label, reason)
             self.shut_down()

@@ -11,7 +11,7 @@ import logging
 
 from hm_models.engines.base import Engine
 from hm_models.errors import RecipeError
-from hm_models.merge.recipe import MIX, SWITCH
+from hm_models.merge.pair_method import MIX, SWITCH
 
 BACKENDS = ("vllm", "hf")
 

@@ -22,7 +22,9 @@ from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import logits_of
 from hm_models.engines.transformers_model import HarnessModel, from_folder, from_tensors
 from hm_models.errors import RecipeError
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
+from hm_models.merge.plan import MergePlan
+from hm_models.merge.stream import MergeStream
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
@@ -65,7 +67,9 @@ class HfEngine(Engine):
         arguments["device"] = "cpu" if no_cuda else asked
         folder = folder or self._plain_folder()
         make = self.model if folder is None else partial(from_folder, folder)
-        named = str(arguments.get("tokenizer") or folder or self.recipe.tokenizer_checkpoint.folder)
+        named = str(
+            arguments.get("tokenizer") or folder or tokenizer_checkpoint(self.recipe).folder
+        )
         if has_tekken(named):  # the harness would take another class for it
             arguments["tokenizer"] = load_tokenizer(named, bool(arguments.get("trust_remote_code")))
         elif folder is None:
@@ -84,7 +88,7 @@ class HfEngine(Engine):
         """The model of the recipe, made with what the harness gives to `from_pretrained`."""
         return self.merged(self.recipe, given)
 
-    def merged(self, recipe: MergeRecipe, given: dict[str, Any]) -> Any:
+    def merged(self, recipe: Merge, given: dict[str, Any]) -> Any:
         """Build a model from the stream."""
         if given["dtype"] == "auto" and recipe.out_dtype:
             given = given | {"dtype": recipe.out_dtype}
@@ -93,10 +97,10 @@ class HfEngine(Engine):
         _check_arrival(loading, recipe)
         return model
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         places = parameters_of(self.lm.model)
         with torch.no_grad():
-            for name, tensor in self.stream.tensors(recipe):
+            for name, tensor in stream.tensors(recipe):
                 if not is_computed(name, tensor.shape):
                     places[name].copy_(tensor)
         return None
@@ -115,16 +119,16 @@ class HfEngine(Engine):
         """What the model's `generate` takes of its rows' seeds, by name."""
         return {}
 
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
+    def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
         """As it loads, transformers renames what older versions named otherwise and fuses experts."""
-        if reason := what_differs(self.plan, self.recipe, recipe):
+        if reason := what_differs(self.recipe, self.plan, recipe, plan):
             return reason
         if "quantization_config" in self.arguments:
             return "transformers quantises weights as it loads"
         places = parameters_of(self.lm.model)
         headers = recipe.tokenizer_source.tensors
         own = {name: name for name in headers}
-        sources = own if recipe.unmerged else {t.name: t.instruct for t in self.plan.tensors}
+        sources = own if recipe.unmerged else {t.name: t.sources[recipe.lead] for t in plan.tensors}
         for name, source in sources.items():
             if is_computed(name, headers[source].shape):
                 continue
@@ -187,7 +191,7 @@ def parameters_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
 
 
-def _check_arrival(loading: Mapping[str, Any], recipe: MergeRecipe) -> None:
+def _check_arrival(loading: Mapping[str, Any], recipe: Merge) -> None:
     """Refuse a model of which a part is not the merge's, but random; say what it has no place for."""
     kinds = {
         "transformers found no weights for": loading["missing_keys"],

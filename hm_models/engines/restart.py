@@ -1,4 +1,4 @@
-"""Why an engine that runs cannot take another alpha, whatever its backend.
+"""Why an engine that runs cannot take another merge, whatever its backend.
 
 An engine keeps its parameters' shapes, its tokenizer and its stop tokens. Where another alpha comes
 with others (at alpha 0 the base's own files count), a new engine is the only honest answer.
@@ -11,8 +11,8 @@ from pathlib import Path
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.names import is_computed
 from hm_models.files.text_files import read_json
+from hm_models.merge.contract import Merge
 from hm_models.merge.plan import MergePlan
-from hm_models.merge.recipe import MergeRecipe
 
 # Files that an engine reads once, when it starts: how text becomes tokens, and where an answer ends.
 ENGINE_FILES = (
@@ -30,11 +30,11 @@ ENGINE_FILES = (
 COSMETIC_FIELDS = {"_name_or_path", "name_or_path", "transformers_version"}
 
 
-def what_differs(plan: MergePlan, now: MergeRecipe, then: MergeRecipe) -> str | None:
+def what_differs(now: Merge, plan: MergePlan, then: Merge, then_plan: MergePlan) -> str | None:
     """Say what an engine made for `now` keeps, and `then` has otherwise; None if there is nothing."""
     ours, theirs = now.tokenizer_source, then.tokenizer_source
     differing = f"differs between {ours.name} and {theirs.name}"
-    if _config(now, plan) != _config(then, plan):
+    if _config(now, plan) != _config(then, then_plan):
         return f"config.json {differing}"
     files = _engine_files(ours), _engine_files(theirs)
     for name in sorted(files[0].keys() | files[1].keys()):
@@ -45,7 +45,7 @@ def what_differs(plan: MergePlan, now: MergeRecipe, then: MergeRecipe) -> str | 
     return None
 
 
-def _config(recipe: MergeRecipe, plan: MergePlan) -> object:
+def _config(recipe: Merge, plan: MergePlan) -> object:
     return _without_notes(recipe.tokenizer_source.config | plan.overrides(recipe))
 
 

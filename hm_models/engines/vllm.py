@@ -24,7 +24,9 @@ from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import top_of
 from hm_models.errors import RecipeError
 from hm_models.files.text_files import read_text
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge, same_checkpoints
+from hm_models.merge.plan import MergePlan
+from hm_models.merge.stream import MergeStream
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
@@ -103,10 +105,12 @@ class VllmEngine(Engine):
             and not (source.ties_embeddings and name.endswith("lm_head.weight"))
         )
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         engine = self.lm.model
+        # Workers keep their pair's stream, with the files that it has open.
+        other = None if same_checkpoints(recipe, self.recipe) else stream
         # Parsed and with its checkpoints opened, as it is here; vLLM's messages know no classes.
-        reasons = engine.collective_rpc("change_recipe", args=(pickle.dumps(recipe),))
+        reasons = engine.collective_rpc("change_recipe", args=(pickle.dumps((recipe, other)),))
         self._keeps_old_weights = next(filter(None, reasons), None)
         if self._keeps_old_weights is None and not engine.reset_prefix_cache():
             raise RuntimeError("the prefix cache could not be reset while requests are running")
@@ -124,10 +128,10 @@ class VllmEngine(Engine):
         size = self.lm.model.llm_engine.model_config.get_vocab_size()
         return (measure.of_top(*found, size) for found in top_of(self.lm, pairs, top))
 
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
+    def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
         if self.lm.data_parallel_size > 1:
             return "data_parallel_size makes the harness start its engines for each call"
-        if reason := what_differs(self.plan, self.recipe, recipe):
+        if reason := what_differs(self.recipe, self.plan, recipe, plan):
             return reason
         if {"quantization", "quantization_config"} & self.arguments.keys():
             return "vLLM quantises weights while an engine starts"
@@ -141,6 +145,11 @@ class VllmEngine(Engine):
     @classmethod
     def known_arguments(cls) -> frozenset[str]:
         return _known_arguments()
+
+    @classmethod
+    def knows(cls, model_type: str) -> bool:
+        own = read_text(_folder_of("vllm") / "transformers_utils" / "config.py")
+        return super().knows(model_type) or f" {model_type}=" in own
 
     @classmethod
     def reason_against(
@@ -205,7 +214,7 @@ def _keeps_a_state(folder: Path, arguments: Mapping[str, Any]) -> bool:
     return config.has_inner_state
 
 
-def keeps_a_bias(recipe: MergeRecipe) -> str | None:
+def keeps_a_bias(recipe: Merge) -> str | None:
     """Say why a running vLLM engine would keep old weights of this model; None if it takes all."""
     source = recipe.tokenizer_source
     if source.ties_embeddings and any(name.endswith("lm_head.bias") for name in source.tensors):

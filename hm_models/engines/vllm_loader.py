@@ -26,7 +26,7 @@ from vllm.platforms import current_platform
 from hm_models.checkpoints.names import is_head
 from hm_models.engines.arrival import NotArrivedError, Receipts, all_written, nothing_lost
 from hm_models.engines.owner import end_with_owner
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge
 from hm_models.merge.stream import MergeStream
 
 LOAD_FORMAT = "hm-merged"
@@ -45,7 +45,7 @@ class MergedModelLoader(DefaultModelLoader):
     def __init__(self, load_config: LoadConfig) -> None:
         end_with_owner()  # not as the module is imported: a forked worker has it already
         extra = dict(load_config.model_loader_extra_config)
-        self.recipe: MergeRecipe = extra.pop(RECIPE_KEY)
+        self.recipe: Merge = extra.pop(RECIPE_KEY)
         self.stream: MergeStream = extra.pop(STREAM_KEY)
         self.receipts = Receipts()
         # The parent refuses keys and formats that it does not know.
@@ -91,19 +91,23 @@ class MergingWorker:
     """Mixed into vLLM's worker class; importing it is what registers the loader there."""
 
     def change_recipe(self, pickled: bytes) -> str | None:
-        """Load the weights of another recipe for the same pair into the running engine.
+        """Load the weights of another recipe into the running engine.
 
         Args:
-            pickled: the recipe, with its opened checkpoints.
+            pickled: the recipe, with its opened checkpoints, and the stream of its pair; None for the
+                pair that is loaded.
 
         Returns:
             Why the engine did not take all of them, else None. With a reason, and after an exception,
             parameters of two recipes lie beside each other: the engine must not be used any more.
         """
         load_config = self.vllm_config.load_config  # type: ignore[attr-defined]
+        recipe, stream = pickle.loads(pickled)
+        extra = load_config.model_loader_extra_config
         load_config.model_loader_extra_config = {
-            **load_config.model_loader_extra_config,
-            RECIPE_KEY: pickle.loads(pickled),
+            **extra,
+            RECIPE_KEY: recipe,
+            STREAM_KEY: stream or extra[STREAM_KEY],
         }
         model = self.get_model()  # type: ignore[attr-defined]
         try:
@@ -153,7 +157,7 @@ def _pack_tied_heads(model: torch.nn.Module) -> None:
             module.quant_method.process_weights_after_loading(module)
 
 
-def engine_arguments(recipe: MergeRecipe, stream: MergeStream) -> dict[str, Any]:
+def engine_arguments(recipe: Merge, stream: MergeStream) -> dict[str, Any]:
     """The arguments of `vllm.LLM` that make it load this merge from the pair's stream."""
     return {
         "load_format": LOAD_FORMAT,

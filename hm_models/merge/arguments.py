@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge
 from hm_models.merge.mergekit_yaml import read_recipe
 from hm_models.merge.recipe import MergeRecipe
 
@@ -15,7 +16,7 @@ NOT_ARGUMENTS = {"base_params", "instruct_params", "out_dtype", "notes"}
 RECIPE_ARGUMENTS = {field.name for field in dataclasses.fields(MergeRecipe)} - NOT_ARGUMENTS
 
 
-def take_recipe(file: str | None, arguments: dict[str, Any]) -> MergeRecipe:
+def take_recipe(file: str | None, arguments: dict[str, Any]) -> Merge:
     """Take what makes up the recipe out of `arguments`."""
     given = {name: arguments.pop(name) for name in RECIPE_ARGUMENTS & arguments.keys()}
     if file is None:

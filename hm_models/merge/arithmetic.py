@@ -1,7 +1,7 @@
 """How one tensor is merged: by mergekit's own code, or its weighted sum in one compiled pass.
 
-way = Arithmetic(method, {"normalize": True}, {"weight": {"base": 0.3, "instruct": 0.7}}, None, 0)
-way(base, instruct, torch.bfloat16)
+way = Arithmetic(method, inputs, {"normalize": True}, {"weight": {"base": 0.3, "instruct": 0.7}}, None, 0)
+way([base, instruct], torch.bfloat16)
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,24 +17,24 @@ import torch
 
 from hm_models.errors import RecipeError
 from hm_models.merge.lazy import Write
-from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Settings, TwoModelMethod
+from hm_models.merge.methods import LINEAR, Inputs, Method, Settings
+from hm_models.merge.parameters import Sources, depths, resolve
 
 _DRAWING = threading.Lock()
 
 
 def weighted_sum(
-    weights: tuple[float, float],
-    inputs: tuple[torch.Tensor, ...],
+    weights: Sequence[float],
+    inputs: Sequence[torch.Tensor],
     out: torch.Tensor,
     normalize: bool = True,
 ) -> None:
-    """Write weights[0] * base + weights[1] * instruct, in float32 and rounded once, into `out`."""
+    """Write the sum of weights[i] * inputs[i], in float32 and rounded once, into `out`."""
     # Not before: vLLM's CPU build goes through all loaded modules as a worker starts, and stumbles
     # over llvmlite's.
     from hm_models.merge.kernel import linear_merge
 
-    base, instruct = (tensor.contiguous() for tensor in inputs)
-    linear_merge(base, instruct, out, weights, normalize)
+    linear_merge([tensor.contiguous() for tensor in inputs], out, weights, normalize)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,47 +43,47 @@ class Arithmetic:
 
     Attributes:
         method: what computes it.
+        inputs: of what.
         shared, per_input: parameters resolved for this tensor, `per_input` by name and input.
-        dtype: precision of the arithmetic; None promotes the two inputs' own.
+        dtype: precision of the arithmetic; None promotes the inputs' own.
         seed: what random methods draw from; it depends on the tensor's name, not on the order.
     """
 
-    method: TwoModelMethod
+    method: Method
+    inputs: Inputs
     shared: Settings
     per_input: Mapping[str, Mapping[str, Any]]
     dtype: torch.dtype | None
     seed: int
 
-    def __call__(
-        self, base: torch.Tensor, instruct: torch.Tensor, out_dtype: torch.dtype
-    ) -> torch.Tensor:
-        """Merge two tensors of one shape with mergekit's own code."""
+    def __call__(self, tensors: Sequence[torch.Tensor], out_dtype: torch.dtype) -> torch.Tensor:
+        """Merge tensors of one shape with mergekit's own code."""
         from mergekit.merge_methods import merge_tensors
 
         # There is one generator for all threads, and engines load with several.
         with _DRAWING, torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(self.seed)
             return merge_tensors(
-                [base, instruct],
+                tensors,
                 self.method.name,
                 parameters={**self.shared, **self.per_input},
-                ids=[BASE, INSTRUCT],
-                base_index=self.method.base_index,
+                ids=self.inputs.names,
+                base_index=self.inputs.base_index,
                 dtype=self.dtype,
                 out_dtype=out_dtype,
             )
 
     def writer(
-        self, name: str, base: torch.dtype, instruct: torch.dtype, out: torch.dtype
+        self, name: str, dtypes: Sequence[torch.dtype], out: torch.dtype
     ) -> tuple[Write, bool]:
         """What writes the merge of tensors of these dtypes, and whether it is element by element."""
         is_linear = self.method.name == LINEAR
         weight = self.per_input["weight"] if is_linear else {}
         # mergekit sums in float32 whatever `dtype` is, but rounds to `dtype` on the way in and out.
-        rounds_once = base == instruct == out and self.dtype in (None, out)
+        rounds_once = {*dtypes, out} == {out} and self.dtype in (None, out)
         write: Write = self._write
         if fast := is_linear and (self.dtype is torch.float32 or rounds_once):
-            weights = weight[BASE], weight[INSTRUCT]
+            weights = [weight[name] for name in self.inputs.names]
             write = partial(weighted_sum, weights, normalize=self.shared["normalize"])
         # Between its inputs, a result is as finite as they are.
         if not is_linear or not all(0 <= value <= 1 for value in weight.values()):
@@ -91,8 +91,7 @@ class Arithmetic:
         return write, fast
 
     def _write(self, inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
-        base, instruct = inputs
-        out.copy_(self(base, instruct, out.dtype))
+        out.copy_(self(inputs, out.dtype))
 
     def fits(self) -> None:
         """Merge a few numbers, as mergekit checks some parameters only while it merges.
@@ -103,7 +102,9 @@ class Arithmetic:
         rows = torch.linspace(-1, 1, 64).reshape(8, 8)
         dtype = self.dtype or torch.float32
         try:
-            merged = self(rows.to(dtype), (rows.flip(0) * 0.9).to(dtype), dtype)
+            # Different ones for each input, as some methods say nothing of equal ones.
+            tried = [(rows.roll(i, 0) * 0.9**i).to(dtype) for i in range(len(self.inputs.names))]
+            merged = self(tried, dtype)
         except (ValueError, RuntimeError, ArithmeticError) as error:
             raise RecipeError(
                 f"The parameters of {self.method.name} do not fit ({self._as_text()}): "
@@ -116,7 +117,8 @@ class Arithmetic:
             )
 
     def _as_text(self) -> str:
-        own = {name: values[INSTRUCT] for name, values in self.per_input.items()}
+        own = {name: [*dict.fromkeys(v.values())] for name, v in self.per_input.items()}
+        own = {name: v[0] if len(v) == 1 else v for name, v in own.items()}
         return ", ".join(f"{name}={value}" for name, value in {**self.shared, **own}.items())
 
 
@@ -127,9 +129,40 @@ def _in_numbers(
     write(inputs, out)
     if not torch.isfinite(out).all() and all(torch.isfinite(tensor).all() for tensor in inputs):
         raise RecipeError(
-            f"The merge of {name} holds values that {out.dtype} has no numbers for, although both "
+            f"The merge of {name} holds values that {out.dtype} has no numbers for, although all "
             "checkpoints are finite there. The method's parameters are too large, or do not fit."
         )
+
+
+def arithmetic_of(
+    method: Method, inputs: Inputs, sources: Sources, names: list[str], dtype: str | None, seed: int
+) -> dict[str, Arithmetic]:
+    """How each of these tensors is merged, by its name.
+
+    Args:
+        sources: the parameters as they were written.
+        dtype: precision of the arithmetic by its name; None promotes the inputs' own.
+        seed: of the whole merge.
+
+    Raises:
+        RecipeError: the parameters do not fit a tensor.
+    """
+    sources = sources.as_settings()
+    precision = getattr(torch, dtype) if dtype else None
+    found: dict[str, Arithmetic] = {}
+    resolved = None
+    for name, depth in depths(names).items():
+        # Most recipes say the same of every tensor, and mergekit's resolver is not fast.
+        if resolved is None or not sources.is_uniform:
+            resolved = resolve(method, inputs, sources, name, depth)
+        found[name] = Arithmetic(method, inputs, *resolved, precision, tensor_seed(seed, name))
+    return found
+
+
+def fits(ways: Iterable[Arithmetic]) -> None:
+    """Try each of these once. Raises RecipeError as `Arithmetic.fits`."""
+    for way in {repr((way.shared, way.per_input)): way for way in ways}.values():
+        way.fits()
 
 
 def tensor_seed(seed: int, name: str) -> int:

@@ -1,6 +1,7 @@
-"""The linear merge of two tensors in one pass over memory, with the bits of mergekit.
+"""The linear merge of tensors in one pass over memory, with the bits of mergekit.
 
-mergekit 0.1.5 computes a linear merge as fma(instruct, w1, fma(base, w0, 0)) / (w0 + w1) in float32
+mergekit 0.1.5 computes a linear merge as fma(instruct, w1, fma(base, w0, 0)) / (w0 + w1) in float32,
+and of more models with an fma for each, in their order,
 and rounds once to the result's dtype; torch does that in five passes through full-size temporaries.
 Here one loop, compiled by numba, does the same for each element and writes where the result belongs.
 Half precisions travel as integers: uint16 is bfloat16, int16 is float16.
@@ -9,6 +10,7 @@ Half precisions travel as integers: uint16 is bfloat16, int16 is float16.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from hm_models.cores import CORES, use_all_cores
 
@@ -37,7 +39,7 @@ def _as_it_is(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 
 @intrinsic
-def _widen(context: Any, value: Any) -> Any:
+def widen(context: Any, value: Any) -> Any:
     """bfloat16 or float16 (in its carrier) to float32."""
 
     def from_bfloat16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -47,12 +49,12 @@ def _widen(context: Any, value: Any) -> Any:
     def from_float16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
 
-    widen = {types.uint16: from_bfloat16, types.int16: from_float16}.get(value, _as_it_is)
-    return types.float32(value), widen
+    way = {types.uint16: from_bfloat16, types.int16: from_float16}.get(value, _as_it_is)
+    return types.float32(value), way
 
 
 @intrinsic
-def _narrow(context: Any, value: Any, like: Any) -> Any:
+def narrow(context: Any, value: Any, like: Any) -> Any:
     """float32 to the dtype that `like` carries, to nearest, ties to even."""
 
     def to_bfloat16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -66,69 +68,87 @@ def _narrow(context: Any, value: Any, like: Any) -> Any:
     def to_float16(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
 
-    narrow = {types.uint16: to_bfloat16, types.int16: to_float16}.get(like, _as_it_is)
-    return like(value, like), narrow
+    way = {types.uint16: to_bfloat16, types.int16: to_float16}.get(like, _as_it_is)
+    return like(value, like), way
 
 
 @intrinsic
-def _fma(context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once; LLVM may not choose."""
-    signature = types.float32(types.float32, types.float32, types.float32)
-    return signature, lambda _, builder, signature, arguments: builder.fma(*arguments)
+def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c of one float type, rounded once; LLVM may not choose."""
+    return c(c, c, c), lambda _, builder, signature, arguments: builder.fma(*arguments)
 
 
-@njit(nogil=True, error_model="numpy")
-def _linear(base: Any, instruct: Any, out: Any, w0: Any, w1: Any, divisor: Any) -> None:
-    like = out[0]
-    for k in range(out.size):
+def _sum(inputs: Any, weights: Any, k: Any) -> Any:
+    """The weighted sum at place k of however many inputs; numba compiles what `overload` gives."""
+
+
+@overload(_sum, strict=False)  # strictly, it would compare annotations as well
+def _unrolled(inputs: Any, weights: Any, k: Any) -> Any:
+    if not len(inputs):
         # The first product is added to zero as in mergekit, where that turns -0 into 0.
-        scaled = _fma(_widen(base[k]), w0, np.float32(0))
-        out[k] = _narrow(_fma(_widen(instruct[k]), w1, scaled) / divisor, like)
+        return lambda inputs, weights, k: np.float32(0)
+    return lambda inputs, weights, k: fma(
+        widen(inputs[-1][k]), weights[-1], _sum(inputs[:-1], weights[:-1], k)
+    )
 
 
 @njit(nogil=True, error_model="numpy")
-def _linear_undivided(base: Any, instruct: Any, out: Any, w0: Any, w1: Any) -> None:
+def _linear(inputs: Any, out: Any, weights: Any, divisor: Any) -> None:
     like = out[0]
     for k in range(out.size):
-        scaled = _fma(_widen(base[k]), w0, np.float32(0))
-        out[k] = _narrow(_fma(_widen(instruct[k]), w1, scaled), like)
+        out[k] = narrow(_sum(inputs, weights, k) / divisor, like)
+
+
+@njit(nogil=True, error_model="numpy")
+def _linear_undivided(inputs: Any, out: Any, weights: Any) -> None:
+    like = out[0]
+    for k in range(out.size):
+        out[k] = narrow(_sum(inputs, weights, k), like)
 
 
 def linear_merge(
-    base: torch.Tensor,
-    instruct: torch.Tensor,
+    inputs: Sequence[torch.Tensor],
     out: torch.Tensor,
-    weights: tuple[float, float],
+    weights: Sequence[float],
     normalize: bool = True,
 ) -> torch.Tensor:
-    """Write weights[0] * base + weights[1] * instruct into `out`, over their sum if `normalize`.
+    """Write the sum of weights[i] * inputs[i] into `out`, over the weights' sum if `normalize`.
 
     Args:
-        base, instruct, out: contiguous CPU tensors of one shape, in any of CARRIERS' dtypes each.
+        inputs, out: contiguous CPU tensors of one shape, in any of CARRIERS' dtypes each.
 
     Returns:
         `out`.
     """
-    one, other, result = (
-        t.detach().view(-1).view(CARRIERS[t.dtype]).numpy() for t in (base, instruct, out)
-    )
-    w0, w1 = np.float32(weights[0]), np.float32(weights[1])
-    divisor = w0 + w1
+    *flat, result = map(carried, (*inputs, out))
+    factors = tuple(map(np.float32, weights))
+    # By torch, which need not add from left to right.
+    divisor = np.float32(torch.tensor([weights], dtype=torch.float32).sum(dim=1).item())
 
     def merge(start: int) -> None:
         part = slice(start, start + BLOCK)
+        parts = tuple(tensor[part] for tensor in flat)
         if normalize and divisor != 1:
-            _linear(one[part], other[part], result[part], w0, w1, divisor)
+            _linear(parts, result[part], factors, divisor)
         else:
-            _linear_undivided(one[part], other[part], result[part], w0, w1)
+            _linear_undivided(parts, result[part], factors)
 
-    starts = range(0, result.size, BLOCK)
+    in_threads(merge, range(0, result.size, BLOCK))
+    return out
+
+
+def carried(tensor: torch.Tensor) -> np.ndarray:
+    """The elements of a contiguous CPU tensor as compiled code takes them, in its memory."""
+    return tensor.detach().view(-1).view(CARRIERS[tensor.dtype]).numpy()
+
+
+def in_threads(action: Callable[[int], None], starts: range) -> None:
+    """Do `action` at every start, several at once."""
     if len(starts) < 2:
         for start in starts:
-            merge(start)
+            action(start)
     else:
-        list(_threads().map(merge, starts))
-    return out
+        list(_threads().map(action, starts))
 
 
 @cache

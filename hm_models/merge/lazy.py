@@ -7,6 +7,7 @@ keeps; and a copy into a parameter merges straight into the parameter's memory.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -40,7 +41,7 @@ class LazyMerge(torch.Tensor):
     """A merged CPU tensor that is not computed yet.
 
     Args:
-        inputs: CPU tensors of one shape, which is the result's.
+        inputs: CPU tensors of one shape, which is the result's; they may be lazy themselves.
         dtype: dtype of the result.
         write: computes it.
         elementwise: whether each element depends on the inputs' elements at its place alone.
@@ -79,15 +80,18 @@ class LazyMerge(torch.Tensor):
     def merged(self) -> torch.Tensor:
         """Compute the values, in new memory."""
         out = torch.empty(self.shape, dtype=self.dtype)
-        self.write(self.inputs, out)
+        self._write_into(out)
         return out
+
+    def _write_into(self, out: torch.Tensor) -> None:
+        self.write(tuple(map(_computed, self.inputs)), out)
 
     def _copy_into(self, target: torch.Tensor) -> torch.Tensor:
         if target.is_meta:  # somebody only counts what would be copied
             return target
         in_place = target.device.type == "cpu" and target.is_contiguous()
         if in_place and target.dtype == self.dtype and target.shape == self.shape:
-            self.write(self.inputs, target)
+            self._write_into(target)
             return target
         return target.copy_(self.merged())
 
@@ -95,15 +99,9 @@ class LazyMerge(torch.Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         kwargs = kwargs or {}
         if func in VIEWS and args[0].elementwise:
-            lazy = args[0]
-            views = [func(tensor, *args[1:], **kwargs) for tensor in lazy.inputs]
-
-            def merge(*views: torch.Tensor) -> LazyMerge:
-                return cls(views, lazy.dtype, lazy.write, True, lazy.lease)
-
-            if isinstance(views[0], (list, tuple)):  # several parts at once
-                return type(views[0])(map(merge, *views))
-            return merge(*views)
+            # An input whose elements share memory has no view across them: then the values have one.
+            with contextlib.suppress(RuntimeError):
+                return cls._view(func, *args, **kwargs)
         if func in (aten.alias.default, aten.detach.default):
             return args[0]
         if func._schema.is_mutable and isinstance(args[0], cls):
@@ -111,7 +109,19 @@ class LazyMerge(torch.Tensor):
         if func is aten.copy_.default and isinstance(args[1], cls) and not isinstance(args[0], cls):
             return args[1]._copy_into(args[0])
 
-        def compute(value: Any) -> Any:
-            return value.merged() if isinstance(value, cls) else value
+        return func(*tree_map(_computed, args), **tree_map(_computed, kwargs))
 
-        return func(*tree_map(compute, args), **tree_map(compute, kwargs))
+    @classmethod
+    def _view(cls, func: Any, lazy: LazyMerge, *args: Any, **kwargs: Any) -> Any:
+        views = [func(tensor, *args, **kwargs) for tensor in lazy.inputs]
+
+        def merge(*views: torch.Tensor) -> LazyMerge:
+            return cls(views, lazy.dtype, lazy.write, True, lazy.lease)
+
+        if isinstance(views[0], (list, tuple)):  # several parts at once
+            return type(views[0])(map(merge, *views))
+        return merge(*views)
+
+
+def _computed(value: Any) -> Any:
+    return value.merged() if isinstance(value, LazyMerge) else value

@@ -1,4 +1,4 @@
-"""A mergekit YAML of two models as a recipe: `recipe=FILE` in place of base, instruct and alpha.
+"""A mergekit YAML as a recipe: `recipe=FILE` in place of base, instruct and alpha.
 
     models:
       - model: path/to/base
@@ -9,14 +9,15 @@
     dtype: float32
     out_dtype: bfloat16
 
-It is read by mergekit's own `MergeConfiguration`. `base_model` is the base, or without one the first
-of the two models; the other is the instruct model, whose tokenizer and config the merge carries.
+It is read by mergekit's own `MergeConfiguration`, and may name any number of models. Of two, `base_model`
+is the base, or without one the first; the other is the instruct model, whose tokenizer and config the
+merge carries. Of more it carries those of the last that is not `base_model`, unless `tokenizer_source`
+names another.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,23 @@ import torch
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
 from hm_models.files.yaml_files import read_yaml
-from hm_models.merge.methods import TwoModelMethod, all_parameters
+from hm_models.merge.contract import Merge
+from hm_models.merge.many import ManyRecipe, MergedModel
+from hm_models.merge.methods import Inputs, Method, all_parameters
 from hm_models.merge.recipe import MergeRecipe
 
-# What a merge of two like models does not need, and what would change more than weights.
-NOT_READ = ("modules", "tokenizer", "tokenizer_source", "chat_template")
+# What a merge of like models does not need, and what would change more than weights.
+NOT_READ = ("modules", "chat_template")
+# Whose parameters a place may hold, in mergekit's words.
+OF_ONE = ("input", "non_base")
+OF_ALL = ("shared", *OF_ONE)
 
 
-def read_recipe(file: str | Path) -> MergeRecipe:
-    """Return the recipe of a YAML file.
+def read_recipe(file: str | Path) -> Merge:
+    """Return the recipe of a YAML file: a `MergeRecipe` of a pair, else a `ManyRecipe`.
 
     Raises:
-        RecipeError: the file is missing, no merge configuration, or not a plain merge of two models.
+        RecipeError: the file is missing, no merge configuration, or not a plain merge of models.
     """
     from mergekit.config import MergeConfiguration
 
@@ -57,105 +63,132 @@ def read_recipe(file: str | Path) -> MergeRecipe:
             f"recipe={file}: mergekit knows no field {', '.join(unknown)}. Leave it out, or see "
             f"whether one of these is meant: {', '.join(MergeConfiguration.model_fields)}."
         )
+    try:
+        return _recipe(config, path.name)
+    except RecipeError as error:
+        raise RecipeError(f"recipe={file}: {error}") from None
+
+
+def _recipe(config: Any, file: str) -> Merge:
     for field in NOT_READ:
         if getattr(config, field):
             raise RecipeError(
-                f"recipe={file}: {field} is not supported. Tokens are matched by their string, and "
-                "tokenizer and chat template are the instruct model's: leave it out."
+                f"{field} is not supported. Tokens are matched by their string, and tokenizer and "
+                "chat template are one model's: leave it out."
             )
-    return _recipe(config, file)
-
-
-def _recipe(config: Any, file: str | Path) -> MergeRecipe:
-    inputs = config.models or _whole_slice(config, file)
     for reference in config.referenced_models():
-        _check_plain(reference, file)
-    try:
-        method = TwoModelMethod.named(config.merge_method)
-    except RecipeError as error:
-        raise RecipeError(f"recipe={file}: {error}") from None
-    _check_models([source.model for source in inputs], config.base_model, method, file)
-    # By reference, not by path: two revisions of one repository are two models.
-    given = {source.model: source.parameters for source in inputs}
-    base = config.base_model or inputs[0].model
-    (instruct,) = (model for model in given if model != base)
+        _check_plain(reference)
+    sources = config.models or _whole_slice(config)
+    method = Method.named(config.merge_method)
+    inputs = _inputs([str(source.model) for source in sources], config.base_model, method)
     notes: list[str] = []
-    own = ("input", "non_base")
-    scopes: tuple[tuple[str, ...], ...] = (("shared", *own), ("input",), own)
-    if method.base_index is None:  # to such a method both models are inputs alike
-        scopes = (("shared", *own), own, own)
-    both, ours, theirs = (
-        _with_effect(method, parameters, whose, allowed, notes)
-        for whose, parameters, allowed in zip(
-            ("parameters", str(base), str(instruct)),
-            (config.parameters, given.get(base), given[instruct]),
-            scopes,
-            strict=True,
+    shared = _with_effect(method, config.parameters, "parameters", OF_ALL, notes)
+    given = {str(source.model): source.parameters for source in sources}
+    own = {
+        name: _with_effect(
+            method, given.get(name), name, ("input",) if name == inputs.base else OF_ONE, notes
         )
+        for name in inputs.names
+    }
+    method.check({*shared}.union(*own.values()), has_alpha=False, written="parameters: ")
+    references = {str(reference): reference for reference in config.referenced_models()}
+    models = [_model(references[name], own[name]) for name in inputs.names]
+    lead = _lead(config, inputs.names)
+    merge: dict[str, Any] = {
+        "merge_method": method.name,
+        "merge_dtype": config.dtype,
+        "merge_params": shared,
+        "out_dtype": _out_dtype(config, method, inputs, notes),
+        "notes": tuple(notes),
+    }
+    if pair := _as_pair(models, inputs, lead, method):
+        base, instruct = pair
+        return MergeRecipe(
+            base=base.model,
+            instruct=instruct.model,
+            base_revision=base.revision,
+            instruct_revision=instruct.revision,
+            base_params=base.params,
+            instruct_params=instruct.params,
+            **merge,
+        )
+    return ManyRecipe(
+        tuple(models), tokenizer_model=lead, base_model=inputs.base, file=file, **merge
     )
-    try:
-        method.check(both | ours | theirs, has_alpha=False, written="parameters: ")
-        recipe = MergeRecipe(
-            base=base.model.path,
-            instruct=instruct.model.path,
-            base_revision=base.model.revision,
-            instruct_revision=instruct.model.revision,
-            merge_method=config.merge_method,
-            merge_dtype=config.dtype,
-            merge_params=both,
-            base_params=ours,
-            instruct_params=theirs,
-            # mergekit leaves a merge in the dtype in which it was made ...
-            out_dtype=config.out_dtype or config.dtype,
-        )
-    except RecipeError as error:
-        raise RecipeError(f"recipe={file}: {error}") from None
-    # ... which, for some methods, is not the one that was asked for.
-    asked = getattr(torch, config.dtype or "bfloat16")
-    made = method.result_dtype(asked)
-    if config.out_dtype is None and made != asked:
-        name = str(made).removeprefix("torch.")
-        notes.append(
-            f"{method.name} leaves {name} as in mergekit, whatever dtype says; out_dtype changes that"
-        )
-        recipe = dataclasses.replace(recipe, out_dtype=name)
-    return dataclasses.replace(recipe, notes=tuple(notes))
 
 
-def _check_models(models: list[Any], base: Any, method: TwoModelMethod, file: str | Path) -> None:
-    """Refuse what mergekit refuses, and what is no merge of two."""
-    listed = ", ".join(map(str, models))
-    if len({*models, base} - {None}) != 2:
-        raise RecipeError(
-            f"recipe={file} merges {len({*models, base} - {None})} models ({listed}). "
-            "Expected two: a base and an instruct model."
-        )
+def _inputs(models: list[str], base_model: Any, method: Method) -> Inputs:
+    """The models in mergekit's order: a base that is not listed comes last. Refuses what it refuses."""
+    listed = ", ".join(models)
     if len(models) != len(set(models)):
-        raise RecipeError(f"recipe={file} lists a model twice ({listed}). Name each once.")
-    policy = method.spec.contract.base.value
-    if base is None and policy == "required":
+        raise RecipeError(f"it lists a model twice ({listed}). Name each once.")
+    base = str(base_model) if base_model else None
+    contract = method.spec.contract
+    if base is None and contract.base.value == "required":
         raise RecipeError(
-            f"recipe={file}: {method.name} needs a base_model, which says from where the other one's "
-            f"way is measured. Add `base_model: {models[0]}`, or whichever of the two it is."
+            f"{method.name} needs a base_model, which says from where the others' way is measured. "
+            f"Add `base_model: {models[0]}`, or whichever of them it is."
         )
-    if base and policy == "optional":
-        raise RecipeError(
-            f"recipe={file}: {method.name} with a base_model merges two models besides it. Leave "
-            "base_model out and list the two models."
-        )
-    if policy == "ignored" and base not in (None, models[0]):
-        raise RecipeError(
-            f"recipe={file}: {method.name} takes the models in the order of the list, whatever "
-            f"base_model says. List {base} first."
-        )
-    try:  # what its contract may say besides; a base that is not listed is added, as it does
-        method.spec.contract.validate_ids([*models, *({base} - {None, *models})], base)
+    names = (*models, base) if base and base not in models else tuple(models)
+    try:
+        contract.validate_ids(names, base)
     except ValueError as error:
-        raise RecipeError(f"recipe={file}: mergekit refuses it: {error}.") from None
+        why = str(error).removeprefix("Merge method ")
+        told = f"{listed}; base_model: {base}" if base else listed
+        raise RecipeError(
+            f"{method.name} {why} ({told}). List as many models as it takes, or choose another "
+            "merge_method."
+        ) from None
+    return Inputs(names, None if contract.base.value == "ignored" else base)
+
+
+def _lead(config: Any, names: Sequence[str]) -> str:
+    """The model whose rows, dtypes, config and tokenizer the merge has."""
+    tokenizer = config.tokenizer
+    if tokenizer and (tokenizer.tokens or tokenizer.pad_to_multiple_of):
+        raise RecipeError("of tokenizer, source alone is supported: leave the rest out.")
+    asked = tokenizer.source if tokenizer else config.tokenizer_source
+    base = str(config.base_model) if config.base_model else None
+    if asked is None:
+        return next((name for name in reversed(names) if name != base), names[-1])
+    source = base if asked == "base" else str(asked)
+    if source is None or source not in names:
+        raise RecipeError(
+            f"tokenizer_source: {asked} is not supported, as the merge has one of the models' tokens. "
+            f"Name the model: {', '.join(names)}."
+        )
+    return source
+
+
+def _as_pair(
+    models: list[MergedModel], inputs: Inputs, lead: str, method: Method
+) -> tuple[MergedModel, MergedModel] | None:
+    """Base and instruct model, where the recipe of a pair says the same merge, else None."""
+    if len(models) != 2:
+        return None
+    base, instruct = sorted(models, key=lambda model: model.name == lead)
+    if method.pair.base is None:  # two inputs alike, whose order is that of the sum
+        return (base, instruct) if inputs.base is None and models[0] is base else None
+    return (base, instruct) if inputs.base == base.name else None
+
+
+def _out_dtype(config: Any, method: Method, inputs: Inputs, notes: list[str]) -> str | None:
+    """mergekit leaves a merge in the dtype in which it was made, which may not be the one asked for."""
+    if config.out_dtype:
+        return config.out_dtype
+    asked = getattr(torch, config.dtype or "bfloat16", None)
+    made = asked and method.result_dtype(inputs, asked)
+    if made == asked:
+        return config.dtype
+    name = str(made).removeprefix("torch.")
+    notes.append(
+        f"{method.name} leaves {name} as in mergekit, whatever dtype says; out_dtype changes that"
+    )
+    return name
 
 
 def _with_effect(
-    method: TwoModelMethod,
+    method: Method,
     parameters: Mapping[str, Any] | None,
     whose: str,
     scopes: tuple[str, ...],
@@ -174,32 +207,32 @@ def _with_effect(
     return kept
 
 
-def _whole_slice(config: Any, file: str | Path) -> list[Any]:
-    """The sources of the one slice that spans both models, as mergekit's slerp examples have it."""
+def _whole_slice(config: Any) -> list[Any]:
+    """The sources of the one slice that spans all models, as mergekit's slerp examples have it."""
     (first, *more) = config.slices
     if not more and first.base_model is None and not first.parameters:
-        whole = [
-            list(source.layer_range)
-            == [0, _opened(source.model, file).config.get("num_hidden_layers")]
-            for source in first.sources
-        ]
+        whole = [list(source.layer_range) == [0, _layers(source.model)] for source in first.sources]
         if all(whole):
             return first.sources
     raise RecipeError(
-        f"recipe={file}: slices that rearrange layers are not supported, as the merge must have the "
-        "instruct model's architecture. Give `models`, or one slice over all layers of both."
+        "slices that rearrange layers are not supported, as the merge must have the architecture of "
+        "its models. Give `models`, or one slice over all layers of all of them."
     )
 
 
-def _opened(reference: Any, file: str | Path) -> Checkpoint:
-    _check_plain(reference, file)
-    return Checkpoint.open(reference.model.path, reference.model.revision)
+def _layers(reference: Any) -> object:
+    checkpoint = Checkpoint.open(reference.model.path, reference.model.revision)
+    return checkpoint.config.get("num_hidden_layers")
 
 
-def _check_plain(reference: Any, file: str | Path) -> None:
+def _model(reference: Any, params: Mapping[str, Any]) -> MergedModel:
+    return MergedModel(reference.model.path, reference.model.revision, params)
+
+
+def _check_plain(reference: Any) -> None:
     if reference.lora:
         raise RecipeError(
-            f"recipe={file}: {reference} adds a LoRA adapter. Merge the adapter into its model first."
+            f"{reference} adds a LoRA adapter. Merge the adapter into its model first."
         )
 
 

@@ -1,6 +1,6 @@
-"""mergekit's merge methods for two models: which there are, how alpha enters, what they can be told.
+"""mergekit's merge methods: which there are, how alpha enters for two models, what they can be told.
 
-    >>> method = TwoModelMethod.named("ties")
+    >>> method = Method.for_two("ties")
     >>> method.set_by_alpha
     ('lambda', 'weight')
     >>> method.check({"density": 0.5}, has_alpha=True)
@@ -29,20 +29,43 @@ Settings = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class TwoModelMethod:
-    """A method of `mergekit.merge_methods` that can merge a base and an instruct model."""
+class Inputs:
+    """What is merged: names that tell the models apart, in the order of the sum, and the method's base.
+
+    `base` is None where the method has none, or takes it for an input like the others.
+    """
+
+    names: tuple[str, ...]
+    base: str | None = None
+
+    @property
+    def base_index(self) -> int | None:
+        return None if self.base is None else self.names.index(self.base)
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A method of `mergekit.merge_methods`."""
 
     name: str
 
     @classmethod
-    def named(cls, name: str) -> TwoModelMethod:
+    def named(cls, name: str) -> Method:
+        """Return the method. Raises RecipeError where there is none of that name."""
+        return cls._among(all_methods(), name, "")
+
+    @classmethod
+    def for_two(cls, name: str) -> Method:
         """Return the method. Raises RecipeError where there is none of that name for two models."""
-        known = two_model_methods()
+        return cls._among(two_model_methods(), name, " for two models")
+
+    @classmethod
+    def _among(cls, known: frozenset[str], name: str, meant: str) -> Method:
         if name in known:
             return cls(name)
         near = difflib.get_close_matches(str(name), known, n=1)
         raise RecipeError(
-            f"merge_method={name!r} is not known for two models."
+            f"merge_method={name!r} is not known{meant}."
             f"{f' Did you mean {near[0]}?' if near else ''} Known: {', '.join(sorted(known))}."
         )
 
@@ -54,9 +77,10 @@ class TwoModelMethod:
         return get(self.name).spec
 
     @property
-    def base_index(self) -> int | None:
-        """0 where the method tells its base from the others, None where both are inputs alike."""
-        return 0 if self.spec.contract.base.value == "required" else None
+    def pair(self) -> Inputs:
+        """Base and instruct model, as this method takes them: some are for two inputs alike."""
+        has_base = self.spec.contract.base.value == "required"
+        return Inputs((BASE, INSTRUCT), BASE if has_base else None)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -71,6 +95,11 @@ class TwoModelMethod:
             return ("weight",)
         return ("t",) if self.name == "slerp" else ()  # nearswap's t is a threshold, no way between
 
+    @property
+    def extrapolates(self) -> bool:
+        """Whether alpha goes on beyond 0 and 1 as it does between: a weighted sum, or task vectors."""
+        return self.name == LINEAR or "lambda" in self.set_by_alpha
+
     def alpha_settings(self, alpha: Alpha) -> tuple[Settings, Settings, Settings]:
         """What alpha sets: for both inputs, for the base alone, for the instruct model alone.
 
@@ -83,16 +112,17 @@ class TwoModelMethod:
             return {}, {"weight": settings(alpha, -1.0, 1.0)}, {"weight": settings(alpha)}
         return dict.fromkeys(self.set_by_alpha, settings(alpha)), {}, {}
 
-    def result_dtype(self, dtype: torch.dtype) -> torch.dtype:
+    def result_dtype(self, inputs: Inputs, dtype: torch.dtype) -> torch.dtype:
         """What mergekit leaves a merge in that is made in `dtype`, unless told otherwise."""
         from mergekit.merge_methods import merge_tensors
 
+        others = len(inputs.names) - 1
         made = merge_tensors(
-            [torch.ones(2, 2, dtype=dtype), torch.zeros(2, 2, dtype=dtype)],
+            [torch.ones(2, 2, dtype=dtype), *[torch.zeros(2, 2, dtype=dtype)] * others],
             self.name,
             parameters={name: 0.5 for name, value in self.parameters.items() if value.required},
-            ids=[BASE, INSTRUCT],
-            base_index=self.base_index,
+            ids=inputs.names,
+            base_index=inputs.base_index,
         )
         return made.dtype
 
@@ -153,6 +183,14 @@ def _values(setting: object) -> Iterator[object]:
             yield from _values(part)
     elif setting is not None:
         yield setting
+
+
+@cache
+def all_methods() -> frozenset[str]:
+    """Names of the registered methods, for however many models."""
+    from mergekit.merge_methods import registered_methods
+
+    return frozenset(method.spec.name for method in registered_methods())
 
 
 @cache

@@ -1,20 +1,39 @@
 """A method's parameters as users write them, and what they come to for one tensor.
 
 A setting is a value, a gradient over depth, or filters by name, as in mergekit's YAML; mergekit itself
-evaluates the latter two. Of several places the nearest counts: one input's own, then what both share,
+evaluates the latter two. Of several places the nearest counts: one input's own, then what all share,
 then the method's default.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 from hm_models.errors import RecipeError
-from hm_models.merge.methods import BASE, INSTRUCT, Settings, TwoModelMethod
+from hm_models.merge.methods import Inputs, Method, Settings
 
-# Settings for both inputs, for the base alone, for the instruct model alone.
-Sources: TypeAlias = tuple[Settings, Settings, Settings]
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """Settings as they were written: for all inputs, and for single ones by their name."""
+
+    shared: Settings
+    per_input: Mapping[str, Settings]
+
+    def as_settings(self) -> Sources:
+        """The same as mergekit evaluates them. Raises RecipeError for what is no setting."""
+        single = {name: as_settings(given) for name, given in self.per_input.items()}
+        return Sources(as_settings(self.shared), single)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether they say the same of every tensor."""
+        places = (self.shared, *self.per_input.values())
+        return all(is_scalar(value) for settings in places for value in settings.values())
+
 
 LAYER = re.compile(r"^(.*?)\.(\d+)\.")
 
@@ -59,7 +78,7 @@ def _compound(name: str, value: object) -> Any:
 
 
 def resolve(
-    method: TwoModelMethod, sources: Sources, name: str, depth: float
+    method: Method, inputs: Inputs, sources: Sources, name: str, depth: float
 ) -> tuple[Settings, dict[str, dict[str, Any]]]:
     """Resolve filters and gradients for the tensor `name`, 0 (first layer) to 1 (last) in depth.
 
@@ -69,19 +88,19 @@ def resolve(
     Raises:
         RecipeError: a value has the wrong type, or no filter matches this tensor.
     """
-    shared, base, instruct = sources
-    inputs = {BASE: (base, shared), INSTRUCT: (instruct, shared)}
-    not_base = inputs if method.base_index is None else {INSTRUCT: inputs[INSTRUCT]}
+    places = {model: (sources.per_input[model], sources.shared) for model in inputs.names}
+    not_base = {model: where for model, where in places.items() if model != inputs.base}
     values, per_input = {}, {}
     try:
         for parameter in method.spec.parameters:
             scope = parameter.scope.value
             if scope == "shared":
-                values[parameter.name] = _value(parameter, "both models", (shared,), name, depth)
+                where = (sources.shared,)
+                values[parameter.name] = _value(parameter, "all models", where, name, depth)
             else:
                 per_input[parameter.name] = {
-                    model: _value(parameter, model, places, name, depth)
-                    for model, places in (inputs if scope == "input" else not_base).items()
+                    model: _value(parameter, model, where, name, depth)
+                    for model, where in (places if scope == "input" else not_base).items()
                 }
     except (RuntimeError, ValueError) as error:
         raise RecipeError(

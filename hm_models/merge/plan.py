@@ -1,4 +1,4 @@
-"""Can these two checkpoints be merged, and tensor by tensor how? Decided from headers alone.
+"""Can these checkpoints be merged, and tensor by tensor how? Decided from headers alone.
 
 `plan_merge(recipe)` gives the plan that the stream follows, or raises with a sentence that names
 what does not fit. What is done about differences that are allowed stands in the plan's `remarks`.
@@ -7,60 +7,60 @@ what does not fit. What is done about differences that are allowed stands in the
 from __future__ import annotations
 
 import dataclasses
-
-import torch
+import itertools
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import ADAPTER_CONFIG, TensorHeader
-from hm_models.checkpoints.mapped import MappedCheckpoint
-from hm_models.checkpoints.names import (
-    INPUT_EMBEDDINGS,
-    bare,
-    is_computed,
-    is_embedding,
-    is_extra_head,
-    is_head,
-    is_vocabulary,
-    spelled_as,
-)
+from hm_models.checkpoints.names import is_head, is_vocabulary
 from hm_models.checkpoints.vocabulary import RowMatch, match_rows, read_vocabulary
 from hm_models.errors import RecipeError
-from hm_models.merge.recipe import MergeRecipe
-from hm_models.merge.same_architecture import compare_configs, is_text_part_of
+from hm_models.merge.common_names import (
+    compare_names,
+    effective_names,
+    embedding,
+    leave_out,
+    own_heads,
+)
+from hm_models.merge.contract import Merge
+from hm_models.merge.same_architecture import compare_configs
 
 SHOWN = 5  # examples named in an error
 
 
 @dataclasses.dataclass(frozen=True)
 class PlannedTensor:
-    """One tensor of the merge: its sources by name, and how vocabulary rows correspond.
+    """One tensor of the merge.
 
-    `rows` is None for all tensors that merge as they are. `like` is the tensor whose parameters count:
-    this one, or the embedding where this is a tied head's copy of it and must get its bits.
+    Attributes:
+        name: as in the checkpoint that the merge is like (`Merge.lead`).
+        sources: its name in each of the merge's checkpoints.
+        rows: how each checkpoint's vocabulary rows correspond to the lead's, None for one whose rows are
+            the same; None for all tensors that merge as they are.
+        like: the tensor whose parameters count: this one, or the embedding where this is a tied
+            head's copy of it and must get its bits.
     """
 
     name: str
-    base: str
-    instruct: str
-    rows: RowMatch | None
+    sources: tuple[str, ...]
+    rows: tuple[RowMatch | None, ...] | None
     like: str
 
 
 @dataclasses.dataclass(frozen=True)
 class MergePlan:
-    """What to merge, in the order of the instruct checkpoint's files, and what was noticed."""
+    """What to merge, in the order of the lead's files, and what was noticed."""
 
     tensors: tuple[PlannedTensor, ...]
     config_overrides: dict[str, object]
     remarks: tuple[str, ...]
 
-    def overrides(self, recipe: MergeRecipe) -> dict[str, object]:
+    def overrides(self, recipe: Merge) -> dict[str, object]:
         """What the merge has otherwise than the config that it carries; a side by itself has nothing."""
         return self.config_overrides if recipe.unmerged is None else {}
 
 
-def plan_merge(recipe: MergeRecipe, trust_remote_code: bool = False) -> MergePlan:
-    """Plan the merge of a pair.
+def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
+    """Plan a merge.
 
     Args:
         trust_remote_code: whether a tokenizer may be read by code of its repository.
@@ -69,69 +69,81 @@ def plan_merge(recipe: MergeRecipe, trust_remote_code: bool = False) -> MergePla
         RecipeError: architectures, tensors or shapes do not fit.
         CheckpointError: a checkpoint cannot be used, or the vocabularies are different ones.
     """
-    base, instruct = recipe.base_checkpoint, recipe.instruct_checkpoint
-    remarks = [*recipe.notes, *compare_configs(base, instruct), *base.remarks, *instruct.remarks]
+    sides, lead = recipe.checkpoints, recipe.checkpoints[recipe.lead]
+    others = [side for index, side in enumerate(sides) if index != recipe.lead]
+    remarks = [*recipe.notes]
+    for side in others:
+        remarks += compare_configs(side, lead)
+    for side in sides:
+        remarks += side.remarks
     remarks += [
         f"{ADAPTER_CONFIG} is ignored at every alpha: the adapter beside the weights of {side.name}"
-        for side in (base, instruct)
+        for side in sides
         if side.has_adapter
     ]
-    if base.seems(instruct):
-        remarks.append(
-            f"{base.name} and {instruct.name} seem to hold the same weights, and so does every merge"
-        )
-    base_names, instruct_names = _effective_names(base, instruct), _effective_names(instruct)
+    remarks += [
+        f"{one.name} and {other.name} seem to hold the same weights"
+        + (", and so does every merge" if len(sides) == 2 else "")
+        for one, other in itertools.combinations(sides, 2)
+        if one.seems(other)
+    ]
+    effective = [effective_names(side, lead) for side in sides]
+    names = effective[recipe.lead]
 
     overrides: dict[str, object] = {}
-    own = _own_heads(base_names)
-    for head in sorted(own ^ _own_heads(instruct_names)):
-        # One side is tied: its head is its embedding, so the merge has a head of its own.
-        tied, names = (instruct, instruct_names) if head in own else (base, base_names)
-        if tied.config.get("tie_word_embeddings") is False:
-            raise RecipeError(
-                f"{tied.name} has no {head}, but its config.json says tie_word_embeddings=false. "
-                "Complete the checkpoint, or say true there if its embedding is the head."
-            )
-        names[head] = _embedding(tied)
-        overrides["tie_word_embeddings"] = False
-        remarks.append(f"{tied.name} ties its output head, so its embedding stands for {head}")
+    own = [own_heads(theirs) for theirs in effective]
+    for head in sorted(set().union(*own)):
+        # Where some sides are tied, their head is their embedding, so the merge has a head of its own.
+        for side, theirs, heads in zip(sides, effective, own, strict=True):
+            if head in heads:
+                continue
+            if side.config.get("tie_word_embeddings") is False:
+                raise RecipeError(
+                    f"{side.name} has no {head}, but its config.json says tie_word_embeddings=false. "
+                    "Complete the checkpoint, or say true there if its embedding is the head."
+                )
+            theirs[head] = embedding(side)
+            overrides["tie_word_embeddings"] = False
+            remarks.append(f"{side.name} ties its output head, so its embedding stands for {head}")
 
-    for head in filter(is_head, base_names.keys() | instruct_names.keys()):
-        # Both tied: an engine wants a copy of the embedding just if instruct's files have one.
-        if head in instruct_names:
-            base_names.setdefault(head, _embedding(base))
-        else:
-            del base_names[head]
+    for head in set(filter(is_head, itertools.chain(*effective))):
+        # All tied: an engine wants a copy of the embedding just if the lead's files have one.
+        for side, theirs in zip(sides, effective, strict=True):
+            if head in names:
+                theirs.setdefault(head, embedding(side))
+            else:
+                theirs.pop(head, None)
 
-    remarks += _leave_out(base, base_names, instruct, instruct_names)
-    _compare_names(base, base_names, instruct, instruct_names)
-    embeddings = _embedding(base), _embedding(instruct)
-    rows = _vocabulary_rows(base, instruct, remarks, trust_remote_code)
-    if rows is not None and recipe.needs_same_rows:
+    remarks += leave_out(sides, effective, recipe.lead)
+    for side, theirs in zip(sides, effective, strict=True):
+        if side is not lead:
+            compare_names(side, theirs, lead, names)
+    embeddings = tuple(map(embedding, sides))
+    rows = tuple(
+        None
+        if side is lead
+        else _vocabulary_rows(
+            side, lead, (name, recipe.names[recipe.lead]), remarks, trust_remote_code
+        )
+        for side, name in zip(sides, recipe.names, strict=True)
+    )
+    if any(rows) and recipe.needs_same_rows:
         raise RecipeError(
             f"merge_method={recipe.merge_method} needs the same tokens in the same rows on both sides, "
             f"and {remarks[-1]}. Merge the weights instead (merge_method=linear)."
         )
     planned = []
-    clashes = []
-    for name, source in sorted(instruct_names.items(), key=lambda item: _place(instruct, item[1])):
-        ours, theirs = base.tensors[base_names[name]], instruct.tensors[source]
-        matched = rows if rows is not None and is_vocabulary(name) else None
-        same = ours.shape[1:] == theirs.shape[1:] if matched else ours.shape == theirs.shape
-        if not same:
-            clashes.append(f"{name} {list(ours.shape)} against {list(theirs.shape)}")
-        elif ours.is_float != theirs.is_float:
-            clashes.append(f"{name} {ours.dtype} against {theirs.dtype}")
-        like = embeddings[1] if (base_names[name], source) == embeddings else name
-        planned.append(PlannedTensor(name, base_names[name], source, matched, like))
-    if clashes:
-        raise RecipeError(
-            f"{base.name} and {instruct.name} cannot be merged: {len(clashes)} tensors differ in "
-            f"shape or kind, first {'; '.join(clashes[:SHOWN])}. Both must be the same "
-            "architecture and size."
+    for name in sorted(names, key=lambda name: _place(lead, names[name])):
+        matched = rows if any(rows) and is_vocabulary(name) else None
+        sources = tuple(theirs[name] for theirs in effective)
+        like = embeddings[recipe.lead] if sources == embeddings else name
+        planned.append(PlannedTensor(name, sources, matched, like))
+    for index, side in enumerate(sides):
+        _compare_shapes(
+            side, lead, [(t, t.sources[index], t.sources[recipe.lead]) for t in planned]
         )
     recipe.arithmetic_fits([tensor.like for tensor in planned])
-    remarks += _compare_dtypes(base, instruct, planned)
+    remarks += _compare_dtypes(recipe, planned)
     if recipe.ignores_alpha:
         remarks.append(
             f"{recipe.merge_method} has no way between two models: every alpha but 0 and 1 gives the "
@@ -140,99 +152,38 @@ def plan_merge(recipe: MergeRecipe, trust_remote_code: bool = False) -> MergePla
     return MergePlan(tuple(planned), overrides, tuple(remarks))
 
 
-def _own_heads(names: dict[str, str]) -> set[str]:
-    return {name for name, source in names.items() if is_head(name) and is_head(source)}
-
-
-def _embedding(checkpoint: Checkpoint) -> str:
-    for name in checkpoint.tensors:
-        if is_embedding(name):
-            return name
-    raise RecipeError(
-        f"{checkpoint.name} has neither an output head nor an input embedding by a known name "
-        f"({', '.join(INPUT_EMBEDDINGS)}), so it cannot be compared with the other checkpoint."
-    )
-
-
-def _effective_names(checkpoint: Checkpoint, like: Checkpoint | None = None) -> dict[str, str]:
-    """Names that count, with their sources: each itself, but the embedding for a tied head's copy.
-
-    Args:
-        like: whose names count, where it has others for the same tensors.
-    """
-    spelled = spelled_as(checkpoint.tensors, (like or checkpoint).tensors)
-    names = {
-        spelled[name]: name
-        for name, header in checkpoint.tensors.items()
-        if not is_computed(name, header.shape)
-    }
-    if checkpoint.ties_embeddings:
-        for head, source in [pair for pair in names.items() if is_head(pair[0])]:
-            if not _same_bytes(checkpoint, source, _embedding(checkpoint)):
-                raise RecipeError(
-                    f"The config.json of {checkpoint.name} says tie_word_embeddings=true, but its "
-                    f"{source} differs from its embedding. Set tie_word_embeddings to false there if "
-                    "the head is meant to count, else remove the tensor."
-                )
-            names[head] = _embedding(checkpoint)
-    return names
-
-
-def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
-    if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
-        return False
-    read = MappedCheckpoint(checkpoint)
-    return torch.equal(read(one), read(other))
-
-
 def _place(checkpoint: Checkpoint, name: str) -> tuple[str, int]:
     header: TensorHeader = checkpoint.tensors[name]
     return header.file.name, header.offset
 
 
-def _leave_out(
-    base: Checkpoint, base_names: dict[str, str], instruct: Checkpoint, names: dict[str, str]
-) -> list[str]:
-    """Take out what one side alone has and no merge needs, and say what that was."""
-    remarks = []
-    for side, ours, other, theirs in (
-        (base, base_names, instruct, names),
-        (instruct, names, base, base_names),
-    ):
-        alone = ours.keys() - theirs.keys()
-        out = {name for name in alone if is_extra_head(name)}
-        if side is base and is_text_part_of(instruct, base):
-            text = {bare(name).split(".")[0] for name in theirs}
-            out |= {name for name in alone if bare(name).split(".")[0] not in text}
-        if out:
-            parts = sorted({bare(name).split(".")[0] for name in out})
-            remarks.append(
-                f"{len(out)} tensors that {side.name} alone has are left out ({', '.join(parts)}): "
-                f"{other.name} and the merge are models without them"
-            )
-        for name in out:
-            del ours[name]
-    return remarks
-
-
-def _compare_names(
-    base: Checkpoint, base_names: dict[str, str], instruct: Checkpoint, names: dict[str, str]
+def _compare_shapes(
+    base: Checkpoint, instruct: Checkpoint, planned: list[tuple[PlannedTensor, str, str]]
 ) -> None:
-    for side, other, extra in (
-        (base, instruct, sorted(base_names.keys() - names.keys())),
-        (instruct, base, sorted(names.keys() - base_names.keys())),
-    ):
-        if extra:
-            raise RecipeError(
-                f"{len(extra)} tensors of {side.name} have no counterpart in {other.name}, first "
-                f"{', '.join(extra[:SHOWN])}. Both must be the same architecture and size."
-            )
+    clashes = []
+    for tensor, one, other in planned:
+        ours, theirs = base.tensors[one], instruct.tensors[other]
+        whole = slice(1, None) if tensor.rows else slice(None)
+        if ours.shape[whole] != theirs.shape[whole]:
+            clashes.append(f"{tensor.name} {list(ours.shape)} against {list(theirs.shape)}")
+        elif ours.is_float != theirs.is_float:
+            clashes.append(f"{tensor.name} {ours.dtype} against {theirs.dtype}")
+    if clashes:
+        raise RecipeError(
+            f"{base.name} and {instruct.name} cannot be merged: {len(clashes)} tensors differ in "
+            f"shape or kind, first {'; '.join(clashes[:SHOWN])}. Both must be the same "
+            "architecture and size."
+        )
 
 
 def _vocabulary_rows(
-    base: Checkpoint, instruct: Checkpoint, remarks: list[str], trust_remote_code: bool
+    base: Checkpoint,
+    instruct: Checkpoint,
+    called: tuple[str, str],
+    remarks: list[str],
+    trust_remote_code: bool,
 ) -> RowMatch | None:
-    rows = [side.tensors[_embedding(side)].shape[0] for side in (base, instruct)]
+    rows = [side.tensors[embedding(side)].shape[0] for side in (base, instruct)]
     names = (base.name, instruct.name)
     if without := [side.name for side in (base, instruct) if not side.has_tokenizer]:
         if rows[0] != rows[1]:
@@ -249,15 +200,18 @@ def _vocabulary_rows(
     match = match_rows(ours, theirs, rows[0], rows[1], names)
     if match.is_plain and rows[0] == rows[1]:
         return None
-    remarks.append(f"{match.remark()} (rows: {rows[0]:,} in base, {rows[1]:,} in instruct)")
+    shown = f"rows: {rows[0]:,} in {called[0]}, {rows[1]:,} in {called[1]}"
+    remarks.append(f"{match.remark(*called)} ({shown})")
     return match
 
 
-def _compare_dtypes(
-    base: Checkpoint, instruct: Checkpoint, planned: list[PlannedTensor]
-) -> list[str]:
-    mixed = {(base.tensors[t.base].dtype, instruct.tensors[t.instruct].dtype) for t in planned}
+def _compare_dtypes(recipe: Merge, planned: list[PlannedTensor]) -> list[str]:
+    mixed = {
+        tuple(s.tensors[name].dtype for s, name in zip(recipe.checkpoints, t.sources, strict=True))
+        for t in planned
+    }
     if len(mixed) == 1 and len(set(next(iter(mixed)))) == 1:
         return []
-    pairs = ", ".join(f"{ours} with {theirs}" for ours, theirs in sorted(mixed))
-    return [f"dtypes are mixed (base with instruct: {pairs}); the instruct model's are kept"]
+    found = ", ".join(" with ".join(dtypes) for dtypes in sorted(mixed))
+    kept = recipe.names[recipe.lead]
+    return [f"dtypes are mixed ({' with '.join(recipe.names)}: {found}); those of {kept} are kept"]

@@ -11,29 +11,28 @@ Hindsight merging (UAI 2025, section 3.1): theta = alpha * instruct + (1 - alpha
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
-
-from hm_models.checkpoints.checkpoint import Checkpoint
-from hm_models.errors import RecipeError
-from hm_models.merge.alpha import Alpha, parse_alpha
-from hm_models.merge.arithmetic import Arithmetic, tensor_seed
-from hm_models.merge.methods import LINEAR, Settings, TwoModelMethod, refuse_endless
-from hm_models.merge.parameters import as_settings, depths, is_scalar, resolve
+from hm_models.checkpoints.checkpoint import Checkpoint, opened_adapter
+from hm_models.errors import CheckpointError, RecipeError
+from hm_models.merge.alpha import Alpha, beyond
+from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
+from hm_models.merge.contract import tokenizer_checkpoint
+from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Inputs, Method, Settings, refuse_endless
+from hm_models.merge.pair_method import MIX, SIDE_BY_SIDE, SWITCH, as_mapping, settle
+from hm_models.merge.parameters import Sources
 from hm_models.merge.schedule import Schedule
 
-# No merge of weights, but two models side by side: hm_models.engines.side_by_side.
-MIX, SWITCH = "mix", "switch"
-SIDE_BY_SIDE = (MIX, SWITCH)
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
+NO_CHECKPOINT = (
+    "{side}={value!r} names no checkpoint. Give a folder or a hub name, for example --model_args "
+    "base=PATH,instruct=PATH,alpha=0.7."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +40,9 @@ class MergeRecipe:
     """One merge of two checkpoints.
 
     Attributes:
-        base: folder or hub name of the earlier checkpoint (alpha = 0).
-        instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1).
+        base: folder or hub name of the earlier checkpoint (alpha = 0). It may be left out where `instruct` is
+            an adapter, and is then the model that the adapter names, as in what follows.
+        instruct: folder or hub name of the fine-tuned checkpoint (alpha = 1), or of a LoRA adapter.
         alpha: weight of `instruct`, in [0, 1]: a number, or as `hm_models.merge.alpha` says. None where the
             parameters say it all, as with `switch`, where it is refused.
         base_revision, instruct_revision: branch, tag or commit on the hub.
@@ -53,6 +53,7 @@ class MergeRecipe:
             (`hm_models.merge.schedule.Schedule`), in full.
         base_params, instruct_params: the same for one input alone.
         merge_seed: what methods that drop weights at random draw from.
+        extrapolate: take an alpha outside [0, 1], with methods that go on beyond the two models.
         out_dtype: dtype of the merged tensors; None keeps the instruct model's.
         notes: sentences on what was given and has no effect, for the remarks of the plan; they are
             no part of the merge.
@@ -61,8 +62,8 @@ class MergeRecipe:
         RecipeError: a value is missing, unknown or out of range.
     """
 
-    base: str
-    instruct: str
+    base: str = ""
+    instruct: str = ""
     alpha: Alpha | None = None
     base_revision: str | None = None
     instruct_revision: str | None = None
@@ -72,19 +73,19 @@ class MergeRecipe:
     base_params: Settings = dataclasses.field(default_factory=dict)
     instruct_params: Settings = dataclasses.field(default_factory=dict)
     merge_seed: int = 0
+    extrapolate: bool = False
     out_dtype: str | None = None
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
+        if not self.base and isinstance(self.instruct, str) and self.instruct.strip():
+            self._take_base_of_adapter()
         for side in ("base", "instruct"):
             value = getattr(self, side)
             if not isinstance(value, str) or not value.strip():
-                raise RecipeError(
-                    f"{side}={value!r} names no checkpoint. Give a folder or a hub name, for "
-                    f"example --model_args base=PATH,instruct=PATH,alpha=0.7."
-                )
+                raise RecipeError(NO_CHECKPOINT.format(side=side, value=value))
         for name in ("merge_params", "base_params", "instruct_params"):
-            object.__setattr__(self, name, _parameters(name, getattr(self, name)))
+            object.__setattr__(self, name, as_mapping(name, getattr(self, name)))
             refuse_endless(getattr(self, name))
         for name in ("merge_dtype", "out_dtype"):
             if getattr(self, name) not in (None, *MERGE_DTYPES):
@@ -93,38 +94,29 @@ class MergeRecipe:
                 )
         if isinstance(self.merge_seed, bool) or not isinstance(self.merge_seed, int):
             raise RecipeError(f"merge_seed={self.merge_seed!r}: expected a whole number.")
-        self._check_method()
+        if not isinstance(self.extrapolate, bool):
+            raise RecipeError(f"extrapolate={self.extrapolate!r}: expected true or false.")
+        alpha, params = settle(
+            self.merge_method,
+            self.alpha,
+            self.extrapolate,
+            (self.merge_params, self.base_params, self.instruct_params),
+        )
+        object.__setattr__(self, "alpha", alpha)
+        object.__setattr__(self, "merge_params", params)
 
-    def _check_method(self) -> None:
-        given = {*self.merge_params, *self.base_params, *self.instruct_params}
-        if self.merge_method == LINEAR and not given:  # there is nothing to ask mergekit
-            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
-            return
-        if self.merge_method == MIX:
-            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
-            if given or not isinstance(self.alpha, float):
-                raise RecipeError(
-                    "merge_method=mix takes one number as alpha and no merge_params: it mixes the "
-                    "two models' probabilities, not their tensors."
-                )
-            return
-        if self.merge_method == SWITCH:
-            if self.alpha is not None:
-                raise RecipeError(
-                    f"alpha={self.alpha!r}: merge_method=switch takes no alpha, as it has two models "
-                    'that take turns. Leave alpha out; merge_params={"alphas": [0, 1], ...} says which '
-                    "two, the first side first."
-                )
-            object.__setattr__(self, "merge_params", Schedule.of(self.merge_params).to_params())
-            return
-        method = TwoModelMethod.named(self.merge_method)
-        # Without alpha, the parameters must say what alpha would.
-        needs_alpha = bool(method.set_by_alpha) and not given & set(method.set_by_alpha)
-        if self.alpha is not None or needs_alpha:
-            object.__setattr__(self, "alpha", parse_alpha(self.alpha))
-        for source in (self.merge_params, self.base_params, self.instruct_params):
-            method.check_values(source)
-        method.check(given, has_alpha=self.alpha is not None)
+    def _take_base_of_adapter(self) -> None:
+        try:
+            adapter = opened_adapter(self.instruct, self.instruct_revision)
+            named = adapter and adapter.base()
+        except CheckpointError as error:
+            said = NO_CHECKPOINT.format(side="base", value=self.base)
+            raise RecipeError(
+                f"{said} It may be left out where instruct is an adapter: {error}"
+            ) from None
+        if named:
+            object.__setattr__(self, "base", named[0])
+            object.__setattr__(self, "base_revision", self.base_revision or named[1])
 
     @cached_property
     def base_checkpoint(self) -> Checkpoint:
@@ -134,7 +126,18 @@ class MergeRecipe:
     @cached_property
     def instruct_checkpoint(self) -> Checkpoint:
         """The opened instruct model; headers are read, tensors are not. Raises CheckpointError."""
-        return Checkpoint.open(self.instruct, self.instruct_revision)
+        base = self.base_checkpoint
+        return Checkpoint.open(
+            self.instruct, self.instruct_revision, None if base.adapted else base
+        )
+
+    names: ClassVar[tuple[str, ...]] = (BASE, INSTRUCT)
+    lead: ClassVar[int] = 1
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Base and instruct model; the merge is like the latter. Raises CheckpointError."""
+        return self.base_checkpoint, self.instruct_checkpoint
 
     def with_alpha(self, alpha: object) -> MergeRecipe:
         """The same merge at another alpha, on the same opened checkpoints.
@@ -143,6 +146,16 @@ class MergeRecipe:
             RecipeError: as for the recipe itself.
         """
         return self._with(alpha=alpha)
+
+    def with_base(self, base: str, base_revision: str | None = None) -> MergeRecipe:
+        """The same merge from another base, as a stage of its training, to the same opened instruct model.
+
+        Raises:
+            RecipeError: as for the recipe itself.
+        """
+        other = dataclasses.replace(self, base=base, base_revision=base_revision)
+        object.__setattr__(other, "instruct_checkpoint", self.instruct_checkpoint)
+        return other
 
     def _with(self, **changes: object) -> MergeRecipe:
         other = dataclasses.replace(self, **changes)  # type: ignore[arg-type]
@@ -182,30 +195,54 @@ class MergeRecipe:
         return self.unmerged or self.instruct_checkpoint
 
     @property
-    def tokenizer_checkpoint(self) -> Checkpoint:
-        """Whose tokenizer serves: the source's, or the other side's where the source has none."""
-        source = self.tokenizer_source
-        if source.has_tokenizer:
-            return source
-        other = (
-            self.base_checkpoint if source is self.instruct_checkpoint else self.instruct_checkpoint
-        )
-        return other if other.has_tokenizer else source
-
-    @property
     def ignores_alpha(self) -> bool:
         """Whether the method has no way between the two models, so that alpha changes nothing."""
         if self.merge_method in (LINEAR, *SIDE_BY_SIDE) or self.alpha is None:
             return False
-        return not TwoModelMethod(self.merge_method).set_by_alpha
+        return not Method(self.merge_method).set_by_alpha
+
+    @property
+    def label(self) -> str:
+        """What logs call the merge."""
+        at = f"@{self.base_revision}" if self.base_revision else ""
+        return f"base={self.base}{at}, alpha={self.alpha}"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the results of this alpha should say of it."""
+        if not beyond(self.alpha):
+            return ()
+        said = f"alpha={json.dumps(self.alpha)} lies outside [0, 1], so the merge is extrapolated"
+        return (f"{said} beyond the two checkpoints (extrapolate=true)",)
 
     @property
     def linear_weights(self) -> tuple[float, float] | None:
-        """Those of base and instruct model, where the merge is their sum by one number, in float32."""
+        """Those of base and instruct model, where the merge lies between them by one number, in float32."""
         given = self.merge_params or self.base_params or self.instruct_params
         if self.merge_method != LINEAR or self.merge_dtype != "float32" or given:
             return None
+        if beyond(self.alpha):  # may leave the numbers of a dtype, which `Arithmetic` finds
+            return None
         return (1.0 - self.alpha, self.alpha) if isinstance(self.alpha, float) else None
+
+    @property
+    def inputs(self) -> Inputs:
+        """The two as the method takes them."""
+        return Method(self.merge_method).pair
+
+    @property
+    def sources(self) -> Sources:
+        """mergekit's parameters, those that alpha stands for among them."""
+        by_alpha: tuple[Settings, Settings, Settings] = ({}, {}, {})
+        if self.alpha is not None:
+            by_alpha = Method(self.merge_method).alpha_settings(self.alpha)
+        shared, base, instruct = (
+            {**ours, **theirs}
+            for ours, theirs in zip(
+                by_alpha, (self.merge_params, self.base_params, self.instruct_params), strict=True
+            )
+        )
+        return Sources(shared, {BASE: base, INSTRUCT: instruct})
 
     def arithmetic(self, names: list[str]) -> dict[str, Arithmetic]:
         """How each of a model's tensors is merged, by its name.
@@ -218,31 +255,20 @@ class MergeRecipe:
             raise RecipeError(
                 f"merge_method={self.merge_method} merges no weights, so there are no merged tensors."
             )
-        method = TwoModelMethod(self.merge_method)
-        by_alpha = ({}, {}, {}) if self.alpha is None else method.alpha_settings(self.alpha)
-        given = (self.merge_params, self.base_params, self.instruct_params)
-        shared, base, instruct = (
-            as_settings({**ours, **theirs}) for ours, theirs in zip(by_alpha, given, strict=True)
+        return arithmetic_of(
+            Method(self.merge_method),
+            self.inputs,
+            self.sources,
+            names,
+            self.merge_dtype,
+            self.merge_seed,
         )
-        sources = (shared, base, instruct)
-        dtype = getattr(torch, self.merge_dtype) if self.merge_dtype else None
-        # Most recipes say the same of every tensor, and mergekit's resolver is not fast.
-        uniform = all(is_scalar(value) for source in sources for value in source.values())
-        found: dict[str, Arithmetic] = {}
-        resolved = None
-        for name, depth in depths(names).items():
-            if resolved is None or not uniform:
-                resolved = resolve(method, sources, name, depth)
-            found[name] = Arithmetic(method, *resolved, dtype, tensor_seed(self.merge_seed, name))
-        return found
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""
         if self.merge_method in SIDE_BY_SIDE or self.unmerged or self.linear_weights:
             return
-        ways = self.arithmetic(names).values()
-        for way in {repr((way.shared, way.per_input)): way for way in ways}.values():
-            way.fits()
+        fits(self.arithmetic(names).values())
 
     def fingerprint(self) -> str:
         """A SHA-256 over everything that shapes the merged weights and the tokenizer.
@@ -253,11 +279,12 @@ class MergeRecipe:
         parts: dict[str, Any]
         if self.unmerged is not None:
             parts = {"checkpoint": self.unmerged.identity()}
-            if self.tokenizer_checkpoint is not self.unmerged:
-                parts["tokenizer"] = self.tokenizer_checkpoint.identity()
+            if tokenizer_checkpoint(self) is not self.unmerged:
+                parts["tokenizer"] = tokenizer_checkpoint(self).identity()
         else:
             parts = {name: value for name, value in self.to_dict().items() if value or value == 0}
-            for name in ("base_revision", "instruct_revision"):
+            # Whether alpha may lie beyond: alpha itself says where it lies.
+            for name in ("base_revision", "instruct_revision", "extrapolate"):
                 parts.pop(name, None)
             if self.ignores_alpha:
                 del parts["alpha"]
@@ -267,19 +294,18 @@ class MergeRecipe:
         # Not sorted within: the order of patterns counts. The fields' own order is fixed.
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
+    def of_the_files(self) -> dict[str, Any]:
+        """What the opened checkpoints are: commits of the hub, and content."""
+        base, instruct = self.checkpoints
+        return {
+            "base_revision": base.revision,
+            "instruct_revision": instruct.revision,
+            "base_identity": base.identity(),
+            "instruct_identity": instruct.identity(),
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values; `MergeRecipe(**recipe.to_dict())` gives it back."""
         fields = dataclasses.asdict(self)
         del fields["notes"]
         return fields
-
-
-def _parameters(name: str, given: object) -> dict[str, Any]:
-    if isinstance(given, str):
-        with contextlib.suppress(ValueError):
-            given = json.loads(given)
-    if not isinstance(given, Mapping):
-        raise RecipeError(
-            f'{name}={given!r}: expected names and values, for example {name}={{"density": 0.5}}.'
-        )
-    return dict(given)

@@ -9,32 +9,33 @@ merges straight into its parameters, at one alpha after another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import torch
 
 from hm_models.checkpoints.checkpoint import Checkpoint
-from hm_models.checkpoints.mapped import MappedCheckpoint
 from hm_models.checkpoints.read_ahead import Lease, ReadAhead, Source
+from hm_models.checkpoints.source import TensorSource
 from hm_models.checkpoints.vocabulary import NO_ROW, RowMatch
 from hm_models.errors import RecipeError
+from hm_models.merge.adapted import open_source
 from hm_models.merge.arithmetic import weighted_sum
+from hm_models.merge.contract import Merge
 from hm_models.merge.lazy import LazyMerge, Write
 from hm_models.merge.plan import MergePlan, plan_merge
-from hm_models.merge.recipe import MergeRecipe
 
 
 def merged_tensors(
-    recipe: MergeRecipe, plan: MergePlan | None = None
+    recipe: Merge, plan: MergePlan | None = None
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield (name, tensor) of the merge, on the CPU, in the order of the instruct files.
+    """Yield (name, tensor) of the merge, on the CPU, in the order of the lead's (the instruct) files.
 
     At alpha 0 and 1 these are that checkpoint's own tensors, names and bytes.
 
     Raises:
-        RecipeError, CheckpointError: the pair cannot be merged; raised before the first tensor. Only
+        RecipeError, CheckpointError: the models cannot be merged; raised before the first tensor. Only
             whole-number buffers with different values are found when it is their turn.
     """
     for name, tensor in MergeStream(plan).tensors(recipe):
@@ -42,10 +43,10 @@ def merged_tensors(
 
 
 class MergeStream:
-    """A pair's merged tensors, for one alpha after another: it is planned and opened once.
+    """The tensors of a merge, for one alpha after another: it is planned and opened once.
 
     Args:
-        plan: what `plan_merge` gave for the pair, where the caller has it.
+        plan: what `plan_merge` gave for the merge, where the caller has it.
         resident: where the files lie in memory (`ResidentFiles.paths`); None reads the files.
     """
 
@@ -54,56 +55,60 @@ class MergeStream:
     ) -> None:
         self._plan = plan
         self._resident = resident
-        self._mapped: dict[str, MappedCheckpoint] = {}
+        self._sources: dict[frozenset[str], TensorSource] = {}
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         # Workers of an engine get the plan, and open the files themselves.
         return MergeStream, (self._plan, self._resident)
 
-    def tensors(self, recipe: MergeRecipe) -> Iterator[tuple[str, LazyMerge]]:
-        """Yield (name, lazy tensor) of the merge, in the order of the instruct files.
+    def tensors(self, recipe: Merge, skip: Container[str] = ()) -> Iterator[tuple[str, LazyMerge]]:
+        """Yield (name, lazy tensor) of the merge, in the order of the lead's files.
 
-        Recipes of later calls may differ in alpha alone.
+        Recipes of later calls may differ in alpha alone. Tensors named in `skip` are not read.
 
         Raises:
             RecipeError, CheckpointError: as `merged_tensors`.
         """
         if recipe.unmerged is not None:
-            yield from self._own(recipe.unmerged)
+            yield from self._own(recipe.unmerged, skip)
         else:
-            yield from self._merged(recipe)
+            yield from self._merged(recipe, skip)
 
-    def _own(self, checkpoint: Checkpoint) -> Iterator[tuple[str, LazyMerge]]:
-        mapped = self._map(checkpoint)
-        for (source,), lease in self._leased([[(mapped, name)] for name in checkpoint.tensors]):
-            tensor = mapped(source[1])
-            yield source[1], LazyMerge((tensor,), tensor.dtype, _as_it_is, True, lease)
+    def _own(self, checkpoint: Checkpoint, skip: Container[str]) -> Iterator[tuple[str, LazyMerge]]:
+        source = self._source(checkpoint)
+        names = [name for name in checkpoint.tensors if name not in skip]
+        for ((_, name),), lease in self._leased([[(source, name)] for name in names]):
+            tensor = source(name)
+            yield name, LazyMerge((tensor,), tensor.dtype, _as_it_is, True, lease)
 
-    def _merged(self, recipe: MergeRecipe) -> Iterator[tuple[str, LazyMerge]]:
+    def _merged(self, recipe: Merge, skip: Container[str]) -> Iterator[tuple[str, LazyMerge]]:
         self._plan = self._plan or plan_merge(recipe)
         planned = self._plan.tensors
         weights = recipe.linear_weights
         # All resolved before the first tensor, so that nothing is half loaded when one does not fit.
         ways = {} if weights else recipe.arithmetic([tensor.like for tensor in planned])
-        base, instruct = self._map(recipe.base_checkpoint), self._map(recipe.instruct_checkpoint)
-        sources = [[(base, t.base), (instruct, t.instruct)] for t in planned]
+        planned = tuple(tensor for tensor in planned if tensor.name not in skip)
+        opened = [self._source(checkpoint) for checkpoint in recipe.checkpoints]
+        sources = [list(zip(opened, tensor.sources, strict=True)) for tensor in planned]
         out_dtype = getattr(torch, recipe.out_dtype) if recipe.out_dtype else None
-        for tensor, (_, lease) in zip(planned, self._leased(sources), strict=True):
-            pair = ours, theirs = base(tensor.base), instruct(tensor.instruct)
-            if not theirs.is_floating_point():
-                yield tensor.name, _equal_numbers(tensor.name, ours, theirs, lease)
+        for tensor, (read, lease) in zip(planned, self._leased(sources), strict=True):
+            inputs = tuple(checkpoint(name) for checkpoint, name in read)
+            lead = inputs[recipe.lead]
+            if not lead.is_floating_point():
+                yield tensor.name, _equal_numbers(tensor.name, inputs, lease)
                 continue
-            dtype = out_dtype or theirs.dtype
+            dtype = out_dtype or lead.dtype
             write: Write
             if weights:
                 write, elementwise = partial(weighted_sum, weights), True
             else:
                 way = ways[tensor.like]
-                write, elementwise = way.writer(tensor.name, ours.dtype, theirs.dtype, dtype)
+                write, elementwise = way.writer(tensor.name, [t.dtype for t in inputs], dtype)
             if tensor.rows is not None:
-                # A wrapper's shape is that of its last input: the instruct model's rows.
+                # A wrapper's shape is that of its last input, and the merge has the lead's rows.
                 write, elementwise = partial(_by_rows, tensor.rows, write), False
-            yield tensor.name, LazyMerge(pair, dtype, write, elementwise, lease)
+                inputs = (*inputs, lead)
+            yield tensor.name, LazyMerge(inputs, dtype, write, elementwise, lease)
 
     def _leased(self, items: list[list[Source]]) -> Iterator[tuple[list[Source], Lease | None]]:
         """Yield each item with what must be held while it is read."""
@@ -117,22 +122,21 @@ class MergeStream:
         finally:
             reader.close()
 
-    def _map(self, checkpoint: Checkpoint) -> MappedCheckpoint:
-        key = str(checkpoint.folder)
-        if key not in self._mapped:
-            self._mapped[key] = MappedCheckpoint(checkpoint, self._resident)
-        return self._mapped[key]
+    def _source(self, checkpoint: Checkpoint) -> TensorSource:
+        key = frozenset(checkpoint.stamps.values())
+        if key not in self._sources:
+            self._sources[key] = open_source(checkpoint, self._resident)
+        return self._sources[key]
 
 
-def _equal_numbers(
-    name: str, base: torch.Tensor, instruct: torch.Tensor, lease: Lease | None
-) -> LazyMerge:
-    if not torch.equal(base, instruct):
+def _equal_numbers(name: str, inputs: tuple[torch.Tensor, ...], lease: Lease | None) -> LazyMerge:
+    first, *others = inputs
+    if not all(torch.equal(first, other) for other in others):
         raise RecipeError(
-            f"The buffer {name} ({instruct.dtype}) differs between the two checkpoints, "
+            f"The buffer {name} ({first.dtype}) differs between the checkpoints, "
             "and whole numbers cannot be merged."
         )
-    return LazyMerge((instruct,), instruct.dtype, _as_it_is, True, lease)
+    return LazyMerge((first,), first.dtype, _as_it_is, True, lease)
 
 
 def _as_it_is(inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
@@ -140,12 +144,16 @@ def _as_it_is(inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
 
 
 def _by_rows(
-    match: RowMatch, write: Write, inputs: tuple[torch.Tensor, ...], out: torch.Tensor
+    matches: tuple[RowMatch | None, ...],
+    write: Write,
+    inputs: tuple[torch.Tensor, ...],
+    out: torch.Tensor,
 ) -> None:
-    base, instruct = inputs
-    rows = torch.tensor(match.rows)
-    common = rows != NO_ROW
-    out.copy_(instruct)  # rows without a counterpart stay the instruct model's
+    *sides, lead = inputs
+    same = torch.arange(len(lead))
+    rows = [same if match is None else torch.tensor(match.rows) for match in matches]
+    common = torch.stack([found != NO_ROW for found in rows]).all(dim=0)
+    out.copy_(lead)  # rows that one of the models has no counterpart for stay the lead's
     merged = torch.empty_like(out[common])
-    write((base[rows[common]], instruct[common]), merged)
+    write(tuple(s[found[common]] for s, found in zip(sides, rows, strict=True)), merged)
     out[common] = merged

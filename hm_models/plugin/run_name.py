@@ -132,4 +132,5 @@ def _as_folder(name: str) -> str:
 
 def _plain(value: object) -> str:
     """Numbers, gradients and patterns without what a folder's name should not have."""
-    return re.sub(r"[^\w.*]+", "-", str(value)).replace("*", "rest").strip("-")
+    signed = re.sub(r"(?<![\w.])-(?=[\d.])", "minus", str(value))  # below 0 is another alpha
+    return re.sub(r"[^\w.*]+", "-", signed).replace("*", "rest").strip("-")

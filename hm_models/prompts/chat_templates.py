@@ -18,14 +18,13 @@ from pathlib import Path
 
 from hm_models.errors import RecipeError
 from hm_models.files.text_files import TextFileError, read_text
-from hm_models.prompts.rendered import MEND
 
 SUFFIX = ".jinja"
 KNOWN = {file.stem: file for file in sorted(Path(__file__).parent.glob(f"*{SUFFIX}"))}
 NO_TEMPLATE = (
     "has no chat template, which prompts in chat style need (prompt_style=chat, or auto at alpha > 0). Give "
-    f"one: chat_template=FILE, or a known name ({', '.join(KNOWN)}). Or name a tokenizer that has one "
-    f"(tokenizer=). {MEND}"
+    f"one: chat_template=FILE, or a known name ({', '.join(KNOWN)}); or name a tokenizer that has one "
+    "(tokenizer=); or ask without: prompt_style=completion."
 )
 
 

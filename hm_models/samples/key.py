@@ -27,7 +27,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from hm_models.errors import RecipeError
-from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.contract import Merge
 from hm_models.samples.generation import checked
 from hm_models.samples.thinking import NO_THOUGHTS, Thinking
 
@@ -62,7 +62,7 @@ class ModelKey:
     thinking: Thinking = NO_THOUGHTS
 
     @classmethod
-    def of(cls, recipe: MergeRecipe, backend: str, arguments: Mapping[str, Any]) -> ModelKey:
+    def of(cls, recipe: Merge, backend: str, arguments: Mapping[str, Any]) -> ModelKey:
         """The key of a merge on a backend with these arguments."""
         shaping = {
             name: value for name, value in arguments.items() if name not in ABOUT_THE_MACHINE
@@ -149,7 +149,7 @@ def question_of(kind: str, arguments: Sequence[Any], model: ModelKey) -> SampleK
     return SampleKey(_digest([model.fingerprint, kind, _canonical(list(arguments))]), 0)
 
 
-def same_again(recipe: MergeRecipe, arguments: Mapping[str, Any]) -> str:
+def same_again(recipe: Merge, arguments: Mapping[str, Any]) -> str:
     """What holds if the same samples are drawn again in other company: `exact` or `up to rounding`.
 
     The seeds are the same. But in 16 bits a token's probability depends a little on what else is in

@@ -1,4 +1,4 @@
-"""What a sweep is made of: pairs, alphas, methods, temperatures, tasks. Frozen, validated.
+"""What a sweep is made of: pairs with their stages, alphas, methods, temperatures, tasks. Frozen, validated.
 
 >>> config = read_config({"base": "B", "instruct": "org/I", "tasks": ["mbppplus_passk"]})
 >>> config.pairs[0].name, config.alphas
@@ -10,17 +10,17 @@ The settings come from a YAML, from flags, or from both (`hm_models.sweep.flags`
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePath
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from hm_models.errors import RecipeError, UsageError
+from hm_models.errors import RecipeError
 from hm_models.files.text_files import TextFileError
 from hm_models.files.yaml_files import read_yaml
 from hm_models.merge.alpha import Alpha, parse_alpha
+from hm_models.sweep.given import SweepError, list_of, mapping_of, refuse_unknown
+from hm_models.sweep.pairs import PAIR_KEYS, Pair, pairs_of, refuse_arguments
 
 DEFAULT_ALPHAS = (0, 0.7, 0.9, 1)
 # What goes to `lm_eval run` as it is, by the harness's names (lm_eval/config/evaluate_config.py).
@@ -45,36 +45,10 @@ HARNESS_KEYS = (
     "trackio_args",
     "hf_hub_log_args",
 )
-PAIR_KEYS = ("base", "instruct", "base_revision", "instruct_revision")
 MAPPINGS = ("model_args", "metadata", "gen_kwargs")
 LISTS = ("alphas", "methods", "temperatures", "tasks")
 HARNESS_MAPPINGS = tuple(key for key in HARNESS_KEYS if key.endswith("_args"))
-KEYS = (*PAIR_KEYS, "name", "pairs", *LISTS, *MAPPINGS, *HARNESS_KEYS)
-# Arguments of hm-merged that a sweep sets from keys of its own.
-SET_BY_SWEEP = {
-    "alpha": "alphas",
-    "merge_method": "methods",
-    "merge_params": "methods",
-    "pretrained": "base and instruct",
-    "recipe": "base, instruct and methods",
-    **{key: f"{key}, or pairs" for key in PAIR_KEYS},
-}
-
-
-class SweepError(UsageError, ValueError):
-    """A sweep that cannot be run as asked; the message says what is wrong and how to mend it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Pair:
-    """Two checkpoints under one name; `model_args` are this pair's own, before the sweep's."""
-
-    name: str
-    base: str
-    instruct: str
-    base_revision: str | None = None
-    instruct_revision: str | None = None
-    model_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+KEYS = (*PAIR_KEYS, "name", "pairs", "extrapolate", *LISTS, *MAPPINGS, *HARNESS_KEYS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +64,7 @@ class SweepConfig:
     """Everything that is asked for; `read_config` makes it of settings.
 
     Attributes:
+        extrapolate: whether alphas may lie outside [0, 1].
         temperatures: None stands for the task's own.
         harness: what `lm_eval run` gets as it is, by its own names.
     """
@@ -99,6 +74,7 @@ class SweepConfig:
     alphas: tuple[Alpha | int, ...] = DEFAULT_ALPHAS
     methods: tuple[Method, ...] = (Method(),)
     temperatures: tuple[float | None, ...] = (None,)
+    extrapolate: bool = False
     model_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     gen_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -133,13 +109,13 @@ def read_config(settings: Mapping[str, Any]) -> SweepConfig:
     """
     refuse_unknown(settings, KEYS, "the sweep")
     given = {key: value for key, value in settings.items() if value is not None}
-    mappings = {key: _mapping(key, given.get(key, {})) for key in MAPPINGS}
-    _refuse_arguments(mappings["model_args"], "model_args")
-    tasks = _list("tasks", given.get("tasks", []))
+    mappings = {key: mapping_of(key, given.get(key, {})) for key in MAPPINGS}
+    refuse_arguments(mappings["model_args"], "model_args")
+    tasks = list_of("tasks", given.get("tasks", []))
     tasks = [name for task in tasks for name in str(task).split(",") if name]
     if not tasks:
         raise SweepError("tasks: none given. Name at least one, for example tasks: [demo_passk].")
-    temperatures = [_temperature(t) for t in _list("temperatures", given.get("temperatures", []))]
+    temperatures = [_temperature(t) for t in list_of("temperatures", given.get("temperatures", []))]
     if temperatures and "temperature" in mappings["gen_kwargs"]:
         raise SweepError(
             "temperature stands in gen_kwargs and in temperatures. Leave one of them out."
@@ -147,84 +123,30 @@ def read_config(settings: Mapping[str, Any]) -> SweepConfig:
     harness = {key: given[key] for key in HARNESS_KEYS if key in given}
     for key in HARNESS_MAPPINGS:
         if key in harness:
-            harness[key] = _mapping(key, harness[key])
+            harness[key] = mapping_of(key, harness[key])
     if "limit" in harness and "samples" in harness:
         raise SweepError("limit and samples exclude each other. Leave one of them out.")
-    alphas = [_alpha(a) for a in _list("alphas", given.get("alphas", DEFAULT_ALPHAS))]
-    methods = [_method(m) for m in _list("methods", given.get("methods", ["linear"]))]
+    extrapolate = given.get("extrapolate", False)
+    if not isinstance(extrapolate, bool):
+        raise SweepError(f"extrapolate={extrapolate!r}: expected true or false.")
+    asked = list_of("alphas", given.get("alphas", DEFAULT_ALPHAS))
+    alphas = [_alpha(alpha, extrapolate) for alpha in asked]
+    methods = [_method(m) for m in list_of("methods", given.get("methods", ["linear"]))]
     return SweepConfig(
-        pairs=_distinct("pairs", _pairs(given)),
+        pairs=_distinct("pairs", pairs_of(given)),
         tasks=tuple(dict.fromkeys(tasks)),
         alphas=_distinct("alphas", alphas),
         methods=_distinct("methods", methods),
         temperatures=_distinct("temperatures", temperatures) if temperatures else (None,),
+        extrapolate=extrapolate,
         harness=harness,
         **mappings,
     )
 
 
-def refuse_unknown(given: Iterable[Any], known: Iterable[str], where: str) -> None:
-    """Raise SweepError for the first name that is not known, naming the nearest that is."""
-    known = list(known)
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
-            raise SweepError(
-                f"{name!r} is no key of {where}. {hint}Known: {', '.join(sorted(known))}."
-            )
-
-
-def _pairs(given: Mapping[str, Any]) -> list[Pair]:
-    alone = [key for key in (*PAIR_KEYS, "name") if key in given]
-    if "pairs" not in given:
-        return [_pair({key: given[key] for key in alone}, "the sweep")]
-    if alone:
-        raise SweepError(f"{', '.join(alone)}: not beside pairs, which say it for each pair.")
-    pairs = given["pairs"]
-    if isinstance(pairs, Mapping):
-        pairs = [{"name": name, **_mapping(f"pairs: {name}", pair)} for name, pair in pairs.items()]
-    found = []
-    for number, pair in enumerate(_list("pairs", pairs)):
-        where = f"pairs[{number}]"
-        pair = _mapping(where, pair)
-        refuse_unknown(pair, (*PAIR_KEYS, "name", "model_args"), where)
-        found.append(_pair(pair, where))
-    return found
-
-
-def _pair(given: Mapping[str, Any], where: str) -> Pair:
-    for side in ("base", "instruct"):
-        if not isinstance(given.get(side), str) or not given[side].strip():
-            raise SweepError(
-                f"{side} is missing from {where}. Give a folder or a hub name, for example "
-                f"{side}: meta-llama/Llama-3.1-8B{'-Instruct' if side == 'instruct' else ''}."
-            )
-    name = str(given.get("name") or PurePath(given["instruct"]).name)
-    if given.get("name") is None and name in ("instruct", "chat", "it"):
-        # As in runs/demo_pair/instruct: the folder above says more.
-        name = PurePath(given["instruct"]).parent.name or name
-    if not re.fullmatch(r"[\w.+-]+", name) or name.startswith("."):
-        raise SweepError(
-            f"name={name!r} of {where} names a folder: letters, digits, '-', '_', '+' and '.' only."
-        )
-    arguments = _mapping(f"model_args of {where}", given.get("model_args", {}))
-    _refuse_arguments(arguments, f"model_args of {where}")
-    revisions = {key: given.get(key) for key in ("base_revision", "instruct_revision")}
-    return Pair(name, given["base"], given["instruct"], model_args=arguments, **revisions)
-
-
-def _refuse_arguments(arguments: Mapping[str, Any], where: str) -> None:
-    for key in arguments:
-        if key in SET_BY_SWEEP:
-            raise SweepError(
-                f"{key} stands in {where}, but a sweep takes it from {SET_BY_SWEEP[key]}."
-            )
-
-
-def _alpha(given: object) -> Alpha | int:
+def _alpha(given: object, extrapolate: bool) -> Alpha | int:
     try:
-        alpha = parse_alpha(given)
+        alpha = parse_alpha(given, extrapolate)
     except RecipeError as error:
         raise SweepError(f"alphas: {error}") from None
     # Whole numbers are written as such, as on a command line: the folder is alpha1, not alpha1.0.
@@ -248,33 +170,10 @@ def _method(given: object) -> Method:
         refuse_unknown(given, ("name", "params"), "an entry of methods")
         if not isinstance(given.get("name"), str):
             raise SweepError("methods: an entry has no name. Write {name: ties, params: {...}}.")
-        return Method(given["name"], _mapping("params of methods", given.get("params") or {}))
+        return Method(given["name"], mapping_of("params of methods", given.get("params") or {}))
     if not isinstance(given, str):
         raise SweepError(f"methods: {given!r} is neither a name nor {{name: ..., params: ...}}.")
     return Method(given)
-
-
-def _mapping(key: str, given: object) -> dict[str, Any]:
-    if isinstance(given, str):
-        from lm_eval.utils import simple_parse_args_string
-
-        try:
-            return simple_parse_args_string(given)
-        except ValueError:
-            pass
-    if not isinstance(given, Mapping):
-        raise SweepError(f"{key}: expected names and values, got {given!r}.")
-    return {str(name): value for name, value in given.items()}
-
-
-def _list(key: str, given: object) -> list[Any]:
-    if isinstance(given, (str, int, float)):
-        return [given]
-    if not isinstance(given, (list, tuple)) or (
-        not given and key in ("alphas", "pairs", "methods")
-    ):
-        raise SweepError(f"{key}: expected a list with at least one entry, got {given!r}.")
-    return list(given)
 
 
 def _distinct(key: str, given: list[Any]) -> tuple[Any, ...]:
@@ -282,7 +181,7 @@ def _distinct(key: str, given: list[Any]) -> tuple[Any, ...]:
     seen: list[str] = []
     for entry in given:
         plain = dataclasses.asdict(entry) if isinstance(entry, Method) else entry
-        name = entry.name if isinstance(entry, Pair) else json.dumps(plain)
+        name = entry.label if isinstance(entry, Pair) else json.dumps(plain)
         if name in seen:
             also = " Give each pair a name of its own (name: ...)." if key == "pairs" else ""
             raise SweepError(

@@ -21,11 +21,13 @@ from hm_models.sweep.config import (
     HARNESS_MAPPINGS,
     KEYS,
     MAPPINGS,
-    PAIR_KEYS,
     read_settings,
 )
+from hm_models.sweep.pairs import PAIR_KEYS
 
 HELP = {
+    "bases": "the stages to go back to in place of base: folders or hub names",
+    "base_revisions": "the stages as revisions of base on the hub",
     "base": "the earlier checkpoint: folder or hub name",
     "instruct": "the fine-tuned checkpoint",
     "name": "the pair's name: its folder under --output_path (the instruct model's)",
@@ -34,6 +36,16 @@ HELP = {
     "temperatures": "numbers (the task's own)",
     "tasks": "names, as for lm_eval",
     "pairs": "several pairs as JSON: a list of {name, base, instruct}",
+}
+STAGES = ("bases", "base_revisions")
+# What of the file a flag stands for: a pair on the command line is another pair than the file's.
+IN_PLACE_OF = {
+    "base": ("pairs", "bases"),
+    "bases": ("pairs", "base", "base_revision", "base_revisions"),
+    "base_revision": ("base_revisions",),
+    "base_revisions": ("base_revision", "bases"),
+    "instruct": ("pairs",),
+    "pairs": (*PAIR_KEYS, "name"),
 }
 FLAGS = ("predict_only", "trust_remote_code", "confirm_run_unsafe_code")
 
@@ -59,10 +71,14 @@ def add_flags(made: argparse.ArgumentParser) -> None:
     )
     of_sweep = made.add_argument_group("what is run (each also a key of the YAML; flags win)")
     for key in (*PAIR_KEYS, "name"):
-        of_sweep.add_argument(f"--{key}", help=HELP.get(key))
+        several = "+" if key in STAGES else None
+        of_sweep.add_argument(f"--{key}", nargs=several, help=HELP.get(key))
     of_sweep.add_argument("--pairs", type=json.loads, help=HELP["pairs"])
     for key in ("alphas", "methods", "temperatures"):
         of_sweep.add_argument(f"--{key}", nargs="+", type=_entries, help=HELP[key])
+    of_sweep.add_argument(
+        "--extrapolate", action="store_const", const=True, help="alphas may lie outside [0, 1]"
+    )
     of_sweep.add_argument("--tasks", nargs="+", help=HELP["tasks"])
     for key in MAPPINGS:
         of_sweep.add_argument(f"--{key}", nargs="+", action=_Merged, help="as for lm_eval")
@@ -89,12 +105,8 @@ def merged_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     for key in ("alphas", "methods", "temperatures"):
         if key in given:
             given[key] = [entry for entries in given[key] for entry in entries]
-    # A pair on the command line is another pair than the file's.
-    if "base" in given or "instruct" in given:
-        settings.pop("pairs", None)
-    if "pairs" in given:
-        for key in (*PAIR_KEYS, "name"):
-            settings.pop(key, None)
+    for key in {other for flag in given for other in IN_PLACE_OF.get(flag, ())} - given.keys():
+        settings.pop(key, None)
     for key in (*MAPPINGS, *HARNESS_MAPPINGS):
         if key in given and isinstance(settings.get(key), dict):
             given[key] = settings[key] | given[key]

@@ -1,10 +1,11 @@
-"""The one running model of a sweep: each run gets the one before it, brought to the new alpha.
+"""The one running model of a sweep: each run gets the one before it, brought to the new alpha and base.
 
     with LiveModel() as live:
         model = live.at({"base": "B", "instruct": "I", "alpha": 0.7})
         model = live.at({"base": "B", "instruct": "I", "alpha": 0.9})     # the same engine
+    model = live.at({"base": "B2", "instruct": "I", "alpha": 0.9})    # too, where its shapes allow
 
-Where more than alpha differs, that engine is ended before another model is made.
+Where more differs, that engine is ended before another model is made.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 
 from hm_models.files.places import samples_file
-from hm_models.merge.alpha import parse_alpha
+from hm_models.merge.recipe import MergeRecipe
 from hm_models.merged import HindsightMerged
 from hm_models.samples.key import ModelKey
 from hm_models.samples.store import SampleStore
+
+# What an engine may change in place.
+IN_PLACE = ("alpha", "base", "base_revision")
 
 
 @dataclasses.dataclass
@@ -57,13 +61,19 @@ class LiveMerged(HindsightMerged):
         self._spent = spent
         super().__init__(**arguments)
 
-    def begin_run(self, alpha: object, spent: Spent) -> None:
-        """Become what a new model at `alpha` would be, in the same engine where it can be."""
+    def begin_run(self, arguments: Mapping[str, Any], spent: Spent) -> None:
+        """Become what a new model at this alpha, of this base, would be, in one engine where it can be."""
         self._spent = spent
         self.keep_samples_in(samples_file())  # the harness names another where --use_cache is given
-        if self.recipe.alpha != (None if alpha is None else parse_alpha(alpha)):
+        recipe = self.recipe
+        assert isinstance(recipe, MergeRecipe), "sweeps are of pairs"
+        base, revision = arguments.get("base"), arguments.get("base_revision")
+        if base is not None and (base, revision) != (recipe.base, recipe.base_revision):
+            recipe = recipe.with_base(base, revision)
+        recipe = recipe.with_alpha(arguments.get("alpha"))
+        if recipe != self.recipe:
             started = time.monotonic()
-            self.set_alpha(alpha)
+            self.engine.set_recipe(recipe)
             spent.loading += time.monotonic() - started
 
     def _open_store(self, file: Path) -> SampleStore:
@@ -108,13 +118,13 @@ class LiveModel:
         Raises:
             RecipeError, CheckpointError: as for the model itself.
         """
-        others = {key: value for key, value in arguments.items() if key != "alpha"}
+        others = {key: value for key, value in arguments.items() if key not in IN_PLACE}
         # A materialised merge lies on the disk, one for each alpha.
         if self.model is None or others != self._others or others.get("materialize"):
             self.shut_down()
             self.model, self._others = LiveMerged(self.spent, **arguments), others
         else:
-            self.model.begin_run(arguments.get("alpha"), self.spent)
+            self.model.begin_run(arguments, self.spent)
         return self.model
 
     def shut_down(self) -> None:

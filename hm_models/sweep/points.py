@@ -6,19 +6,26 @@
 ['I/alpha0', 'I/alpha0.7']
 
 They stand in the order in which they are run: what one engine can serve stands together, and alpha 0,
-whose tokenizer may be another one, stands first.
+whose tokenizer may be another one, stands first. Stages of one base come one after the other, and alpha 1,
+which is the same model for all of them, once:
+
+>>> config = read_config({"bases": ["a", "b"], "instruct": "I", "tasks": ["t"], "alphas": [0, 0.5, 1]})
+>>> [point.label for point in points_of(config)]
+['I/a/alpha0', 'I/b/alpha0', 'I/a/alpha0.5', 'I/alpha1', 'I/b/alpha0.5']
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hm_models.merge.alpha import Alpha
 from hm_models.plugin.run_name import run_name
-from hm_models.sweep.config import Method, Pair, SweepConfig
+from hm_models.sweep.config import Method, SweepConfig
+from hm_models.sweep.pairs import Pair
 
 # The harness's settings that say how a run goes or who is told of it; they shape no result.
 NOT_SHAPING = (
@@ -54,8 +61,9 @@ class Point:
 
     @property
     def label(self) -> str:
-        """`PAIR/POINT`: the point's folder under the sweep's."""
-        return f"{self.pair.name}/{self.name}"
+        """`PAIR/POINT` or `PAIR/STAGE/POINT`: the point's folder under the sweep's."""
+        of_all_stages = self.alpha == 1
+        return f"{self.pair.name if of_all_stages else self.pair.label}/{self.name}"
 
     @property
     def engine(self) -> str:
@@ -72,10 +80,12 @@ class Point:
 
     def model_args(self, config: SweepConfig) -> dict[str, Any]:
         """The arguments of hm-merged."""
-        pair = {"base": self.pair.base, "instruct": self.pair.instruct}
+        pair: dict[str, Any] = {"base": self.pair.base, "instruct": self.pair.instruct}
         for key in ("base_revision", "instruct_revision"):
             if (revision := getattr(self.pair, key)) is not None:
                 pair[key] = revision
+        if config.extrapolate:
+            pair["extrapolate"] = True
         return {**pair, **self._merge(), **config.model_args, **self.pair.model_args}
 
     def run_arguments(self, config: SweepConfig, out: Path) -> dict[str, Any]:
@@ -108,14 +118,28 @@ class Point:
 
 def points_of(config: SweepConfig) -> list[Point]:
     """All points, in the order in which they are run."""
-    alphas = sorted(config.alphas, key=lambda alpha: alpha != 0)
+    stages: dict[str, list[Pair]] = {}
+    for pair in config.pairs:
+        stages.setdefault(pair.name, []).append(pair)
     return [
         Point(pair, method, alpha, temperature)
-        for pair in config.pairs
+        for found in stages.values()
         for method in config.methods
-        for alpha in alphas
+        for pair, alpha in _in_order(found, config.alphas)
         for temperature in config.temperatures
     ]
+
+
+def _in_order(
+    stages: Sequence[Pair], alphas: Sequence[Alpha | int]
+) -> Iterator[tuple[Pair, Alpha | int]]:
+    """Alpha 0 of all stages, whose tokenizer may be another one; then stage by stage; alpha 1 once."""
+    if 0 in alphas:
+        yield from ((stage, 0) for stage in stages)
+    for stage in stages:
+        for alpha in alphas:
+            if alpha != 0 and (alpha != 1 or stage is stages[0]):
+                yield stage, alpha
 
 
 def shaping(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -22,11 +22,13 @@ from typing import Any
 
 from hm_models.checkpoints.checkpoint import CheckpointError
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.prompts.chat_templates import NO_TEMPLATE, GivenTemplate
 from hm_models.samples.generation import checked
 from hm_models.sweep.config import SweepConfig, SweepError
 from hm_models.sweep.live import LiveMerged, LiveModel
+from hm_models.sweep.pairs import Pair
 from hm_models.sweep.points import Point, points_of, shaping
 from hm_models.sweep.run import BESIDE_MODEL_ARGS
 
@@ -86,15 +88,15 @@ def check(config: SweepConfig, fetch: bool = True) -> Preflight:
         problems.append(_sentence("tasks", error))
         tasks = tuple(TaskSize(name) for name in config.tasks)
     fingerprints = dict.fromkeys((point.label for point in points), "")
-    away = {} if fetch else {pair.name: _away(pair) for pair in config.pairs}
+    away = {} if fetch else {pair.label: _away(pair) for pair in config.pairs}
     for name in itertools.chain.from_iterable(away.values()):
         notes.append(f"{name} is not on this machine: checked when the sweep runs.")
     with _silent("hm_models"), LiveModel() as models:
         for point in points:
             arguments = point.run_arguments(config, Path())
             try:
-                if away.get(point.pair.name):
-                    _check_recipe(point)
+                if away.get(point.pair.label):
+                    _check_recipe(point, config)
                     continue
                 beside = {key: arguments[key] for key in BESIDE_MODEL_ARGS if key in arguments}
                 model = models.at(arguments["model_args"] | beside)
@@ -161,12 +163,10 @@ def _with_nearest(message: str, config: SweepConfig) -> str:
 def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:
     asks_in_turns = config.harness.get("apply_chat_template") or model.prompt_style == "chat"
     if asks_in_turns and not model.tokenizer.chat_template:
-        raise SweepError(f"{model.recipe.tokenizer_checkpoint.name} {NO_TEMPLATE}")
+        raise SweepError(f"{tokenizer_checkpoint(model.recipe).name} {NO_TEMPLATE}")
 
 
-def _fingerprint(
-    arguments: Mapping[str, Any], recipe: MergeRecipe, tasks: tuple[TaskSize, ...]
-) -> str:
+def _fingerprint(arguments: Mapping[str, Any], recipe: Merge, tasks: tuple[TaskSize, ...]) -> str:
     """A SHA-256 of everything that shapes a point: settings, checkpoints by content, tasks."""
     shapes = shaping(dict(arguments))
     # Where the checkpoints lie does not count, what is in them does.
@@ -178,7 +178,7 @@ def _fingerprint(
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _away(pair: Any) -> list[str]:
+def _away(pair: Pair) -> list[str]:
     """Which of a pair's checkpoints would have to be fetched from the hub."""
     away = []
     for side in ("base", "instruct"):
@@ -196,7 +196,7 @@ def _away(pair: Any) -> list[str]:
     return away
 
 
-def _check_recipe(point: Point) -> None:
+def _check_recipe(point: Point, config: SweepConfig) -> None:
     """What can be said against a point without its checkpoints, as RecipeError."""
     MergeRecipe(
         point.pair.base,
@@ -204,6 +204,7 @@ def _check_recipe(point: Point) -> None:
         point.alpha,  # type: ignore[arg-type]
         merge_method=point.method.name,
         merge_params=dict(point.method.params),
+        extrapolate=config.extrapolate,
     )
 
 

@@ -28,6 +28,8 @@ MERGE = (
     "merge_params",
     "base_params",
     "instruct_params",
+    "models",
+    "base_model",
     "merge_seed",
 )
 SAMPLING = ("do_sample", "temperature", "top_p", "top_k", "min_p", "max_gen_toks")
@@ -39,7 +41,8 @@ class Origin:
 
     Attributes:
         task: its task's name; empty for a file that is named otherwise.
-        fields: `task`, `model`, and for a merge `base`, `instruct`, `alpha`, `fingerprint`, `merge`;
+        fields: `task`, `model`, and for a merge `base`, `instruct`, `alpha`, `fingerprint`, `merge`,
+            for one of many models `models` (their names) in place of the first three;
             `seed`; `sampling` as the task asks it. What the results do not say is not there.
         versions: of the software, as the results have them.
     """
@@ -69,12 +72,13 @@ def origin_of(file: Path) -> Origin:
         "task": task,
         "model": _name(data.get("model_name") or run.get("model")),
         **{name: _name(merge.get(name)) for name in ("base", "instruct", "fingerprint")},
+        "models": _models(merge.get("models")),
         "alpha": merge.get("alpha"),
         "merge": {name: merge[name] for name in MERGE if merge.get(name) not in (None, {})},
         "seed": _mapping(run.get("sampling")).get("seed"),
         "sampling": sampling(kwargs),
     }
-    known = {name: value for name, value in fields.items() if value not in (None, {})}
+    known = {name: value for name, value in fields.items() if value not in (None, {}, [])}
     if not _is_plain(known):
         return Origin(task, {"task": task})
     return Origin(task, known, _mapping(run.get("versions")))
@@ -111,6 +115,12 @@ def _is_plain(fields: dict[str, Any]) -> bool:
 def _name(value: Any) -> str | None:
     """A name on one line; it goes into cards and their headers."""
     return one_line(value, LONGEST_NAME) if isinstance(value, str) else None
+
+
+def _models(value: Any) -> list[str]:
+    """The names of a merge of many models, in their order."""
+    listed = value if isinstance(value, list) else []
+    return [name for name in (_name(_mapping(model).get("model")) for model in listed) if name]
 
 
 def _mapping(value: Any) -> dict[str, Any]:

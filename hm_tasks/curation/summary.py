@@ -53,7 +53,8 @@ class Origins:
         for record in records:
             told = record.provenance
             self.sets.setdefault(told["problems"], record.problem)
-            names = (told["base"], told["instruct"]) if "base" in told else (told.get("model"),)
+            pair = (told["base"], told["instruct"]) if "base" in told else (told.get("model"),)
+            names = told.get("models", pair)
             self.models |= dict.fromkeys(str(name) for name in names if name)
             if "alpha" in told:
                 alpha = told["alpha"]

@@ -91,7 +91,7 @@ from hm_models.merged import HindsightMerged
 
 def answers(lm):
     lm.keep_samples_in(lm._samples_file.parent / f"{id(lm)}-{lm.recipe.alpha}.sqlite")
-    words = [("def wrap(text):", "import random", "return self")][0]
+    words = "def wrap(text):", "import random", "return self"
     asked = {"until": ["\\n\\n"], "max_gen_toks": 12, "do_sample": False}
     requests = [Instance("generate_until", {}, (word, dict(asked)), i) for i, word in enumerate(words)]
     return lm.generate_until(requests, disable_tqdm=True)
@@ -102,14 +102,13 @@ if __name__ == "__main__":
     more |= {"chat_template": "vicuna", "backend": "vllm", "prompt_style": "chat"}
     lm = HindsightMerged(**job["pair"], alpha=0.3, **more)
     found = {"0.3": answers(lm)}
-    for alpha in (0.7, 1, 0):
+    for alpha in (1, 0.7):
         lm.set_alpha(alpha)
         found[str(alpha)] = answers(lm)
     lm.engine.shut_down()
-    for alpha in (0.7, 0):
-        disk = HindsightMerged(**job["pair"], alpha=alpha, materialize=True, **more)
-        found[f"disk {alpha}"] = answers(disk)
-        disk.engine.shut_down()
+    disk = HindsightMerged(**job["pair"], alpha=0.7, materialize=True, **more)
+    found["disk 0.7"] = answers(disk)
+    disk.engine.shut_down()
     print("FOUND " + json.dumps(found))
 """
 
@@ -125,5 +124,4 @@ def test_on_vllm_a_change_of_alpha_equals_the_merge_on_disk(pair, tmp_path):
     assert lines, ran.stderr[-3000:]
     found = json.loads(lines[0].removeprefix("FOUND "))
     assert found["0.7"] == found["disk 0.7"]
-    assert found["0"] == found["disk 0"]
-    assert len({json.dumps(found[alpha]) for alpha in ("0", "0.3", "0.7", "1")}) == 4
+    assert len({json.dumps(found[alpha]) for alpha in ("0.3", "0.7", "1")}) == 3

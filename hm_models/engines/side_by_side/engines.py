@@ -15,10 +15,15 @@ from hm_models.checkpoints.tokenizer import load_tokenizer
 from hm_models.engines.hf import TO_SPREAD, HfEngine
 from hm_models.engines.transformers_model import from_folder
 from hm_models.errors import RecipeError
+from hm_models.merge.contract import Merge, same_checkpoints
+from hm_models.merge.plan import MergePlan
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.stream import MergeStream
 
 
 class _TwoModelsEngine(HfEngine):
+    recipe: MergeRecipe  # no other has two models side by side
+
     @property
     def weights(self) -> str:
         return "both models"
@@ -26,8 +31,9 @@ class _TwoModelsEngine(HfEngine):
     def _plain_folder(self) -> Path | None:
         return None
 
-    def why_restart(self, recipe: MergeRecipe) -> str | None:
-        return None
+    def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
+        same = same_checkpoints(recipe, self.recipe)
+        return None if same else "the two models that run side by side are others"
 
     @classmethod
     def reason_against(
@@ -46,11 +52,10 @@ class MixEngine(_TwoModelsEngine):
 
         alpha = self.recipe.alpha
         assert isinstance(alpha, float), "the recipe allows mix a number alone"
-        sides = self.recipe.base_checkpoint, self.recipe.instruct_checkpoint
-        base, instruct = (_as_it_is(side, given) for side in sides)
+        base, instruct = (_as_it_is(side, given) for side in self.recipe.checkpoints)
         return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         self.lm.model.alpha = recipe.alpha
         return None
 
@@ -73,7 +78,7 @@ class SwitchEngine(_TwoModelsEngine):
         decode: Any = load_tokenizer(str(named)).decode
         return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
-    def change(self, recipe: MergeRecipe) -> str | None:
+    def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         return None
 
     def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:

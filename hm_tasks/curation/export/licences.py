@@ -12,15 +12,9 @@ and `openai/openai_humaneval` (MIT). Nothing is guessed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-import yaml
-
-from hm_models.files.text_files import TextFileError, read_text
-from hm_models.shown.escaping import one_line
+from hm_models.checkpoints.licence import cached_card, licence_of_card
 from hm_tasks.curation.export.card import NOT_KNOWN
 
 # By what a problem's task_id begins with.
@@ -30,8 +24,6 @@ BENCHMARKS: Mapping[str, str] = {
     "Demo": "apache-2.0",
 }
 
-_HEADER = re.compile(r"\A---\r?\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
-
 
 def licence_of_problem(task_id: str) -> str:
     """The licence of the benchmark that a problem is from, by its task_id."""
@@ -40,32 +32,6 @@ def licence_of_problem(task_id: str) -> str:
 
 def licence_of_model(model: str) -> str:
     """The licence that a model's card states, or that it is not known. Reads the hub's cache alone."""
-    card = _card(model)
-    header = _header(card) if card else {}
-    told = header.get("license")
-    # Words alone: what else YAML holds may be endless, by names that stand for one another.
-    words = [one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str)]
-    if not words:
-        return f"{NOT_KNOWN}: see the model's card"
-    named = header.get("license_name")
-    return one_line(", ".join(words) + (f" ({named})" if isinstance(named, str) else ""))
-
-
-def _card(model: str) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        cached = try_to_load_from_cache(model, "README.md")
-    except HFValidationError:  # a folder, or no name at all
-        return None
-    return Path(cached) if isinstance(cached, str) else None
-
-
-def _header(card: Path) -> dict[str, Any]:
-    try:
-        found = _HEADER.match(read_text(card))
-        header = yaml.safe_load(found.group(1)) if found else None
-    except (yaml.YAMLError, TextFileError, OSError):
-        return {}
-    return header if isinstance(header, dict) else {}
+    card = cached_card(model)
+    found = licence_of_card(card) if card else None
+    return str(found) if found else f"{NOT_KNOWN}: see the model's card"

@@ -103,6 +103,37 @@ def test_models_that_take_turns_are_named_by_their_rule_once(tmp_path):
     }
 
 
+def test_merges_of_many_models_go_by_their_file_and_its_content(tmp_path):
+    def merged(names, identities, mark):
+        models = [
+            {"model": name, "revision": None, "params": {"weight": 1}, "identity": identity}
+            for name, identity in zip(names, identities, strict=True)
+        ]
+        settings = {"merge_method": "linear", "tokenizer_model": names[-1], "file": "soup.yaml"}
+        return {"merge": settings | {"models": models, "fingerprint": mark * 8}}
+
+    runs = [
+        (("/a/base", "/a/sft", "/a/dpo"), "bsd", "12345678"),
+        (
+            ("/moved/base", "/a/sft", "/a/dpo"),
+            "bsd",
+            "abcdefab",
+        ),  # other weights of the same models
+        (("/a/base", "/a/sft"), "bs", "00000000"),
+        (("/b/base", "/b/sft"), "bx", "11111111"),
+    ]
+    for number, (names, identities, mark) in enumerate(runs):
+        write_run(tmp_path / f"{number}", merged(names, identities, mark), {CODE: code(["+-"])})
+    rows = {(point.family.split(" (")[0], point.label) for point in points(tmp_path)}
+    assert rows == {
+        ("base + sft + dpo", "linear soup.yaml #12345678"),
+        ("base + sft + dpo", "linear soup.yaml #abcdefab"),
+        ("base + sft", "linear soup.yaml #00000000"),
+        ("base + sft", "linear soup.yaml #11111111"),
+    }
+    assert len({point.family for point in points(tmp_path)}) == 3
+
+
 def run_of(folder: Path, model_args, name: str | None = "meta/Llama", **more) -> None:
     """A run of another model of the harness."""
     import json

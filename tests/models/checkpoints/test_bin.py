@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from hm_models.checkpoints.checkpoint import Checkpoint, CheckpointError
-from hm_models.checkpoints.mapped import MappedCheckpoint
+from hm_models.checkpoints.mapped import MappedCheckpoint, ResidentFiles
 from hm_models.checkpoints.shards import BIN_INDEX_FILE, read_file
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
-from hm_models.merge.stream import merged_tensors
+from hm_models.merge.stream import MergeStream, merged_tensors
 from hm_models.merge.writer import write_checkpoint
 from tests.models.tiny import copy_of, edit_config, read_tensors, same_bits, to_bin
 
@@ -72,6 +72,16 @@ def test_a_merge_of_bin_files_has_the_bits_of_that_of_safetensors(base, instruct
         found = dict(merged_tensors(recipe))
         assert found.keys() == wanted.keys()
         assert all(same_bits(found[name], wanted[name]) for name in wanted)
+
+
+def test_bin_files_are_held_in_memory_as_others_are(base, instruct, tmp_path):
+    pair = [to_bin(copy_of(side, tmp_path / side.name), 2) for side in (base, instruct)]
+    recipe = MergeRecipe(base=str(pair[0]), instruct=str(pair[1]), alpha=0.7)
+    held = ResidentFiles.of(recipe.checkpoints)
+    found = {n: t.merged() for n, t in MergeStream(None, held.paths).tensors(recipe)}
+    plain = dict(merged_tensors(MergeRecipe(base=str(base), instruct=str(instruct), alpha=0.7)))
+    assert found.keys() == plain.keys()
+    assert all(same_bits(found[name], plain[name]) for name in plain)
 
 
 def test_views_of_one_storage_gaps_and_odd_kinds_are_read_as_torch_does(tmp_path):

@@ -401,16 +401,6 @@ def adapter_in(folder, weights=True):
     return folder
 
 
-def test_an_adapter_alone_is_called_one(tmp_path):
-    said = refusal_of(adapter_in(tmp_path / "lora"))
-    assert "is an adapter" in said
-    assert "merge_and_unload" in said
-    write_config(tmp_path / "with_config")  # some trainers leave the base's config beside it
-    assert "holds an adapter and no full weights" in refusal_of(
-        adapter_in(tmp_path / "with_config")
-    )
-
-
 def test_an_adapter_beside_full_weights_is_no_part_of_the_checkpoint(instruct, tmp_path):
     plain = Checkpoint.open(str(copy_of(instruct, tmp_path / "plain")))
     both = Checkpoint.open(str(adapter_in(copy_of(instruct, tmp_path / "both"))))

@@ -374,7 +374,7 @@ def test_more_than_the_free_memory_is_refused(large, monkeypatch):
     with pytest.raises(RecipeError) as refusal:
         ResidentFiles.of([large])
     assert str(refusal.value) == (
-        "keep_resident=true needs 0.1 GB for both checkpoints, and 0.1 GB of memory are free. Leave "
+        "keep_resident=true needs 0.1 GB for the checkpoints, and 0.1 GB of memory are free. Leave "
         "it out: changes of alpha then read the files again."
     )
     assert set(os.listdir("/proc/self/fd")) == before

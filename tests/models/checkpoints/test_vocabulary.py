@@ -74,7 +74,7 @@ def test_tokens_beyond_the_embedding_are_not_asked_for():
 
 def test_the_remark_counts_all_three_kinds():
     base, instruct = vocabulary(*WORDS, "old"), vocabulary("new", *WORDS[1:], WORDS[0])
-    remark = match_rows(base, instruct, 21, 21, NAMES).remark()
+    remark = match_rows(base, instruct, 21, 21, NAMES).remark("base", "instruct")
     assert "1 tokens only in instruct" in remark
     assert "1 tokens only in base" in remark
     assert "1 tokens sit in another row" in remark

@@ -124,7 +124,7 @@ def run(job: Job) -> dict[str, list[str]]:
     found = {"load": differing(model, fresh[alphas[0]]), "left": worker.tensors_left()}
     found["control"] = differing(model, fresh[alphas[1]])
     for step, alpha in enumerate(alphas[1:]):
-        reason = worker.change_recipe(pickle.dumps(recipe.with_alpha(alpha)))
+        reason = worker.change_recipe(pickle.dumps((recipe.with_alpha(alpha), None)))
         found[f"refused {step}"] = [] if reason is None else [reason]
         if reason is not None:
             return found  # the model holds parts of two merges, and must not be used

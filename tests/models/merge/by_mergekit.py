@@ -9,9 +9,13 @@ from tests.models.tiny import read_tensors, same_bits
 DTYPES = {"dtype": "float32", "out_dtype": "bfloat16"}
 
 
-def run_mergekit(content, folder):
-    """Merge what a YAML's `content` says with mergekit alone; return the tensors that it wrote."""
-    run_merge(MergeConfiguration.model_validate(content), str(folder), MergeOptions(quiet=True))
+def run_mergekit(content, folder, text=None):
+    """Merge what a YAML's `content` says with mergekit alone; return the tensors that it wrote.
+
+    `mergekit-yaml` hands the file's text over as well, which it copies beside the merge.
+    """
+    configuration = MergeConfiguration.model_validate(content)
+    run_merge(configuration, str(folder), MergeOptions(quiet=True), config_source=text)
     return read_tensors(folder)
 
 

@@ -40,7 +40,7 @@ def by_mergekit(base, instruct, dtype, weights, normalize=True):
 def merge(base, instruct, dtype, weights, normalize=True):
     # Filled with what no merge gives, so that an element that was left out shows.
     out = torch.full(base.shape, 77.0, dtype=dtype)
-    assert linear_merge(base, instruct, out, weights, normalize) is out
+    assert linear_merge((base, instruct), out, weights, normalize) is out
     return out
 
 
@@ -66,6 +66,23 @@ def test_every_bit_is_that_of_mergekit_for_each_pair_and_result(ours, theirs, re
 def test_weights_are_divided_by_their_sum_as_mergekit_does(dtype, weights, normalize):
     base, instruct = noise(997, dtype, 1), noise(997, dtype, 2)
     assert_bits_of_mergekit(base, instruct, dtype, weights, normalize)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("dtypes", [DTYPES[:1], DTYPES, DTYPES[:1] * 9], ids=len)
+def test_however_many_inputs_have_the_bits_of_mergekit(dtypes, normalize):
+    # Nine weights, as torch adds up so many otherwise than from left to right.
+    weights = [0.1, 0.7, 1e-8, -0.3, 0.9, 1 / 3, 1e7, 0.2, 0.04][: len(dtypes)]
+    inputs = [noise(997, dtype, seed) for seed, dtype in enumerate(dtypes)]
+    out = torch.full((997,), 77.0, dtype=dtypes[0])
+    expected = merge_tensors(
+        inputs,
+        "linear",
+        parameters={"weight": weights, "normalize": normalize},
+        dtype=torch.float32,
+        out_dtype=dtypes[0],
+    )
+    assert same_bits(linear_merge(inputs, out, weights, normalize), expected)
 
 
 def test_dividing_by_the_sum_matters_where_it_is_not_one():
@@ -184,7 +201,7 @@ def test_a_parameter_with_gradient_is_written_in_place():
     base, instruct = noise((3, 5), torch.float32, 1), noise((3, 5), torch.float32, 2)
     parameter = torch.nn.Parameter(torch.zeros(3, 5))
     place = parameter.data_ptr()
-    linear_merge(base, instruct, parameter, (0.7, 0.3))
+    linear_merge((base, instruct), parameter, (0.7, 0.3))
     expected = by_mergekit(base, instruct, torch.float32, (0.7, 0.3))
     assert same_bits(parameter.detach(), expected)
     assert parameter.data_ptr() == place

@@ -72,8 +72,8 @@ def test_a_plain_pair_needs_no_remark_and_no_override(base, instruct):
 
 def test_another_architecture_is_refused_with_both_names(base, tmp_path):
     said = refusal_of(base, tiny_checkpoint(tmp_path / "qwen", 2, architecture="qwen2"))
-    assert "model_type is 'llama' in the base's" in said
-    assert "'qwen2' in the instruct model's" in said
+    assert "model_type is 'llama' in the former's" in said
+    assert "'qwen2' in the latter's" in said
     assert "same architecture" in said
 
 
@@ -93,7 +93,7 @@ def test_another_hidden_size_is_refused_with_both_shapes(base, tmp_path):
 def test_another_number_of_heads_is_refused_although_all_shapes_agree(base, instruct, tmp_path):
     folder = copy_of(instruct, tmp_path / "i")
     edit_config(folder, num_attention_heads=8, head_dim=4)
-    assert "num_attention_heads is 4 in the base's" in refusal_of(base, folder)
+    assert "num_attention_heads is 4 in the former's" in refusal_of(base, folder)
 
 
 @pytest.mark.parametrize("deeper", ["base", "instruct"])
@@ -308,7 +308,7 @@ def test_mixed_dtypes_follow_the_instruct_model_and_are_remarked(float_pair, ins
     expected = formula(read_tensors(float_pair[0])[EMBEDDING], read_tensors(instruct)[EMBEDDING])
     torch.testing.assert_close(merged[EMBEDDING].float(), expected, rtol=2**-8, atol=0)
     assert plan.remarks == (
-        "dtypes are mixed (base with instruct: F32 with BF16); the instruct model's are kept",
+        "dtypes are mixed (base with instruct: F32 with BF16); those of instruct are kept",
     )
 
 
@@ -348,7 +348,7 @@ def test_a_changed_rope_base_is_remarked_with_both_values(float_pair):
     edit_config(float_pair[1], rope_parameters={"rope_theta": 5e5, "rope_type": "default"})
     plan = plan_merge(recipe_of(*float_pair))
     (remark,) = plan.remarks
-    assert remark.startswith("rope_parameters differs in the configs, the instruct model's is used")
+    assert remark.startswith("rope_parameters differs in the configs of ")
     assert "500000.0" in remark
 
 

@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-from hm_models.merge.recipe import MergeRecipe, RecipeError, parse_alpha
+from hm_models.errors import RecipeError
+from hm_models.merge.alpha import parse_alpha
+from hm_models.merge.recipe import MergeRecipe
 from tests.models.tiny import copy_of
 
 

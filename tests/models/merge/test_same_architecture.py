@@ -39,7 +39,7 @@ def test_a_default_of_the_class_is_not_that_of_another_value(pair):
         pair[0], num_key_value_heads=None
     )  # the class takes the number of heads, 4; here it is 2
     with pytest.raises(
-        RecipeError, match=r"num_key_value_heads is 4 in the base's config.json and 2"
+        RecipeError, match=r"num_key_value_heads is 4 in the former's config.json and 2"
     ):
         remarks(pair)
 

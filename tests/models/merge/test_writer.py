@@ -1,17 +1,27 @@
 """A written merge is the stream as a checkpoint that others can load: complete, or not there."""
 
+import errno
 import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hm_models.checkpoints.checkpoint import INDEX_FILE, Checkpoint
-from hm_models.merge import writer
+from hm_models.files.places import CacheError
+from hm_models.merge import shards, writer
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe, RecipeError
-from hm_models.merge.stream import merged_tensors
-from hm_models.merge.writer import MANIFEST, materialise, write_checkpoint
+from hm_models.merge.stream import MergeStream, merged_tensors
+from hm_models.merge.writer import MANIFEST, FolderTaken, materialise, write_checkpoint
+from tests.entry_points import ROOT
 from tests.models.tiny import (
     CHAT_TEMPLATE,
     copy_of,
@@ -135,7 +145,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(base, instruct, tmp_path):
     (tmp_path / "merged").mkdir()
     (tmp_path / "merged" / "mine.txt").write_text("mine")
     before = contents(tmp_path)
-    with pytest.raises(FileExistsError, match="is not the merge that was asked for"):
+    with pytest.raises(FolderTaken, match="is not the merge that was asked for"):
         write(recipe_of(base, instruct), tmp_path / "merged")
     assert contents(tmp_path) == before
 
@@ -143,7 +153,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(base, instruct, tmp_path):
 def test_the_merge_of_another_alpha_is_refused_and_left_alone(base, instruct, tmp_path):
     write(recipe_of(base, instruct, 0.3), tmp_path / "merged")
     before = contents(tmp_path)
-    with pytest.raises(FileExistsError, match="Name another folder"):
+    with pytest.raises(FolderTaken, match="Name another folder"):
         write(recipe_of(base, instruct, 0.7), tmp_path / "merged")
     assert contents(tmp_path) == before
 
@@ -169,3 +179,162 @@ def test_a_written_merge_can_be_merged_again(base, instruct, tmp_path):
     middle = write(recipe_of(base, instruct, 0.5), tmp_path / "middle")
     again = recipe_of(base, copy_of(middle, tmp_path / "copy"))
     assert_holds_the_stream(write(again, tmp_path / "again"), again)
+
+
+def draft_of(folder):
+    return folder.with_name(f".{folder.name}.merging")
+
+
+SLOWLY = """
+import sys, time
+from pathlib import Path
+from hm_models.merge.plan import plan_merge
+from hm_models.merge.recipe import MergeRecipe
+from hm_models.merge.writer import write_checkpoint
+
+recipe = MergeRecipe(*sys.argv[1:3], alpha=0.7)
+waits = lambda written: time.sleep(0.05)
+write_checkpoint(recipe, plan_merge(recipe), Path(sys.argv[3]), shard_bytes=5_000, tell=waits)
+"""
+
+
+def test_a_run_that_was_killed_is_gone_on_with_where_it_was(base, instruct, tmp_path, monkeypatch):
+    folder = tmp_path / "merged"
+    command = [sys.executable, "-c", SLOWLY, base, instruct, folder]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(list(map(str, command)), env=environment) as running:
+        while len(list(draft_of(folder).glob("*.safetensors"))) < 2:
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGKILL)
+    assert not folder.exists()
+    finished = {
+        file.name: (file.stat().st_ino, file.stat().st_mtime_ns)
+        for file in draft_of(folder).glob("*.safetensors")
+    }
+    assert finished
+
+    read = []
+    plain = MergeStream.tensors
+
+    def noted(self, *arguments):
+        for name, lazy in plain(self, *arguments):
+            read.append(name)
+            yield name, lazy
+
+    recipe = recipe_of(base, instruct)
+    told = []
+    with monkeypatch.context() as patch:
+        patch.setattr(MergeStream, "tensors", noted)
+        write_checkpoint(recipe, plan_merge(recipe), folder, shard_bytes=5_000, tell=told.append)
+    weight_map = json.loads((folder / INDEX_FILE).read_text())["weight_map"]
+    assert set(read) == {name for name, file in weight_map.items() if file not in finished}
+    for name, (inode, written) in finished.items():
+        assert ((folder / name).stat().st_ino, (folder / name).stat().st_mtime_ns) == (
+            inode,
+            written,
+        )
+    assert_holds_the_stream(folder, recipe)
+    assert sum(told) == sum(tensor.nbytes for tensor in read_tensors(folder).values())
+    assert not draft_of(folder).exists()
+    assert not [file for file in folder.iterdir() if file.name.startswith(".")]
+
+
+def stopped_after_one_shard(recipe, folder, shard_bytes):
+    """Run until Ctrl-C comes, behind the first shard."""
+
+    def stop(written):
+        if list(draft_of(folder).glob("*.safetensors")):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(recipe, plan_merge(recipe), folder, shard_bytes=shard_bytes, tell=stop)
+    assert list(draft_of(folder).glob("*.safetensors"))
+    assert not folder.exists()
+
+
+def test_what_ctrl_c_stopped_is_gone_on_with_by_the_alpha_of_each_layer(base, instruct, tmp_path):
+    recipe = recipe_of(base, instruct, [0.2, 0.9])
+    stopped_after_one_shard(recipe, tmp_path / "merged", 5_000)
+    write_checkpoint(recipe, plan_merge(recipe), tmp_path / "merged", shard_bytes=5_000)
+    assert_holds_the_stream(tmp_path / "merged", recipe)
+
+
+@pytest.mark.parametrize("change", ["alpha", "shards", "base"])
+def test_a_draft_of_another_merge_is_not_gone_on_with(base, instruct, tmp_path, change):
+    folder, mine = tmp_path / "merged", copy_of(base, tmp_path / "mine")
+    stopped = recipe_of(mine, instruct, 0.3 if change == "alpha" else 0.7)
+    stopped_after_one_shard(stopped, folder, 10_000 if change == "shards" else 20_000)
+    if change == "base":
+        for file in mine.glob("*.safetensors"):
+            content = bytearray(file.read_bytes())
+            content[-1] ^= 1
+            file.write_bytes(content)
+    recipe = recipe_of(mine, instruct)
+    write_checkpoint(recipe, plan_merge(recipe), folder, shard_bytes=20_000)
+    assert_holds_the_stream(folder, recipe)
+
+
+def test_two_who_write_the_same_merge_at_once_write_it_once(base, instruct, tmp_path):
+    folder, written, started = tmp_path / "merged", [], threading.Event()
+    recipe = recipe_of(base, instruct)
+
+    def first_waits(number):
+        written.append(number)
+        started.set()
+        time.sleep(0.02)
+
+    def one():
+        write_checkpoint(recipe, plan_merge(recipe), folder, tell=first_waits)
+
+    threads = [threading.Thread(target=one) for _ in range(2)]
+    threads[0].start()
+    started.wait()
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    assert sum(written) == sum(tensor.nbytes for tensor in read_tensors(folder).values())
+    assert_holds_the_stream(folder, recipe)
+    assert [path.name for path in tmp_path.iterdir()] == ["merged"]
+
+
+def test_an_empty_folder_is_a_place_for_a_merge(base, instruct, tmp_path):
+    recipe = recipe_of(base, instruct)
+    (tmp_path / "merged").mkdir()
+    assert_holds_the_stream(write(recipe, tmp_path / "merged"), recipe)
+
+
+@pytest.fixture
+def small_files():
+    """No file may grow beyond 30,000 bytes: what a full disk is to a program."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_without_room_leaves_nothing_behind(base, instruct, tmp_path, small_files):
+    with pytest.raises(OSError, match="File too large"):
+        write(recipe_of(base, instruct), tmp_path / "out" / "merged")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_disk_that_is_full_in_the_middle_leaves_nothing_behind(
+    base, instruct, tmp_path, monkeypatch
+):
+    """As of a quota, or where a disk promises room that it has not."""
+    plain, pieces = os.pwrite, []
+
+    def full(descriptor, content, place):
+        pieces.append(len(content))
+        if len(pieces) > 12:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return plain(descriptor, content, place)
+
+    monkeypatch.setattr(shards.os, "pwrite", full)
+    monkeypatch.setattr(writer, "SHARD_BYTES", 10_000)
+    with pytest.raises(OSError, match="No space left"):
+        write(recipe_of(base, instruct), tmp_path / "out" / "merged")
+    assert list((tmp_path / "out").iterdir()) == []
+    with pytest.raises(CacheError, match="Nothing can be kept"):
+        materialise(recipe_of(base, instruct, 0.123), plan_merge(recipe_of(base, instruct, 0.123)))

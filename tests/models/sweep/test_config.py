@@ -56,6 +56,8 @@ def test_points_of_one_engine_stand_together():
         ({"batchsize": 4}, "Did you mean 'batch_size'?"),
         ({"alphas": [1.4]}, "alphas: alpha=1.4 lies outside"),
         ({"alphas": []}, "at least one"),
+        ({"alphas": [1.4], "extrapolate": "yes"}, "extrapolate='yes': expected true or false"),
+        ({"model_args": {"extrapolate": True}}, "extrapolate stands in model_args"),
         ({"alphas": [0.7, 0.7]}, "alphas: 0.7 stands there twice"),
         ({"temperatures": [-1]}, "temperatures: -1 is none"),
         ({"temperatures": [0.7], "gen_kwargs": {"temperature": 0.2}}, "Leave one of them out"),
@@ -73,6 +75,12 @@ def test_what_is_wrong_is_said_in_a_sentence(given, said):
     with pytest.raises(SweepError) as error:
         read_config(PAIR | given)
     assert said in str(error.value)
+
+
+def test_alphas_beyond_the_ends_where_that_is_meant():
+    assert labels(alphas=[1.3, -0.2], extrapolate=True) == ["b/alpha1.3", "b/alphaminus0.2"]
+    found = labels(alphas=[[-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]], extrapolate=True)
+    assert len(set(found)) == 3
 
 
 def test_unknown_keys_of_a_pair_name_the_nearest():

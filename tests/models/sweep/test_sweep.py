@@ -10,7 +10,6 @@ import time
 import pytest
 
 from hm_models.engines.base import Engine
-from hm_models.engines.hf import HfEngine
 from hm_models.sweep.config import read_config
 from hm_models.sweep.manifest import Manifest, SweepError
 from hm_models.sweep.preflight import check
@@ -18,20 +17,6 @@ from hm_models.sweep.runners import LocalRunner, process_runners
 from tests.entry_points import command
 from tests.models.sweep.world import QUESTIONS, SAMPLES, open_sweep, results, samples, settings
 from tests.models.tiny import copy_of, edit_config
-
-
-@pytest.fixture
-def engines(monkeypatch):
-    """Counts engines: the alphas at which transformers was given a model."""
-    started = []
-    plain = HfEngine.load
-
-    def load(self, *given):
-        started.append(self.recipe.alpha)
-        return plain(self, *given)
-
-    monkeypatch.setattr(HfEngine, "load", load)
-    return started
 
 
 def lm_eval_run(given, alpha, out, temperature=None):
@@ -106,14 +91,14 @@ def test_the_next_pair_s_engine_starts_when_the_last_is_gone(
 def test_a_point_that_fails_is_reported_and_the_others_go_on(
     base, instruct, task, tmp_path, monkeypatch, engines
 ):
-    plain = Engine.set_alpha
+    plain = Engine.set_recipe
 
-    def set_alpha(self, alpha):
-        if alpha == 0.5 and self.is_loaded:
+    def set_recipe(self, recipe):
+        if recipe.alpha == 0.5 and self.is_loaded:
             raise OSError("the disk is gone")
-        plain(self, alpha)
+        plain(self, recipe)
 
-    monkeypatch.setattr(Engine, "set_alpha", set_alpha)
+    monkeypatch.setattr(Engine, "set_recipe", set_recipe)
     said = []
     sweep = open_sweep(
         settings(base, instruct, task, alphas=[0.3, 0.5, 0.7]), tmp_path / "out", said
@@ -122,7 +107,7 @@ def test_a_point_that_fails_is_reported_and_the_others_go_on(
     assert any("alpha0.5: failed" in line and "OSError: the disk is gone" in line for line in said)
     assert engines == [0.3, 0.7], "a failed run must not leave its engine to the next"
     assert "FAILED tiny/alpha0.5: OSError: the disk is gone" in sweep.summary()
-    monkeypatch.setattr(Engine, "set_alpha", plain)
+    monkeypatch.setattr(Engine, "set_recipe", plain)
     again = open_sweep(settings(base, instruct, task, alphas=[0.3, 0.5, 0.7]), tmp_path / "out")
     assert [point.label for point in again.left] == ["tiny/alpha0.5"]
     assert again.run([LocalRunner(quiet=True)]) == 0

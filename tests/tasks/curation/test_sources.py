@@ -64,6 +64,23 @@ def test_a_log_gives_each_sample_with_all_that_is_known_of_where_it_is_from(tmp_
     assert len({record.id for record in records}) == 20
 
 
+def test_samples_of_a_merge_of_many_models_name_them_all(tmp_path):
+    log = run_folder(tmp_path / "run")
+    results = next((tmp_path / "run").glob("results_*.json"))
+    content = json.loads(results.read_text())
+    models = [{"model": name, "params": {"weight": 1}} for name in ("org/a", "org/b", "org/c")]
+    content["config"]["merge"] = {"models": models, "base_model": "org/a", "fingerprint": "f00"}
+    results.write_text(json.dumps(content))
+    known = origin_of(log).fields
+    assert known["models"] == ["org/a", "org/b", "org/c"]
+    assert known["merge"] == {"models": models, "base_model": "org/a"}
+    assert "base" not in known
+    for odd in (7, "org/a", [7], [{"model": 7}], {}):
+        content["config"]["merge"]["models"] = odd
+        results.write_text(json.dumps(content))
+        assert "models" not in origin_of(log).fields
+
+
 def test_a_plain_models_log_has_no_alpha_and_one_without_results_its_task_alone(tmp_path):
     run_folder(tmp_path / "plain", alpha=None, count=1)
     records, _ = read(tmp_path / "plain")

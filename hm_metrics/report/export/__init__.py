@@ -1,0 +1,1 @@
+"""A report's rows in the formats that other tools read."""

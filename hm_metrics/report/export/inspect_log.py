@@ -1,0 +1,154 @@
+"""Inspect: an evaluation log for each row and task, in the JSON form that `inspect view` opens.
+
+    inspect view --log-dir OUT/inspect
+
+Source: https://inspect.aisi.org.uk/eval-logs.html, version 2 of the format, which its `read_eval_log` reads.
+Written without the library, which brings some thirty packages. Each sample of a question is an epoch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from hm_metrics.definitions import AT_K, FULFILLMENT
+from hm_metrics.logs.labelled import of_log
+from hm_metrics.logs.samples import Logged
+from hm_metrics.logs.task_log import CODE, REFUSALS, Log
+from hm_metrics.report.browser import WITHHELD
+from hm_metrics.report.export.identity import identify, shown, slug
+from hm_metrics.report.rows import Row
+from hm_metrics.verdict import UNSCORED, Verdict
+
+VERSION = 2
+CORRECT, INCORRECT = "C", "I"  # as its scorers write them
+TESTS = "tests"
+
+
+def logs(
+    rows: Sequence[Row], developer: str, with_requests: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """File name and content of each log."""
+    for row in rows:
+        for task in row.point.runs:
+            if task in row.values:
+                name = identify(row, developer).id
+                log = _log(row, task, name, with_requests)
+                when = log["eval"]["created"].replace(":", "-")
+                named = slug(task).replace("_", "-")  # its reader splits the name at underscores
+                yield f"{when}_{named}_{log['eval']['eval_id']}.json", log
+
+
+def _log(row: Row, task: str, model: str, with_requests: bool) -> dict[str, Any]:
+    run, log, told = row.point.runs[task], row.logs.get(task), row.point.model
+    when = datetime.fromtimestamp(run.date, timezone.utc).isoformat(timespec="seconds")
+    key = hashlib.sha256(f"{row.point.id}\0{told.identity}\0{task}".encode()).hexdigest()[:22]
+    merge = {"base": shown(told.base), "instruct": shown(told.instruct), "alpha": told.alpha}
+    arguments = (merge | {"merge_method": told.method}) if told.base else {}
+    samples = list(_samples(log, model, with_requests)) if log else []
+    versions = run.run.get("versions")
+    packages = versions if isinstance(versions, dict) else {}
+    return {
+        "version": VERSION,
+        "status": "success",
+        "eval": {
+            "eval_id": key,
+            "run_id": key,
+            "created": when,
+            "task": task,
+            "task_id": key,
+            "task_version": str(run.facts["task version"]),
+            "dataset": {
+                "name": task,
+                "samples": len(log.questions) if log else run.facts["questions"],
+                "sample_ids": log.questions if log else None,
+            },
+            "model": model,
+            "model_args": arguments | dict(told.arguments),
+            "model_generate_config": {"temperature": run.temperature},
+            "config": {"epochs": log.n_samples if log and log.n_samples else 1},
+            "packages": {name: str(version) for name, version in packages.items() if version},
+            "metadata": {"row": row.point.id, "warnings": row.warnings, **row.facts.get(task, {})},
+        },
+        "plan": {"name": "plan", "steps": []},
+        "results": {
+            "total_samples": len(samples),
+            "completed_samples": len(samples),
+            "scores": [_score(row, task)],
+        },
+        "stats": {"started_at": when, "completed_at": when},
+        "samples": samples,
+    }
+
+
+def _score(row: Row, task: str) -> dict[str, Any]:
+    metrics: dict[str, Any] = {}
+    for name, value in row.values[task].items():
+        if not math.isnan(value.value):
+            metrics[name] = {"name": name, "value": value.value}
+            if not math.isnan(value.error):
+                metrics[f"{name}_stderr"] = {"name": f"{name}_stderr", "value": value.error}
+    log = row.logs.get(task)
+    kind = {CODE: TESTS, REFUSALS: FULFILLMENT}.get(log.kind if log else "", task)
+    return {"name": kind, "scorer": kind, "metrics": metrics}
+
+
+def _samples(log: Log, model: str, with_requests: bool) -> Iterator[dict[str, Any]]:
+    for line in log.lines():
+        if log.kind == REFUSALS:
+            yield from _judged(line, model, with_requests)
+        elif log.kind == CODE:
+            for number, (text, verdict) in enumerate(
+                zip(line.texts, line.verdicts, strict=True), 1
+            ):
+                yield _sample(line.question, number, line.prompt, text, model) | _tested(verdict)
+        elif not line.several:
+            noted = {name: {"value": value} for name, value in line.numbers.items()}
+            for number, text in enumerate(line.texts, 1):
+                yield _sample(line.question, number, line.prompt, text, model) | {"scores": noted}
+
+
+def _tested(verdict: Verdict) -> dict[str, Any]:
+    metadata = {"base_status": verdict.base_status, "extra_status": verdict.plus_status}
+    if UNSCORED in (verdict.base_status, verdict.plus_status):
+        return {"scores": {}, "metadata": metadata | {"unscored": verdict.reason}}
+    score = {
+        "value": CORRECT if AT_K["pass"].is_correct(verdict) else INCORRECT,
+        "answer": verdict.program,
+        "explanation": verdict.reason,
+    }
+    return {"scores": {TESTS: score}, "metadata": metadata}
+
+
+def _judged(line: Logged, model: str, with_requests: bool) -> Iterator[dict[str, Any]]:
+    for number, answer in enumerate(of_log(line), 1):
+        request, said = (
+            (answer.request or "", answer.answer or "") if with_requests else (WITHHELD,) * 2
+        )
+        sample = _sample(line.question, number, request, said, model)
+        sample["metadata"] = {"category": answer.category, "prompt_style": answer.style}
+        if answer.score is None:
+            sample["metadata"]["unscored"] = answer.judgment.unscored if answer.judgment else ""
+        yield sample | {
+            "scores": {} if answer.score is None else {FULFILLMENT: {"value": answer.score}}
+        }
+
+
+def _sample(question: str, number: int, prompt: str, text: str, model: str) -> dict[str, Any]:
+    asked = {"role": "user", "content": prompt}
+    said = {"role": "assistant", "content": text, "source": "generate", "model": model}
+    return {
+        "id": question,
+        "epoch": number,
+        "input": asked["content"],
+        "target": "",
+        "messages": [asked, said],
+        "output": {
+            "model": model,
+            "choices": [{"message": said, "stop_reason": "stop"}],
+            "completion": said["content"],
+        },
+    }
