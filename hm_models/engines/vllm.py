@@ -66,7 +66,7 @@ class VllmEngine(Engine):
         if current_platform.is_cpu():
             arguments.setdefault("gpu_memory_utilization", CPU_MEMORY_UTILIZATION)
             source = folder or recipe.tokenizer_source.folder
-            arguments |= _whole_prompts(arguments, keeps_a_state=_keeps_a_state(source, arguments))
+            arguments |= whole_prompts(arguments, keeps_a_state=_keeps_a_state(source, arguments))
             if (os.cpu_count() or 1) <= FEW_CORES:
                 os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
         os.environ.update(owned_by_this_process())
@@ -173,7 +173,7 @@ class VllmEngine(Engine):
         return thinking | dict(arguments.get("chat_template_args") or {})
 
 
-def _whole_prompts(arguments: Mapping[str, Any], keeps_a_state: bool) -> dict[str, bool]:
+def whole_prompts(arguments: Mapping[str, Any], keeps_a_state: bool) -> dict[str, bool]:
     """What keeps prompts in one piece on vLLM's CPU build.
 
     Where a prompt is computed in pieces, vLLM takes back what a seeded request drew in between, which
