@@ -141,8 +141,10 @@ class Engine(abc.ABC):
         return model_type in CONFIG_MAPPING
 
     @classmethod
-    def reason_against(cls, argument: str, on_disk: bool) -> str | None:
-        """Why an argument that it takes has no place here; `on_disk` for `materialize=true`."""
+    def reason_against(
+        cls, argument: str, arguments: Mapping[str, Any], on_disk: bool
+    ) -> str | None:
+        """Why an argument that it takes has no place beside the others; `on_disk` for `materialize=true`."""
         return None
 
     @classmethod
@@ -178,7 +180,7 @@ class Engine(abc.ABC):
             self.refuse_if_broken()
             recipe, folder = self.recipe, None
             if self._materialize:
-                as_it_is = recipe.unmerged is not None and not recipe.unmerged.has_adapter
+                as_it_is = recipe.unmerged is not None and recipe.unmerged.is_plain
                 folder = (
                     recipe.tokenizer_source.folder if as_it_is else materialise(recipe, self.plan)
                 )
