@@ -18,15 +18,16 @@ from typing import Any
 from hm_models.checkpoints.adaptation import Change, adapt
 from hm_models.checkpoints.adapter import Adapter, holds_adapter, read_adapter
 from hm_models.checkpoints.adapter_folder import folder_of
+from hm_models.checkpoints.config_class import as_read
 from hm_models.checkpoints.headers import (
     ADAPTER_CONFIG,
     INDEX_FILE,
-    MERGE_ADAPTER,
     TensorHeader,
     read_object,
 )
 from hm_models.checkpoints.headers import DTYPES as DTYPES  # its place before
 from hm_models.checkpoints.locate import DESCRIPTIONS, locate
+from hm_models.checkpoints.names import unwrapped
 from hm_models.checkpoints.shards import read_headers, unread_beside
 from hm_models.errors import CheckpointError
 from hm_models.files.places import cache_folder, kept_in
@@ -51,9 +52,10 @@ class Checkpoint:
     Attributes:
         folder: of its config and tokenizer; the weights lie in it, unless it is made of an adapter.
         revision: the commit on the hub.
-        tensors: headers by name.
+        tensors: headers by name, without what wrappers of a training put into names.
         stamps: what its files of weights were as they were opened.
         adapted: what it is made of, where that is an adapter.
+        is_wrapped: whether the files have names with it.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Checkpoint:
     tensors: dict[str, TensorHeader]
     stamps: dict[Path, str]
     adapted: Adapted | None = None
+    is_wrapped: bool = False
 
     @classmethod
     def open(
@@ -89,8 +92,10 @@ class Checkpoint:
                 f"{name} is quantised ({method}, see quantization_config in its config.json). "
                 "Merging needs bfloat16, float16 or float32 weights: use the unquantised checkpoint."
             )
-        tensors = read_headers(folder, name)
-        return cls(name, folder, revision, config, tensors, _stamps(tensors))
+        found = read_headers(folder, name)
+        tensors = {unwrapped(tensor): header for tensor, header in found.items()}
+        is_wrapped = tensors.keys() != found.keys()
+        return cls(name, folder, revision, config, tensors, _stamps(tensors), None, is_wrapped)
 
     @classmethod
     def _adapt(
@@ -118,9 +123,19 @@ class Checkpoint:
 
     @property
     def ties_embeddings(self) -> bool:
-        """Whether the config says that the output head is the input embedding."""
-        text = self.config.get("text_config") or {}
-        return bool(self.config.get("tie_word_embeddings", text.get("tie_word_embeddings", False)))
+        """Whether the config says that the output head is the input embedding.
+
+        Where it says nothing, its class does: Gemma's head is tied.
+        """
+        for config in (self.config, self.config.get("text_config") or {}):
+            if "tie_word_embeddings" in config:
+                return bool(config["tie_word_embeddings"])
+        return bool(getattr(self.class_config, "tie_word_embeddings", False))
+
+    @property
+    def class_config(self) -> Any | None:
+        """The config as transformers' class reads it; None where the class is the repository's own."""
+        return as_read(self.config, self.name)
 
     @property
     def companions(self) -> list[Path]:
@@ -175,6 +190,11 @@ class Checkpoint:
     def has_adapter(self) -> bool:
         """Whether an adapter lies beside the full weights, where some libraries would add it."""
         return (self.folder / ADAPTER_CONFIG).is_file()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether libraries read the folder as we do: its own weights by their own names, no adapter."""
+        return not (self.has_adapter or self.is_wrapped or self.adapted)
 
     def seems(self, other: Checkpoint) -> bool:
         """Whether both hold the same weights wherever they are compared: all over each file."""
@@ -248,11 +268,8 @@ def _stamps(tensors: Mapping[str, TensorHeader]) -> dict[Path, str]:
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:
     if not (folder / "config.json").exists():
-        is_adapter = (folder / ADAPTER_CONFIG).is_file()
         raise CheckpointError(
-            f"{name} is an adapter (it has {ADAPTER_CONFIG} and no config.json). {MERGE_ADAPTER}"
-            if is_adapter
-            else f"{name} is no checkpoint: it has no config.json. Expected a folder as written by "
+            f"{name} is no checkpoint: it has no config.json. Expected a folder as written by "
             "`save_pretrained`."
         )
     return read_object(folder / "config.json")

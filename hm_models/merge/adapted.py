@@ -1,6 +1,6 @@
 """The tensors of a checkpoint that is made of an adapter: each is computed when its values are asked for.
 
-    source = open_source(Checkpoint.open("ckpt/adapter"))
+    source = Sources()(Checkpoint.open("ckpt/adapter"))
     source("model.layers.0.mlp.up_proj.weight")[:8]      # eight rows of it are computed
 
 An element depends on its own place alone: on its row and its column, which travel beside the base's tensor as
@@ -16,7 +16,7 @@ from typing import TypeAlias
 import torch
 
 from hm_models.checkpoints.adaptation import Change, LowRank
-from hm_models.checkpoints.checkpoint import Adapted, Checkpoint
+from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import DTYPES
 from hm_models.checkpoints.mapped import MappedCheckpoint
 from hm_models.checkpoints.source import TensorSource
@@ -28,23 +28,39 @@ WriteMatrix: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, tor
 Step: TypeAlias = Callable[[torch.Tensor, torch.dtype], LazyMerge]
 
 
-def open_source(checkpoint: Checkpoint, resident: Mapping[str, str] | None = None) -> TensorSource:
-    """What gives a checkpoint's tensors; `resident` as for `MappedCheckpoint`."""
-    if checkpoint.adapted is None:
-        return MappedCheckpoint(checkpoint, resident)
-    return AdaptedTensors(checkpoint, checkpoint.adapted, resident)
+class Sources:
+    """What gives the tensors of checkpoints, each opened once; `resident` as for `MappedCheckpoint`."""
+
+    def __init__(self, resident: Mapping[str, str] | None = None) -> None:
+        self._resident = resident
+        self._opened: dict[frozenset[str], TensorSource] = {}
+
+    def __call__(self, checkpoint: Checkpoint) -> TensorSource:
+        key = frozenset(checkpoint.stamps.values())
+        if key not in self._opened:
+            adapted = checkpoint.adapted
+            self._opened[key] = (
+                MappedCheckpoint(checkpoint, self._resident)
+                if adapted is None
+                else AdaptedTensors(
+                    checkpoint, adapted.changes, self(adapted.base), self(adapted.files)
+                )
+            )
+        return self._opened[key]
 
 
 class AdaptedTensors:
-    """The tensors of an adapter's base, with what the adapter makes of them."""
+    """The tensors of an adapter's base, with what the adapter's own make of them."""
 
     def __init__(
-        self, checkpoint: Checkpoint, adapted: Adapted, resident: Mapping[str, str] | None = None
+        self,
+        checkpoint: Checkpoint,
+        changes: Mapping[str, Change],
+        base: TensorSource,
+        own: TensorSource,
     ) -> None:
         self.checkpoint = checkpoint
-        self._changes = adapted.changes
-        self._base = open_source(adapted.base, resident)
-        self._own = MappedCheckpoint(adapted.files, resident)
+        self._changes, self._base, self._own = changes, base, own
 
     def __call__(self, name: str) -> torch.Tensor:
         change = self._changes.get(name)

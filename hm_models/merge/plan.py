@@ -13,21 +13,22 @@ import torch
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import ADAPTER_CONFIG, TensorHeader
+from hm_models.checkpoints.names import (
+    INPUT_EMBEDDINGS,
+    bare,
+    is_computed,
+    is_embedding,
+    is_extra_head,
+    is_head,
+    is_vocabulary,
+    spelled_as,
+)
 from hm_models.checkpoints.vocabulary import RowMatch, match_rows, read_vocabulary
 from hm_models.errors import RecipeError
-from hm_models.merge.adapted import open_source
+from hm_models.merge.adapted import Sources
 from hm_models.merge.contract import Merge
+from hm_models.merge.same_architecture import compare_configs, is_text_part_of
 
-# Modules with one row for each token, by the names that the architectures of the hub use.
-INPUT_EMBEDDINGS = ("embed_tokens", "wte", "embed_in", "word_embeddings")
-OUTPUT_HEADS = ("lm_head", "embed_out")
-VOCABULARY_MODULES = INPUT_EMBEDDINGS + OUTPUT_HEADS
-# Buffers that old checkpoints carry and every loader computes by itself.
-COMPUTED_BUFFERS = ("rotary_emb.inv_freq",)
-# Fields that change what equal shapes mean; a merge across them is no model.
-DECISIVE_FIELDS = ("num_attention_heads", "num_key_value_heads", "hidden_act")
-# Fields that a fine-tune may well change; the merge takes the instruct model's.
-NOTED_FIELDS = ("rope_theta", "rope_scaling", "rope_parameters", "rms_norm_eps", "sliding_window")
 SHOWN = 5  # examples named in an error
 
 
@@ -77,7 +78,7 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
     others = [side for index, side in enumerate(sides) if index != recipe.lead]
     remarks = [*recipe.notes]
     for side in others:
-        remarks += _compare_configs(side, lead)
+        remarks += compare_configs(side, lead)
     for side in sides:
         remarks += side.remarks
     remarks += [
@@ -91,7 +92,7 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
         for one, other in itertools.combinations(sides, 2)
         if one.seems(other)
     ]
-    effective = [_effective_names(side) for side in sides]
+    effective = [_effective_names(side, lead) for side in sides]
     names = effective[recipe.lead]
 
     overrides: dict[str, object] = {}
@@ -110,7 +111,7 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
             overrides["tie_word_embeddings"] = False
             remarks.append(f"{side.name} ties its output head, so its embedding stands for {head}")
 
-    for head in set(filter(_is_head, itertools.chain(*effective))):
+    for head in set(filter(is_head, itertools.chain(*effective))):
         # All tied: an engine wants a copy of the embedding just if the lead's files have one.
         for side, theirs in zip(sides, effective, strict=True):
             if head in names:
@@ -118,6 +119,9 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
             else:
                 theirs.pop(head, None)
 
+    for side, theirs in zip(sides, effective, strict=True):
+        if side is not lead:
+            remarks += _leave_out(side, theirs, lead, names)
     for side, theirs in zip(sides, effective, strict=True):
         if side is not lead:
             _compare_names(side, theirs, lead, names)
@@ -137,7 +141,7 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
         )
     planned = []
     for name in sorted(names, key=lambda name: _place(lead, names[name])):
-        matched = rows if any(rows) and _module(name) in VOCABULARY_MODULES else None
+        matched = rows if any(rows) and is_vocabulary(name) else None
         sources = tuple(theirs[name] for theirs in effective)
         like = embeddings[recipe.lead] if sources == embeddings else name
         planned.append(PlannedTensor(name, sources, matched, like))
@@ -155,22 +159,13 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
     return MergePlan(tuple(planned), overrides, tuple(remarks))
 
 
-def _module(name: str) -> str:
-    return name.split(".")[-2] if "." in name else name
-
-
-def _is_head(name: str) -> bool:
-    # A bias is no part of what is tied.
-    return _module(name) in OUTPUT_HEADS and name.endswith(".weight")
-
-
 def _own_heads(names: dict[str, str]) -> set[str]:
-    return {name for name, source in names.items() if _is_head(name) and source == name}
+    return {name for name, source in names.items() if is_head(name) and is_head(source)}
 
 
 def _embedding(checkpoint: Checkpoint) -> str:
     for name in checkpoint.tensors:
-        if _module(name) in INPUT_EMBEDDINGS:
+        if is_embedding(name):
             return name
     raise RecipeError(
         f"{checkpoint.name} has neither an output head nor an input embedding by a known name "
@@ -178,15 +173,24 @@ def _embedding(checkpoint: Checkpoint) -> str:
     )
 
 
-def _effective_names(checkpoint: Checkpoint) -> dict[str, str]:
-    """Names that count, with their sources: each itself, but the embedding for a tied head's copy."""
-    names = {name: name for name in checkpoint.tensors if not name.endswith(COMPUTED_BUFFERS)}
+def _effective_names(checkpoint: Checkpoint, like: Checkpoint | None = None) -> dict[str, str]:
+    """Names that count, with their sources: each itself, but the embedding for a tied head's copy.
+
+    Args:
+        like: whose names count, where it has others for the same tensors.
+    """
+    spelled = spelled_as(checkpoint.tensors, (like or checkpoint).tensors)
+    names = {
+        spelled[name]: name
+        for name, header in checkpoint.tensors.items()
+        if not is_computed(name, header.shape)
+    }
     if checkpoint.ties_embeddings:
-        for head in filter(_is_head, names):
-            if not _same_bytes(checkpoint, head, _embedding(checkpoint)):
+        for head, source in [pair for pair in names.items() if is_head(pair[0])]:
+            if not _same_bytes(checkpoint, source, _embedding(checkpoint)):
                 raise RecipeError(
                     f"The config.json of {checkpoint.name} says tie_word_embeddings=true, but its "
-                    f"{head} differs from its embedding. Set tie_word_embeddings to false there if "
+                    f"{source} differs from its embedding. Set tie_word_embeddings to false there if "
                     "the head is meant to count, else remove the tensor."
                 )
             names[head] = _embedding(checkpoint)
@@ -196,7 +200,7 @@ def _effective_names(checkpoint: Checkpoint) -> dict[str, str]:
 def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
     if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
         return False
-    read = open_source(checkpoint)
+    read = Sources()(checkpoint)
     return torch.equal(read(one), read(other))
 
 
@@ -205,21 +209,29 @@ def _place(checkpoint: Checkpoint, name: str) -> tuple[str, int]:
     return header.file.name, header.offset
 
 
-def _compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
-    for field in ("model_type", "architectures", *DECISIVE_FIELDS):
-        ours, theirs = base.config.get(field), instruct.config.get(field)
-        if ours != theirs:
-            raise RecipeError(
-                f"{base.name} and {instruct.name} cannot be merged: {field} is {ours!r} in the "
-                f"former's config.json and {theirs!r} in the latter's. Both must be the same "
-                "architecture."
+def _leave_out(
+    base: Checkpoint, base_names: dict[str, str], instruct: Checkpoint, names: dict[str, str]
+) -> list[str]:
+    """Take out what one side alone has and no merge needs, and say what that was."""
+    remarks = []
+    for side, ours, other, theirs in (
+        (base, base_names, instruct, names),
+        (instruct, names, base, base_names),
+    ):
+        alone = ours.keys() - theirs.keys()
+        out = {name for name in alone if is_extra_head(name)}
+        if side is base and is_text_part_of(instruct, base):
+            text = {bare(name).split(".")[0] for name in theirs}
+            out |= {name for name in alone if bare(name).split(".")[0] not in text}
+        if out:
+            parts = sorted({bare(name).split(".")[0] for name in out})
+            remarks.append(
+                f"{len(out)} tensors that {side.name} alone has are left out ({', '.join(parts)}): "
+                f"{other.name} and the merge are models without them"
             )
-    return [
-        f"{field} differs in the configs of {base.name} and {instruct.name}, the latter's is used: "
-        f"{base.config.get(field)!r} against {instruct.config.get(field)!r}"
-        for field in NOTED_FIELDS
-        if base.config.get(field) != instruct.config.get(field)
-    ]
+        for name in out:
+            del ours[name]
+    return remarks
 
 
 def _compare_names(

@@ -79,6 +79,11 @@ def shown(checkpoint: str) -> str:
     return checkpoint if _HUB.fullmatch(checkpoint) else PurePath(checkpoint).name
 
 
+def arguments_of(model: Model) -> dict[str, str]:
+    """What else the run was told of its model, without places on the disk."""
+    return {name: shown(value) for name, value in model.arguments}
+
+
 def slug(text: str) -> str:
     """A name that files and web addresses may have."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or ""
