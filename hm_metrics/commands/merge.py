@@ -43,19 +43,23 @@ def run(asked: argparse.Namespace) -> int:
     from hm_models.merge.card import Evaluation
     from hm_models.merge.hub import Repository
     from hm_models.merge.take_home import TakeHome, size_of
+    from hm_models.prompts.chat_templates import GivenTemplate
 
     shard_bytes, folder = size_of(asked.max_shard_size), asked.output_path.expanduser().resolve()
     _refuse_odd(asked)
+    given = GivenTemplate.of(asked.chat_template)
+    template = given.text if given else None
     if asked.results is not None:
         chosen = _chosen(asked)
         if chosen is None:
             return 1
         recipe = chosen.recipe(**_given(asked, PLACES))
+        template = template or chosen.chat_template()
         # By content: the numbers are told of these very weights.
-        job = TakeHome.of(recipe, folder, shard_bytes, recipe.fingerprint())
+        job = TakeHome.of(recipe, folder, shard_bytes, recipe.fingerprint(), template)
     else:
         chosen = None
-        job = TakeHome.of(_recipe(asked), folder, shard_bytes)
+        job = TakeHome.of(_recipe(asked), folder, shard_bytes, chat_template=template)
     if asked.dry_run or not asked.quiet:
         for line in job.words():
             say(line, sys.stdout if asked.dry_run else sys.stderr)
@@ -160,6 +164,7 @@ def main() -> int:
     add("--select", metavar="RULE", help='"pass@10 subject to fulfillment_rate<=0.35"')
     add("--anyway", action="store_true", help="write the best by estimate where none stands out")
     add("--dtype", metavar="T", help="of what is written (the instruct model's)")
+    add("--chat_template", metavar="T", help="a Jinja file or a known name (the tokenizer's own)")
     add("--max_shard_size", metavar="SIZE", default="5GB", help="of a file (5GB)")
     add("--output_path", metavar="OUT", type=Path, required=True, help="folder to write")
     add("--dry-run", action="store_true", help="say size, free disk and remarks; write nothing")

@@ -19,6 +19,7 @@ from hm_metrics.report.rows import Row, make_rows
 from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.prompts.chat_templates import GivenTemplate
 
 
 class NoMerge(UsageError, ValueError):
@@ -84,6 +85,24 @@ class Chosen:
                     f"lies with --{side}, or merge it without numbers (--base, --instruct, --alpha)."
                 )
         return recipe
+
+    def chat_template(self) -> str | None:
+        """The text of the chat template that was given to the run; None where none was.
+
+        Raises:
+            NoMerge: it is not what it was, or cannot be found.
+        """
+        run = next(iter(self.row.point.runs.values())).run
+        noted = run.get("chat_template")
+        if not isinstance(noted, dict):
+            return None
+        given = GivenTemplate.of(str(noted.get("name")))
+        if given is None or given.sha256 != noted.get("sha256"):
+            raise NoMerge(
+                f"{self.row.point.id} was measured with chat_template={noted.get('name')}, which has "
+                "another content now. Name the one that was used with --chat_template."
+            )
+        return given.text
 
 
 def choose_merge(folder: Path, rule: str, quiet: bool = False) -> Chosen:

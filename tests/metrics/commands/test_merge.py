@@ -4,10 +4,12 @@ import json
 
 import pytest
 from huggingface_hub import ModelCard
+from transformers import AutoTokenizer
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import merged_tensors
+from hm_models.prompts.chat_templates import GivenTemplate
 from tests.entry_points import run, run_apart
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, merge, refusals, write_run
 from tests.models.tiny import copy_of, read_tensors, same_bits
@@ -91,6 +93,22 @@ def test_arguments_are_those_of_the_model(base, instruct, tmp_path):
         out_dtype="float16",
     )
     assert_is_the_merge(tmp_path / "out", recipe)
+
+
+def test_a_chat_template_can_be_given(base, instruct, tmp_path):
+    arguments = ("--base", base, "--instruct", instruct, "--alpha", 0.7, "--quiet", "--output_path")
+    done = hm_merge(*arguments, tmp_path / "out", "--chat_template", "vicuna")
+    assert done.returncode == 0, done.stderr
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert "USER" in tokenizer.apply_chat_template(
+        [{"role": "user", "content": "w1"}], tokenize=False
+    )
+    assert hm_merge(*arguments, tmp_path / "out").returncode == 2, (
+        "another template, another folder"
+    )
+    done = hm_merge(*arguments, tmp_path / "other", "--chat_template", "nowhere")
+    assert done.returncode == 2
+    assert "chat_template='nowhere'" in done.stderr
 
 
 def test_quiet_says_nothing(base, instruct, tmp_path):
@@ -220,6 +238,25 @@ def test_a_checkpoint_itself_is_no_merge_unless_asked(base, instruct, tmp_path, 
     assert "instruct (alpha=1) is one of the two checkpoints itself" in done.stderr
     assert hm_merge(*arguments, "--anyway").returncode == 0
     assert_is_the_merge(tmp_path / "out", MergeRecipe(str(base), str(instruct), 1))
+
+
+def test_the_chat_template_of_the_run_comes_along(base, instruct, tmp_path, no_figures):
+    template = tmp_path / "mine.jinja"
+    template.write_text("{{ messages[0]['content'] }}!")
+    folder = sweep(tmp_path / "runs", base, instruct)
+    noted = GivenTemplate.of(str(template)).to_dict()
+    for file in folder.rglob("results_*.json"):
+        content = json.loads(file.read_text())
+        content["config"]["chat_template"] = noted
+        file.write_text(json.dumps(content))
+    arguments = ("--from", folder, "--select", RULE, "--output_path")
+    assert hm_merge(*arguments, tmp_path / "out").returncode == 0
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert tokenizer.chat_template == template.read_text()
+    template.write_text("another")
+    done = hm_merge(*arguments, tmp_path / "other")
+    assert done.returncode == 2
+    assert "has another content now" in done.stderr
 
 
 def test_no_row_that_satisfies_the_rule_is_a_sentence(base, instruct, tmp_path):
