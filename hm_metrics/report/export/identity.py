@@ -16,8 +16,9 @@ from hm_metrics.logs.models import BASE, INSTRUCT, Model
 from hm_metrics.report.rows import Row
 from hm_models.errors import UsageError
 
+# Models of the harness whose names are those of the hub.
+_FROM_THE_HUB = ("hf", "vllm", "sglang", "hf-multimodal", "vllm-vlm")
 _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-PLAIN = "hf"  # the harness's own model of a checkpoint as it is, no backend of ours
 
 
 class ExportError(UsageError, ValueError):
@@ -69,7 +70,7 @@ def on_hub(model: Model) -> str:
         return ""
     if not model.base:
         kind, _, name = model.identity.partition(" ")
-        return name if kind == PLAIN and _HUB.fullmatch(name) else ""
+        return name if kind in _FROM_THE_HUB and _HUB.fullmatch(name) else ""
     side = {BASE: model.base, INSTRUCT: model.instruct}.get(model.number or BASE, "")
     is_end = model.number is not None and model.at_end
     return side if is_end and _HUB.fullmatch(side) else ""
