@@ -174,7 +174,9 @@ def _add_product(
     # over llvmlite's.
     from hm_models.merge.low_rank import add_product
 
-    add_product(base.contiguous(), up[rows], down[:, columns], scale, out)
+    add_product(
+        base.contiguous(), up.index_select(0, rows), down.index_select(1, columns), scale, out
+    )
 
 
 def _scale_outputs(
