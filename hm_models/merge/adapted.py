@@ -10,7 +10,7 @@ two more inputs of a `LazyMerge` that take no memory. So a rank's slice computes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TypeAlias
 
 import torch
@@ -86,20 +86,17 @@ class AdaptedTensors:
             yield _by_place(partial(_set_rows, self._own(new), torch.tensor(rows)))
 
     def prefetch(self, name: str) -> None:
-        for source, needed in self._needed(name):
-            source.prefetch(needed)
+        source, tensor = self._largest(name)
+        source.prefetch(tensor)
 
     def drop(self, name: str) -> None:
-        for source, needed in self._needed(name):
-            source.drop(needed)
+        source, tensor = self._largest(name)
+        source.drop(tensor)
 
-    def _needed(self, name: str) -> list[tuple[TensorSource, str]]:
+    def _largest(self, name: str) -> tuple[TensorSource, str]:
+        """What a tensor is made of but for factors and single rows, which are small against it."""
         change = self._changes.get(name, Change())
-        own = [change.whole, change.bias and change.bias[0], change.rows and change.rows[0]]
-        if change.low_rank:
-            own += [change.low_rank.up, change.low_rank.down]
-        found: list[tuple[TensorSource, str]] = [(self._own, tensor) for tensor in own if tensor]
-        return found if change.whole else [(self._base, change.of or name), *found]
+        return (self._own, change.whole) if change.whole else (self._base, change.of or name)
 
     def _low_rank(self, low_rank: LowRank, base: torch.Tensor) -> WriteMatrix:
         up, down = self._own(low_rank.up), self._own(low_rank.down)
@@ -130,11 +127,16 @@ def _by_place(write: WriteMatrix) -> Step:
     """What is made of a matrix element by element, each by its row and its column."""
 
     def make(tensor: torch.Tensor, dtype: torch.dtype) -> LazyMerge:
-        rows, columns = (torch.arange(size) for size in tensor.shape)
-        places = rows[:, None].expand(tensor.shape), columns.expand(tensor.shape)
-        return _lazy(places, partial(_write_places, write), tensor, dtype)
+        return _lazy(_places(tensor.shape), partial(_write_places, write), tensor, dtype)
 
     return make
+
+
+@lru_cache(maxsize=64)
+def _places(shape: torch.Size) -> tuple[torch.Tensor, torch.Tensor]:
+    """The row and the column of each element, in no more memory than one of each takes."""
+    rows, columns = (torch.arange(size) for size in shape)
+    return rows[:, None].expand(shape), columns.expand(shape)
 
 
 def _write_places(write: WriteMatrix, inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
@@ -174,7 +176,9 @@ def _add_product(
     # over llvmlite's.
     from hm_models.merge.low_rank import add_product
 
-    add_product(base.contiguous(), up[rows], down[:, columns], scale, out)
+    add_product(
+        base.contiguous(), up.index_select(0, rows), down.index_select(1, columns), scale, out
+    )
 
 
 def _scale_outputs(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from hm_models import MergeRecipe, merged_tensors
 from hm_models.checkpoints.checkpoint import Checkpoint, CheckpointError
@@ -16,23 +15,9 @@ from hm_models.merge.stream import MergeStream
 from hm_models.merged import HindsightMerged
 from hm_models.sweep.config import read_config
 from hm_models.sweep.given import SweepError
-from tests.models.adapters import adapter_of, merged_by_peft
+from tests.models.adapters import ADDED, adapter_of, written
 from tests.models.test_merged_hf import requests_for
-from tests.models.tiny import CHAT_TEMPLATE, TOKENS, same_bits, tiny_checkpoint, tiny_tokenizer
-
-ADDED = [*TOKENS, "<|im_start|>", "<|im_end|>", "<pad>"]
-
-
-def written(base: Path, adapter: Path, folder: Path, rows: int | None = None) -> Path:
-    """The merged checkpoint as PEFT's users write it: weights, config and tokenizer."""
-    shutil.copytree(base, folder, ignore=shutil.ignore_patterns("*.safetensors"))
-    merged = {name: t.contiguous() for name, t in merged_by_peft(base, adapter, rows).items()}
-    save_file(merged, folder / "model.safetensors", metadata={"format": "pt"})
-    if rows:
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps(config | {"vocab_size": rows}))
-        tiny_tokenizer(ADDED).save_pretrained(folder)
-    return folder
+from tests.models.tiny import CHAT_TEMPLATE, same_bits, tiny_checkpoint, tiny_tokenizer
 
 
 @pytest.fixture(scope="module")
