@@ -17,7 +17,7 @@ from typing import Any
 from hm_models.checkpoints.adaptation import Change, adapt
 from hm_models.checkpoints.adapter import Adapter, holds_adapter, read_adapter
 from hm_models.checkpoints.adapter_folder import folder_of
-from hm_models.checkpoints.config_class import as_read
+from hm_models.checkpoints.config_class import ties_embeddings
 from hm_models.checkpoints.content import content_hash, sample, stamp
 from hm_models.checkpoints.headers import (
     ADAPTER_CONFIG,
@@ -90,8 +90,8 @@ class Checkpoint:
             )
         found = read_headers(folder, name)
         tensors = {unwrapped(tensor): header for tensor, header in found.items()}
-        is_wrapped = tensors.keys() != found.keys()
-        return cls(name, folder, revision, config, tensors, _stamps(tensors), None, is_wrapped)
+        wrapped = tensors.keys() != found.keys()
+        return cls(name, folder, revision, config, tensors, _stamps(tensors), is_wrapped=wrapped)
 
     @classmethod
     def _adapt(
@@ -119,19 +119,8 @@ class Checkpoint:
 
     @property
     def ties_embeddings(self) -> bool:
-        """Whether the config says that the output head is the input embedding.
-
-        Where it says nothing, its class does: Gemma's head is tied.
-        """
-        for config in (self.config, self.config.get("text_config") or {}):
-            if "tie_word_embeddings" in config:
-                return bool(config["tie_word_embeddings"])
-        return bool(getattr(self.class_config, "tie_word_embeddings", False))
-
-    @property
-    def class_config(self) -> Any | None:
-        """The config as transformers' class reads it; None where the class is the repository's own."""
-        return as_read(self.config, self.name)
+        """Whether the config, or else its class, says that the output head is the input embedding."""
+        return ties_embeddings(self.config, self.name)
 
     @property
     def companions(self) -> list[Path]:

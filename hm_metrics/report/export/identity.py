@@ -17,6 +17,7 @@ from hm_metrics.report.rows import Row
 from hm_models.errors import UsageError
 
 _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+PLAIN = "hf"  # the harness's own model of a checkpoint as it is, no backend of ours
 
 
 class ExportError(UsageError, ValueError):
@@ -68,7 +69,7 @@ def on_hub(model: Model) -> str:
         return ""
     if not model.base:
         kind, _, name = model.identity.partition(" ")
-        return name if kind == "hf" and _HUB.fullmatch(name) else ""
+        return name if kind == PLAIN and _HUB.fullmatch(name) else ""
     side = {BASE: model.base, INSTRUCT: model.instruct}.get(model.number or BASE, "")
     is_end = model.number is not None and model.at_end
     return side if is_end and _HUB.fullmatch(side) else ""

@@ -343,6 +343,21 @@ def test_one_of_them_may_be_an_adapter_which_is_added_to_its_own_base(family, tm
         assert_all_bits_agree(*found)
 
 
+@pytest.mark.parametrize("without", ["BASE", "SFT", "DPO"])
+def test_what_one_model_lacks_and_no_merge_needs_is_left_out_of_all(family, tmp_path, without):
+    models = {name: copy_of(family["LAST"], tmp_path / name) for name in ("BASE", "SFT", "DPO")}
+    plain = merge_of(written(SOUP, models, tmp_path))
+    for name in models.keys() - {without}:
+        edit_tensors(
+            models[name], lambda tensors: tensors.update({"mtp.fc.weight": torch.ones(4, 4)})
+        )
+    recipe = read_recipe(written(SOUP, models, tmp_path))
+    plan = plan_merge(recipe)
+    assert_all_bits_agree(dict(merged_tensors(recipe, plan)), plain)
+    left = [remark for remark in plan.remarks if "left out (mtp)" in remark]
+    assert len(left) == 2
+
+
 # --- what a recipe is ----------------------------------------------------------------------------
 
 
