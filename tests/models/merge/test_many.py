@@ -271,6 +271,10 @@ def test_a_merge_that_is_taken_home_comes_with_the_file_that_makes_it_again(fami
     card = (tmp_path / "home" / "README.md").read_text()
     assert all(f"- {checkpoint.name}\n" in card for checkpoint in recipe.checkpoints)
     assert "hm-merge --recipe mergekit_config.yml --output_path OUT" in card
+    for model in recipe.models:
+        own = ", ".join(f"{name}={value}" for name, value in model.params.items())
+        base = "base" if model.name == recipe.base_model else ""
+        assert f"| {base or own} | {model.name} |" in card.replace("\\", "")
 
 
 # --- which of them the merge is like -------------------------------------------------------------
