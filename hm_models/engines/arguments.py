@@ -24,8 +24,8 @@ from hm_models.errors import RecipeError
 
 ADAPTERS = "is not supported: give the adapter as instruct=ADAPTER, or as base=ADAPTER"
 QUANTISED = (
-    "is not supported: a merge needs unquantised weights. With materialize=true, "
-    "quantization_config={...} quantises the merged checkpoint as it loads"
+    "is not supported: a merge needs unquantised weights. quantization_config={...} quantises them as "
+    'they load, for example {"load_in_8bit": true}'
 )
 ONE_CHECKPOINT = "is not supported: base_revision and instruct_revision say it for each side"
 # Refused whatever the backend would make of them: patterns of names, and why.
@@ -63,7 +63,7 @@ def check_arguments(
         if name in ours:
             continue
         reasons = (reason for pattern, reason in REFUSED.items() if re.fullmatch(pattern, name))
-        if reason := next(reasons, None) or engine.reason_against(name, on_disk):
+        if reason := next(reasons, None) or engine.reason_against(name, arguments, on_disk):
             if value not in (None, False):
                 raise RecipeError(f"{name} {reason}.")
         elif name not in known:

@@ -7,37 +7,40 @@ import inspect
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from lm_eval.api.model import TemplateLM
 
+from hm_models.checkpoints.names import is_computed
 from hm_models.checkpoints.tokenizer import has_tekken, load_tokenizer
 from hm_models.engines.arguments import check_dtype
 from hm_models.engines.base import Engine
 from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import logits_of
+from hm_models.engines.transformers_model import HarnessModel, from_folder, from_tensors
 from hm_models.errors import RecipeError
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
-from hm_models.merge.plan import COMPUTED_BUFFERS, MergePlan
+from hm_models.merge.plan import MergePlan
 from hm_models.merge.stream import MergeStream
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
 
-# What transformers' from_pretrained takes and this package hands on, whatever the weights come from.
-TO_TRANSFORMERS = ("attn_implementation", "experts_implementation")
-# What it takes, too, where it reads a checkpoint on disk by itself.
-ON_DISK_ALONE = (
-    "parallelize",
-    "tp_plan",
+# What transformers' from_pretrained takes and the harness hands on.
+TO_TRANSFORMERS = (
+    "attn_implementation",
+    "experts_implementation",
     "device_map",
-    "max_memory_per_gpu",
-    "max_cpu_memory",
-    "offload_folder",
+    "offload_buffers",
     "quantization_config",
 )
+# Taken by the harness, and of no effect there unless parallelize=true.
+TO_SPREAD = ("device_map", "max_memory_per_gpu", "max_cpu_memory", "offload_folder")
+# transformers cuts a checkpoint's files into the parts of several processes.
+ON_DISK_ALONE = ("tp_plan",)
 # Sampling fields that `generate` would take from the checkpoint's generation_config.json although
 # the task does not ask for them; vLLM ignores them too.
 NEUTRAL_SAMPLING = {"top_k": 0, "top_p": 1.0, "min_p": None, "repetition_penalty": 1.0}
@@ -58,14 +61,12 @@ class HfEngine(Engine):
     }
 
     def load(self, folder: Path | None, arguments: dict[str, Any]) -> TemplateLM:
-        from lm_eval.models.huggingface import HFLM
-
         # The harness's command line passes "cuda:0", and its class "cuda", even where there is none.
         asked = str(arguments.get("device") or "cuda")
         no_cuda = asked.startswith("cuda") and not torch.cuda.is_available()
         arguments["device"] = "cpu" if no_cuda else asked
         folder = folder or self._plain_folder()
-        weights = self.model(arguments) if folder is None else str(folder)
+        make = self.model if folder is None else partial(from_folder, folder)
         named = str(
             arguments.get("tokenizer") or folder or tokenizer_checkpoint(self.recipe).folder
         )
@@ -73,7 +74,7 @@ class HfEngine(Engine):
             arguments["tokenizer"] = load_tokenizer(named, bool(arguments.get("trust_remote_code")))
         elif folder is None:
             arguments["tokenizer"] = named
-        lm = HFLM(pretrained=weights, **arguments)
+        lm = HarnessModel(folder or self.recipe.tokenizer_source.folder, make, **arguments)
         for field, value in NEUTRAL_SAMPLING.items():
             setattr(lm.model.generation_config, field, value)
         return lm
@@ -81,48 +82,26 @@ class HfEngine(Engine):
     def _plain_folder(self) -> Path | None:
         """A plain checkpoint's, which transformers reads in more ways than we do."""
         plain = self.recipe.unmerged
-        # It would add an adapter.
         return plain.folder if plain and plain.is_plain else None
 
-    def model(self, arguments: dict[str, Any]) -> Any:
-        """The model of the recipe, made with those `arguments` that concern it, which are taken out."""
-        return self.merged(self.recipe, made_with(arguments))
+    def model(self, given: dict[str, Any]) -> Any:
+        """The model of the recipe, made with what the harness gives to `from_pretrained`."""
+        return self.merged(self.recipe, given)
 
-    def merged(self, recipe: Merge, made: dict[str, Any]) -> Any:
+    def merged(self, recipe: Merge, given: dict[str, Any]) -> Any:
         """Build a model from the stream."""
-        from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
-
-        source = recipe.tokenizer_source
-        given = dict(made)
-        remote, device, dtype = (given.pop(k) for k in ("trust_remote_code", "device", "dtype"))
-        config = AutoConfig.from_pretrained(source.folder, trust_remote_code=remote)
-        if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-            raise RecipeError(
-                f"{source.name} is a {config.model_type} model, for which transformers has "
-                "no causal language model of its own. Add materialize=true, or use backend=vllm."
-            )
-        for field, value in self.plan.overrides(recipe).items():
-            setattr(config, field, value)
-        # transformers maps names and ties weights itself, which a plain load_state_dict would not.
-        model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-        model, loading = model_class.from_pretrained(
-            None,
-            output_loading_info=True,
-            config=config,
-            state_dict=dict(self.stream.tensors(recipe)),
-            dtype=(recipe.out_dtype or config.dtype) if dtype == "auto" else dtype,
-            **given,
-        )
+        if given["dtype"] == "auto" and recipe.out_dtype:
+            given = given | {"dtype": recipe.out_dtype}
+        tensors, overrides = dict(self.stream.tensors(recipe)), self.plan.overrides(recipe)
+        model, loading = from_tensors(recipe.tokenizer_source.folder, tensors, overrides, given)
         _check_arrival(loading, recipe)
-        if (source.folder / "generation_config.json").is_file():
-            model.generation_config = GenerationConfig.from_pretrained(source.folder)
-        return model.to(device)
+        return model
 
     def change(self, recipe: Merge, stream: MergeStream) -> str | None:
         places = parameters_of(self.lm.model)
         with torch.no_grad():
             for name, tensor in stream.tensors(recipe):
-                if not name.endswith(COMPUTED_BUFFERS):
+                if not is_computed(name, tensor.shape):
                     places[name].copy_(tensor)
         return None
 
@@ -144,13 +123,17 @@ class HfEngine(Engine):
         """As it loads, transformers renames what older versions named otherwise and fuses experts."""
         if reason := what_differs(self.recipe, self.plan, recipe, plan):
             return reason
+        if "quantization_config" in self.arguments:
+            return "transformers quantises weights as it loads"
         places = parameters_of(self.lm.model)
         headers = recipe.tokenizer_source.tensors
         own = {name: name for name in headers}
         sources = own if recipe.unmerged else {t.name: t.sources[recipe.lead] for t in plan.tensors}
         for name, source in sources.items():
-            if name.endswith(COMPUTED_BUFFERS):
+            if is_computed(name, headers[source].shape):
                 continue
+            if name in places and places[name].is_meta:
+                return "accelerate has moved weights out of the model"
             if name not in places or places[name].shape != headers[source].shape:
                 return f"transformers does not hold {name} as the checkpoint does"
         return None
@@ -162,19 +145,27 @@ class HfEngine(Engine):
 
     @classmethod
     def known_arguments(cls) -> frozenset[str]:
-        names = {*_harness_parameters(), *TO_TRANSFORMERS, *ON_DISK_ALONE}
+        names = {*_harness_parameters(), *TO_TRANSFORMERS}
         return frozenset(names - {"self", "kwargs", "pretrained", "backend"})
 
     @classmethod
-    def reason_against(cls, argument: str, on_disk: bool) -> str | None:
+    def reason_against(
+        cls, argument: str, arguments: Mapping[str, Any], on_disk: bool
+    ) -> str | None:
         if argument in ON_DISK_ALONE and not on_disk:
             return "needs a checkpoint on disk: add materialize=true, or leave it out"
+        if argument in TO_SPREAD and not arguments.get("parallelize"):
+            return (
+                "is passed over by the harness without parallelize=true: add that, or leave it out"
+            )
         return None
 
     @classmethod
     def check_value(cls, argument: str, value: object) -> None:
         if argument == "attn_implementation":
             _check_attention(value)
+        elif argument == "quantization_config":
+            _check_quantisation(value)
         elif argument == "device":
             _check_device(value)
         elif argument.endswith("dtype"):
@@ -193,13 +184,6 @@ class HfEngine(Engine):
         thinking = arguments.get("enable_thinking")
         told = {} if thinking is None else {"enable_thinking": thinking}
         return dict(arguments.get("chat_template_args") or {}) | told
-
-
-def made_with(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Take what a model is made with out of `arguments`; the harness's class gets the rest."""
-    made = {"dtype": arguments.pop("dtype", "auto"), "device": arguments.pop("device")}
-    made["trust_remote_code"] = arguments.get("trust_remote_code") or False
-    return made | {name: arguments.pop(name) for name in TO_TRANSFORMERS if name in arguments}
 
 
 def parameters_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -224,7 +208,8 @@ def _check_arrival(loading: Mapping[str, Any], recipe: Merge) -> None:
     left = [
         name
         for name in sorted(loading["unexpected_keys"])
-        if not name.endswith(COMPUTED_BUFFERS) and (name not in headers or headers[name].is_float)
+        if name not in headers
+        or (headers[name].is_float and not is_computed(name, headers[name].shape))
     ]
     if left:
         logger.warning(
@@ -260,4 +245,19 @@ def _check_device(value: object) -> None:
     except RuntimeError:
         raise RecipeError(
             f"device={value!r} is none that torch knows. Expected cuda, cuda:1, cpu, mps or the like."
+        ) from None
+
+
+def _check_quantisation(value: Any) -> None:
+    from transformers.quantizers.auto import AutoQuantizationConfig
+    from transformers.utils.quantization_config import QuantizationConfigMixin
+
+    if isinstance(value, QuantizationConfigMixin):
+        return
+    try:
+        AutoQuantizationConfig.from_dict(value)
+    except Exception as error:  # each method checks in its own way
+        raise RecipeError(
+            f"quantization_config={value!r} is none that transformers knows "
+            f'({" ".join(str(error).split())}). Expected for example {{"load_in_8bit": true}}.'
         ) from None

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.checkpoints.names import is_computed
 from hm_models.files.text_files import read_json
 from hm_models.merge.contract import Merge
-from hm_models.merge.plan import COMPUTED_BUFFERS, MergePlan
+from hm_models.merge.plan import MergePlan
 
 # Files that an engine reads once, when it starts: how text becomes tokens, and where an answer ends.
 ENGINE_FILES = (
@@ -72,5 +73,5 @@ def _layout(checkpoint: Checkpoint) -> dict[str, tuple]:
     return {
         name: (header.shape, header.dtype)
         for name, header in checkpoint.tensors.items()
-        if not name.endswith(COMPUTED_BUFFERS)
+        if not is_computed(name, header.shape)
     }

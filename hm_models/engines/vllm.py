@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from lm_eval.api.model import TemplateLM
 
+from hm_models.checkpoints.names import is_computed
 from hm_models.engines.base import Engine
 from hm_models.engines.owner import WORKER_EXTENSION, owned_by_this_process
 from hm_models.engines.restart import what_differs
@@ -24,7 +25,7 @@ from hm_models.engines.teacher_forced import top_of
 from hm_models.errors import RecipeError
 from hm_models.files.text_files import read_text
 from hm_models.merge.contract import Merge, same_checkpoints
-from hm_models.merge.plan import COMPUTED_BUFFERS, MergePlan
+from hm_models.merge.plan import MergePlan
 from hm_models.merge.stream import MergeStream
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
@@ -64,7 +65,8 @@ class VllmEngine(Engine):
             arguments["batch_size"] = "auto"
         if current_platform.is_cpu():
             arguments.setdefault("gpu_memory_utilization", CPU_MEMORY_UTILIZATION)
-            arguments["enable_chunked_prefill"] = _whole_prompts(arguments)
+            source = folder or recipe.tokenizer_source.folder
+            arguments |= whole_prompts(arguments, keeps_a_state=_keeps_a_state(source, arguments))
             if (os.cpu_count() or 1) <= FEW_CORES:
                 os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
         os.environ.update(owned_by_this_process())
@@ -94,12 +96,13 @@ class VllmEngine(Engine):
         if lm.data_parallel_size > 1:  # then no engine lives between calls
             return []
         left = set.intersection(*map(set, lm.model.collective_rpc("tensors_left")))
-        ties = self.recipe.tokenizer_source.ties_embeddings
+        source = self.recipe.tokenizer_source
+        shapes = {name: header.shape for name, header in source.tensors.items()}
         return sorted(
             name
             for name in left
-            if not name.endswith(COMPUTED_BUFFERS)
-            and not (ties and name.endswith("lm_head.weight"))
+            if not is_computed(name, shapes.get(name, ()))
+            and not (source.ties_embeddings and name.endswith("lm_head.weight"))
         )
 
     def change(self, recipe: Merge, stream: MergeStream) -> str | None:
@@ -149,7 +152,9 @@ class VllmEngine(Engine):
         return super().knows(model_type) or f" {model_type}=" in own
 
     @classmethod
-    def reason_against(cls, argument: str, on_disk: bool) -> str | None:
+    def reason_against(
+        cls, argument: str, arguments: Mapping[str, Any], on_disk: bool
+    ) -> str | None:
         if argument in OURS and not on_disk:
             return (
                 "cannot be set, as hm-merged uses it to stream the merge into vLLM. Leave it out, or "
@@ -168,18 +173,45 @@ class VllmEngine(Engine):
         return thinking | dict(arguments.get("chat_template_args") or {})
 
 
-def _whole_prompts(arguments: Mapping[str, Any]) -> bool:
-    """Keep prompts in one piece on vLLM's CPU build.
+def whole_prompts(arguments: Mapping[str, Any], keeps_a_state: bool) -> dict[str, bool]:
+    """What keeps prompts in one piece on vLLM's CPU build.
 
     Where a prompt is computed in pieces, vLLM takes back what a seeded request drew in between, which
-    torch's generators for the CPU cannot do: the engine dies.
+    torch's generators for the CPU cannot do: the engine dies. Layers with a state (Mamba and its like) can
+    be cached by prefixes in pieces alone, so that theirs are not.
     """
-    if str(arguments.get("enable_chunked_prefill", "")).lower() == "true":
+    without = ("enable_chunked_prefill", *(("enable_prefix_caching",) if keeps_a_state else ()))
+    for name in without:
+        if str(arguments.get(name, "")).lower() == "true":
+            raise RecipeError(
+                f"{name}=true: samples have seeds of their own, with which vLLM's CPU build cannot compute "
+                "prompts in pieces. Leave it out."
+            )
+    return dict.fromkeys(without, False)
+
+
+def _keeps_a_state(folder: Path, arguments: Mapping[str, Any]) -> bool:
+    """Whether vLLM's class for this model has layers with a state (vLLM keeps what it found out).
+
+    Raises:
+        RecipeError: vLLM would import torchvision for it, which is not there.
+    """
+    from vllm.config import ModelConfig
+
+    remote = bool(arguments.get("trust_remote_code"))
+    try:
+        config = ModelConfig(model=str(folder), trust_remote_code=remote)
+        needs_torchvision = config.is_multimodal_model
+    except ValueError as error:  # vLLM has looked at the class in a process of its own
+        if "failed to be inspected" not in str(error) or find_spec("torchvision") is not None:
+            raise
+        needs_torchvision = True
+    if needs_torchvision and find_spec("torchvision") is None:
         raise RecipeError(
-            "enable_chunked_prefill=true: samples have seeds of their own, with which vLLM's CPU build "
-            "cannot compute prompts in pieces. Leave it out."
+            f"{folder}: vLLM's class for it reads pictures with torchvision, which is not installed. "
+            "Install the build that belongs to this torch, or use backend=hf, which needs none."
         )
-    return False
+    return config.has_inner_state
 
 
 def keeps_a_bias(recipe: Merge) -> str | None:

@@ -9,26 +9,21 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
-import torch
-
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import ADAPTER_CONFIG, TensorHeader
+from hm_models.checkpoints.names import is_head, is_vocabulary
 from hm_models.checkpoints.vocabulary import RowMatch, match_rows, read_vocabulary
 from hm_models.errors import RecipeError
-from hm_models.merge.adapted import Sources
+from hm_models.merge.common_names import (
+    SHOWN,
+    compare_names,
+    effective_names,
+    embedding,
+    leave_out,
+    own_heads,
+)
 from hm_models.merge.contract import Merge
-
-# Modules with one row for each token, by the names that the architectures of the hub use.
-INPUT_EMBEDDINGS = ("embed_tokens", "wte", "embed_in", "word_embeddings")
-OUTPUT_HEADS = ("lm_head", "embed_out")
-VOCABULARY_MODULES = INPUT_EMBEDDINGS + OUTPUT_HEADS
-# Buffers that old checkpoints carry and every loader computes by itself.
-COMPUTED_BUFFERS = ("rotary_emb.inv_freq",)
-# Fields that change what equal shapes mean; a merge across them is no model.
-DECISIVE_FIELDS = ("num_attention_heads", "num_key_value_heads", "hidden_act")
-# Fields that a fine-tune may well change; the merge takes the instruct model's.
-NOTED_FIELDS = ("rope_theta", "rope_scaling", "rope_parameters", "rms_norm_eps", "sliding_window")
-SHOWN = 5  # examples named in an error
+from hm_models.merge.same_architecture import compare_configs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +72,7 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
     others = [side for index, side in enumerate(sides) if index != recipe.lead]
     remarks = [*recipe.notes]
     for side in others:
-        remarks += _compare_configs(side, lead)
+        remarks += compare_configs(side, lead)
     for side in sides:
         remarks += side.remarks
     remarks += [
@@ -91,11 +86,11 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
         for one, other in itertools.combinations(sides, 2)
         if one.seems(other)
     ]
-    effective = [_effective_names(side) for side in sides]
+    effective = [effective_names(side, lead) for side in sides]
     names = effective[recipe.lead]
 
     overrides: dict[str, object] = {}
-    own = [_own_heads(theirs) for theirs in effective]
+    own = [own_heads(theirs) for theirs in effective]
     for head in sorted(set().union(*own)):
         # Where some sides are tied, their head is their embedding, so the merge has a head of its own.
         for side, theirs, heads in zip(sides, effective, own, strict=True):
@@ -106,22 +101,23 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
                     f"{side.name} has no {head}, but its config.json says tie_word_embeddings=false. "
                     "Complete the checkpoint, or say true there if its embedding is the head."
                 )
-            theirs[head] = _embedding(side)
+            theirs[head] = embedding(side)
             overrides["tie_word_embeddings"] = False
             remarks.append(f"{side.name} ties its output head, so its embedding stands for {head}")
 
-    for head in set(filter(_is_head, itertools.chain(*effective))):
+    for head in set(filter(is_head, itertools.chain(*effective))):
         # All tied: an engine wants a copy of the embedding just if the lead's files have one.
         for side, theirs in zip(sides, effective, strict=True):
             if head in names:
-                theirs.setdefault(head, _embedding(side))
+                theirs.setdefault(head, embedding(side))
             else:
                 theirs.pop(head, None)
 
+    remarks += leave_out(sides, effective, recipe.lead)
     for side, theirs in zip(sides, effective, strict=True):
         if side is not lead:
-            _compare_names(side, theirs, lead, names)
-    embeddings = tuple(map(_embedding, sides))
+            compare_names(side, theirs, lead, names)
+    embeddings = tuple(map(embedding, sides))
     rows = tuple(
         None
         if side is lead
@@ -137,7 +133,7 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
         )
     planned = []
     for name in sorted(names, key=lambda name: _place(lead, names[name])):
-        matched = rows if any(rows) and _module(name) in VOCABULARY_MODULES else None
+        matched = rows if any(rows) and is_vocabulary(name) else None
         sources = tuple(theirs[name] for theirs in effective)
         like = embeddings[recipe.lead] if sources == embeddings else name
         planned.append(PlannedTensor(name, sources, matched, like))
@@ -155,85 +151,9 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
     return MergePlan(tuple(planned), overrides, tuple(remarks))
 
 
-def _module(name: str) -> str:
-    return name.split(".")[-2] if "." in name else name
-
-
-def _is_head(name: str) -> bool:
-    # A bias is no part of what is tied.
-    return _module(name) in OUTPUT_HEADS and name.endswith(".weight")
-
-
-def _own_heads(names: dict[str, str]) -> set[str]:
-    return {name for name, source in names.items() if _is_head(name) and source == name}
-
-
-def _embedding(checkpoint: Checkpoint) -> str:
-    for name in checkpoint.tensors:
-        if _module(name) in INPUT_EMBEDDINGS:
-            return name
-    raise RecipeError(
-        f"{checkpoint.name} has neither an output head nor an input embedding by a known name "
-        f"({', '.join(INPUT_EMBEDDINGS)}), so it cannot be compared with the other checkpoint."
-    )
-
-
-def _effective_names(checkpoint: Checkpoint) -> dict[str, str]:
-    """Names that count, with their sources: each itself, but the embedding for a tied head's copy."""
-    names = {name: name for name in checkpoint.tensors if not name.endswith(COMPUTED_BUFFERS)}
-    if checkpoint.ties_embeddings:
-        for head in filter(_is_head, names):
-            if not _same_bytes(checkpoint, head, _embedding(checkpoint)):
-                raise RecipeError(
-                    f"The config.json of {checkpoint.name} says tie_word_embeddings=true, but its "
-                    f"{head} differs from its embedding. Set tie_word_embeddings to false there if "
-                    "the head is meant to count, else remove the tensor."
-                )
-            names[head] = _embedding(checkpoint)
-    return names
-
-
-def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
-    if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
-        return False
-    read = Sources()(checkpoint)
-    return torch.equal(read(one), read(other))
-
-
 def _place(checkpoint: Checkpoint, name: str) -> tuple[str, int]:
     header: TensorHeader = checkpoint.tensors[name]
     return header.file.name, header.offset
-
-
-def _compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
-    for field in ("model_type", "architectures", *DECISIVE_FIELDS):
-        ours, theirs = base.config.get(field), instruct.config.get(field)
-        if ours != theirs:
-            raise RecipeError(
-                f"{base.name} and {instruct.name} cannot be merged: {field} is {ours!r} in the "
-                f"former's config.json and {theirs!r} in the latter's. Both must be the same "
-                "architecture."
-            )
-    return [
-        f"{field} differs in the configs of {base.name} and {instruct.name}, the latter's is used: "
-        f"{base.config.get(field)!r} against {instruct.config.get(field)!r}"
-        for field in NOTED_FIELDS
-        if base.config.get(field) != instruct.config.get(field)
-    ]
-
-
-def _compare_names(
-    base: Checkpoint, base_names: dict[str, str], instruct: Checkpoint, names: dict[str, str]
-) -> None:
-    for side, other, extra in (
-        (base, instruct, sorted(base_names.keys() - names.keys())),
-        (instruct, base, sorted(names.keys() - base_names.keys())),
-    ):
-        if extra:
-            raise RecipeError(
-                f"{len(extra)} tensors of {side.name} have no counterpart in {other.name}, first "
-                f"{', '.join(extra[:SHOWN])}. Both must be the same architecture and size."
-            )
 
 
 def _compare_shapes(
@@ -262,7 +182,7 @@ def _vocabulary_rows(
     remarks: list[str],
     trust_remote_code: bool,
 ) -> RowMatch | None:
-    rows = [side.tensors[_embedding(side)].shape[0] for side in (base, instruct)]
+    rows = [side.tensors[embedding(side)].shape[0] for side in (base, instruct)]
     names = (base.name, instruct.name)
     if without := [side.name for side in (base, instruct) if not side.has_tokenizer]:
         if rows[0] != rows[1]:

@@ -149,7 +149,7 @@ class MergeRecipe:
         return self._with(alpha=alpha)
 
     def with_base(self, base: str, base_revision: str | None = None) -> MergeRecipe:
-        """The same merge from another base, as a stage of its training, to the same opened instruct model.
+        """The same merge from another base, as a stage of its training; an adapter is opened on that.
 
         Raises:
             RecipeError: as for the recipe itself.
@@ -162,7 +162,8 @@ class MergeRecipe:
                 "stages."
             )
         other = dataclasses.replace(self, base=base, base_revision=base_revision)
-        object.__setattr__(other, "instruct_checkpoint", self.instruct_checkpoint)
+        if not self.instruct_checkpoint.adapted:
+            object.__setattr__(other, "instruct_checkpoint", self.instruct_checkpoint)
         return other
 
     def _with(self, **changes: object) -> MergeRecipe:

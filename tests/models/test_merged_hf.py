@@ -279,7 +279,7 @@ def test_stop_tokens_of_the_checkpoint_do_reach_the_answer(base, instruct, tmp_p
         ({"backend": "jax"}, "backend='jax' is not known. Known: auto, vllm, hf"),
         ({"prompt_style": "poem"}, "prompt_style='poem' is not known. Known: auto, chat"),
         ({"alpha": 1.4}, "alpha=1.4 lies outside [0, 1]"),
-        ({"parallelize": True}, "parallelize needs a checkpoint on disk: add materialize=true"),
+        ({"tp_plan": "auto"}, "tp_plan needs a checkpoint on disk: add materialize=true"),
     ],
 )
 def test_an_argument_that_cannot_be_is_refused_with_the_remedy(base, instruct, arguments, words):

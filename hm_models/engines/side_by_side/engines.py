@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.checkpoints.headers import ADAPTER_CONFIG
 from hm_models.checkpoints.tokenizer import load_tokenizer
-from hm_models.engines.hf import HfEngine, made_with
+from hm_models.engines.hf import TO_SPREAD, HfEngine
+from hm_models.engines.transformers_model import from_folder
 from hm_models.errors import RecipeError
 from hm_models.merge.contract import Merge, same_checkpoints
 from hm_models.merge.plan import MergePlan
@@ -33,21 +35,31 @@ class _TwoModelsEngine(HfEngine):
         same = same_checkpoints(recipe, self.recipe)
         return None if same else "the two models that run side by side are others"
 
-    def _side(self, side: MergeRecipe, made: dict[str, Any]) -> Any:
+    @classmethod
+    def reason_against(
+        cls, argument: str, arguments: Mapping[str, Any], on_disk: bool
+    ) -> str | None:
+        if argument in ("parallelize", "tp_plan", *TO_SPREAD):
+            return "is not supported for two models side by side, which lie on one device"
+        return super().reason_against(argument, arguments, on_disk)
+
+    def _side(self, side: MergeRecipe, given: dict[str, Any]) -> Any:
         """A checkpoint's own model, or that of a merge or of an adapter."""
         whole = side.unmerged
-        return self.merged(side, made) if whole is None or whole.adapted else _as_it_is(whole, made)
+        if whole is None or whole.adapted or whole.is_wrapped:
+            return self.merged(side, given)
+        return _as_it_is(whole, given)
 
 
 class MixEngine(_TwoModelsEngine):
     """Both models at every step; another alpha is another weight."""
 
-    def model(self, arguments: dict[str, Any]) -> Any:
+    def model(self, given: dict[str, Any]) -> Any:
         from hm_models.engines.side_by_side.mix import MixedCausalLM
 
-        alpha, made = self.recipe.alpha, made_with(arguments)
+        alpha = self.recipe.alpha
         assert isinstance(alpha, float), "the recipe allows mix a number alone"
-        base, instruct = (self._side(side, made) for side in self.recipe.sides((0.0, 1.0)))
+        base, instruct = (self._side(side, given) for side in self.recipe.sides((0.0, 1.0)))
         return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
 
     def change(self, recipe: Merge, stream: MergeStream) -> str | None:
@@ -58,16 +70,15 @@ class MixEngine(_TwoModelsEngine):
 class SwitchEngine(_TwoModelsEngine):
     """Two models that take turns, each one of the pair or a merge of it; it has one alpha, None."""
 
-    def model(self, arguments: dict[str, Any]) -> Any:
+    def model(self, given: dict[str, Any]) -> Any:
         from hm_models.engines.side_by_side.switch import SwitchedCausalLM
 
         rule = self.recipe.schedule
         assert rule is not None, "only a recipe that switches comes here"
-        made = made_with(arguments)
-        first, second = (self._side(side, made) for side in self.recipe.sides(rule.alphas))
+        first, second = (self._side(side, given) for side in self.recipe.sides(rule.alphas))
         # Of two alphas the higher one is not the base, and carries the instruct model's config.
         like = first if rule.alphas[0] > rule.alphas[1] else second
-        named = arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
+        named = self.arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder
         decode: Any = load_tokenizer(str(named)).decode
         return SwitchedCausalLM(first, second, like=like, rule=rule, decode=decode)
 
@@ -78,15 +89,12 @@ class SwitchEngine(_TwoModelsEngine):
         return {"turn_seeds": seeds}
 
 
-def _as_it_is(checkpoint: Checkpoint, made: dict[str, Any]) -> Any:
+def _as_it_is(checkpoint: Checkpoint, given: dict[str, Any]) -> Any:
     """A checkpoint's own model."""
-    from transformers import AutoModelForCausalLM
-
-    if checkpoint.has_adapter:
+    if not checkpoint.is_plain:
         raise RecipeError(
-            f"{checkpoint.name} has an adapter_config.json beside its weights, which transformers "
-            "would add. Two models side by side read checkpoints as they are: move it elsewhere."
+            f"{checkpoint.name} has an {ADAPTER_CONFIG} beside its weights, which transformers would add, or "
+            "names in its files that a training's wrappers changed. Two models side by side read "
+            "checkpoints as they are: mend that in a copy."
         )
-    given = dict(made)
-    device = given.pop("device")
-    return AutoModelForCausalLM.from_pretrained(checkpoint.folder, **given).to(device)
+    return from_folder(checkpoint.folder, given)

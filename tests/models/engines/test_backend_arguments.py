@@ -1,6 +1,6 @@
 """An argument acts, or it is refused by a sentence before anything is loaded, at every alpha alike."""
 
-import importlib.util
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -14,9 +14,14 @@ from hm_models.merged import HindsightMerged
 from tests.models.checkpoints.test_checkpoint import adapter_in
 from tests.models.tiny import copy_of, read_tensors, same_bits
 
-HAS_VLLM = importlib.util.find_spec("vllm") is not None
+HAS_VLLM = find_spec("vllm") is not None
 BACKENDS = ["hf", pytest.param("vllm", marks=pytest.mark.skipif(not HAS_VLLM, reason="no vLLM"))]
 ALPHAS = (0, 0.7, 1)
+
+
+def logits(lm):
+    with torch.no_grad():
+        return lm.lm.model(torch.arange(80)[None]).logits
 
 
 def made(base, instruct, alpha=0.7, backend="hf", **arguments):
@@ -95,13 +100,78 @@ def test_a_value_that_transformers_would_pass_over_is_refused(
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
+def test_what_needs_a_checkpoint_on_disk_says_so_at_every_alpha(base, instruct, alpha):
+    with pytest.raises(RecipeError, match=r"^tp_plan needs a checkpoint on disk: add materialize"):
+        made(base, instruct, alpha, tp_plan="auto")
+    made(base, instruct, alpha, materialize=True, tp_plan="auto")
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize(
-    "name", ["parallelize", "device_map", "tp_plan", "quantization_config", "max_cpu_memory"]
+    "name", ["device_map", "max_memory_per_gpu", "max_cpu_memory", "offload_folder"]
 )
-def test_what_needs_a_checkpoint_on_disk_says_so_at_every_alpha(base, instruct, alpha, name):
-    with pytest.raises(RecipeError, match=rf"^{name} needs a checkpoint on disk: add materialize"):
-        made(base, instruct, alpha, **{name: True if name == "parallelize" else "auto"})
-    made(base, instruct, alpha, materialize=True, parallelize=True)
+def test_what_the_harness_passes_over_unless_it_spreads_a_model_says_so(
+    base, instruct, alpha, name
+):
+    with pytest.raises(RecipeError, match=rf"^{name} is passed over .* without parallelize=true"):
+        made(base, instruct, alpha, **{name: "auto"})
+    made(base, instruct, alpha, parallelize=True, **{name: "auto"})
+
+
+@pytest.mark.parametrize("materialize", [False, True])
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_a_model_is_spread_by_a_map_and_answers_as_a_whole_one(
+    base, instruct, tmp_path, alpha, materialize
+):
+    names = ("model.embed_tokens", "model.layers.1", "model.norm", "model.rotary_emb", "lm_head")
+    where = {"model.layers.0": "disk"} | dict.fromkeys(names, "cpu")
+    spread = {"parallelize": True, "device_map": where, "offload_folder": str(tmp_path)}
+    lm = made(base, instruct, alpha, materialize=materialize, **spread)
+    assert lm.lm.model.hf_device_map == where
+    expected = made(base, instruct, alpha)
+    assert torch.equal(logits(lm), logits(expected))
+    if not materialize:
+        for other in (lm, expected):
+            other.set_alpha(0.3)  # weights that lie on the disk cannot be written over
+        assert torch.equal(logits(lm), logits(expected))
+
+
+@pytest.mark.parametrize("materialize", [False, True])
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_how_to_quantise_reaches_transformers(base, instruct, alpha, materialize, monkeypatch):
+    # A library that quantises on every machine there is none; transformers asks for it before a weight.
+    asked = []
+
+    def get_hf_quantizer(config, quantization_config, *_, **__):
+        asked.append(quantization_config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("transformers.modeling_utils.get_hf_quantizer", get_hf_quantizer)
+    how = {"load_in_8bit": True}
+    lm = made(base, instruct, alpha, materialize=materialize, quantization_config=how)
+    with pytest.raises(KeyboardInterrupt):
+        _ = lm.lm
+    assert asked == [how]
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("how", [{"quant_metod": "fp8"}, {"quant_method": "fp9"}, "8bit"])
+def test_an_unknown_way_to_quantise_is_refused(base, instruct, alpha, how):
+    with pytest.raises(
+        RecipeError, match=r"^quantization_config=.* is none that transformers knows"
+    ):
+        made(base, instruct, alpha, quantization_config=how)
+
+
+@pytest.mark.skipif(not find_spec("bitsandbytes"), reason="bitsandbytes is not installed")
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_a_merge_is_quantised_as_it_loads(base, instruct, alpha):
+    lm = made(base, instruct, alpha, quantization_config={"load_in_8bit": True})
+    layer = lm.lm.model.model.layers[0].mlp.up_proj
+    assert layer.weight.dtype == torch.int8
+    lm.set_alpha(0.3)
+    fresh = made(base, instruct, 0.3, quantization_config={"load_in_8bit": True})
+    assert torch.equal(logits(lm), logits(fresh))
 
 
 @pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed")

@@ -345,10 +345,10 @@ def test_a_buffer_against_a_weight_is_refused(float_pair):
 
 
 def test_a_changed_rope_base_is_remarked_with_both_values(float_pair):
-    edit_config(float_pair[1], rope_theta=5e5)
+    edit_config(float_pair[1], rope_parameters={"rope_theta": 5e5, "rope_type": "default"})
     plan = plan_merge(recipe_of(*float_pair))
     (remark,) = plan.remarks
-    assert remark.startswith("rope_theta differs in the configs of ")
+    assert remark.startswith("rope_parameters differs in the configs of ")
     assert "500000.0" in remark
 
 
