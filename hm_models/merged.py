@@ -46,9 +46,9 @@ class HindsightMerged(LM, KeepsAnswers):
 
     Args:
         base, instruct, alpha, ...: the merge, as `hm_models.merge.recipe.MergeRecipe` has it.
-        recipe: a mergekit YAML of two models in place of these (`hm_models.merge.mergekit_yaml`).
+        recipe: a mergekit YAML, of any number of models, in place of these (`hm_models.merge.mergekit_yaml`).
         materialize: write the merged checkpoint into the cache and load that.
-        keep_resident: hold both checkpoints in memory, so that `set_alpha` reads no file.
+        keep_resident: hold all checkpoints in memory, so that `set_alpha` reads no file.
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
         prompt_style: `chat`, `completion`, or `auto`: completion for the base (alpha 0), else chat, also
             below 0, which is no checkpoint of its own.

@@ -130,12 +130,14 @@ def model_of(data: dict[str, Any], file: Path) -> Model:
 
 def _of_many(merge: dict[str, Any], arguments: dict[str, Any]) -> Model:
     """The merge of a mergekit YAML of many models, by the file's name and a digest of all content."""
-    names = [_text(model, "model") for model in merge["models"]]
+    # In the order of names: what is summed in another order is another merge of the same models.
+    models = sorted(merge["models"], key=lambda model: _short(_text(model, "model")))
+    names = [_short(model["model"]) for model in models]
     mark = _text(merge, "fingerprint")[:8]
     shown = f"{_text(merge, 'merge_method')} {_text(merge, 'file')} #{mark}"
     return Model(
-        family=_name(" + ".join(map(_short, names))),
-        identity=f"merge {' '.join(_content(model) for model in merge['models'])}",
+        family=_name(" + ".join(names)),
+        identity=f"merge {' '.join(sorted(map(_content, models)))}",
         method=_told(shown, NAME),
         arguments=_rest(arguments, {*merge, *OF_MERGES}),
     )

@@ -54,7 +54,8 @@ class Evaluation:
 
 def licence_of(checkpoint: Checkpoint) -> Licence | None:
     """What the checkpoint's own card states; one of the hub is fetched where it is not there."""
-    card = checkpoint.folder / CARD
+    own = checkpoint.adapted.files if checkpoint.adapted else checkpoint
+    card = own.folder / CARD
     if not card.is_file() and checkpoint.revision is not None:
         card = _fetched(checkpoint.name, checkpoint.revision) or card
     return licence_of_card(card)
@@ -154,7 +155,7 @@ def _what(recipe: Merge, tensors: Sequence[OutTensor]) -> str:
 
 def _recipe(recipe: Merge, plan: MergePlan, parents: Sequence[tuple[str, Licence | None]]) -> str:
     models = [["", "model", "revision", "licence of its card"], ["---"] * 4]
-    sides = zip(recipe.names, recipe.checkpoints, parents, strict=True)
+    sides = zip(_roles(recipe), recipe.checkpoints, parents, strict=True)
     for role, side, (_, licence) in sides:
         told = str(licence or "none stated")
         models.append([role, one_line(side.name), side.revision or "a local folder", told])
@@ -163,7 +164,7 @@ def _recipe(recipe: Merge, plan: MergePlan, parents: Sequence[tuple[str, Licence
     facts += [
         [name, one_line(value if isinstance(value, str) else json.dumps(value))]
         for name, value in fields.items()
-        if name not in ("base", "instruct", "base_revision", "instruct_revision")
+        if name not in ("base", "instruct", "base_revision", "instruct_revision", "models")
     ]
     facts += [
         [package, _version(package)] for package in ("hindsight-merging", "mergekit", "torch")
@@ -177,6 +178,17 @@ def _recipe(recipe: Merge, plan: MergePlan, parents: Sequence[tuple[str, Licence
             *([f"What was noticed:\n{noted}"] if noted else []),
         ]
     )
+
+
+def _roles(recipe: Merge) -> Sequence[str]:
+    """What each model is to the merge: base or instruct model, or of many what it is told of it alone."""
+    if isinstance(recipe, MergeRecipe):
+        return recipe.names
+    base, sources = recipe.inputs.base, recipe.sources
+    return [
+        one_line(", ".join(["base"] * (name == base) + [f"{k}={v}" for k, v in own.items()]))
+        for name, own in sources.per_input.items()
+    ]
 
 
 def _again(recipe: Merge, plan: MergePlan) -> str:
@@ -205,6 +217,7 @@ def command_of(recipe: Merge) -> str:
         value = recipe.to_dict()[name]
         if value != usual[name] and value not in ({}, None):
             words += [f"--{flag}", value if isinstance(value, str) else json.dumps(value)]
+    words += ["--extrapolate"] if recipe.extrapolate else []
     return one_line(shlex.join([*words, "--output_path", "OUT"]), longest=2000)
 
 

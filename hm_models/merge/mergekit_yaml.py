@@ -232,7 +232,8 @@ def _model(reference: Any, params: Mapping[str, Any]) -> MergedModel:
 def _check_plain(reference: Any) -> None:
     if reference.lora:
         raise RecipeError(
-            f"{reference} adds a LoRA adapter. Merge the adapter into its model first."
+            f"{reference} adds a LoRA adapter. Name the adapter alone: it is added to the model that it "
+            "names itself."
         )
 
 

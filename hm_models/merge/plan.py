@@ -15,6 +15,7 @@ from hm_models.checkpoints.names import is_head, is_vocabulary
 from hm_models.checkpoints.vocabulary import RowMatch, match_rows, read_vocabulary
 from hm_models.errors import RecipeError
 from hm_models.merge.common_names import (
+    SHOWN,
     compare_names,
     effective_names,
     embedding,
@@ -23,8 +24,6 @@ from hm_models.merge.common_names import (
 )
 from hm_models.merge.contract import Merge
 from hm_models.merge.same_architecture import compare_configs
-
-SHOWN = 5  # examples named in an error
 
 
 @dataclasses.dataclass(frozen=True)

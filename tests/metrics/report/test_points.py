@@ -115,10 +115,10 @@ def test_merges_of_many_models_go_by_their_file_and_its_content(tmp_path):
     runs = [
         (("/a/base", "/a/sft", "/a/dpo"), "bsd", "12345678"),
         (
-            ("/moved/base", "/a/sft", "/a/dpo"),
-            "bsd",
+            ("/a/dpo", "/moved/base", "/a/sft"),
+            "dbs",
             "abcdefab",
-        ),  # other weights of the same models
+        ),  # the same models in another order
         (("/a/base", "/a/sft"), "bs", "00000000"),
         (("/b/base", "/b/sft"), "bx", "11111111"),
     ]
@@ -126,8 +126,8 @@ def test_merges_of_many_models_go_by_their_file_and_its_content(tmp_path):
         write_run(tmp_path / f"{number}", merged(names, identities, mark), {CODE: code(["+-"])})
     rows = {(point.family.split(" (")[0], point.label) for point in points(tmp_path)}
     assert rows == {
-        ("base + sft + dpo", "linear soup.yaml #12345678"),
-        ("base + sft + dpo", "linear soup.yaml #abcdefab"),
+        ("base + dpo + sft", "linear soup.yaml #12345678"),
+        ("base + dpo + sft", "linear soup.yaml #abcdefab"),
         ("base + sft", "linear soup.yaml #00000000"),
         ("base + sft", "linear soup.yaml #11111111"),
     }

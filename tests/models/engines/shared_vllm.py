@@ -1,12 +1,12 @@
-"""One vLLM engine for all tests that do not test starting, in a process of its own.
+"""A vLLM engine in a process of its own, one for all tests that do not test starting.
 
     def greedy(lm, alpha):          # a function of a test's module
         lm.set_alpha(alpha)
         ...
     found = vllm.ask(greedy, 0.3)
 
-The engine holds a tiny float32 pair and goes from alpha to alpha in place. What is asked is a function's
-name and plain values, as a test's process can hold no engine and an engine's process no test.
+It holds a merge of tiny float32 checkpoints. What is asked is a function's name and plain values, as a
+test's process can hold no engine and an engine's process no test.
 """
 
 from __future__ import annotations
@@ -43,11 +43,10 @@ def vllm_pair(folder: Path) -> None:
 class SharedVllm:
     """The process and what it may be asked."""
 
-    def __init__(self, pair: Path, cache: Path) -> None:
-        self.pair = {side: str(pair / side) for side in ("base", "instruct")}
+    def __init__(self, cache: Path, **merge: object) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._connection, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(theirs, self.pair, str(cache)))
+        self._process = spawn.Process(target=_serve, args=(theirs, merge, str(cache)))
         self._process.start()
         theirs.close()
 
@@ -73,11 +72,11 @@ class SharedVllm:
         self._process.join()
 
 
-def _serve(connection: Connection, pair: dict[str, str], cache: str) -> None:
+def _serve(connection: Connection, merge: dict[str, Any], cache: str) -> None:
     os.environ |= {"HM_CACHE": cache, "VLLM_LOGGING_LEVEL": "ERROR"}
     from hm_models.merged import HindsightMerged
 
-    lm = HindsightMerged(**pair, alpha=0.7, backend="vllm", **ARGUMENTS)
+    lm = HindsightMerged(**merge, backend="vllm", **ARGUMENTS)
     while True:
         try:
             module, name, arguments = connection.recv()

@@ -20,6 +20,7 @@ from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
 from tests.models.engines.shared_vllm import SharedVllm, vllm_pair
 from tests.models.noting_request import NotingRequest
+from tests.models.tiny import tiny_checkpoint
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,8 +32,14 @@ ALPHAS = (0.7, 0.3, 1, 0, 0.7)
 
 
 @pytest.fixture(scope="module")
-def vllm(made_once, tmp_path_factory):
-    engine = SharedVllm(made_once("vllm_pair", vllm_pair), tmp_path_factory.mktemp("cache"))
+def pair(made_once):
+    folder = made_once("vllm_pair", vllm_pair)
+    return {side: str(folder / side) for side in ("base", "instruct")}
+
+
+@pytest.fixture(scope="module")
+def vllm(pair, tmp_path_factory):
+    engine = SharedVllm(tmp_path_factory.mktemp("cache"), **pair, alpha=0.7)
     yield engine
     engine.close()
 
@@ -53,6 +60,12 @@ def greedy(lm, alpha):
     ]
     tokens = [(list(answer.token_ids), answer.cumulative_logprob) for answer in answers]
     return tokens, sorted(child.pid for child in psutil.Process().children(recursive=True))
+
+
+def greedy_of_base(lm, base, alpha):
+    """The same of another base, as a stage of its training."""
+    lm.engine.set_recipe(lm.recipe.with_base(base))
+    return greedy(lm, alpha)
 
 
 def known(lm):
@@ -117,28 +130,45 @@ def greedy_by_transformers(folder):
     return found
 
 
-def test_each_alpha_there_and_back_answers_like_the_merge_on_disk_in_one_engine(vllm):
+def test_each_alpha_there_and_back_answers_like_the_merge_on_disk_in_one_engine(pair, vllm):
     steps = [vllm.ask(greedy, alpha) for alpha in ALPHAS]
     assert len({tuple(processes) for _, processes in steps}) == 1, "the engine was restarted"
     assert steps[0] == steps[-1]
     for (answers, _), alpha in itertools.islice(zip(steps, ALPHAS, strict=True), 4):
-        folder = vllm.pair["instruct" if alpha else "base"] if alpha in (0, 1) else None
-        right = greedy_by_transformers(folder or on_disk(vllm.pair, alpha))
+        folder = pair["instruct" if alpha else "base"] if alpha in (0, 1) else None
+        right = greedy_by_transformers(folder or on_disk(pair, alpha))
         assert [tokens for tokens, _ in answers] == [tokens for tokens, _ in right]
         assert [p for _, p in answers] == pytest.approx([p for _, p in right], abs=1e-2)
     assert len({str(answers) for answers, _ in steps}) == 4, "alphas that answer alike show nothing"
 
 
-def test_the_results_name_the_merge_that_the_engine_holds(vllm):
+def test_another_stage_of_the_base_answers_in_the_same_engine(pair, vllm, tmp_path):
+    stage = tiny_checkpoint(tmp_path / "stage", 5, dtype=torch.float32, hidden_size=128)
+    before = vllm.ask(greedy, 0.7)
+    staged = pair | {"base": str(stage)}
+    try:
+        for alpha in (0.7, 0, 0.3):
+            answers, processes = vllm.ask(greedy_of_base, str(stage), alpha)
+            right = greedy_by_transformers(stage if alpha == 0 else on_disk(staged, alpha))
+            assert [tokens for tokens, _ in answers] == [tokens for tokens, _ in right]
+            assert [p for _, p in answers] == pytest.approx([p for _, p in right], abs=1e-2)
+            assert processes == before[1], "the engine was restarted"
+            assert vllm.ask(known)["merge"]["base"] == str(stage)
+    finally:
+        after = vllm.ask(greedy_of_base, pair["base"], 0.7)
+    assert after == before
+
+
+def test_the_results_name_the_merge_that_the_engine_holds(pair, vllm):
     for alpha in (0.3, 0.7):
         vllm.ask(greedy, alpha)
         info = vllm.ask(known)
-        assert info["merge"]["fingerprint"] == MergeRecipe(**vllm.pair, alpha=alpha).fingerprint()
+        assert info["merge"]["fingerprint"] == MergeRecipe(**pair, alpha=alpha).fingerprint()
         assert (info["backend"], info["merge"]["weights"]) == ("vllm", "streamed")
 
 
-def test_log_probabilities_are_those_of_transformers_and_bounds_hold_the_entropy(vllm):
-    hf = HindsightMerged(**vllm.pair, alpha=1, backend="hf", dtype="float32").lm
+def test_log_probabilities_are_those_of_transformers_and_bounds_hold_the_entropy(pair, vllm):
+    hf = HindsightMerged(**pair, alpha=1, backend="hf", dtype="float32").lm
     own = vllm.ask(tops, 1)
     for (logits, ids), (said, top) in zip(logits_of(hf, TEXTS), own, strict=True):
         log_p = torch.log_softmax(logits.double(), -1).numpy()

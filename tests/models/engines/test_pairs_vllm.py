@@ -16,6 +16,7 @@ from hm_models.engines.vllm import keeps_a_bias
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.writer import write_checkpoint
+from tests.models.adapters import adapter_of, written
 from tests.models.families import FAMILIES
 from tests.models.pairs import ARCHITECTURES, EXPERTS, pair_of, with_copied_head
 from tests.models.tiny import TOKENS, edit_tensors
@@ -47,6 +48,7 @@ PAIRS = {
     "llama padded": ({"instruct": {"rows": 96}}, OWN_CONFIGS),
     "llama copied heads": ({"tied": True, "shard_size": "5GB"}, ONE_CONFIG),
     PAST_LOADERS: ({}, ONE_CONFIG),
+    "llama adapter": ({}, ONE_CONFIG),
     "llama copied head": ({"tied": True, "shard_size": "5GB"}, OWN_CONFIGS),
 }
 
@@ -63,6 +65,10 @@ def job_of(name, folder):
     if "heads" in name:
         with_copied_head(base)
     job = {"base": str(base), "instruct": str(instruct), "overrides": {}, "on_disk": {}}
+    if "adapter" in name:
+        adapter = adapter_of(base, folder / "adapter", rank_pattern={"q_proj": 3}, use_dora=True)
+        instruct = written(base, adapter, folder / "whole")
+        job["instruct"] = str(adapter)
     for alpha in alphas:
         recipe = MergeRecipe(base=str(base), instruct=str(instruct), alpha=alpha)
         plan = plan_merge(recipe)

@@ -118,7 +118,9 @@ def run(job: Job) -> dict[str, list[str]]:
     fresh = {alpha: load(config_of(job["on_disk"][str(alpha)])) for alpha in set(alphas)}
     recipe = MergeRecipe(base=job["base"], instruct=job["instruct"], alpha=alphas[0])
     streamed = engine_arguments(recipe, MergeStream(plan_merge(recipe)))
-    config = config_of(job["instruct"], hf_overrides=job["overrides"], **streamed)
+    config = config_of(
+        str(recipe.instruct_checkpoint.folder), hf_overrides=job["overrides"], **streamed
+    )
     model = load(config)
     worker = Worker(config, model)
     found = {"load": differing(model, fresh[alphas[0]]), "left": worker.tensors_left()}

@@ -13,12 +13,15 @@ from mergekit.merge_methods import merge_tensors
 from hm_models.checkpoints.checkpoint import Checkpoint, CheckpointError
 from hm_models.errors import RecipeError
 from hm_models.merge.arithmetic import tensor_seed
+from hm_models.merge.card import Evaluation
 from hm_models.merge.many import ManyRecipe, MergedModel
 from hm_models.merge.mergekit_yaml import read_recipe
 from hm_models.merge.methods import all_methods
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import merged_tensors
+from hm_models.merge.take_home import TakeHome
+from tests.models.adapters import adapter_of, merged_by_peft
 from tests.models.merge.by_mergekit import assert_all_bits_agree, run_mergekit
 from tests.models.tiny import (
     TOKENS,
@@ -95,6 +98,8 @@ FILES = {
         LONE, "passthrough", "scale: [{filter: mlp, value: 0.5}, {value: 1}]"
     ),
     "task arithmetic": TASKS,
+    "task arithmetic, of the base alone": of(LONE, "task_arithmetic", "weight: 1")
+    + "base_model: SFT",
     "task arithmetic, base first": TASKS.replace("models:", "models:\n  - {model: BASE}"),
     "task arithmetic, base between": TASKS.replace(
         "  - {model: DPO", "  - {model: BASE}\n  - {model: DPO"
@@ -252,6 +257,26 @@ def test_one_model_with_a_head_of_its_own_gives_the_merge_one(family, tmp_path):
     torch.testing.assert_close(head.double(), expected, rtol=2**-8, atol=1e-6)
 
 
+@pytest.mark.parametrize("text", [SOUP_OF_FOUR, TASKS, FILES["multislerp from a base"]])
+def test_a_merge_that_is_taken_home_comes_with_the_file_that_makes_it_again(family, tmp_path, text):
+    recipe = read_recipe(written(text, family, tmp_path))
+    TakeHome.of(recipe, tmp_path / "home").write(Evaluation(), quiet=True)
+    merged = dict(merged_tensors(recipe))
+    assert_all_bits_agree(read_tensors(tmp_path / "home"), merged)
+    file = tmp_path / "home" / "mergekit_config.yml"
+    assert "not give the same bits" not in file.read_text()
+    expected = run_mergekit(yaml.safe_load(file.read_text()), tmp_path / "again")
+    assert_all_bits_agree(merged, expected)
+    assert_all_bits_agree(merge_of(file), expected)
+    card = (tmp_path / "home" / "README.md").read_text()
+    assert all(f"- {checkpoint.name}\n" in card for checkpoint in recipe.checkpoints)
+    assert "hm-merge --recipe mergekit_config.yml --output_path OUT" in card
+    for model in recipe.models:
+        own = ", ".join(f"{name}={value}" for name, value in model.params.items())
+        base = "base" if model.name == recipe.base_model else ""
+        assert f"| {base or own} | {model.name} |" in card.replace("\\", "")
+
+
 # --- which of them the merge is like -------------------------------------------------------------
 
 
@@ -308,6 +333,33 @@ def test_tokens_are_matched_to_the_rows_of_the_tokenizer_source(family, tmp_path
     ours, theirs = plan.remarks
     assert f"1 tokens only in {dpo} keep its rows" in ours
     assert f"rows: 81 in {sft}, 88 in {dpo}" in theirs
+
+
+def test_one_of_them_may_be_an_adapter_which_is_added_to_its_own_base(family, tmp_path):
+    adapter = adapter_of(family["SFT"], tmp_path / "adapter")
+    merged = copy_of(family["LAST"], tmp_path / "merged")
+    edit_tensors(merged, lambda tensors: tensors.update(merged_by_peft(family["SFT"], adapter)))
+    for text in (SOUP, TASKS):
+        found = [
+            merge_of(written(text, family | {"DPO": folder}, tmp_path))
+            for folder in (adapter, merged)
+        ]
+        assert_all_bits_agree(*found)
+
+
+@pytest.mark.parametrize("without", ["BASE", "SFT", "DPO"])
+def test_what_one_model_lacks_and_no_merge_needs_is_left_out_of_all(family, tmp_path, without):
+    models = {name: copy_of(family["LAST"], tmp_path / name) for name in ("BASE", "SFT", "DPO")}
+    plain = merge_of(written(SOUP, models, tmp_path))
+    for name in models.keys() - {without}:
+        edit_tensors(
+            models[name], lambda tensors: tensors.update({"mtp.fc.weight": torch.ones(4, 4)})
+        )
+    recipe = read_recipe(written(SOUP, models, tmp_path))
+    plan = plan_merge(recipe)
+    assert_all_bits_agree(dict(merged_tensors(recipe, plan)), plain)
+    left = [remark for remark in plan.remarks if "left out (mtp)" in remark]
+    assert len(left) == 2
 
 
 # --- what a recipe is ----------------------------------------------------------------------------
