@@ -72,7 +72,8 @@ def test_every_stage_is_compared_with_the_one_instruct_model(rows):
 
 
 def test_select_picks_over_all_stages(rows):
-    (said,) = choose("pass@1", rows, columns_of(rows))
+    (choice,) = choose("pass@1", rows, columns_of(rows))
+    (said,) = choice.sentences
     assert "checkpoint-500, alpha=0.7" in said
 
 
