@@ -2,6 +2,7 @@
 
     python scripts/bench_merge.py --out runs/bench_merge            # everything, about 6 minutes
     python scripts/bench_merge.py --out runs/bench_merge kernel set_alpha_hf
+    python scripts/bench_merge.py --out runs/bench_merge --layers 15 take_home   # a pair of 4.2 GB
 
 Makes a seeded pair of bfloat16 Llamas below --out, measures each case in a process of its
 own with the page cache warm, appends every result to results.jsonl as it comes, and prints the table.
@@ -14,6 +15,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from pathlib import Path
 
 ALPHAS = (0.3, 0.7, 0.5, 0.9)
 KERNEL_ROUNDS = 5
+TAKE_HOME_ROUNDS = 3
 SHAPE = {
     "hidden_size": 2048,
     "intermediate_size": 8192,
@@ -250,6 +253,72 @@ def set_alpha_hf(pair: dict[str, str]) -> dict:
     return found
 
 
+def dropped(*folders: Path) -> None:
+    """Let the page cache forget the weight files, which only lie on the disk then."""
+    for folder in folders:
+        for file in folder.glob("*.safetensors"):
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def timed(command: list[object]) -> dict[str, float]:
+    """Wall seconds of a program, and the most memory that it or one before it held, in GB."""
+    began = time.perf_counter()
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+    wall = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return {"seconds": wall, "peak_GB": peak / 1e9}
+
+
+def take_home(pair: dict[str, str]) -> dict:
+    """hm-merge to a folder, against `cp` and `sync` of one side and of both, and mergekit-yaml.
+
+    Whole programs, from their start to their end; `cp` with a `sync` of what it wrote, as hm-merge does.
+    With the inputs in the page cache, and with those on the disk alone. Each begins where the folder of
+    the one before was removed, so that all find the same memory free.
+    """
+    import yaml
+
+    base, instruct = (Path(folder) for folder in pair.values())
+    out = base.parent / "taken_home"
+    script = [sys.executable, "-m", "hm_metrics.commands.merge", "--quiet", "--alpha", 0.7]
+    config = base.parent / "taken_home.yaml"
+    models = [
+        {"model": str(folder), "parameters": {"weight": weight}}
+        for folder, weight in ((base, 0.3), (instruct, 0.7))
+    ]
+    dtypes = {"dtype": "float32", "out_dtype": "bfloat16"}
+    config.write_text(yaml.safe_dump({"models": models, "merge_method": "linear"} | dtypes))
+    copied = 'mkdir "$1" && cp -r "${@:2}" "$1" && find "$1" -type f -exec sync {} +'
+    mergekit = Path(sys.executable).with_name("mergekit-yaml")
+    commands: dict[str, list[object]] = {  # in this order, as ru_maxrss only grows
+        "copy_of_one": ["bash", "-c", copied, "cp", out, instruct],
+        "copy_of_both": ["bash", "-c", copied, "cp", out, base, instruct],
+        "hm_merge": [*script, "--base", base, "--instruct", instruct, "--output_path", out],
+        "mergekit": [mergekit, config, out],
+    }
+    found: dict[str, float] = {}
+    for name, command in commands.items():
+        for cache in ("warm", "cold"):
+            times = []
+            for _ in range(TAKE_HOME_ROUNDS):
+                shutil.rmtree(out, ignore_errors=True)
+                warm(*pair.values())
+                if cache == "cold":
+                    dropped(base, instruct)
+                measured = timed(command)
+                times.append(measured["seconds"])
+            found[f"{name}_{cache}_seconds"] = min(times)
+        found[f"{name}_peak_GB"] = measured["peak_GB"]
+    shutil.rmtree(out)
+    for cache in ("warm", "cold"):
+        ours = found[f"hm_merge_{cache}_seconds"]
+        for name in ("copy_of_one", "copy_of_both", "mergekit"):
+            found[f"hm_merge_over_{name}_{cache}"] = ours / found[f"{name}_{cache}_seconds"]
+    return found
+
+
 def log_of(out: Path, case: str) -> Path:
     return out / f"{case}.log"
 
@@ -264,6 +333,7 @@ CASES = {
         load_mergekit,
         set_alpha_vllm,
         set_alpha_vllm_resident,
+        take_home,
     )
 }
 
@@ -277,7 +347,7 @@ def main() -> None:
         "--layers",
         type=int,
         default=8,
-        help="size of the pair: 8 (default) are 1.2 GB a side, 32 4.2",
+        help="size of the pair: 8 (default) are 1.2 GB a side, 15 2.1, 32 4.2",
     )
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("cases", nargs="*", default=list(CASES), help=f"of {', '.join(CASES)}")

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from hm_models.merge.contract import Merge
 
 # What --from takes from the results, and a recipe's file from itself.
-METHOD = ("alpha", "merge_method", "merge_params", "merge_dtype", "merge_seed", "dtype")
+METHOD = (
+    "alpha",
+    "extrapolate",
+    "merge_method",
+    "merge_params",
+    "merge_dtype",
+    "merge_seed",
+    "dtype",
+)
 PLACES = ("base", "instruct", "base_revision", "instruct_revision")
 
 
@@ -35,19 +43,23 @@ def run(asked: argparse.Namespace) -> int:
     from hm_models.merge.card import Evaluation
     from hm_models.merge.hub import Repository
     from hm_models.merge.take_home import TakeHome, size_of
+    from hm_models.prompts.chat_templates import GivenTemplate
 
     shard_bytes, folder = size_of(asked.max_shard_size), asked.output_path.expanduser().resolve()
     _refuse_odd(asked)
+    given = GivenTemplate.of(asked.chat_template)
+    template = given.text if given else None
     if asked.results is not None:
         chosen = _chosen(asked)
         if chosen is None:
             return 1
         recipe = chosen.recipe(**_given(asked, PLACES))
+        template = template or chosen.chat_template()
         # By content: the numbers are told of these very weights.
-        job = TakeHome.of(recipe, folder, shard_bytes, recipe.fingerprint())
+        job = TakeHome.of(recipe, folder, shard_bytes, recipe.fingerprint(), template)
     else:
         chosen = None
-        job = TakeHome.of(_recipe(asked), folder, shard_bytes)
+        job = TakeHome.of(_recipe(asked), folder, shard_bytes, chat_template=template)
     if asked.dry_run or not asked.quiet:
         for line in job.words():
             say(line, sys.stdout if asked.dry_run else sys.stderr)
@@ -130,10 +142,11 @@ def main() -> int:
     command = CommandLine("hm-merge", __doc__)
     add = command.add_argument
     add("--base", metavar="B", help="earlier checkpoint: a folder or a hub name")
-    add("--instruct", metavar="I", help="fine-tuned checkpoint, whose tokenizer and config it gets")
+    add("--instruct", metavar="I", help="fine-tuned checkpoint or LoRA adapter")
     add(
         "--alpha", metavar="A", help="weight of the instruct model: 0.7, or as docs/merging.md says"
     )
+    add("--extrapolate", action="store_const", const=True, help="take an alpha outside [0, 1]")
     for side in ("base", "instruct"):
         add(f"--{side}_revision", metavar="R", help="branch, tag or commit on the hub")
     add("--merge_method", metavar="M", help="linear (default), or a method of mergekit")
@@ -151,6 +164,7 @@ def main() -> int:
     add("--select", metavar="RULE", help='"pass@10 subject to fulfillment_rate<=0.35"')
     add("--anyway", action="store_true", help="write the best by estimate where none stands out")
     add("--dtype", metavar="T", help="of what is written (the instruct model's)")
+    add("--chat_template", metavar="T", help="a Jinja file or a known name (the tokenizer's own)")
     add("--max_shard_size", metavar="SIZE", default="5GB", help="of a file (5GB)")
     add("--output_path", metavar="OUT", type=Path, required=True, help="folder to write")
     add("--dry-run", action="store_true", help="say size, free disk and remarks; write nothing")

@@ -19,6 +19,7 @@ from hm_metrics.report.rows import Row, make_rows
 from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.prompts.chat_templates import GivenTemplate
 
 
 class NoMerge(UsageError, ValueError):
@@ -85,6 +86,24 @@ class Chosen:
                 )
         return recipe
 
+    def chat_template(self) -> str | None:
+        """The text of the chat template that was given to the run; None where none was.
+
+        Raises:
+            NoMerge: it is not what it was, or cannot be found.
+        """
+        run = next(iter(self.row.point.runs.values())).run
+        noted = run.get("chat_template")
+        if not isinstance(noted, dict):
+            return None
+        given = GivenTemplate.of(str(noted.get("name")))
+        if given is None or given.sha256 != noted.get("sha256"):
+            raise NoMerge(
+                f"{self.row.point.id} was measured with chat_template={noted.get('name')}, which has "
+                "another content now. Name the one that was used with --chat_template."
+            )
+        return given.text
+
 
 def choose_merge(folder: Path, rule: str, quiet: bool = False) -> Chosen:
     """Read a folder of results and choose.
@@ -108,8 +127,10 @@ def choose_merge(folder: Path, rule: str, quiet: bool = False) -> Chosen:
     (choice,) = choices
     if choice.row is None or choice.selection is None:
         raise NoMerge(" ".join(choice.sentences))
-    if not choice.row.point.model.base:
-        raise NoMerge(f"{choice.row.point.id} is no merge of a pair, so there is nothing to write.")
+    row = choice.row
+    if not row.point.model.base:
+        how = " A merge of a file is written with --recipe FILE." if row.point.model.method else ""
+        raise NoMerge(f"{row.point.id} is no merge of a pair, so there is nothing to write.{how}")
     return Chosen(
         rule=rule,
         row=choice.row,

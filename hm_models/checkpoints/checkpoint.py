@@ -7,7 +7,6 @@ checkpoint is said before any weight is loaded.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -18,11 +17,11 @@ from typing import Any
 from hm_models.checkpoints.adaptation import Change, adapt
 from hm_models.checkpoints.adapter import Adapter, holds_adapter, read_adapter
 from hm_models.checkpoints.adapter_folder import folder_of
-from hm_models.checkpoints.config_class import as_read
+from hm_models.checkpoints.config_class import ties_embeddings
+from hm_models.checkpoints.content import content_hash, sample, stamp
 from hm_models.checkpoints.headers import (
     ADAPTER_CONFIG,
     INDEX_FILE,
-    MERGE_ADAPTER,
     TensorHeader,
     read_object,
 )
@@ -31,8 +30,6 @@ from hm_models.checkpoints.locate import DESCRIPTIONS, locate
 from hm_models.checkpoints.names import unwrapped
 from hm_models.checkpoints.shards import read_headers, unread_beside
 from hm_models.errors import CheckpointError
-from hm_models.files.places import cache_folder, kept_in
-from hm_models.files.text_files import read_text, write_text
 
 # What hm_models.merge.writer leaves in a merged checkpoint: where it came from, not what it is.
 MANIFEST = "hindsight_merge.json"
@@ -42,8 +39,6 @@ TOKENIZER_FILES = [
     *("tokenizer*", "tekken.json", "vocab*", "merges.txt", "*.model", "*.tiktoken"),
     *("special_tokens_map.json", "added_tokens.json", "chat_template*"),
 ]
-
-SAMPLED_PAGES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +90,8 @@ class Checkpoint:
             )
         found = read_headers(folder, name)
         tensors = {unwrapped(tensor): header for tensor, header in found.items()}
-        is_wrapped = tensors.keys() != found.keys()
-        return cls(name, folder, revision, config, tensors, _stamps(tensors), None, is_wrapped)
+        wrapped = tensors.keys() != found.keys()
+        return cls(name, folder, revision, config, tensors, _stamps(tensors), is_wrapped=wrapped)
 
     @classmethod
     def _adapt(
@@ -124,19 +119,8 @@ class Checkpoint:
 
     @property
     def ties_embeddings(self) -> bool:
-        """Whether the config says that the output head is the input embedding.
-
-        Where it says nothing, its class does: Gemma's head is tied.
-        """
-        for config in (self.config, self.config.get("text_config") or {}):
-            if "tie_word_embeddings" in config:
-                return bool(config["tie_word_embeddings"])
-        return bool(getattr(self.class_config, "tie_word_embeddings", False))
-
-    @property
-    def class_config(self) -> Any | None:
-        """The config as transformers' class reads it; None where the class is the repository's own."""
-        return as_read(self.config, self.name)
+        """Whether the config, or else its class, says that the output head is the input embedding."""
+        return ties_embeddings(self.config, self.name)
 
     @property
     def companions(self) -> list[Path]:
@@ -194,8 +178,8 @@ class Checkpoint:
 
     @property
     def is_plain(self) -> bool:
-        """Whether libraries read the folder as we do: no adapter, no names that wrappers changed."""
-        return not self.has_adapter and not self.is_wrapped
+        """Whether libraries read the folder as we do: its own weights by their own names, no adapter."""
+        return not (self.has_adapter or self.is_wrapped or self.adapted)
 
     def seems(self, other: Checkpoint) -> bool:
         """Whether both hold the same weights wherever they are compared: all over each file."""
@@ -203,7 +187,7 @@ class Checkpoint:
             return False
         pairs = zip(self._weight_files, other._weight_files, strict=True)
         return all(
-            ours.samefile(theirs) or _sample(ours) == _sample(theirs) for ours, theirs in pairs
+            ours.samefile(theirs) or sample(ours) == sample(theirs) for ours, theirs in pairs
         )
 
     @property
@@ -212,21 +196,17 @@ class Checkpoint:
 
     def check_unchanged(self) -> None:
         """Raise CheckpointError if a weight file is not what it was when its header was read."""
-        for file, stamp in self.stamps.items():
-            if not file.is_file() or _stamp(file) != stamp:
+        for file, before in self.stamps.items():
+            if not file.is_file() or stamp(file) != before:
                 raise CheckpointError(
                     f"{file} was changed or removed since it was opened. What was loaded from it and "
                     "what it holds now must not be mixed: make a new model."
                 )
 
     def identity(self) -> str:
-        """A SHA-256 over the content of config, tokenizer and weights, whatever the folder's name.
-
-        The hash of a weight file is remembered under HM_CACHE by path, size and change time, as
-        reading hundreds of gigabytes again for each alpha would cost more than the merge.
-        """
+        """A SHA-256 over the content of config, tokenizer and weights, whatever the folder's name."""
         files = {*self.stamps, *self._descriptions}
-        digests = sorted((file.name, _content_hash(file)) for file in files)
+        digests = sorted((file.name, content_hash(file)) for file in files)
         if self.adapted:
             digests.append(("changes", self.adapted.digest()))
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
@@ -264,46 +244,13 @@ def opened_adapter(name: str, revision: str | None = None) -> Adapter | None:
 
 
 def _stamps(tensors: Mapping[str, TensorHeader]) -> dict[Path, str]:
-    return {file: _stamp(file) for file in {header.file for header in tensors.values()}}
+    return {file: stamp(file) for file in {header.file for header in tensors.values()}}
 
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:
     if not (folder / "config.json").exists():
-        is_adapter = (folder / ADAPTER_CONFIG).is_file()
         raise CheckpointError(
-            f"{name} is an adapter (it has {ADAPTER_CONFIG} and no config.json). {MERGE_ADAPTER}"
-            if is_adapter
-            else f"{name} is no checkpoint: it has no config.json. Expected a folder as written by "
+            f"{name} is no checkpoint: it has no config.json. Expected a folder as written by "
             "`save_pretrained`."
         )
     return read_object(folder / "config.json")
-
-
-def _stamp(file: Path) -> str:
-    """Changes whenever the file's content does, without reading it."""
-    status = file.stat()
-    return f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}"
-
-
-def _sample(file: Path) -> tuple[int, bytes]:
-    """A file's size, and some of what it holds, from all over it."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        parts = []
-        for part in range(SAMPLED_PAGES):
-            stream.seek(size * part // SAMPLED_PAGES)
-            parts.append(stream.read(4096))
-    return size, b"".join(parts)
-
-
-def _content_hash(file: Path) -> str:
-    memo = cache_folder("identities") / hashlib.sha256(_stamp(file).encode()).hexdigest()
-    with contextlib.suppress(OSError):
-        return read_text(memo)
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 22):
-            digest.update(block)
-    with kept_in(memo):
-        write_text(memo, digest.hexdigest())
-    return digest.hexdigest()

@@ -38,6 +38,14 @@ def as_read(config: Mapping[str, Any], name: str) -> Any | None:
         ) from error
 
 
+def ties_embeddings(config: Mapping[str, Any], name: str) -> bool:
+    """Whether the output head is the input embedding: what a config says, or else its class."""
+    for part in (config, config.get("text_config") or {}):
+        if "tie_word_embeddings" in part:
+            return bool(part["tie_word_embeddings"])
+    return bool(getattr(as_read(config, name), "tie_word_embeddings", False))
+
+
 def _number(value: dict[str, Any]) -> object:
     # How transformers writes the infinities, which JSON does not have.
     return float(value["__float__"]) if value.keys() == {"__float__"} else value

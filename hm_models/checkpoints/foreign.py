@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hm_models.checkpoints.headers import ADAPTER_CONFIG, MERGE_ADAPTER
-
 # Patterns of files and folders, and what is to be done; the first that is there counts. The commands
 # are DeepSpeed's and accelerate's own.
 SAVED_OTHERWISE = {
@@ -51,8 +49,6 @@ def why_no_weights(folder: Path) -> str:
             place = found[0].parent if "/" in pattern else found[0]
             found_in = place.relative_to(folder)
             return sentence.format(found=found_in, place=place, folder=folder) + "."
-    if (folder / ADAPTER_CONFIG).is_file():
-        return f"holds an adapter and no full weights. {MERGE_ADAPTER}"
     others = sorted(file.name for pattern in OTHER_FORMATS for file in folder.glob(pattern))
     there = f" There are {', '.join(others[:3])}." if others else ""
     return (

@@ -23,7 +23,6 @@ SINGLE_FILE = "model.safetensors"
 # What transformers takes for a wish to add an adapter to the weights beside it. We never do.
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model"
-MERGE_ADAPTER = "Merge it into its model first, for example with PEFT's merge_and_unload."
 MOST_DIMENSIONS = 16  # torch and safetensors agree on far more, models on five
 # safetensors' names; anything else (fp8, int4 ...) would merge into noise without complaint.
 FLOAT_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}

@@ -22,9 +22,7 @@ import torch
 from hm_models.engines.base import Engine
 from hm_models.errors import RecipeError
 
-ADAPTERS = (
-    "is not supported: merge the adapter into its model and give the result as base or instruct"
-)
+ADAPTERS = "is not supported: give the adapter as instruct=ADAPTER, or as base=ADAPTER"
 QUANTISED = (
     "is not supported: a merge needs unquantised weights. quantization_config={...} quantises them as "
     'they load, for example {"load_in_8bit": true}'

@@ -55,25 +55,8 @@ class Engine(abc.ABC):
         materialize: bool = False,
         keep_resident: bool = False,
     ) -> None:
-        self._trusted = bool(arguments.get("trust_remote_code"))
-        for checkpoint in recipe.checkpoints:
-            if (
-                checkpoint.needs_code
-                and not self._trusted
-                and not self.knows(checkpoint.model_type)
-            ):
-                raise RecipeError(
-                    f"{checkpoint.name} is a {checkpoint.model_type} model, which needs code of its own "
-                    "repository (auto_map in its config.json). Read its *.py, and if you trust them, add "
-                    "trust_remote_code=true."
-                )
-        self.recipe, self.plan = recipe, plan_merge(recipe, self._trusted)
-        if not (tokenizer_checkpoint(recipe).has_tokenizer or arguments.get("tokenizer")):
-            raise RecipeError(
-                f"None of {', '.join(recipe.names)} has a tokenizer. Name a folder or a model on the hub "
-                "that has theirs: tokenizer=NAME."
-            )
         self.arguments = arguments
+        self.recipe, self.plan = recipe, self._planned(recipe)
         self._materialize = materialize
         self._keep_resident = keep_resident
         self._stream: MergeStream | None = None
@@ -238,7 +221,7 @@ class Engine(abc.ABC):
             plan = self.plan
             recipe.arithmetic_fits([tensor.like for tensor in plan.tensors])
         else:
-            plan = plan_merge(recipe, self._trusted)
+            plan = self._planned(recipe)
         stream: MergeStream | None = None
         if self.is_loaded:
             if reason := self._why_other_files(same_pair) or self.why_restart(recipe, plan):
@@ -250,6 +233,24 @@ class Engine(abc.ABC):
         if not same_pair:
             self.plan, self._stream, self._resident = plan, stream, None
         self.recipe, self._broken = recipe, None
+
+    def _planned(self, recipe: Merge) -> MergePlan:
+        """The plan, of checkpoints that have all that an engine needs."""
+        trusted = bool(self.arguments.get("trust_remote_code"))
+        for checkpoint in recipe.checkpoints:
+            if checkpoint.needs_code and not trusted and not self.knows(checkpoint.model_type):
+                raise RecipeError(
+                    f"{checkpoint.name} is a {checkpoint.model_type} model, which needs code of its own "
+                    "repository (auto_map in its config.json). Read its *.py, and if you trust them, add "
+                    "trust_remote_code=true."
+                )
+        plan = plan_merge(recipe, trusted)
+        if not (tokenizer_checkpoint(recipe).has_tokenizer or self.arguments.get("tokenizer")):
+            raise RecipeError(
+                f"None of {', '.join(recipe.names)} has a tokenizer. Name a folder or a model on the hub "
+                "that has theirs: tokenizer=NAME."
+            )
+        return plan
 
     def _why_other_files(self, same_pair: bool) -> str | None:
         held = self._keep_resident and not same_pair

@@ -66,7 +66,7 @@ class VllmEngine(Engine):
         if current_platform.is_cpu():
             arguments.setdefault("gpu_memory_utilization", CPU_MEMORY_UTILIZATION)
             source = folder or recipe.tokenizer_source.folder
-            arguments |= _whole_prompts(arguments, keeps_a_state=_keeps_a_state(source, arguments))
+            arguments |= whole_prompts(arguments, keeps_a_state=_keeps_a_state(source, arguments))
             if (os.cpu_count() or 1) <= FEW_CORES:
                 os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
         os.environ.update(owned_by_this_process())
@@ -173,7 +173,7 @@ class VllmEngine(Engine):
         return thinking | dict(arguments.get("chat_template_args") or {})
 
 
-def _whole_prompts(arguments: Mapping[str, Any], keeps_a_state: bool) -> dict[str, bool]:
+def whole_prompts(arguments: Mapping[str, Any], keeps_a_state: bool) -> dict[str, bool]:
     """What keeps prompts in one piece on vLLM's CPU build.
 
     Where a prompt is computed in pieces, vLLM takes back what a seeded request drew in between, which
@@ -191,11 +191,27 @@ def _whole_prompts(arguments: Mapping[str, Any], keeps_a_state: bool) -> dict[st
 
 
 def _keeps_a_state(folder: Path, arguments: Mapping[str, Any]) -> bool:
-    """Whether vLLM's class for this model has layers with a state (vLLM keeps what it found out)."""
+    """Whether vLLM's class for this model has layers with a state (vLLM keeps what it found out).
+
+    Raises:
+        RecipeError: vLLM would import torchvision for it, which is not there.
+    """
     from vllm.config import ModelConfig
 
     remote = bool(arguments.get("trust_remote_code"))
-    return ModelConfig(model=str(folder), trust_remote_code=remote).has_inner_state
+    try:
+        config = ModelConfig(model=str(folder), trust_remote_code=remote)
+        needs_torchvision = config.is_multimodal_model
+    except ValueError as error:  # vLLM has looked at the class in a process of its own
+        if "failed to be inspected" not in str(error) or find_spec("torchvision") is not None:
+            raise
+        needs_torchvision = True
+    if needs_torchvision and find_spec("torchvision") is None:
+        raise RecipeError(
+            f"{folder}: vLLM's class for it reads pictures with torchvision, which is not installed. "
+            "Install the build that belongs to this torch, or use backend=hf, which needs none."
+        )
+    return config.has_inner_state
 
 
 def keeps_a_bias(recipe: Merge) -> str | None:

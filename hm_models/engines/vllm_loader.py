@@ -23,6 +23,7 @@ from vllm.model_executor.model_loader import register_model_loader
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 from vllm.platforms import current_platform
 
+from hm_models.checkpoints.names import is_head
 from hm_models.engines.arrival import NotArrivedError, Receipts, all_written, nothing_lost
 from hm_models.engines.owner import end_with_owner
 from hm_models.merge.contract import Merge
@@ -67,7 +68,17 @@ class MergedModelLoader(DefaultModelLoader):
         loads = LOADS.setdefault(model, [])
         del loads[1:]
         loads.append(self.receipts)
-        yield from super().get_all_weights(model_config, model)
+        weights = super().get_all_weights(model_config, model)
+        names = (name for name, _ in model.named_parameters(remove_duplicate=False))
+        if self._is_tied(model_config) and not any(map(is_head, names)):
+            # vLLM's Gemma 2 has no head at all, and refuses one that the files hold a second time.
+            weights = (pair for pair in weights if not is_head(pair[0]))
+        yield from weights
+
+    def _is_tied(self, model_config: Any) -> bool:
+        # vLLM takes a config that says nothing for one that says false.
+        overridden = "tie_word_embeddings" in (model_config.hf_overrides or {})
+        return self.recipe.tokenizer_source.ties_embeddings and not overridden
 
     def track_weights_loading(
         self, model: torch.nn.Module, loaded_weights: set[str] | None, quantized: bool = False

@@ -1,6 +1,6 @@
 """The tensors of a checkpoint that is made of an adapter: each is computed when its values are asked for.
 
-    source = open_source(Checkpoint.open("ckpt/adapter"))
+    source = Sources()(Checkpoint.open("ckpt/adapter"))
     source("model.layers.0.mlp.up_proj.weight")[:8]      # eight rows of it are computed
 
 An element depends on its own place alone: on its row and its column, which travel beside the base's tensor as
@@ -10,13 +10,13 @@ two more inputs of a `LazyMerge` that take no memory. So a rank's slice computes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TypeAlias
 
 import torch
 
 from hm_models.checkpoints.adaptation import Change, LowRank
-from hm_models.checkpoints.checkpoint import Adapted, Checkpoint
+from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import DTYPES
 from hm_models.checkpoints.mapped import MappedCheckpoint
 from hm_models.checkpoints.source import TensorSource
@@ -28,23 +28,39 @@ WriteMatrix: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, tor
 Step: TypeAlias = Callable[[torch.Tensor, torch.dtype], LazyMerge]
 
 
-def open_source(checkpoint: Checkpoint, resident: Mapping[str, str] | None = None) -> TensorSource:
-    """What gives a checkpoint's tensors; `resident` as for `MappedCheckpoint`."""
-    if checkpoint.adapted is None:
-        return MappedCheckpoint(checkpoint, resident)
-    return AdaptedTensors(checkpoint, checkpoint.adapted, resident)
+class Sources:
+    """What gives the tensors of checkpoints, each opened once; `resident` as for `MappedCheckpoint`."""
+
+    def __init__(self, resident: Mapping[str, str] | None = None) -> None:
+        self._resident = resident
+        self._opened: dict[frozenset[str], TensorSource] = {}
+
+    def __call__(self, checkpoint: Checkpoint) -> TensorSource:
+        key = frozenset(checkpoint.stamps.values())
+        if key not in self._opened:
+            adapted = checkpoint.adapted
+            self._opened[key] = (
+                MappedCheckpoint(checkpoint, self._resident)
+                if adapted is None
+                else AdaptedTensors(
+                    checkpoint, adapted.changes, self(adapted.base), self(adapted.files)
+                )
+            )
+        return self._opened[key]
 
 
 class AdaptedTensors:
-    """The tensors of an adapter's base, with what the adapter makes of them."""
+    """The tensors of an adapter's base, with what the adapter's own make of them."""
 
     def __init__(
-        self, checkpoint: Checkpoint, adapted: Adapted, resident: Mapping[str, str] | None = None
+        self,
+        checkpoint: Checkpoint,
+        changes: Mapping[str, Change],
+        base: TensorSource,
+        own: TensorSource,
     ) -> None:
         self.checkpoint = checkpoint
-        self._changes = adapted.changes
-        self._base = open_source(adapted.base, resident)
-        self._own = MappedCheckpoint(adapted.files, resident)
+        self._changes, self._base, self._own = changes, base, own
 
     def __call__(self, name: str) -> torch.Tensor:
         change = self._changes.get(name)
@@ -70,20 +86,17 @@ class AdaptedTensors:
             yield _by_place(partial(_set_rows, self._own(new), torch.tensor(rows)))
 
     def prefetch(self, name: str) -> None:
-        for source, needed in self._needed(name):
-            source.prefetch(needed)
+        source, tensor = self._largest(name)
+        source.prefetch(tensor)
 
     def drop(self, name: str) -> None:
-        for source, needed in self._needed(name):
-            source.drop(needed)
+        source, tensor = self._largest(name)
+        source.drop(tensor)
 
-    def _needed(self, name: str) -> list[tuple[TensorSource, str]]:
+    def _largest(self, name: str) -> tuple[TensorSource, str]:
+        """What a tensor is made of but for factors and single rows, which are small against it."""
         change = self._changes.get(name, Change())
-        own = [change.whole, change.bias and change.bias[0], change.rows and change.rows[0]]
-        if change.low_rank:
-            own += [change.low_rank.up, change.low_rank.down]
-        found: list[tuple[TensorSource, str]] = [(self._own, tensor) for tensor in own if tensor]
-        return found if change.whole else [(self._base, change.of or name), *found]
+        return (self._own, change.whole) if change.whole else (self._base, change.of or name)
 
     def _low_rank(self, low_rank: LowRank, base: torch.Tensor) -> WriteMatrix:
         up, down = self._own(low_rank.up), self._own(low_rank.down)
@@ -114,11 +127,16 @@ def _by_place(write: WriteMatrix) -> Step:
     """What is made of a matrix element by element, each by its row and its column."""
 
     def make(tensor: torch.Tensor, dtype: torch.dtype) -> LazyMerge:
-        rows, columns = (torch.arange(size) for size in tensor.shape)
-        places = rows[:, None].expand(tensor.shape), columns.expand(tensor.shape)
-        return _lazy(places, partial(_write_places, write), tensor, dtype)
+        return _lazy(_places(tensor.shape), partial(_write_places, write), tensor, dtype)
 
     return make
+
+
+@lru_cache(maxsize=64)
+def _places(shape: torch.Size) -> tuple[torch.Tensor, torch.Tensor]:
+    """The row and the column of each element, in no more memory than one of each takes."""
+    rows, columns = (torch.arange(size) for size in shape)
+    return rows[:, None].expand(shape), columns.expand(shape)
 
 
 def _write_places(write: WriteMatrix, inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
@@ -158,7 +176,9 @@ def _add_product(
     # over llvmlite's.
     from hm_models.merge.low_rank import add_product
 
-    add_product(base.contiguous(), up[rows], down[:, columns], scale, out)
+    add_product(
+        base.contiguous(), up.index_select(0, rows), down.index_select(1, columns), scale, out
+    )
 
 
 def _scale_outputs(

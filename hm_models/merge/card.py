@@ -54,7 +54,8 @@ class Evaluation:
 
 def licence_of(checkpoint: Checkpoint) -> Licence | None:
     """What the checkpoint's own card states; one of the hub is fetched where it is not there."""
-    card = checkpoint.folder / CARD
+    own = checkpoint.adapted.files if checkpoint.adapted else checkpoint
+    card = own.folder / CARD
     if not card.is_file() and checkpoint.revision is not None:
         card = _fetched(checkpoint.name, checkpoint.revision) or card
     return licence_of_card(card)
@@ -216,6 +217,7 @@ def command_of(recipe: Merge) -> str:
         value = recipe.to_dict()[name]
         if value != usual[name] and value not in ({}, None):
             words += [f"--{flag}", value if isinstance(value, str) else json.dumps(value)]
+    words += ["--extrapolate"] if recipe.extrapolate else []
     return one_line(shlex.join([*words, "--output_path", "OUT"]), longest=2000)
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from numba import njit
+from torch.nn.functional import pad
 
 from hm_models.merge.kernel import carried, fma, in_threads, narrow, widen
 
 COLUMNS = 1024  # of a row whose sums lie in the fastest memory
-BLOCK = 1 << 18  # elements a thread takes at once
+BLOCK = 1 << 19  # elements a thread takes at once
 
 
 @njit(nogil=True, error_model="numpy")
@@ -30,10 +31,14 @@ def _add_product(base: Any, up: Any, down: Any, scale: Any, out: Any, width: Any
             count = min(COLUMNS, width - start)
             part = sums[:count]
             part[:] = 0
-            for k in range(rank):
-                factor, line = up[row * rank + k], down[k * width + start :][:count]
+            for k in range(0, rank, 4):
+                a, b, c, d = up[row * rank + k : row * rank + k + 4]
+                at = k * width + start
+                one, two = down[at:][:count], down[at + width :][:count]
+                three, four = down[at + 2 * width :][:count], down[at + 3 * width :][:count]
                 for j in range(count):
-                    part[j] = fma(factor, line[j], part[j])
+                    low = fma(b, two[j], fma(a, one[j], part[j]))
+                    part[j] = fma(d, four[j], fma(c, three[j], low))
             at = row * width + start
             ours, theirs = base[at : at + count], out[at : at + count]
             for j in range(count):
@@ -53,9 +58,13 @@ def add_product(
         return
     is_exact = torch.float32 not in (up.dtype, down.dtype, out.dtype)
     wide = torch.float64 if is_exact else torch.float32
-    left, right = (t.detach().to(wide).contiguous().view(-1).numpy() for t in (up, down))
+    # Four steps along the rank are taken at once; a product with zero changes no sum.
+    more = -down.shape[0] % 4
+    rank = down.shape[0] + more
+    left = pad(up.detach().to(wide), (0, more)).contiguous().view(-1).numpy()
+    right = pad(down.detach().to(wide), (0, 0, 0, more)).contiguous().view(-1).numpy()
     ours, theirs, factor = carried(base), carried(out), left.dtype.type(scale)
-    (rows, width), rank = out.shape, down.shape[0]
+    rows, width = out.shape
     some = max(1, BLOCK // width)
 
     def add(start: int) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.merge.contract import Merge
+from hm_models.merge.parameters import Sources
 from hm_models.merge.plan import MergePlan
 from hm_models.merge.shards import out_tensors
 
@@ -40,7 +41,11 @@ def other_bits(recipe: Merge, plan: MergePlan) -> list[str]:
     """Why mergekit would write other tensors for this recipe; nothing where it writes the same."""
     if recipe.unmerged is not None:
         return []
-    reasons = []
+    reasons = [
+        f"{side.name} is a LoRA adapter, which mergekit rounds into a model of its own first"
+        for side in recipe.checkpoints
+        if side.adapted
+    ]
     if any(tensor.rows is not None for tensor in plan.tensors):
         reasons.append("the vocabularies differ, and we match embedding rows by the token's string")
     if plan.config_overrides:
@@ -62,7 +67,7 @@ def _content(recipe: Merge, plan: MergePlan) -> dict[str, Any]:
         only = {"model": _reference(recipe.unmerged)}
         return {"merge_method": "passthrough", "models": [only]}
     references = [_reference(checkpoint) for checkpoint in recipe.checkpoints]
-    inputs, sources = recipe.inputs, recipe.sources
+    base, sources = _parameters(recipe)
     content: dict[str, Any] = {
         "merge_method": recipe.merge_method,
         "models": [
@@ -70,8 +75,8 @@ def _content(recipe: Merge, plan: MergePlan) -> dict[str, Any]:
             for model, own in zip(references, sources.per_input.values(), strict=True)
         ],
     }
-    if inputs.base_index is not None:
-        content["base_model"] = references[inputs.base_index]
+    if base is not None:
+        content["base_model"] = references[base]
     if sources.shared:
         content["parameters"] = dict(sources.shared)
     if recipe.merge_dtype:
@@ -83,8 +88,21 @@ def _content(recipe: Merge, plan: MergePlan) -> dict[str, Any]:
     return content
 
 
+def _parameters(recipe: Merge) -> tuple[int | None, Sources]:
+    """The place of the method's base, and mergekit's parameters."""
+    if recipe.linear_weights is None:
+        return recipe.inputs.base_index, recipe.sources
+    # The same without importing mergekit, which takes longer than to merge some gigabytes.
+    weights = zip(recipe.names, recipe.linear_weights, strict=True)
+    return None, Sources({}, {name: {"weight": weight} for name, weight in weights})
+
+
 def _reference(checkpoint: Checkpoint) -> Any:
     """A model as mergekit names it: as text, where it takes nothing in it for a sign of its own."""
+    if checkpoint.adapted is not None:
+        base, own = map(_reference, (checkpoint.adapted.base, checkpoint.adapted.files))
+        paths = [one["model"] if isinstance(one, dict) else {"path": one} for one in (base, own)]
+        return {"model": paths[0], "lora": paths[1]}
     if checkpoint.revision is not None:
         return {"model": {"path": checkpoint.name, "revision": checkpoint.revision}}
     path = str(checkpoint.folder)

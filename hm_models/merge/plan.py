@@ -9,23 +9,20 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
-import torch
-
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import ADAPTER_CONFIG, TensorHeader
-from hm_models.checkpoints.names import (
-    INPUT_EMBEDDINGS,
-    is_computed,
-    is_embedding,
-    is_head,
-    is_vocabulary,
-    spelled_as,
-)
+from hm_models.checkpoints.names import is_head, is_vocabulary
 from hm_models.checkpoints.vocabulary import RowMatch, match_rows, read_vocabulary
 from hm_models.errors import RecipeError
-from hm_models.merge.adapted import open_source
+from hm_models.merge.common_names import (
+    SHOWN,
+    compare_names,
+    effective_names,
+    embedding,
+    leave_out,
+    own_heads,
+)
 from hm_models.merge.contract import Merge
-from hm_models.merge.counterparts import SHOWN, compare_names, leave_out
 from hm_models.merge.same_architecture import compare_configs
 
 
@@ -89,11 +86,11 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
         for one, other in itertools.combinations(sides, 2)
         if one.seems(other)
     ]
-    effective = [_effective_names(side, lead) for side in sides]
+    effective = [effective_names(side, lead) for side in sides]
     names = effective[recipe.lead]
 
     overrides: dict[str, object] = {}
-    own = [_own_heads(theirs) for theirs in effective]
+    own = [own_heads(theirs) for theirs in effective]
     for head in sorted(set().union(*own)):
         # Where some sides are tied, their head is their embedding, so the merge has a head of its own.
         for side, theirs, heads in zip(sides, effective, own, strict=True):
@@ -104,7 +101,7 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
                     f"{side.name} has no {head}, but its config.json says tie_word_embeddings=false. "
                     "Complete the checkpoint, or say true there if its embedding is the head."
                 )
-            theirs[head] = _embedding(side)
+            theirs[head] = embedding(side)
             overrides["tie_word_embeddings"] = False
             remarks.append(f"{side.name} ties its output head, so its embedding stands for {head}")
 
@@ -112,14 +109,15 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
         # All tied: an engine wants a copy of the embedding just if the lead's files have one.
         for side, theirs in zip(sides, effective, strict=True):
             if head in names:
-                theirs.setdefault(head, _embedding(side))
+                theirs.setdefault(head, embedding(side))
             else:
                 theirs.pop(head, None)
 
     remarks += leave_out(sides, effective, recipe.lead)
     for side, theirs in zip(sides, effective, strict=True):
-        compare_names(side, theirs, lead, names)
-    embeddings = tuple(map(_embedding, sides))
+        if side is not lead:
+            compare_names(side, theirs, lead, names)
+    embeddings = tuple(map(embedding, sides))
     rows = tuple(
         None
         if side is lead
@@ -153,51 +151,6 @@ def plan_merge(recipe: Merge, trust_remote_code: bool = False) -> MergePlan:
     return MergePlan(tuple(planned), overrides, tuple(remarks))
 
 
-def _own_heads(names: dict[str, str]) -> set[str]:
-    return {name for name, source in names.items() if is_head(name) and is_head(source)}
-
-
-def _embedding(checkpoint: Checkpoint) -> str:
-    for name in checkpoint.tensors:
-        if is_embedding(name):
-            return name
-    raise RecipeError(
-        f"{checkpoint.name} has neither an output head nor an input embedding by a known name "
-        f"({', '.join(INPUT_EMBEDDINGS)}), so it cannot be compared with the other checkpoint."
-    )
-
-
-def _effective_names(checkpoint: Checkpoint, like: Checkpoint | None = None) -> dict[str, str]:
-    """Names that count, with their sources: each itself, but the embedding for a tied head's copy.
-
-    Args:
-        like: whose names count, where it has others for the same tensors.
-    """
-    spelled = spelled_as(checkpoint.tensors, (like or checkpoint).tensors)
-    names = {
-        spelled[name]: name
-        for name, header in checkpoint.tensors.items()
-        if not is_computed(name, header.shape)
-    }
-    if checkpoint.ties_embeddings:
-        for head, source in [pair for pair in names.items() if is_head(pair[0])]:
-            if not _same_bytes(checkpoint, source, _embedding(checkpoint)):
-                raise RecipeError(
-                    f"The config.json of {checkpoint.name} says tie_word_embeddings=true, but its "
-                    f"{source} differs from its embedding. Set tie_word_embeddings to false there if "
-                    "the head is meant to count, else remove the tensor."
-                )
-            names[head] = _embedding(checkpoint)
-    return names
-
-
-def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
-    if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
-        return False
-    read = open_source(checkpoint)
-    return torch.equal(read(one), read(other))
-
-
 def _place(checkpoint: Checkpoint, name: str) -> tuple[str, int]:
     header: TensorHeader = checkpoint.tensors[name]
     return header.file.name, header.offset
@@ -229,7 +182,7 @@ def _vocabulary_rows(
     remarks: list[str],
     trust_remote_code: bool,
 ) -> RowMatch | None:
-    rows = [side.tensors[_embedding(side)].shape[0] for side in (base, instruct)]
+    rows = [side.tensors[embedding(side)].shape[0] for side in (base, instruct)]
     names = (base.name, instruct.name)
     if without := [side.name for side in (base, instruct) if not side.has_tokenizer]:
         if rows[0] != rows[1]:

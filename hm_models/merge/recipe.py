@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any, ClassVar
@@ -148,13 +149,21 @@ class MergeRecipe:
         return self._with(alpha=alpha)
 
     def with_base(self, base: str, base_revision: str | None = None) -> MergeRecipe:
-        """The same merge from another base, as a stage of its training, to the same opened instruct model.
+        """The same merge from another base, as a stage of its training; an adapter is opened on that.
 
         Raises:
             RecipeError: as for the recipe itself.
         """
+        adapted = self.instruct_checkpoint.adapted
+        if adapted and adapted.base is self.base_checkpoint:
+            raise RecipeError(
+                f"{self.instruct} is an adapter, which makes another model of each base: stages of a base have "
+                "no instruct model in common. Write it once with hm-merge at alpha 1, or list adapters as "
+                "stages."
+            )
         other = dataclasses.replace(self, base=base, base_revision=base_revision)
-        object.__setattr__(other, "instruct_checkpoint", self.instruct_checkpoint)
+        if not self.instruct_checkpoint.adapted:
+            object.__setattr__(other, "instruct_checkpoint", self.instruct_checkpoint)
         return other
 
     def _with(self, **changes: object) -> MergeRecipe:
@@ -168,11 +177,9 @@ class MergeRecipe:
         """Who speaks when, where two models take turns, else None."""
         return Schedule.of(self.merge_params) if self.merge_method == SWITCH else None
 
-    def sides(self, rule: Schedule) -> list[MergeRecipe]:
-        """The two models that take turns, each as a recipe of its own, the first side first."""
-        return [
-            self._with(merge_method="linear", merge_params={}, alpha=alpha) for alpha in rule.alphas
-        ]
+    def sides(self, alphas: Iterable[float]) -> list[MergeRecipe]:
+        """The models that run side by side, each as a recipe of its own."""
+        return [self._with(merge_method="linear", merge_params={}, alpha=alpha) for alpha in alphas]
 
     @property
     def needs_same_rows(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.checkpoints.config_class import as_read
 from hm_models.errors import RecipeError
 
 # Fields that change what equal shapes mean; a merge across them is no model.
@@ -44,7 +45,7 @@ def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
 
 def is_text_part_of(text: Checkpoint, whole: Checkpoint) -> bool:
     """Whether `whole` is a multimodal model and `text` of the kind of its text part alone."""
-    config = whole.class_config
+    config = as_read(whole.config, whole.name)
     if config is None or text.config.get("model_type") == whole.config.get("model_type"):
         return False
     return config.get_text_config().model_type == text.config.get("model_type")
@@ -52,7 +53,7 @@ def is_text_part_of(text: Checkpoint, whole: Checkpoint) -> bool:
 
 def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
     """The fields that are compared: the text part's, and what the checkpoint as a whole is."""
-    config = checkpoint.class_config
+    config = as_read(checkpoint.config, checkpoint.name)
     if config is None:
         return checkpoint.config
     text = config.get_text_config()

@@ -17,10 +17,9 @@ import torch
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.read_ahead import Lease, ReadAhead, Source
-from hm_models.checkpoints.source import TensorSource
 from hm_models.checkpoints.vocabulary import NO_ROW, RowMatch
 from hm_models.errors import RecipeError
-from hm_models.merge.adapted import open_source
+from hm_models.merge.adapted import Sources
 from hm_models.merge.arithmetic import weighted_sum
 from hm_models.merge.contract import Merge
 from hm_models.merge.lazy import LazyMerge, Write
@@ -55,7 +54,7 @@ class MergeStream:
     ) -> None:
         self._plan = plan
         self._resident = resident
-        self._sources: dict[frozenset[str], TensorSource] = {}
+        self._source = Sources(resident)
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         # Workers of an engine get the plan, and open the files themselves.
@@ -121,12 +120,6 @@ class MergeStream:
                 yield item, reader.take(index)
         finally:
             reader.close()
-
-    def _source(self, checkpoint: Checkpoint) -> TensorSource:
-        key = frozenset(checkpoint.stamps.values())
-        if key not in self._sources:
-            self._sources[key] = open_source(checkpoint, self._resident)
-        return self._sources[key]
 
 
 def _equal_numbers(name: str, inputs: tuple[torch.Tensor, ...], lease: Lease | None) -> LazyMerge:

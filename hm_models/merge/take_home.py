@@ -34,6 +34,7 @@ from hm_models.merge.writer import SHARD_BYTES, is_there, write_checkpoint
 
 _SIZE = re.compile(r"(?i)\s*(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB)\s*")
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+TEMPLATE = "chat_template.jinja"  # counts before what tokenizer_config.json says
 ROOM = 10**8  # bytes for what stands beside the weights: tokenizer, card, pictures
 
 
@@ -56,6 +57,7 @@ class TakeHome:
 
     Attributes:
         fingerprint: what tells it from other merges.
+        chat_template: text that it gets as its chat template; None leaves it the tokenizer's own.
     """
 
     recipe: Merge
@@ -63,6 +65,7 @@ class TakeHome:
     folder: Path
     shard_bytes: int
     fingerprint: str
+    chat_template: str | None = None
 
     @classmethod
     def of(
@@ -71,6 +74,7 @@ class TakeHome:
         folder: Path,
         shard_bytes: int = SHARD_BYTES,
         fingerprint: str | None = None,
+        chat_template: str | None = None,
     ) -> TakeHome:
         """Plan the merge; no weight is read.
 
@@ -88,7 +92,10 @@ class TakeHome:
                 f"alpha={recipe.alpha} is {recipe.unmerged.name} itself, with its own bytes, so that "
                 f"--dtype {recipe.out_dtype} would change nothing. Leave it out."
             )
-        job = cls(recipe, plan_merge(recipe), folder, shard_bytes, fingerprint or by_stamps(recipe))
+        mark = fingerprint or by_stamps(recipe)
+        if chat_template is not None:
+            mark = hashlib.sha256(f"{mark} {chat_template}".encode()).hexdigest()
+        job = cls(recipe, plan_merge(recipe), folder, shard_bytes, mark, chat_template)
         is_there(folder, job.fingerprint)
         return job
 
@@ -137,6 +144,8 @@ class TakeHome:
         from tqdm import tqdm
 
         def beside(draft: Path) -> None:
+            if self.chat_template is not None:
+                write_text(draft / TEMPLATE, self.chat_template)
             card = card_text(self.folder.name, self.recipe, self.plan, self.tensors, evaluation)
             write_text(draft / CARD, card)
             write_text(draft / FILE, mergekit_file(self.recipe, self.plan))

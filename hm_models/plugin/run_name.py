@@ -60,7 +60,8 @@ def run_name(model_args: object) -> str | None:
     """`smol--smol-instruct--alpha0.7` for the arguments of hm-merged, else None.
 
     Only the last part of a path or hub name is used: the harness turns the rest into underscores. A
-    revision stands behind it, `smol@step1000`. A mergekit YAML gives its own name.
+    revision stands behind it, `smol@step1000`. A mergekit YAML gives its own name; a base that an adapter
+    names and the arguments do not is left out.
     """
     arguments = _arguments(model_args)
     if arguments is None:
@@ -68,7 +69,7 @@ def run_name(model_args: object) -> str | None:
     if "recipe" in arguments:
         return _as_folder(PurePath(str(arguments["recipe"])).stem)
     parts = []
-    for key in ("base", "instruct"):
+    for key in filter(arguments.get, ("base", "instruct")):
         revision = arguments.get(f"{key}_revision")
         at = f"@{_plain(revision)}" if revision is not None else ""
         parts.append(PurePath(str(arguments[key])).name + at)
@@ -123,7 +124,7 @@ def _arguments(model_args: object) -> Mapping[str, Any] | None:
         model_args = {key.strip(): value for key, value in pairs}
     if not isinstance(model_args, Mapping) or "pretrained" in model_args:
         return None
-    return model_args if "recipe" in model_args or {"base", "instruct"} <= set(model_args) else None
+    return model_args if {"recipe", "instruct"} & set(model_args) else None
 
 
 def _as_folder(name: str) -> str:

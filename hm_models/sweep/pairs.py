@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from hm_models.checkpoints.stages import stage_names
+from hm_models.errors import CheckpointError
 from hm_models.sweep.given import SweepError, list_of, mapping_of, refuse_unknown
 
 PAIR_KEYS = (
@@ -82,7 +83,7 @@ def pairs_of(given: Mapping[str, Any]) -> list[Pair]:
 
 
 def _pair(given: Mapping[str, Any], where: str) -> list[Pair]:
-    stages = _stages(given, where)
+    stages = _stages(_with_base(given, where), where)
     for side, example in (("base", ""), ("instruct", "-Instruct")):
         value = stages[0][1] if side == "base" else given.get(side)
         if not isinstance(value, str) or not value.strip():
@@ -105,6 +106,27 @@ def _pair(given: Mapping[str, Any], where: str) -> list[Pair]:
         Pair(name, base, instruct[0], revision, instruct[1], stage, arguments)
         for stage, base, revision in stages
     ]
+
+
+def _with_base(given: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The same with the base that the adapter names, where instruct is one and no base is given."""
+    instruct = given.get("instruct")
+    if {"base", "bases"} & given.keys() or not isinstance(instruct, str) or not instruct.strip():
+        return given
+    from hm_models.checkpoints.checkpoint import opened_adapter  # with torch, which takes its time
+
+    try:
+        adapter = opened_adapter(instruct, given.get("instruct_revision"))
+        named = adapter and adapter.base()
+    except CheckpointError as error:
+        raise SweepError(
+            f"base is missing from {where}. It may be left out where instruct is an adapter: {error}"
+        ) from None
+    if not named:
+        return given
+    base, revision = named
+    at = {} if revision is None or "base_revisions" in given else {"base_revision": revision}
+    return {**at, **given, "base": base}
 
 
 def _stages(given: Mapping[str, Any], where: str) -> list[tuple[str, Any, str | None]]:

@@ -100,6 +100,8 @@ def check(config: SweepConfig, fetch: bool = True) -> Preflight:
                     continue
                 beside = {key: arguments[key] for key in BESIDE_MODEL_ARGS if key in arguments}
                 model = models.at(arguments["model_args"] | beside)
+                if point.pair.stage:
+                    _check_instruct(model)
                 _check_prompts(model, config)
                 fingerprints[point.label] = _fingerprint(arguments, model.recipe, tasks)
             except Exception as error:  # also of transformers, which reads the tokenizer
@@ -160,6 +162,17 @@ def _with_nearest(message: str, config: SweepConfig) -> str:
     return f"{message}.{hint} `lm_eval ls tasks` shows all."
 
 
+def _check_instruct(model: LiveMerged) -> None:
+    """Alpha 1 must be the same model for all stages."""
+    base, instruct = model.recipe.checkpoints
+    if instruct.adapted and not base.adapted:
+        raise SweepError(
+            f"{instruct.name} is an adapter, and what it is added to would be another model at each stage, "
+            "also at alpha 1. Write the instruct model first (hm-merge --alpha 1), or give the stages as "
+            "adapters, too."
+        )
+
+
 def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:
     asks_in_turns = config.harness.get("apply_chat_template") or model.prompt_style == "chat"
     if asks_in_turns and not model.tokenizer.chat_template:
@@ -192,7 +205,8 @@ def _away(pair: Pair) -> list[str]:
                 name, revision=getattr(pair, f"{side}_revision"), local_files_only=True
             )
         except Exception:  # whatever the reason, it is not here
-            away.append(name)
+            revision = getattr(pair, f"{side}_revision")
+            away.append(f"{name} at {revision}" if revision else name)
     return away
 
 

@@ -6,6 +6,7 @@ import lm_eval
 import pytest
 
 from hm_models.merged import HindsightMerged
+from tests.models.adapters import adapter_of
 
 pytestmark = pytest.mark.usefixtures("our_tasks_alone")
 
@@ -32,6 +33,17 @@ def test_the_model_is_known_by_name(tiny_pair):
     assert found["config"]["merge"]["alpha"] == 0.5
     (sample,) = found["samples"]["demo_passk"]
     assert sample["filtered_resps"][0][0]["base_status"] == "fail"
+    json.dumps(found["config"])
+
+
+def test_an_adapter_alone_is_a_model_with_the_base_that_it_names(tiny_pair, tmp_path):
+    adapter = adapter_of(tiny_pair / "base", tmp_path / "sft")
+    arguments = {"instruct": str(adapter), "alpha": 0.5, "backend": "hf"}
+    found = lm_eval.simple_evaluate("hm-merged", model_args=arguments, **SETTINGS)
+    assert found["results"]["demo_passk"]["n_samples,scored"] == 2
+    merge = found["config"]["merge"]
+    assert (merge["base"], merge["instruct"]) == (str(tiny_pair / "base"), str(adapter))
+    assert merge["base_identity"] != merge["instruct_identity"]
     json.dumps(found["config"])
 
 

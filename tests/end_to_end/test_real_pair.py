@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import merged_tensors
 from tests.models.tiny import same_bits
 
+ROOT = Path(__file__).parents[2]
 ALPHA = 0.7
 # Run in a process of its own: an engine is only gone with its process.
 GREEDY = """
@@ -32,6 +34,19 @@ if __name__ == "__main__":
     scored = [Instance("loglikelihood", {}, ("The sky is", " " + c), 0) for c in ("blue", "green")]
     print("ANSWER" + json.dumps([texts, [list(lm.loglikelihood([pair])[0]) for pair in scored]]))
 """
+
+
+@pytest.mark.engine
+def test_the_adapter_that_instruct_was_made_with_gives_its_weights_and_its_merges(demo_pair):
+    base, instruct = (str(demo_pair / side) for side in ("base", "instruct"))
+    adapter = str(ROOT / "scripts" / "demo_pair" / "adapter")
+    expected = load_file(f"{instruct}/model.safetensors")
+    for name, tensor in merged_tensors(MergeRecipe(base, adapter, 1)):
+        assert same_bits(tensor, expected.pop(name)), name
+    assert expected == {}
+    merges = (merged_tensors(MergeRecipe(base, side, ALPHA)) for side in (adapter, instruct))
+    for (name, ours), (other, theirs) in zip(*merges, strict=True):
+        assert (name, same_bits(ours, theirs)) == (other, True)
 
 
 @pytest.mark.engine

@@ -26,6 +26,8 @@ import hm_tasks.sorry_bench
 folder = Path(hm_tasks.sorry_bench.__file__).parent
 print(sum(path.name.endswith(("yaml", ".txt")) for path in folder.iterdir()))
 print((folder.parent / "hindsight.yaml").is_file())
+import hm_models.prompts
+print((Path(hm_models.prompts.__file__).parent / "vicuna.jinja").is_file())
 """
 TASK_FILES = [
     "_code_passk_yaml",
@@ -60,11 +62,12 @@ def test_an_installation_brings_the_hook_and_every_task_file(mode, tmp_path):
     assert (site / "hm_autoload.pth").is_file()
     probe = [sys.executable, "-S", "-c", PROBE, str(site)]
     answer = subprocess.run(probe, cwd=tmp_path, capture_output=True, text=True, check=True)
-    hooks, files, sorry_files, group = answer.stdout.splitlines()
+    hooks, files, sorry_files, group, template = answer.stdout.splitlines()
     assert hooks == "1"
     assert files == str(TASK_FILES)
     (points,) = site.glob("hindsight_merging-*.dist-info/entry_points.txt")
     assert "local_similarity = hm_metrics.similarity:samples_of" in points.read_text()
+    assert template == "True"
     assert (sorry_files, group) == ("23", "True")  # 21 tasks, what they share, the rubric
     programs = Path(sysconfig.get_path("scripts", vars=variables))
     assert set(declared()) <= {file.name for file in programs.iterdir()}

@@ -6,14 +6,19 @@
 What PEFT leaves at zero is seeded noise here, as if trained.
 """
 
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-from tests.models.tiny import read_tensors
+from tests.models.tiny import TOKENS, read_tensors, tiny_tokenizer
+
+ADDED = [*TOKENS, "<|im_start|>", "<|im_end|>", "<pad>"]
 
 peft = pytest.importorskip("peft")
 
@@ -55,6 +60,18 @@ def merged_by_peft(
     if head is merged.get_input_embeddings().weight:
         state.pop("lm_head.weight", None)
     return {name: tensor.to(dtype) for name, tensor in state.items()}
+
+
+def written(base: Path, adapter: Path, folder: Path, rows: int | None = None) -> Path:
+    """The merged checkpoint as PEFT's users write it: weights, config and tokenizer."""
+    shutil.copytree(base, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    merged = {name: t.contiguous() for name, t in merged_by_peft(base, adapter, rows).items()}
+    save_file(merged, folder / "model.safetensors", metadata={"format": "pt"})
+    if rows:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"vocab_size": rows}))
+        tiny_tokenizer(ADDED).save_pretrained(folder)
+    return folder
 
 
 def _loaded(base: Path, rows: int | None) -> torch.nn.Module:

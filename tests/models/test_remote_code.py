@@ -55,10 +55,12 @@ def greedy(lm):
     )
 
 
-def test_a_merge_on_disk_has_the_code_and_runs_with_it(pair, base, instruct):
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_merge_has_the_code_and_runs_with_it(pair, base, instruct, on_disk):
     plain = {"base": str(base), "instruct": str(instruct)}
     for alpha in (0.7, 1):
-        model = {"alpha": alpha, "backend": "hf", "materialize": True, "prompt_style": "completion"}
+        model = {"alpha": alpha, "backend": "hf", "prompt_style": "completion"}
+        model |= {"materialize": on_disk}
         lm = HindsightMerged(**pair, **model, trust_remote_code=True)
         assert greedy(lm) == greedy(HindsightMerged(**plain, **model))
         assert type(lm.lm.model).__name__ == "TinyForCausalLM"

@@ -18,7 +18,7 @@ from hm_metrics import definitions
 from hm_metrics.definitions import FULFILLMENT, GLOBAL, LOCAL, at_k, is_count
 from hm_metrics.logs.models import Model
 from hm_metrics.logs.results import TaskRun
-from hm_metrics.report.export.identity import Identity, identify, shown, slug
+from hm_metrics.report.export.identity import Identity, arguments_of, identify, shown, slug
 from hm_metrics.report.rows import Row
 from hm_metrics.report.values import Value
 
@@ -105,7 +105,7 @@ def _details(row: Row, identity: Identity) -> dict[str, str]:
             stage=model.stage,
             extrapolated="true" if model.extrapolated else "",
         )
-    return found | {name: value for name, value in model.arguments if name not in found}
+    return arguments_of(model) | found
 
 
 def _digests(model: Model) -> dict[str, str]:

@@ -16,6 +16,8 @@ from hm_metrics.logs.models import BASE, INSTRUCT, Model
 from hm_metrics.report.rows import Row
 from hm_models.errors import UsageError
 
+# Models of the harness whose names are those of the hub.
+_FROM_THE_HUB = ("hf", "vllm", "sglang", "hf-multimodal", "vllm-vlm")
 _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -68,7 +70,7 @@ def on_hub(model: Model) -> str:
         return ""
     if not model.base:
         kind, _, name = model.identity.partition(" ")
-        return name if kind == "hf" and _HUB.fullmatch(name) else ""
+        return name if kind in _FROM_THE_HUB and _HUB.fullmatch(name) else ""
     side = {BASE: model.base, INSTRUCT: model.instruct}.get(model.number or BASE, "")
     is_end = model.number is not None and model.at_end
     return side if is_end and _HUB.fullmatch(side) else ""
@@ -77,6 +79,11 @@ def on_hub(model: Model) -> str:
 def shown(checkpoint: str) -> str:
     """A hub's name whole, of a path its last part: where it lay is nobody's business."""
     return checkpoint if _HUB.fullmatch(checkpoint) else PurePath(checkpoint).name
+
+
+def arguments_of(model: Model) -> dict[str, str]:
+    """What else the run was told of its model, without places on the disk."""
+    return {name: shown(value) for name, value in model.arguments}
 
 
 def slug(text: str) -> str:

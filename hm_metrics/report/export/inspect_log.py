@@ -19,7 +19,7 @@ from hm_metrics.logs.labelled import of_log
 from hm_metrics.logs.samples import Logged
 from hm_metrics.logs.task_log import CODE, REFUSALS, Log
 from hm_metrics.report.browser import WITHHELD
-from hm_metrics.report.export.identity import identify, shown, slug
+from hm_metrics.report.export.identity import arguments_of, identify, shown, slug
 from hm_metrics.report.rows import Row
 from hm_metrics.verdict import UNSCORED, Verdict
 
@@ -67,7 +67,7 @@ def _log(row: Row, task: str, model: str, with_requests: bool) -> dict[str, Any]
                 "sample_ids": log.questions if log else None,
             },
             "model": model,
-            "model_args": arguments | dict(told.arguments),
+            "model_args": arguments_of(told) | arguments,
             "model_generate_config": {"temperature": run.temperature},
             "config": {"epochs": log.n_samples if log and log.n_samples else 1},
             "packages": {name: str(version) for name, version in packages.items() if version},

@@ -43,6 +43,13 @@ class _TwoModelsEngine(HfEngine):
             return "is not supported for two models side by side, which lie on one device"
         return super().reason_against(argument, arguments, on_disk)
 
+    def _side(self, side: MergeRecipe, given: dict[str, Any]) -> Any:
+        """A checkpoint's own model, or that of a merge or of an adapter."""
+        whole = side.unmerged
+        if whole is None or whole.adapted or whole.is_wrapped:
+            return self.merged(side, given)
+        return _as_it_is(whole, given)
+
 
 class MixEngine(_TwoModelsEngine):
     """Both models at every step; another alpha is another weight."""
@@ -52,7 +59,7 @@ class MixEngine(_TwoModelsEngine):
 
         alpha = self.recipe.alpha
         assert isinstance(alpha, float), "the recipe allows mix a number alone"
-        base, instruct = (_as_it_is(side, given) for side in self.recipe.checkpoints)
+        base, instruct = (self._side(side, given) for side in self.recipe.sides((0.0, 1.0)))
         return MixedCausalLM(base=base, instruct=instruct, alpha=alpha)
 
     def change(self, recipe: Merge, stream: MergeStream) -> str | None:
@@ -68,10 +75,7 @@ class SwitchEngine(_TwoModelsEngine):
 
         rule = self.recipe.schedule
         assert rule is not None, "only a recipe that switches comes here"
-        first, second = (
-            _as_it_is(side.unmerged, given) if side.unmerged else self.merged(side, given)
-            for side in self.recipe.sides(rule)
-        )
+        first, second = (self._side(side, given) for side in self.recipe.sides(rule.alphas))
         # Of two alphas the higher one is not the base, and carries the instruct model's config.
         like = first if rule.alphas[0] > rule.alphas[1] else second
         named = self.arguments.get("tokenizer") or self.recipe.instruct_checkpoint.folder

@@ -115,6 +115,7 @@ def test_an_export_that_is_made_again_replaces_its_files(runs, tmp_path):
 
 def test_no_path_of_this_machine_is_in_an_export(tmp_path):
     run = merge(0.7, "/home/somebody/secret-run/B", "/home/somebody/I")
+    run["model_args"] = {"tokenizer": "/home/somebody/T", "backend": "hf"}
     write_run(tmp_path / "runs", run, {CODE: code(["+-"])})
     report = export(tmp_path / "runs", tmp_path / "out", "eee", "inspect")
     made = [file.read_text() for file in report.files if {"eee", "inspect"} & set(file.parts)]

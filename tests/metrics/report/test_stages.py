@@ -72,8 +72,9 @@ def test_every_stage_is_compared_with_the_one_instruct_model(rows):
 
 
 def test_select_picks_over_all_stages(rows):
-    (said,) = choose("pass@1", rows, columns_of(rows))
-    assert "checkpoint-500, alpha=0.7" in said
+    (found,) = choose("pass@1", rows, columns_of(rows))
+    assert found.family == "sft → it"
+    assert found.row.point.label == "checkpoint-500, alpha=0.7"
 
 
 def test_each_stage_has_a_panel_of_curves_with_the_instruct_model_in_it(rows):

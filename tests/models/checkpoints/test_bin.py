@@ -38,14 +38,22 @@ def refusal_of(folder: Path) -> str:
     return said
 
 
-def as_written_before(file: Path, drop: tuple[str, ...] = (), packing: int = zipfile.ZIP_STORED):
-    """Write the archive again by another program, without alignment: storages lie elsewhere."""
+def rewritten(file, edit=lambda name, content: content, packing=zipfile.ZIP_STORED):
+    """Write the archive again by another program, without alignment: storages lie elsewhere.
+
+    `edit` gives each record's new content, None leaves it out.
+    """
     with zipfile.ZipFile(file) as archive:
-        records = {name: archive.read(name) for name in archive.namelist()}
+        records = {name: edit(name, archive.read(name)) for name in archive.namelist()}
     with zipfile.ZipFile(file, "w", packing) as archive:
         for name, content in records.items():
-            if not name.endswith(drop or "\0"):
+            if content is not None:
                 archive.writestr(name, content)
+
+
+def older(*drop):
+    """Leave out what newer torch notes of its own layout."""
+    return lambda name, content: None if name.endswith(drop) else content
 
 
 @pytest.mark.parametrize("shards", [1, 3])
@@ -109,14 +117,14 @@ def test_views_of_one_storage_gaps_and_odd_kinds_are_read_as_torch_does(tmp_path
 @pytest.mark.parametrize("drop", [(".format_version",), (".format_version", "byteorder")])
 def test_files_of_older_torch_are_read_where_their_storages_lie(instruct, tmp_path, drop):
     folder = to_bin(copy_of(instruct, tmp_path / "c"))
-    as_written_before(folder / "pytorch_model.bin", drop)
+    rewritten(folder / "pytorch_model.bin", older(*drop))
     read = MappedCheckpoint(Checkpoint.open(str(folder)))
     assert all(same_bits(read(name), tensor) for name, tensor in read_tensors(instruct).items())
 
 
 def test_storages_that_are_not_where_torch_says_are_refused(instruct, tmp_path):
     folder = to_bin(copy_of(instruct, tmp_path / "c"))
-    as_written_before(folder / "pytorch_model.bin")  # still claims torch's own layout
+    rewritten(folder / "pytorch_model.bin")  # still claims torch's own layout
     assert "lies where the file has no such data" in refusal_of(folder)
 
 
@@ -172,7 +180,7 @@ def test_the_format_of_before_torch_1_6_is_refused_with_a_command_that_mends_it(
 
 def test_a_packed_archive_is_refused(tmp_path):
     folder = folder_with({"w": torch.zeros(1000)}, tmp_path / "c")
-    as_written_before(folder / "pytorch_model.bin", packing=zipfile.ZIP_DEFLATED)
+    rewritten(folder / "pytorch_model.bin", packing=zipfile.ZIP_DEFLATED)
     assert "is packed" in refusal_of(folder)
 
 
@@ -185,20 +193,31 @@ def test_a_list_of_tensors_beyond_any_model_is_refused_unread(tmp_path, monkeypa
 @pytest.mark.parametrize("numel", [11, 10**9, 2**62])
 def test_a_storage_that_is_said_to_be_longer_than_it_is_is_refused(tmp_path, numel):
     folder = folder_with({"w": torch.zeros(10)}, tmp_path / "c")
-    file = folder / "pytorch_model.bin"
-    with zipfile.ZipFile(file) as archive:
-        records = {name: archive.read(name) for name in archive.namelist()}
     # The pickle says 10 twice: of the storage, and of the shape.
     size = pickle.dumps(numel, 2)[2:-1]
-    for name in records:
+
+    def longer(name, content):
         if name.endswith("data.pkl"):
-            records[name] = records[name].replace(b"K\n", size)
-            assert size in records[name]
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in records.items():
-            if not name.endswith(".format_version"):
-                archive.writestr(name, content)
+            assert b"K\n" in content
+            return content.replace(b"K\n", size)
+        return older(".format_version")(name, content)
+
+    rewritten(folder / "pytorch_model.bin", longer)
     refusal_of(folder)
+
+
+@pytest.mark.parametrize("device", [b"cuda:0", b"mps", b"npu:3"])
+def test_what_was_saved_on_another_device_is_read_here(tmp_path, device):
+    folder = folder_with({"w": torch.arange(3.0)}, tmp_path / "c")
+
+    def moved(name, content):
+        text = b"X" + len(device).to_bytes(4, "little") + device
+        content = content.replace(b"X\x03\x00\x00\x00cpu", text)
+        assert device in content or not name.endswith("data.pkl")
+        return older(".format_version")(name, content)
+
+    rewritten(folder / "pytorch_model.bin", moved)
+    assert MappedCheckpoint(Checkpoint.open(str(folder)))("w").tolist() == [0, 1, 2]
 
 
 def test_a_file_cut_off_anywhere_is_refused(tmp_path):

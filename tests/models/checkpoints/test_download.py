@@ -59,7 +59,8 @@ def fetched(base, tmp_path_factory):
         command = [sys.executable, "-c", PROGRAM, *repositories, "o/unknown"]
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     answers = map(json.loads, ran.stdout.splitlines())
-    return dict(zip([*repositories, "o/unknown"], answers, strict=True)) | {"sent": sent}
+    found = dict(zip([*repositories, "o/unknown"], answers, strict=True))
+    return found | {"sent": sent, "bin identity": Checkpoint.open(str(bin_folder)).identity()}
 
 
 @pytest.mark.slow
@@ -82,6 +83,7 @@ def test_bin_files_come_where_there_is_nothing_else(fetched):
     brought = [file for file in fetched["o/bin"]["files"] if ".bin" in file or file.endswith(".py")]
     shards = [f"pytorch_model-0000{n}-of-00002.bin" for n in (1, 2)]
     assert brought == ["modeling_own.py", *shards, "pytorch_model.bin.index.json"]
+    assert fetched["o/bin"]["identity"] == fetched["bin identity"]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from hm_models.engines.choose import choose_engine
 from hm_models.engines.hf import HfEngine
 from hm_models.engines.side_by_side.engines import MixEngine, SwitchEngine
 from hm_models.errors import RecipeError
-from hm_models.merge import recipe as recipe_module
+from hm_models.merge import pair_method
 from hm_models.merge import stream as stream_module
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
@@ -68,7 +68,7 @@ def test_a_worker_neither_parses_nor_opens_nor_plans(base, instruct, monkeypatch
     def again(*_):
         raise AssertionError("done before")
 
-    monkeypatch.setattr(recipe_module, "parse_alpha", again)
+    monkeypatch.setattr(pair_method, "parse_alpha", again)
     monkeypatch.setattr(stream_module, "plan_merge", again)
     monkeypatch.setattr(Checkpoint, "open", again)
     there, stream = pickle.loads(carried)

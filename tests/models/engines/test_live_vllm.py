@@ -20,6 +20,7 @@ from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
 from tests.models.engines.shared_vllm import SharedVllm, vllm_pair
 from tests.models.noting_request import NotingRequest
+from tests.models.tiny import tiny_checkpoint
 
 pytestmark = [
     pytest.mark.slow,
@@ -59,6 +60,12 @@ def greedy(lm, alpha):
     ]
     tokens = [(list(answer.token_ids), answer.cumulative_logprob) for answer in answers]
     return tokens, sorted(child.pid for child in psutil.Process().children(recursive=True))
+
+
+def greedy_of_base(lm, base, alpha):
+    """The same of another base, as a stage of its training."""
+    lm.engine.set_recipe(lm.recipe.with_base(base))
+    return greedy(lm, alpha)
 
 
 def known(lm):
@@ -133,6 +140,23 @@ def test_each_alpha_there_and_back_answers_like_the_merge_on_disk_in_one_engine(
         assert [tokens for tokens, _ in answers] == [tokens for tokens, _ in right]
         assert [p for _, p in answers] == pytest.approx([p for _, p in right], abs=1e-2)
     assert len({str(answers) for answers, _ in steps}) == 4, "alphas that answer alike show nothing"
+
+
+def test_another_stage_of_the_base_answers_in_the_same_engine(pair, vllm, tmp_path):
+    stage = tiny_checkpoint(tmp_path / "stage", 5, dtype=torch.float32, hidden_size=128)
+    before = vllm.ask(greedy, 0.7)
+    staged = pair | {"base": str(stage)}
+    try:
+        for alpha in (0.7, 0, 0.3):
+            answers, processes = vllm.ask(greedy_of_base, str(stage), alpha)
+            right = greedy_by_transformers(stage if alpha == 0 else on_disk(staged, alpha))
+            assert [tokens for tokens, _ in answers] == [tokens for tokens, _ in right]
+            assert [p for _, p in answers] == pytest.approx([p for _, p in right], abs=1e-2)
+            assert processes == before[1], "the engine was restarted"
+            assert vllm.ask(known)["merge"]["base"] == str(stage)
+    finally:
+        after = vllm.ask(greedy_of_base, pair["base"], 0.7)
+    assert after == before
 
 
 def test_the_results_name_the_merge_that_the_engine_holds(pair, vllm):

@@ -24,6 +24,7 @@ import torch
 from vllm import EngineArgs, ModelRegistry
 from vllm.config import VllmConfig, set_current_vllm_config
 from vllm.distributed import ensure_model_parallel_initialized, init_distributed_environment
+from vllm.model_executor.layers.linear import LinearBase
 from vllm.model_executor.model_loader import get_model_loader
 from vllm.model_executor.model_loader.reload.inplace import reload_weights
 from vllm.v1.worker.cpu_model_runner import _set_torch_accelerator_to_noop
@@ -94,7 +95,8 @@ def differing(one: torch.nn.Module, other: torch.nn.Module) -> list[str]:
     for name, module in one.named_modules():
         if hasattr(module, "cpu_linear"):
             # Linear layers multiply with a packed copy; most have no other any more.
-            x = torch.randn(3, 64, generator=generator).to(next(iter(ours.values())).dtype)
+            size = module.input_size if isinstance(module, LinearBase) else module.embedding_dim
+            x = torch.randn(3, size, generator=generator).to(next(iter(ours.values())).dtype)
             pair = (module, modules[name])
             products = [layer.cpu_linear(x, layer.weight, None) for layer in pair]
             if not torch.equal(*products):
@@ -116,7 +118,9 @@ def run(job: Job) -> dict[str, list[str]]:
     fresh = {alpha: load(config_of(job["on_disk"][str(alpha)])) for alpha in set(alphas)}
     recipe = MergeRecipe(base=job["base"], instruct=job["instruct"], alpha=alphas[0])
     streamed = engine_arguments(recipe, MergeStream(plan_merge(recipe)))
-    config = config_of(job["instruct"], hf_overrides=job["overrides"], **streamed)
+    config = config_of(
+        str(recipe.instruct_checkpoint.folder), hf_overrides=job["overrides"], **streamed
+    )
     model = load(config)
     worker = Worker(config, model)
     found = {"load": differing(model, fresh[alphas[0]]), "left": worker.tensors_left()}

@@ -12,6 +12,7 @@ from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import merged_tensors
 from tests.models.merge.by_mergekit import assert_all_bits_agree, run_mergekit
 from tests.models.tiny import TOKENS, copy_of, edit_tensors, tiny_checkpoint
+from tests.models.vicuna import vicuna_pair
 
 NEEDED = {"nearswap": {"t": 0.1}}
 
@@ -63,6 +64,7 @@ def test_every_method_that_draws_nothing(pair, tmp_path, method):
         {"alpha": 1},
         {"base_params": {"weight": 0.4}, "instruct_params": {"weight": 0.9}},
         {"alpha": 0.3, "merge_params": {"normalize": False}},
+        {"alpha": 1.2, "extrapolate": True},
     ],
     ids=str,
 )
@@ -77,6 +79,10 @@ def test_a_float32_pair_and_a_sign_of_mergekits_in_its_path(tmp_path):
         for seed, f in enumerate(folders)
     ]
     assert_mergekit_makes_it_again(recipe_of(pair, alpha=0.7), tmp_path)
+
+
+def test_bin_files(tmp_path):
+    assert_mergekit_makes_it_again(recipe_of(map(str, vicuna_pair(tmp_path)), alpha=0.7), tmp_path)
 
 
 def other_vocabulary(folder):

@@ -20,6 +20,10 @@ def test_the_name_is_base_instruct_and_alpha_however_they_are_given(arguments):
     assert run_name(arguments) == "smol--smol-it--alpha0.7"
 
 
+def test_a_base_that_the_adapter_names_is_no_part_of_the_name():
+    assert run_name("instruct=runs/adapter,alpha=0.7") == "adapter--alpha0.7"
+
+
 def test_another_method_than_linear_is_part_of_the_name():
     assert run_name("base=b,instruct=i,alpha=0.5,merge_method=slerp") == "b--i--alpha0.5--slerp"
 

@@ -145,6 +145,14 @@ def run(tmp_path_factory):
     ]
 
 
+@pytest.fixture
+def adapter_of():
+    pytest.importorskip("peft")
+    from tests.models.adapters import adapter_of
+
+    return adapter_of
+
+
 def staged(run, task, **more):
     given = settings(run[0], run[-1], task, bases=list(map(str, run[:-1])), **more)
     del given["base"]
@@ -196,6 +204,43 @@ def test_stages_that_do_not_fit_are_named_before_anything_is_loaded(run, task, t
         assert problem.startswith(f"tiny/{folder.name}/alpha0.7: ")
         assert str(folder) in problem
     assert engines == []
+
+
+def test_stages_that_are_not_on_this_machine_are_noted_in_a_dry_run(run, task):
+    given = settings("org/B", run[-1], task, alphas=[0.7, 1], base_revisions=["step1", "step2"])
+    found = check(read_config(given), fetch=False)
+    assert found.problems == ()
+    assert set(found.fingerprints.values()) == {""}
+    assert [note.partition(" is not")[0] for note in found.notes] == [
+        "org/B at step1",
+        "org/B at step2",
+    ]
+
+
+def test_an_adapter_is_no_instruct_model_of_several_whole_bases(
+    run, task, tmp_path, engines, adapter_of
+):
+    adapter = adapter_of(run[0], tmp_path / "adapter")
+    problems = check(read_config(staged([*run[:2], adapter], task, alphas=[0.7, 1]))).problems
+    assert any(
+        "is an adapter, and what it is added to would be another model" in p for p in problems
+    )
+    assert engines == []
+
+
+def test_stages_that_are_adapters_go_to_an_adapter_in_one_engine(
+    run, task, tmp_path, engines, adapter_of
+):
+    """As most training runs leave them: one whole base, and an adapter at each stage."""
+    stages = [adapter_of(run[0], tmp_path / f"checkpoint-{n}", seed=n) for n in (10, 20, 30)]
+    given = staged(stages, task, alphas=[0.5, 1])
+    assert open_sweep(given, tmp_path / "out").run([LocalRunner(quiet=True)]) == 0
+    assert engines == [0.5]
+    found = {
+        label: samples(tmp_path / "out" / "tiny" / label)
+        for label in ("checkpoint-10/alpha0.5", "checkpoint-20/alpha0.5", "alpha1")
+    }
+    assert len({json.dumps(text) for text in found.values()}) == 3
 
 
 def test_another_layout_of_a_stage_starts_a_new_engine_and_says_why(
