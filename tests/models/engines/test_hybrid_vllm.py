@@ -30,7 +30,8 @@ def test_what_would_take_prompts_apart_is_refused(name):
 @pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
 def test_a_hybrid_goes_there_and_back_in_one_engine(tmp_path):
     FAMILIES["Falcon-H1"].write(tmp_path)
-    engine = SharedVllm(tmp_path, tmp_path / "cache")
+    pair = {side: str(tmp_path / side) for side in ("base", "instruct")}
+    engine = SharedVllm(tmp_path / "cache", **pair, alpha=0.7)
     try:
         fresh, other, back = (engine.ask(greedy, alpha) for alpha in (0.7, 0.3, 0.7))
     finally:
