@@ -68,12 +68,13 @@ class Adapter:
             return named, None
         if named and HUB_NAME.fullmatch(named) and not Path(named).is_dir():
             return named, self.config.revision
-        is_own = named and Path(named).is_dir()
-        what = "itself" if is_own else f"{named}, which is no folder here" if named else "none"
-        said = f"names {what}"
+        what = "none as its base"
+        if named:
+            why = "itself" if Path(named).is_dir() else "no folder here"
+            what = f"{named} as its base, which is {why}"
         raise CheckpointError(
-            f"{self.name} is an adapter, and its {ADAPTER_CONFIG} {said} as its base. Give the model that it "
-            "was trained on: base=PATH."
+            f"{self.name} is an adapter, and its {ADAPTER_CONFIG} names {what}. Give the model that it was "
+            "trained on: base=PATH."
         )
 
 

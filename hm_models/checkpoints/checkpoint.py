@@ -100,7 +100,7 @@ class Checkpoint:
         adapter = read_adapter(folder, name)
         remarks = []
         if base is None:
-            base = cls.open(*adapter.base())
+            base = cls._named_by(adapter)
         elif (own := adapter.config.base) and PurePath(own).name != PurePath(base.name).name:
             remarks.append(f"{name} names {own} as its base, and is added to {base.name}")
         made = adapt(adapter, base.name, base.config, base.tensors, base.ties_embeddings)
@@ -112,6 +112,17 @@ class Checkpoint:
         stamps = base.stamps | files.stamps
         adapted = Adapted(base, files, made.changes, [*remarks, *made.remarks])
         return cls(name, together, revision, config, made.tensors, stamps, adapted)
+
+    @classmethod
+    def _named_by(cls, adapter: Adapter) -> Checkpoint:
+        name, revision = adapter.base()
+        try:
+            return cls.open(name, revision)
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"{adapter.name} is an adapter of {name}, which cannot be used: {error} Or give another copy "
+                "of the model that it was trained on: base=PATH."
+            ) from None
 
     @property
     def model_type(self) -> str:

@@ -295,7 +295,9 @@ def test_a_base_that_is_not_there_is_asked_for(named, tmp_path):
 def test_a_quantised_base_is_refused(base, tmp_path):
     quantised = shutil.copytree(base, tmp_path / "q")
     edit_config(quantised, quantization_config={"quant_method": "bitsandbytes"})
-    assert "bitsandbytes" in refusal(write_adapter(tmp_path / "a", quantised))
+    said = refusal(write_adapter(tmp_path / "a", quantised))
+    assert "bitsandbytes" in said
+    assert "base=PATH" in said
 
 
 def test_an_adapter_of_an_adapter_adds_both(base, tmp_path):

@@ -231,3 +231,25 @@ def test_a_change_in_place_is_refused_as_it_would_be_lost():
     merge = lazy(Writer())
     with pytest.raises(RuntimeError, match="would change a merged tensor"):
         merge.mul_(2)
+
+
+# --- inputs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("elementwise", [True, False])
+def test_inputs_may_be_lazy_themselves(view, elementwise):
+    inner = Writer()
+    outer = LazyMerge((BASE, lazy(inner, elementwise)), torch.float32, Writer(), True)
+    target = torch.full(view(MERGED).shape, 77.0)
+    target.copy_(view(outer))
+    assert torch.equal(target, view(MERGED + BASE))
+    assert inner.written == (target.numel() if elementwise else MERGED.numel())
+
+
+def test_a_view_across_elements_that_share_memory_is_one_of_the_values():
+    rows = torch.arange(6.0)[:, None].expand(6, 8)
+    merged = LazyMerge((rows, INSTRUCT), torch.float32, Writer(), True)
+    assert torch.equal(merged.flatten(), (rows + INSTRUCT).flatten())
+    with pytest.raises(RuntimeError, match="shape"):
+        merged.view(5, 5)
