@@ -155,7 +155,7 @@ def test_the_command_in_the_card_makes_the_same_recipe(pair, fields, monkeypatch
     class Stop(Exception):
         pass
 
-    def of(recipe, *_):
+    def of(recipe, *_, **__):
         made.append(recipe)
         raise Stop
 
