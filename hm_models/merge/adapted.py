@@ -191,7 +191,7 @@ def _scale_outputs(
     out: torch.Tensor,
 ) -> None:
     """DoRA: each output of the sum times its magnitude over its norm."""
-    whole = torch.empty(base.shape)
+    whole = torch.empty(base.shape, dtype=torch.float32)  # engines set another default
     add(rows, columns, base, whole)
     out.copy_(factors()[columns] * whole if axis else factors()[rows][:, None] * whole)
 

@@ -12,10 +12,12 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.config_class import as_read
 from hm_models.errors import RecipeError
 
+KIND = ("model_type", "architectures")
 # Fields that change what equal shapes mean; a merge across them is no model.
 DECISIVE_FIELDS = ("num_attention_heads", "num_key_value_heads", "hidden_act")
 # Fields that a fine-tune may well change; the merge takes the instruct model's.
 NOTED_FIELDS = ("rope_theta", "rope_scaling", "rope_parameters", "rms_norm_eps", "sliding_window")
+FIELDS = (*DECISIVE_FIELDS, *NOTED_FIELDS)
 
 
 def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
@@ -25,7 +27,12 @@ def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
         RecipeError: the two are of different architectures.
         CheckpointError: a config is none of its kind.
     """
-    kinds = () if is_text_part_of(instruct, base) else ("model_type", "architectures")
+    if all(
+        base.config.get(name) == instruct.config.get(name)
+        for name in (*KIND, *FIELDS, "text_config")
+    ):
+        return []  # as they are written already; transformers takes seconds to import
+    kinds = () if is_text_part_of(instruct, base) else KIND
     ours, theirs = _fields(base), _fields(instruct)
     for field in (*kinds, *DECISIVE_FIELDS):
         one, other = ours.get(field), theirs.get(field)
@@ -45,10 +52,10 @@ def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
 
 def is_text_part_of(text: Checkpoint, whole: Checkpoint) -> bool:
     """Whether `whole` is a multimodal model and `text` of the kind of its text part alone."""
-    config = as_read(whole.config, whole.name)
-    if config is None or text.config.get("model_type") == whole.config.get("model_type"):
+    if text.model_type == whole.model_type:
         return False
-    return config.get_text_config().model_type == text.config.get("model_type")
+    config = as_read(whole.config, whole.name)
+    return config is not None and config.get_text_config().model_type == text.model_type
 
 
 def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -57,8 +64,8 @@ def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
     if config is None:
         return checkpoint.config
     text = config.get_text_config()
-    fields = {name: getattr(text, name, None) for name in (*DECISIVE_FIELDS, *NOTED_FIELDS)}
-    whole = {name: checkpoint.config.get(name) for name in ("model_type", "architectures")}
+    fields = {name: getattr(text, name, None) for name in FIELDS}
+    whole = {name: checkpoint.config.get(name) for name in KIND}
     if fields["rope_parameters"] is not None:
         fields["rope_theta"] = fields["rope_scaling"] = None  # their names of before
     return fields | whole

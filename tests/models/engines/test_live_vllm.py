@@ -20,7 +20,7 @@ from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
 from tests.models.engines.shared_vllm import SharedVllm, vllm_pair
 from tests.models.noting_request import NotingRequest
-from tests.models.tiny import tiny_checkpoint
+from tests.models.tiny import TOKENS, tiny_checkpoint
 
 pytestmark = [
     pytest.mark.slow,
@@ -64,7 +64,7 @@ def greedy(lm, alpha):
 
 def greedy_of_base(lm, base, alpha):
     """The same of another base, as a stage of its training."""
-    lm.engine.set_recipe(lm.recipe.with_base(base))
+    lm.engine.set_recipe(lm.recipe.with_base(base).with_alpha(alpha))
     return greedy(lm, alpha)
 
 
@@ -143,11 +143,15 @@ def test_each_alpha_there_and_back_answers_like_the_merge_on_disk_in_one_engine(
 
 
 def test_another_stage_of_the_base_answers_in_the_same_engine(pair, vllm, tmp_path):
-    stage = tiny_checkpoint(tmp_path / "stage", 5, dtype=torch.float32, hidden_size=128)
+    alike = {"dtype": torch.float32, "hidden_size": 128}
+    plain = tiny_checkpoint(tmp_path / "stage", 5, **alike)
+    # Whose tokens sit in other rows, so that a worker must follow the new pair's plan.
+    tokens = (*TOKENS[:5], *reversed(TOKENS[5:]))
+    moved = tiny_checkpoint(tmp_path / "moved", 6, tokens=tokens, **alike)
     before = vllm.ask(greedy, 0.7)
-    staged = pair | {"base": str(stage)}
     try:
-        for alpha in (0.7, 0, 0.3):
+        for stage, alpha in ((plain, 0.7), (plain, 0), (moved, 0.7), (plain, 0.3)):
+            staged = pair | {"base": str(stage)}
             answers, processes = vllm.ask(greedy_of_base, str(stage), alpha)
             right = greedy_by_transformers(stage if alpha == 0 else on_disk(staged, alpha))
             assert [tokens for tokens, _ in answers] == [tokens for tokens, _ in right]

@@ -9,7 +9,7 @@ from hm_models.errors import RecipeError
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import MergeStream
 from tests.models.engines.test_set_alpha import assert_holds, model
-from tests.models.tiny import copy_of, edit_config, tiny_checkpoint
+from tests.models.tiny import TOKENS, copy_of, edit_config, tiny_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,16 @@ def test_from_stage_to_stage_and_back_in_the_same_memory(pair, stage):
     lm.set_alpha(0.5)  # the pair is the new one from then on
     assert_holds(lm, stage, instruct, 0.5)
     assert places == {name: p.data_ptr() for name, p in lm.lm.model.named_parameters()}
+
+
+def test_a_stage_with_its_tokens_in_other_rows_is_matched_anew(pair, tmp_path):
+    moved = tiny_checkpoint(tmp_path / "moved", 5, tokens=(*TOKENS[:5], *reversed(TOKENS[5:])))
+    lm = model(*pair)
+    loaded = lm.lm
+    for base, alpha in ((moved, 0.7), (pair[0], 0.3), (moved, 0.3)):
+        go(lm, base, alpha)
+        assert lm.lm is loaded
+        assert_holds(lm, base, pair[1], alpha)
 
 
 def test_before_the_model_is_loaded_only_the_recipe_changes(pair, stage):
