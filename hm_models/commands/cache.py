@@ -26,7 +26,7 @@ from hm_models.shown.screen import say
 if TYPE_CHECKING:
     from hm_models.samples.store import Holding, SampleStore
 
-USUAL = {"merge_method": "linear", "merge_dtype": "float32", "merge_seed": 0}
+USUAL = {"merge_method": "linear", "merge_dtype": "float32", "merge_seed": 0, "extrapolate": False}
 
 
 def find(store: SampleStore, beginning: str) -> str:

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from typing import Any, ClassVar
 
 from hm_models.checkpoints.checkpoint import Checkpoint
-from hm_models.errors import RecipeError
+from hm_models.errors import CheckpointError, RecipeError
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
 from hm_models.merge.methods import Inputs, Method, Settings, refuse_endless
 from hm_models.merge.parameters import Sources
@@ -29,16 +29,35 @@ from hm_models.merge.recipe import MERGE_DTYPES
 
 @dataclasses.dataclass(frozen=True)
 class MergedModel:
-    """One of the models: a folder or hub name, a revision on the hub, and its own parameters."""
+    """One of the models: a folder or hub name, a revision on the hub, and its own parameters.
+
+    `base` and `base_revision` are what an adapter is added to, where that is said: `base+model` in a YAML.
+    """
 
     model: str
     revision: str | None = None
     params: Settings = dataclasses.field(default_factory=dict)
+    base: str | None = None
+    base_revision: str | None = None
 
     @property
     def name(self) -> str:
         """As in a YAML: two revisions of one repository are two models."""
-        return f"{self.model}@{self.revision}" if self.revision else self.model
+        own = f"{self.model}@{self.revision}" if self.revision else self.model
+        at = f"@{self.base_revision}" if self.base_revision else ""
+        return f"{self.base}{at}+{own}" if self.base else own
+
+    def opened(self) -> Checkpoint:
+        """The checkpoint. Raises CheckpointError, also where what is added to a base is no adapter."""
+        if self.base is None:
+            return Checkpoint.open(self.model, self.revision)
+        base = Checkpoint.open(self.base, self.base_revision)
+        checkpoint = Checkpoint.open(self.model, self.revision, base)
+        if checkpoint.adapted is None:
+            raise CheckpointError(
+                f"{self.name}: {self.model} is a checkpoint of its own, and no adapter of {self.base}."
+            )
+        return checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +139,7 @@ class ManyRecipe:
     @cached_property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """The opened models; headers are read, tensors are not. Raises CheckpointError."""
-        return tuple(Checkpoint.open(model.model, model.revision) for model in self.models)
+        return tuple(model.opened() for model in self.models)
 
     @property
     def tokenizer_source(self) -> Checkpoint:

@@ -76,8 +76,6 @@ def _recipe(config: Any, file: str) -> Merge:
                 f"{field} is not supported. Tokens are matched by their string, and tokenizer and "
                 "chat template are one model's: leave it out."
             )
-    for reference in config.referenced_models():
-        _check_plain(reference)
     sources = config.models or _whole_slice(config)
     method = Method.named(config.merge_method)
     inputs = _inputs([str(source.model) for source in sources], config.base_model, method)
@@ -167,6 +165,10 @@ def _as_pair(
     if len(models) != 2:
         return None
     base, instruct = sorted(models, key=lambda model: model.name == lead)
+    # Of a pair an adapter is added to the base.
+    added_to = [(model.base, model.base_revision) for model in (base, instruct)]
+    if added_to[0][0] or added_to[1] not in ((None, None), (base.model, base.revision)):
+        return None
     if method.pair.base is None:  # two inputs alike, whose order is that of the sum
         return (base, instruct) if inputs.base is None and models[0] is base else None
     return (base, instruct) if inputs.base == base.name else None
@@ -226,15 +228,10 @@ def _layers(reference: Any) -> object:
 
 
 def _model(reference: Any, params: Mapping[str, Any]) -> MergedModel:
-    return MergedModel(reference.model.path, reference.model.revision, params)
-
-
-def _check_plain(reference: Any) -> None:
-    if reference.lora:
-        raise RecipeError(
-            f"{reference} adds a LoRA adapter. Name the adapter alone: it is added to the model that it "
-            "names itself."
-        )
+    base, adapter = reference.model, reference.lora
+    if adapter is None:
+        return MergedModel(base.path, base.revision, params)
+    return MergedModel(adapter.path, adapter.revision, params, base.path, base.revision)
 
 
 def _plain(parameters: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -19,21 +19,18 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any, ClassVar
 
-from hm_models.checkpoints.checkpoint import Checkpoint, opened_adapter
-from hm_models.errors import CheckpointError, RecipeError
+from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.errors import RecipeError
 from hm_models.merge.alpha import Alpha, beyond
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
 from hm_models.merge.contract import tokenizer_checkpoint
 from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Inputs, Method, Settings, refuse_endless
 from hm_models.merge.pair_method import MIX, SIDE_BY_SIDE, SWITCH, as_mapping, settle
+from hm_models.merge.pair_names import named_base
 from hm_models.merge.parameters import Sources
 from hm_models.merge.schedule import Schedule
 
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
-NO_CHECKPOINT = (
-    "{side}={value!r} names no checkpoint. Give a folder or a hub name, for example --model_args "
-    "base=PATH,instruct=PATH,alpha=0.7."
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,12 +76,11 @@ class MergeRecipe:
     notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        if not self.base and isinstance(self.instruct, str) and self.instruct.strip():
-            self._take_base_of_adapter()
-        for side in ("base", "instruct"):
-            value = getattr(self, side)
-            if not isinstance(value, str) or not value.strip():
-                raise RecipeError(NO_CHECKPOINT.format(side=side, value=value))
+        base, base_revision = named_base(
+            self.base, self.base_revision, self.instruct, self.instruct_revision
+        )
+        object.__setattr__(self, "base", base)
+        object.__setattr__(self, "base_revision", base_revision)
         for name in ("merge_params", "base_params", "instruct_params"):
             object.__setattr__(self, name, as_mapping(name, getattr(self, name)))
             refuse_endless(getattr(self, name))
@@ -105,19 +101,6 @@ class MergeRecipe:
         )
         object.__setattr__(self, "alpha", alpha)
         object.__setattr__(self, "merge_params", params)
-
-    def _take_base_of_adapter(self) -> None:
-        try:
-            adapter = opened_adapter(self.instruct, self.instruct_revision)
-            named = adapter and adapter.base()
-        except CheckpointError as error:
-            said = NO_CHECKPOINT.format(side="base", value=self.base)
-            raise RecipeError(
-                f"{said} It may be left out where instruct is an adapter: {error}"
-            ) from None
-        if named:
-            object.__setattr__(self, "base", named[0])
-            object.__setattr__(self, "base_revision", self.base_revision or named[1])
 
     @cached_property
     def base_checkpoint(self) -> Checkpoint:
@@ -262,14 +245,8 @@ class MergeRecipe:
             raise RecipeError(
                 f"merge_method={self.merge_method} merges no weights, so there are no merged tensors."
             )
-        return arithmetic_of(
-            Method(self.merge_method),
-            self.inputs,
-            self.sources,
-            names,
-            self.merge_dtype,
-            self.merge_seed,
-        )
+        method, dtype = Method(self.merge_method), self.merge_dtype
+        return arithmetic_of(method, self.inputs, self.sources, names, dtype, self.merge_seed)
 
     def arithmetic_fits(self, names: list[str]) -> None:
         """Raise RecipeError if the parameters do not fit one of these tensors."""

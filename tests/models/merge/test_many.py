@@ -342,9 +342,32 @@ def test_one_of_them_may_be_an_adapter_which_is_added_to_its_own_base(family, tm
     for text in (SOUP, TASKS):
         found = [
             merge_of(written(text, family | {"DPO": folder}, tmp_path))
-            for folder in (adapter, merged)
+            for folder in (adapter, f"{family['SFT']}+{adapter}", merged)
         ]
-        assert_all_bits_agree(*found)
+        assert_all_bits_agree(found[0], found[2])
+        assert_all_bits_agree(found[1], found[2])
+
+
+def test_a_pair_of_a_base_and_its_adapter_is_the_pair_as_arguments_name_it(family, tmp_path):
+    adapter = adapter_of(family["SFT"], tmp_path / "adapter")
+    named = {"BASE": family["SFT"], "TUNED": f"{family['SFT']}+{adapter}"}
+    text = TASKS.replace("- {model: SFT, parameters: {weight: [0.2, 0.9]}}", "")
+    pair = read_recipe(written(text.replace("DPO", "TUNED"), named, tmp_path))
+    assert isinstance(pair, MergeRecipe)
+    assert (pair.base, pair.instruct) == (str(family["SFT"]), str(adapter))
+    named["BASE"] = family["BASE"]  # another base than the adapter's
+    many = read_recipe(written(text.replace("DPO", "TUNED"), named, tmp_path))
+    assert isinstance(many, ManyRecipe)
+    assert many.models[0].base == str(family["SFT"])
+    TakeHome.of(many, tmp_path / "home").write(Evaluation(), quiet=True)
+    again = merge_of(tmp_path / "home" / "mergekit_config.yml")
+    assert_all_bits_agree(again, dict(merged_tensors(many)))
+
+
+def test_what_is_added_to_a_base_must_be_an_adapter(family, tmp_path):
+    named = family | {"SFT": f"{family['SFT']}+{family['LAST']}"}
+    with pytest.raises(CheckpointError, match="is a checkpoint of its own, and no adapter of"):
+        plan_merge(read_recipe(written(SOUP, named, tmp_path)))
 
 
 @pytest.mark.parametrize("without", ["BASE", "SFT", "DPO"])
@@ -428,7 +451,6 @@ def test_revisions_are_taken_from_the_models_names(tmp_path):
         (SOUP.replace("float32", "float64"), "dtype: float64 is not known. Known: float32,"),
         (SOUP.replace("0.3", ".nan"), "The parameter weight is nan"),
         (SOUP.replace("0.3", "'1e999'"), "The parameter weight is inf"),
-        (SOUP.replace("SFT", "SFT+adapter"), "s+adapter adds a LoRA"),
         (
             TASKS + "tokenizer_source: union",
             "tokenizer_source: union is not supported, as the merge",

@@ -213,9 +213,6 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
             SLERP.replace("base_model: BASE", "base_model: i").replace("BASE", "i"),
             "lists a model twice (i, i). Name each once.",
         ),
-        (SLERP.replace("model: INSTRUCT", "model: INSTRUCT+adapter"), "i+adapter adds a LoRA"),
-        (TIES.replace("base_model: BASE", "base_model: BASE+adapter"), "b+adapter adds a LoRA"),
-        (WHOLE_SLICE.replace("INSTRUCT", "INSTRUCT+adapter"), "i+adapter adds a LoRA adapter."),
         (
             LINEAR.replace("linear", "nuslerp") + "base_model: BASE",
             "nuslerp requires at least 2 non-base inputs; got 1 (b, i; base_model: b). List as many",
