@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hm_models.checkpoints.adapter import BIAS, MAGNITUDE, TOKENS, Adapter
-from hm_models.checkpoints.headers import DTYPES, TensorHeader
+from hm_models.checkpoints.headers import DTYPES, TensorHeader, same_content
 from hm_models.checkpoints.lora_config import BY_PEFT
 from hm_models.checkpoints.names import is_embedding, is_head, is_vocabulary, spelled_as
 from hm_models.errors import CheckpointError
@@ -24,7 +24,6 @@ from hm_models.errors import CheckpointError
 CONV1D_MODELS = ("gpt2", "openai-gpt")
 CONV1D_MODULES = ("c_attn", "q_attn", "c_proj", "c_fc")
 SHOWN = 3  # names in an error
-AT_ONCE = 1 << 22  # bytes
 LINEAR, EMBEDDING = ("lora_B", "lora_A"), ("lora_embedding_B", "lora_embedding_A")
 
 
@@ -288,18 +287,3 @@ class _Adapting:
     def _made(header: TensorHeader, dtype: str) -> TensorHeader:
         size = math.prod(header.shape) * DTYPES[dtype].itemsize
         return dataclasses.replace(header, dtype=dtype, bytes=size, strides=None)
-
-
-def same_content(one: TensorHeader, other: TensorHeader) -> bool:
-    """Whether two tensors have one shape, dtype and content, which is read for it."""
-    form = one.dtype, one.shape, one.bytes, one.strides
-    if form != (other.dtype, other.shape, other.bytes, other.strides):
-        return False
-    with one.file.open("rb") as ours, other.file.open("rb") as theirs:
-        ours.seek(one.offset)
-        theirs.seek(other.offset)
-        parts = range(0, one.bytes, AT_ONCE)
-        return all(
-            ours.read(size) == theirs.read(size)
-            for size in (min(AT_ONCE, one.bytes - start) for start in parts)
-        )

@@ -23,6 +23,7 @@ SINGLE_FILE = "model.safetensors"
 # What transformers takes for a wish to add an adapter to the weights beside it. We never do.
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model"
+AT_ONCE = 1 << 22  # bytes of a tensor that are compared
 MOST_DIMENSIONS = 16  # torch and safetensors agree on far more, models on five
 # safetensors' names; anything else (fp8, int4 ...) would merge into noise without complaint.
 FLOAT_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -58,6 +59,21 @@ class TensorHeader:
     @property
     def is_float(self) -> bool:
         return self.dtype in FLOAT_DTYPES
+
+
+def same_content(one: TensorHeader, other: TensorHeader) -> bool:
+    """Whether two tensors have one shape, dtype and content, which is read for it."""
+    form = one.dtype, one.shape, one.bytes, one.strides
+    if form != (other.dtype, other.shape, other.bytes, other.strides):
+        return False
+    with one.file.open("rb") as ours, other.file.open("rb") as theirs:
+        ours.seek(one.offset)
+        theirs.seek(other.offset)
+        parts = range(0, one.bytes, AT_ONCE)
+        return all(
+            ours.read(size) == theirs.read(size)
+            for size in (min(AT_ONCE, one.bytes - start) for start in parts)
+        )
 
 
 def read_object(file: Path) -> dict[str, Any]:
