@@ -11,6 +11,11 @@ from typing import Any
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.errors import RecipeError
 
+# Fields that say where a config is from, and of a text's tokens.
+OF_THE_FILE = (
+    *("_name_or_path", "transformers_version", "dtype", "torch_dtype", "use_cache"),
+    *("bos_token_id", "eos_token_id", "pad_token_id"),
+)
 # Fields that change what equal shapes mean; a merge across them is no model.
 DECISIVE_FIELDS = ("num_attention_heads", "num_key_value_heads", "hidden_act")
 # Fields that a fine-tune may well change; the merge takes the instruct model's.
@@ -24,6 +29,8 @@ def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
         RecipeError: the two are of different architectures.
         CheckpointError: a config is none of its kind.
     """
+    if _as_built(base) == _as_built(instruct):
+        return []  # whatever the class makes of them; its import takes seconds
     kinds = () if is_text_part_of(instruct, base) else ("model_type", "architectures")
     ours, theirs = _fields(base), _fields(instruct)
     for field in (*kinds, *DECISIVE_FIELDS):
@@ -42,12 +49,19 @@ def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
     ]
 
 
+def _as_built(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The config without what says nothing of the architecture."""
+    return {key: value for key, value in checkpoint.config.items() if key not in OF_THE_FILE}
+
+
 def is_text_part_of(text: Checkpoint, whole: Checkpoint) -> bool:
     """Whether `whole` is a multimodal model and `text` of the kind of its text part alone."""
-    config = whole.class_config
-    if config is None or text.config.get("model_type") == whole.config.get("model_type"):
+    if text.config.get("model_type") == whole.config.get("model_type"):
         return False
-    return config.get_text_config().model_type == text.config.get("model_type")
+    config = whole.class_config
+    return config is not None and config.get_text_config().model_type == text.config.get(
+        "model_type"
+    )
 
 
 def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
