@@ -12,15 +12,7 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.config_class import as_read
 from hm_models.errors import RecipeError
 
-<<<<<<< HEAD
 KIND = ("model_type", "architectures")
-=======
-# Fields that say where a config is from, and of a text's tokens.
-OF_THE_FILE = (
-    *("_name_or_path", "transformers_version", "dtype", "torch_dtype", "use_cache"),
-    *("bos_token_id", "eos_token_id", "pad_token_id"),
-)
->>>>>>> h17D
 # Fields that change what equal shapes mean; a merge across them is no model.
 DECISIVE_FIELDS = ("num_attention_heads", "num_key_value_heads", "hidden_act")
 # Fields that a fine-tune may well change; the merge takes the instruct model's.
@@ -35,18 +27,12 @@ def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
         RecipeError: the two are of different architectures.
         CheckpointError: a config is none of its kind.
     """
-<<<<<<< HEAD
     if all(
         base.config.get(name) == instruct.config.get(name)
         for name in (*KIND, *FIELDS, "text_config")
     ):
         return []  # as they are written already; transformers takes seconds to import
     kinds = () if is_text_part_of(instruct, base) else KIND
-=======
-    if _as_built(base) == _as_built(instruct):
-        return []  # whatever the class makes of them; its import takes seconds
-    kinds = () if is_text_part_of(instruct, base) else ("model_type", "architectures")
->>>>>>> h17D
     ours, theirs = _fields(base), _fields(instruct)
     for field in (*kinds, *DECISIVE_FIELDS):
         one, other = ours.get(field), theirs.get(field)
@@ -64,26 +50,12 @@ def compare_configs(base: Checkpoint, instruct: Checkpoint) -> list[str]:
     ]
 
 
-def _as_built(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The config without what says nothing of the architecture."""
-    return {key: value for key, value in checkpoint.config.items() if key not in OF_THE_FILE}
-
-
 def is_text_part_of(text: Checkpoint, whole: Checkpoint) -> bool:
     """Whether `whole` is a multimodal model and `text` of the kind of its text part alone."""
-<<<<<<< HEAD
     if text.model_type == whole.model_type:
         return False
     config = as_read(whole.config, whole.name)
     return config is not None and config.get_text_config().model_type == text.model_type
-=======
-    if text.config.get("model_type") == whole.config.get("model_type"):
-        return False
-    config = whole.class_config
-    return config is not None and config.get_text_config().model_type == text.config.get(
-        "model_type"
-    )
->>>>>>> h17D
 
 
 def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
