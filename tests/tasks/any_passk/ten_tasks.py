@@ -252,3 +252,18 @@ IFEVAL_WITH_SENTENCES = Case(
     SENTENCES,
     [["One. Two.", "One, two.", "Mr. Orv came. He left."], ["THE TIDE", "The TIDE", "A B C"]],
 )
+# Not of the ten, but wrapped by tasks that come along.
+AIME_25 = Case(
+    "aime25",
+    "aime/aime25.yaml",
+    ("test",),
+    [{"problem": row["Problem"], "answer": str(row["Answer"])} for row in AIME],
+    INTEGERS,
+)
+GPQA_COT = Case(
+    "gpqa_diamond_cot_zeroshot",
+    "gpqa/cot_zeroshot/gpqa_diamond_cot_zeroshot.yaml",
+    ("train",),
+    GPQA,
+    LETTERS,
+)
