@@ -50,9 +50,10 @@ def numbers_of(
     """
     known = scored(grades)
     scores = [graded.scores[metric] for graded in known]
-    n, found = len(known), {}
+    n = len(known)
+    found: dict[str, float] = {}
     if not n:
-        return {}
+        return found
     if binary:
         c = sum(score == 1.0 for score in scores)
         classes = [graded.same_as for graded in known]
