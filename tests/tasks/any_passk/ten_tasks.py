@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Case:
     def given(self) -> list[list[str]]:
         """What is answered to each row, equally often to each: some answers come twice."""
         most = max(map(len, self.answers))
-        return [[*answers, *answers[: most - len(answers)], *ODD] for answers in self.answers]
+        return [[*islice(cycle(answers), most), *ODD] for answers in self.answers]
 
 
 def _gsm8k(question: str, working: str, answer: str) -> dict[str, str]:
