@@ -65,8 +65,8 @@ class AnyPassK(Task, MeetsModel):
         inner = self.inner.config
         metadata["passk_of"] = inner.task
         self.VERSION = metadata["version"]
-        self.UNSAFE_CODE = self.inner.UNSAFE_CODE
-        self.MULTIMODAL = self.inner.MULTIMODAL
+        self.UNSAFE_CODE = inner.unsafe_code is not False
+        self.MULTIMODAL = bool(inner.doc_to_image or inner.doc_to_audio)
         own = given.pop("generation_kwargs", None) or {}
         asked = dict(inner.generation_kwargs or {})
         was_greedy = not is_sampled(checked(asked))
