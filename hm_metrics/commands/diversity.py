@@ -47,20 +47,20 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict
     from hm_metrics.measures import LEFT_OUT, Diversity
     from hm_metrics.verdict import UNSCORED, Verdict
 
-    every, log = log, _one_a_question(log)
-    judged = all(item.verdicts for item in log)
+    questions = _one_a_question(log)
+    judged = all(item.verdicts for item in questions)
     metadata = settings | ({} if judged else {"embed": "text"})
     diversity = Diversity(metadata)
     verdicts = {
         item.question: item.verdicts or [Verdict(text, UNSCORED, UNSCORED) for text in item.texts]
-        for item in log
+        for item in questions
     }
     programs = {question: [v.program for v in found] for question, found in verdicts.items()}
-    texts = {item.question: item.texts for item in log}
+    texts = {item.question: item.texts for item in questions}
     diversity.measure(programs if metadata["embed"] == "program" else texts)
     rows = [
         diversity.metrics(item.question, verdicts[item.question], entry_point=item.entry_point)
-        for item in log
+        for item in questions
     ]
     results: Results = {}
     for name, aggregate in diversity.aggregation().items():
@@ -69,7 +69,7 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict
             error = None if name == LEFT_OUT else aggregate.stderr(items, MAX_ITERATIONS)
             results[name] = [aggregate(items), error]
     if DISTINCT_PROGRAMS in settings["diversity"] or settings["diversity"] == "all":
-        results |= _distinct_answers(every)
+        results |= _distinct_answers(log)
     return results, metadata.get("embedding", {})
 
 
