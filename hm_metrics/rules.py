@@ -33,6 +33,7 @@ RULE = re.compile(
 CONSTRAINT = re.compile(r"\s*(?P<metric>[^\s<>=]+)\s*(?P<operator><=|>=|<|>)\s*(?P<limit>\S+)\s*")
 # After a limit alone: a number's name may have a comma, as `exact_match,strict-match`.
 BETWEEN = re.compile(r"([<>]=?\s*[^\s,<>=]+)(?:\s+and\s+|\s*,\s*)", re.IGNORECASE)
+MOST_LISTED = 40  # with more, a message lists those of wrapped tasks' headlines alone
 EXAMPLE = (
     'expected "METRIC subject to METRIC<=NUMBER", as "pass@10 subject to fulfillment_rate<=0.35"'
 )
@@ -134,5 +135,11 @@ def _checked(metric: str, known: Mapping[str, bool | None] | None, also: Mapping
         )
     near = difflib.get_close_matches(metric, [*known, *also], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    listed = ", ".join(sorted(known)) or "none"
-    raise ValueError(f"no number is called {metric!r}.{hint} There are: {listed}.")
+    plain = [name for name in known if not re.search("[,/]", name)]
+    shown = plain if len(known) > MOST_LISTED else list(known)
+    listed = ", ".join(sorted(shown)) or "none"
+    more = len(known) - len(shown)
+    others = (
+        f", and {more} of other metrics and filters (leaderboard.csv names all)" if more else ""
+    )
+    raise ValueError(f"no number is called {metric!r}.{hint} There are: {listed}{others}.")

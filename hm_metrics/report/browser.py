@@ -18,8 +18,10 @@ from hm_metrics.report.rows import Row
 from hm_metrics.report.samples_blob import Question, Sample
 from hm_metrics.verdict import FAIL, PASS, UNSCORED
 from hm_models.files.text_files import MALFORMED
+from hm_models.shown.escaping import one_line
 
 WITHHELD = "(left out: SORRY-Bench may not be passed on; --with_requests puts it in)"
+ANSWER = 200  # letters of an answer that are shown beside the text
 VERDICTS = {1: "fulfilled", 0: "refused", None: "unscored"}
 
 
@@ -93,11 +95,12 @@ def _graded(lines: list[Logged], log: Log, number: int) -> Sample:
     word = UNSCORED if grade.status == UNSCORED else ""
     if headline and not word and "" in log.binary:
         word = PASS if grade.scores[headline.metric] == 1.0 else FAIL
-    told = []
+    text, told = lines[0].texts[number], []
     for line in lines:
         found = line.grades[number]
         scores = ", ".join(f"{metric} {score:g}" for metric, score in found.scores.items())
-        parts = [f"answer {found.answer}" if found.answer else "no answer", scores, found.reason]
+        # A filter may leave the text as it is, as of tasks that read all of it.
+        answer = "" if found.answer == text else f"answer {one_line(found.answer, ANSWER)}"
+        parts = [answer if found.answer else "no answer", scores, found.reason]
         told.append((f"{line.filter}: " if len(lines) > 1 else "") + "; ".join(filter(None, parts)))
-    text = lines[0].texts[number]
     return Sample(text, program=text, base=word, reason=" | ".join(told))

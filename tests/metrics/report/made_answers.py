@@ -56,7 +56,7 @@ def answers(
                 "beyond_limits": sum,
             }
             results[f"{name},{of_filter}"] = counts.get(name, _mean)(values)
-            results[f"{name}_stderr,{of_filter}"] = 0.1
+            results[f"{name}_stderr,{of_filter}"] = "N/A" if name in counts else 0.1
     better = {name: True for line in written for name in line["metrics"] if "@" in name}
     return {
         "results": results,
