@@ -177,9 +177,7 @@ def _shown(metric: str, ks: Sequence[int]) -> bool:
         return k in {min(ks, default=0), top_k(ks)} | ({5} if prefix == "pass" else set())
     if name := AnswerName.of(metric):
         return _leads(name, ks)
-    if (
-        is_count(metric.partition(",")[0]) and "," in metric
-    ):  # of another filter than the headline's
+    if is_count(metric) and "," in metric:  # of another filter than the headline's
         return False
     return not metric.endswith(("_bound", "_low", "_high"))
 
@@ -237,7 +235,7 @@ def _rank(name: tuple[str, str], found: Mapping[tuple[str, str], object]) -> tup
         part, k = known
     elif answer := AnswerName.of(metric):
         part, k = (answer.prefix or answer.number, answer.k) if answer.is_headline else (OTHERS, 0)
-    elif is_count(metric.partition(",")[0]):
+    elif is_count(metric):
         part = COUNTS
     group = ORDER.index(part)
     return tasks.index(task), group, k, list(found).index(name)

@@ -11,6 +11,7 @@ from tests.metrics.report.made_runs import SHA
 
 WRAPPED = "gsm8k_passk"
 HEADLINE, STRICT = "flexible-extract", "strict-match"
+COUNTS = ("unscored", "unread_answers", "beyond_limits")
 METRIC, PARTIAL = "exact_match", "f1"
 
 
@@ -48,13 +49,8 @@ def answers(
             for name, value in noted.items():
                 found.setdefault(name, []).append(value)
             written.append(_line(number, word, of_filter, grades, noted))
+        counts = {"n_samples": min} | dict.fromkeys(COUNTS, sum)
         for name, values in found.items():
-            counts = {
-                "n_samples": min,
-                "unscored": sum,
-                "unread_answers": sum,
-                "beyond_limits": sum,
-            }
             results[f"{name},{of_filter}"] = counts.get(name, _mean)(values)
             results[f"{name}_stderr,{of_filter}"] = "N/A" if name in counts else 0.1
     better = {name: True for line in written for name in line["metrics"] if "@" in name}
