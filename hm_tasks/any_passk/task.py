@@ -10,8 +10,6 @@ goes through a fresh chain of its filters and its `process_results` alone. docs/
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,7 +31,7 @@ from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
 from hm_tasks.answered import keeps_thoughts
 from hm_tasks.any_passk.grading import Grader
-from hm_tasks.any_passk.inner import load_inner
+from hm_tasks.any_passk.inner import digest_of, load_inner
 from hm_tasks.any_passk.request import WrappedRequest
 from hm_tasks.any_passk.settings import Settings
 from hm_tasks.sampled import Sampled
@@ -184,7 +182,7 @@ class AnyPassK(Task, MeetsModel):
         """Fork who grades now, while this process has no engine's threads, and try it on one answer."""
         docs = [request.doc for request in self._instances or []]
         metadata = self.config.metadata
-        metadata["dataset_sha256"] = _digest(docs)
+        metadata["dataset_sha256"] = digest_of(docs)
         self._grader = Grader(self.inner, docs, self.filters, self.metrics, self._settings)
         metadata["isolation"] = self._grader.level
         metadata["equal"] = self._grader.equality
@@ -314,14 +312,6 @@ def _chosen(
             f"{task}: {what}={unknown[0]!r}: the inner task has {', '.join(known) or 'none'}."
         )
     return tuple(asked or known)
-
-
-def _digest(docs: Sequence[Any]) -> str:
-    """SHA-256 of the questions, in order."""
-    found = hashlib.sha256()
-    for doc in docs:
-        found.update(json.dumps(doc, sort_keys=True, default=str).encode("utf-8", "surrogatepass"))
-    return found.hexdigest()
 
 
 def _sums(model: Any, facts: Sequence[int]) -> list[int]:
