@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lm_eval.api.task import ConfigurableTask, Task
+from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
 from hm_models.plugin.task_manager import manager
@@ -78,7 +78,9 @@ def _found(known: TaskManager, name: str, given: dict[str, Any], wrapper: str) -
         raise ProtocolError(
             f"{wrapper}: passk_of={name!r}: {_members(name, known.load([name])['tasks'])}"
         )
-    (task,) = known.load([given if len(given) > 1 else name])["tasks"].values()
+    # A mapping alone is a task of its own to the harness; in a group it is one that differs.
+    asked = {"group": wrapper, "task": [given]} if len(given) > 1 else name
+    (task,) = known.load([asked])["tasks"].values()
     return task
 
 
@@ -103,7 +105,8 @@ def _refuse(task: Any, name: str, wrapper: str) -> None:
             f"say how often here: n_samples"
         )
     elif (
-        not isinstance(task, ConfigurableTask) or type(task).apply_filters is not Task.apply_filters
+        not isinstance(task, ConfigurableTask)
+        or type(task).apply_filters is not ConfigurableTask.apply_filters
     ):
         why = (
             "it judges all answers of a run at once, and not one sample by itself. Its own n_samples, "
