@@ -25,7 +25,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hm_metrics.comparison import Difference, paired_difference
+from hm_metrics import cross_fitting
+from hm_metrics.comparison import Difference
 from hm_metrics.intervals import ROUNDING
 
 FOLDS, REPEATS = 5, 4
@@ -59,7 +60,7 @@ class Portfolio:
         value: of splits on questions that they were not chosen on.
         single: the best single row for k, chosen on all questions; None where no row has k samples.
         single_value: of single rows on questions that they were not chosen on; nan without any.
-        difference: `value` less `single_value`, paired question by question; None without a single row.
+        difference: `value` less `single_value`, question by question; None without a single row.
         questions: that every row has enough scored samples of; the others were left out.
     """
 
@@ -104,14 +105,12 @@ def portfolio(
     which = [row for row, table in enumerate(of_rows) if len(table) > k]
     questions = int(known.sum())
     search = _Search(of_rows, k)
-    found = np.zeros(questions)
-    single = np.zeros(questions)
-    for inside in _folds(questions, folds, repeats, seed):
-        weights = (~inside).astype(np.float64)
-        found[inside] += 1.0 - search.none_right(search.best(weights))[inside]
+    found, single = np.zeros((2, repeats, questions))
+    for number, inside in enumerate(cut := cross_fitting.folds(questions, folds, repeats, seed)):
+        weights, repeat = (~inside).astype(np.float64), number * repeats // len(cut)
+        found[repeat, inside] = 1.0 - search.none_right(search.best(weights))[inside]
         if which:
-            single[inside] += 1.0 - alone[np.argmin(alone @ weights)][inside]
-    found, single = found / repeats, single / repeats
+            single[repeat, inside] = 1.0 - alone[np.argmin(alone @ weights)][inside]
     everything = np.ones(questions)
     best = search.best(everything)
     return Portfolio(
@@ -121,7 +120,7 @@ def portfolio(
         value=float(found.mean()),
         single=which[int(np.argmin(alone @ everything))] if which else None,
         single_value=float(single.mean()) if which else math.nan,
-        difference=paired_difference(found, single) if which else None,
+        difference=cross_fitting.judged_difference(found, single) if which else None,
         questions=questions,
         left_out=len(known) - questions,
     )
@@ -250,16 +249,6 @@ class _Search:
                 now, then = table[j], table[j + 1]
                 costs[:, row] = left @ np.divide(then, now, out=np.zeros_like(now), where=now > 0)
         return costs
-
-
-def _folds(questions: int, folds: int, repeats: int, seed: int) -> list[np.ndarray]:
-    """[G] masks, each question in as many as there are repeats."""
-    random = np.random.default_rng(seed)
-    found = []
-    for _ in range(repeats):
-        of_question = random.permutation(questions) % min(folds, questions)
-        found += [of_question == fold for fold in range(min(folds, questions))]
-    return found
 
 
 def _fitting(correct: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
