@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hm_models.errors import UsageError
+from hm_models.plugin.task_manager import manager
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.provenance import Wrapped
 
@@ -104,7 +105,7 @@ class InnerTasks:
     """
 
     def __init__(self, include_path: str | None = None, least_score: float = 1.0) -> None:
-        self.include_path, self.least_score = include_path, least_score
+        self._include_path, self.least_score = include_path, least_score
         self._load = functools.cache(self._loaded)
         self._known: dict[tuple[str, str, str], InnerTask | None] = {}
 
@@ -119,7 +120,7 @@ class InnerTasks:
         filters = [one.name for one in task._filters]
         better = task.higher_is_better()
         why = ""
-        if task.UNSAFE_CODE:
+        if task.config.unsafe_code is not False:
             why = (
                 "it runs what models write. For programs there are the code tasks (docs/scoring.md)"
             )
@@ -166,11 +167,15 @@ class InnerTasks:
                 logger.warning("%s", error)
         return self._known[key]
 
+    @cached_property
+    def _manager(self) -> Any:
+        return manager(self._include_path)
+
     def _loaded(self, name: str) -> InnerTask:
         from hm_tasks.any_passk.inner import load_inner
 
         try:
-            return InnerTask(load_inner(name, "hm-curate", self.include_path))
+            return InnerTask(load_inner(name, "hm-curate", self._manager))
         except UsageError:
             raise
         except Exception as error:  # whatever the harness and data sets raise
