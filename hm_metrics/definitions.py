@@ -261,7 +261,7 @@ def page() -> str:
         "# Metrics",
         "What each number of this project means. Printed by `python -m hm_metrics.definitions`: change it "
         "there. Formulas and what numbers do not say: [diversity](diversity.md), [scoring](scoring.md), "
-        "[SORRY-Bench](sorry_bench.md).",
+        "[tasks that wrap another](any_passk.md), [SORRY-Bench](sorry_bench.md).",
     ]
     for title, table in (
         ("pass@k", {f"{prefix}@k": AT_K[prefix] for prefix in AT_K}),

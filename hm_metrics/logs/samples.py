@@ -52,6 +52,8 @@ class Logged:
     @property
     def question(self) -> str:
         """A name that other runs of the task give it, too."""
+        if self.grades:  # the ids of a wrapped task's data may be there twice, as TriviaQA's are
+            return str(self.record["doc_id"])
         if "question_id" in self.doc:
             return f"{self.doc['question_id']} {self.doc.get('prompt_style', '')}".strip()
         return str(self.problem)
