@@ -1,4 +1,4 @@
-"""Extrapolated pass@k: intervals hold the truth of made benchmarks (scripts/bench_extrapolation.py has more)."""
+"""Extrapolated pass@k: intervals hold the truth of made benchmarks; the script has a thousand of each."""
 
 import numpy as np
 import pytest
