@@ -14,7 +14,7 @@ from hm_metrics.logs.results import find_runs
 from hm_metrics.report import tables
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
-from hm_metrics.report.comparisons import to_instruct, to_warmer_instruct
+from hm_metrics.report.comparisons import to_instruct, to_other_samplers
 from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
 from hm_metrics.report.html_file import write_page
@@ -24,6 +24,7 @@ from hm_metrics.report.points import join
 from hm_metrics.report.protocol import Facts, mark
 from hm_metrics.report.rows import Row, make_rows
 from hm_metrics.report.values import Value
+from hm_models.samples.sampler import TEMPERATURE
 
 PAGE, CSV, MARKDOWN, FIGURES = "report.html", "leaderboard.csv", "leaderboard.md", "figures"
 
@@ -101,7 +102,7 @@ def build(settings: ReportSettings) -> Report:
     notes, marks = mark(_by_task(rows))
     compared = to_instruct(rows, columns)
     shown = tables.to_instruct_table(compared)
-    shown += tables.temperature_table(to_warmer_instruct(rows, columns))
+    shown += tables.samplers_table(to_other_samplers(rows, columns))
     shown += tables.paper_table(rows)
     summary = [*answers, *tables.sentences(rows, columns, compared)]
     problems = [*found.problems, *made.problems]
@@ -155,6 +156,8 @@ def _page_row(
     facets["method"] = point.model.method
     if point.temperature is not None:
         facets["temperature"] = f"{point.temperature:g}"
+    if point.sampler is not None and point.sampler != point.sampler.only([TEMPERATURE]):
+        facets["sampler"] = str(point.sampler)
     return PageRow(
         id=point.id,
         label=point.id if families else point.label,
