@@ -227,7 +227,7 @@ def of(metric: str) -> Definition | None:
         known = AT_K[found[0]]
         return dataclasses.replace(known, meaning=known.meaning.format(k=found[1]))
     if (name := AnswerName.of(metric)) is None:
-        return DEFINITIONS.get(metric)
+        return DEFINITIONS.get(metric.partition(",")[0])
     known = (AT_K | OF_ANSWERS)[name.prefix or name.number]
     by = [name.metric or "headline metric", *([f"filter {name.filter}"] if name.filter else [])]
     whose = "" if name.is_headline else f" By the wrapped task's {', '.join(by)}."
@@ -238,7 +238,7 @@ def of(metric: str) -> Definition | None:
 
 def is_count(metric: str) -> bool:
     """Whether a metric says how a run went, and not what the model is like."""
-    return metric in _COUNTS
+    return metric.partition(",")[0] in _COUNTS
 
 
 def higher_is_better(metrics: Iterable[str]) -> dict[str, bool]:
