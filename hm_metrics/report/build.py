@@ -14,7 +14,7 @@ from hm_metrics.logs.results import find_runs
 from hm_metrics.report import contest_tables, tables
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
-from hm_metrics.report.comparisons import to_instruct, to_warmer_instruct
+from hm_metrics.report.comparisons import to_instruct, to_other_samplers
 from hm_metrics.report.contest import fights, tuned
 from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
@@ -27,6 +27,7 @@ from hm_metrics.report.portfolios import portfolios
 from hm_metrics.report.protocol import Facts, mark
 from hm_metrics.report.rows import Row, make_rows
 from hm_metrics.report.values import Value
+from hm_models.samples.sampler import TEMPERATURE
 
 PAGE, CSV, MARKDOWN, FIGURES = "report.html", "leaderboard.csv", "leaderboard.md", "figures"
 
@@ -106,7 +107,7 @@ def build(settings: ReportSettings) -> Report:
     notes, marks = mark(_by_task(rows))
     compared = to_instruct(rows, columns)
     shown = tables.to_instruct_table(compared)
-    shown += tables.temperature_table(to_warmer_instruct(rows, columns))
+    shown += tables.samplers_table(to_other_samplers(rows, columns))
     fought, spent, beyond = fights(rows, columns), portfolios(rows), forecasts(rows)
     several = len({row.point.family for row in rows}) > 1
     shown += contest_tables.fights_table(fought) + contest_tables.tuned_table(tuned(rows, columns))
@@ -166,6 +167,8 @@ def _page_row(
     facets["method"] = point.model.method
     if point.temperature is not None:
         facets["temperature"] = f"{point.temperature:g}"
+    if point.sampler is not None and point.sampler != point.sampler.only([TEMPERATURE]):
+        facets["sampler"] = str(point.sampler)
     return PageRow(
         id=point.id,
         label=point.id if families else point.label,

@@ -182,7 +182,7 @@ def _frontiers(rows: Sequence[Row], task: str, refusals: Sequence[str]) -> Itera
         if any(len(points) > 1 for points in lines.values()):
             yield (
                 f"{number} of {task} against {metric.replace('_', ' ')}",
-                "Each line goes over alpha, or over the temperature of the instruct model. Up and "
+                "Each line goes over alpha, or over samplers of the instruct model. Up and "
                 "to the left is better on both. Bars: one standard error."
                 + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
                 f"frontier_{_file(task)}_{name}",

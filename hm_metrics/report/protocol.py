@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from hm_metrics.logs.results import TaskRun
 from hm_metrics.logs.task_log import Log
 from hm_metrics.report.page import ProtocolNote
+from hm_models.samples.sampler import PARAMETERS
 from hm_models.shown.escaping import one_line
 
 # Of generation_kwargs: said by other facts, or a consequence of the prompt style.
@@ -23,7 +24,7 @@ NOT_NAMED = {"until", "do_sample", "temperature"}
 # Of a judge's record: where it answered, and what is said elsewhere.
 NOT_OF_JUDGE = {"endpoint", "warning"}
 # Facts that differ between a base and an instruct model by nature, or because that is the question.
-MAY_DIFFER = {"prompt style", "prompts", "temperature", "top_p"}
+MAY_DIFFER = {"prompt style", "prompts", *PARAMETERS}
 WRAPPED, HEADLINE, EQUALITY = "wrapped task", "headline", "equal answers"
 DIGITS = 12  # of a hash: enough to tell two files apart
 
