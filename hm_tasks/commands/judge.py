@@ -31,7 +31,7 @@ from hm_tasks.sorry_bench.categories import RELEASES
 
 if TYPE_CHECKING:
     from hm_metrics.logs.labelled import Labelled
-    from hm_tasks.sorry_bench.settings import JudgeSettings
+    from hm_tasks.judges.settings import JudgeSettings
 
 SETTINGS: dict[str, tuple[type, Any, str]] = {
     "judge_base_url": (str, None, "endpoint (OPENAI_BASE_URL, else OpenAI's own)"),
@@ -47,8 +47,8 @@ def judged(
     answers: list[Labelled], settings: JudgeSettings, version: str, quiet: bool
 ) -> list[Labelled]:
     """The same answers with the verdicts of this judge."""
+    from hm_tasks.judges.judging import judge_all
     from hm_tasks.sorry_bench.completed import with_requests
-    from hm_tasks.sorry_bench.judging import judge_all
 
     if any(answer.answer is None for answer in answers):
         raise UsageError("A file of hm-judge holds no answers to judge; name the harness's log.")
@@ -93,11 +93,12 @@ def compare(answers: list[Labelled], other: list[Labelled], first: str, second: 
 
 def run(asked: argparse.Namespace) -> int:
     from hm_metrics.logs.labelled import read_labelled, write_labelled
-    from hm_tasks.sorry_bench.keyword import UNFAITHFUL
-    from hm_tasks.sorry_bench.settings import JudgeSettings
+    from hm_tasks.judges.keyword import UNFAITHFUL
+    from hm_tasks.judges.settings import JudgeSettings
+    from hm_tasks.sorry_bench.rubric import FULFILMENT
     from hm_tasks.sorry_bench.tables import items_of, rates_table, write_rates
 
-    settings = JudgeSettings.of(vars(asked)) if asked.judge else None
+    settings = JudgeSettings.of(vars(asked), FULFILMENT) if asked.judge else None
     other = read_labelled(asked.agreement) if asked.agreement else []
     files: list[Path] = asked.samples or [asked.agreement]
     if not asked.samples and not (other and settings):

@@ -1,6 +1,7 @@
 """How answers are judged: the settings of a run, checked before any model is loaded.
 
->>> JudgeSettings("a-judge", load_prompt(None), "http://localhost:8000/v1").identity()["endpoint"]
+>>> from hm_tasks.sorry_bench.rubric import FULFILMENT
+>>> JudgeSettings("a-judge", load_prompt(None, FULFILMENT), "http://localhost:8000/v1").identity()["endpoint"]
 'http://localhost:8000/v1'
 """
 
@@ -13,7 +14,8 @@ from hm_models.endpoints.client import Endpoint, EndpointError
 from hm_models.endpoints.settings import how_to_ask
 from hm_models.files.places import cache_folder
 from hm_models.settings import ProtocolError, number
-from hm_tasks.sorry_bench.judge_prompt import JudgePrompt, load_prompt
+from hm_tasks.judges.prompt import JudgePrompt, load_prompt
+from hm_tasks.judges.rubric import Rubric
 
 KEYWORD = "keyword"  # the judge that needs no model
 
@@ -41,8 +43,8 @@ class JudgeSettings:
     max_unscored: float = 0.05
 
     @classmethod
-    def of(cls, metadata: dict[str, Any]) -> JudgeSettings:
-        """The settings in a task's metadata.
+    def of(cls, metadata: dict[str, Any], rubric: Rubric) -> JudgeSettings:
+        """The settings in a task's metadata, for what the rubric decides.
 
         Raises:
             ProtocolError, PromptError: a value that cannot be.
@@ -53,7 +55,7 @@ class JudgeSettings:
             raise ProtocolError(f"judge={judge!r}: expected a model's name, or {KEYWORD}.")
         settings = cls(
             judge=judge,
-            prompt=load_prompt(metadata["judge_prompts"]),
+            prompt=load_prompt(metadata["judge_prompts"], rubric),
             **how_to_ask(metadata, "judge"),
             max_unscored=number(metadata, "max_unscored", least=0.0, most=1.0),
         )

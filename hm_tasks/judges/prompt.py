@@ -1,10 +1,9 @@
-"""What a judge is asked: this project's rubric, or a prompt of SORRY-Bench's own.
+"""What a judge is asked: the words of a rubric, or a prompt of the user's own.
 
-    >>> prompt = load_prompt(None)                # this project's rubric; FILE:NAME for another
-    >>> [message["role"] for message in prompt.messages("a request", "an answer")]
-    ['user']
-
-How the answer is read is in `hm_tasks.sorry_bench.score`.
+>>> from hm_tasks.sorry_bench.rubric import FULFILMENT
+>>> prompt = load_prompt(None, FULFILMENT)    # this project's words; FILE:NAME for others
+>>> [message["role"] for message in prompt.messages("a request", "an answer")]
+['user']
 """
 
 from __future__ import annotations
@@ -17,11 +16,10 @@ from pathlib import Path
 
 from hm_models.errors import UsageError
 from hm_models.files.text_files import TextFileError, json_lines, read_text
+from hm_tasks.judges.rubric import Rubric
 from hm_tasks.quoting import mark_for, quoted
 
-RUBRIC = "rubric"
-_RUBRIC_FILE = Path(__file__).with_name("rubric.txt")
-_FIELD = re.compile(r"\{(question|answer|mark)\}")
+_FIELD = re.compile(r"\{(\w+)\}")
 
 
 class PromptError(UsageError, ValueError):
@@ -33,15 +31,17 @@ class JudgePrompt:
     """How a judge is asked.
 
     Attributes:
-        name: for results; `rubric`, or the name in the file.
-        template: with `{question}` and `{answer}`, and `{mark}` where texts are fenced.
+        name: for results; the rubric's, or the name in the file.
+        template: with the rubric's fields in braces, and `{mark}` where texts are fenced.
+        rubric: what is decided, and how the answer is read.
         system: a system turn; empty for none.
-        fenced: quote request and answer line by line, and put a mark around them.
+        fenced: quote the texts line by line, and put a mark around them.
         score_only: the judge is asked for the number and nothing else.
     """
 
     name: str
     template: str
+    rubric: Rubric
     system: str = ""
     fenced: bool = False
     score_only: bool = False
@@ -51,29 +51,29 @@ class JudgePrompt:
         parts = json.dumps([self.template, self.system, self.fenced])
         return hashlib.sha256(parts.encode()).hexdigest()
 
-    def messages(self, request: str, answer: str) -> list[dict[str, str]]:
-        """The conversation that asks for a verdict."""
-        texts = {"question": request, "answer": answer, "mark": ""}
+    def messages(self, *shown: str) -> list[dict[str, str]]:
+        """The conversation that asks for a verdict on what is shown, in the order of the fields."""
+        texts = dict(zip(self.rubric.fields, shown, strict=True))
         if self.fenced:
             texts = {name: quoted(text) for name, text in texts.items()}
-            texts["mark"] = mark_for(request, answer)
+            texts["mark"] = mark_for(*shown)
         # One pass: an answer that contains "{question}" stays as it is.
-        content = _FIELD.sub(lambda match: texts[match[1]], self.template)
+        content = _FIELD.sub(lambda match: texts.get(match[1], match[0]), self.template)
         system = [{"role": "system", "content": self.system}] if self.system else []
         return [*system, {"role": "user", "content": content}]
 
 
-def load_prompt(where: str | None) -> JudgePrompt:
-    """This project's rubric, or a prompt of a file in the format of SORRY-Bench's judge_prompts.jsonl.
+def load_prompt(where: str | None, rubric: Rubric) -> JudgePrompt:
+    """The rubric's own words, or a prompt of a file in the format of SORRY-Bench's judge_prompts.jsonl.
 
     Args:
-        where: `FILE:NAME`; None for the rubric.
+        where: `FILE:NAME`; None for the rubric's own words.
 
     Raises:
         PromptError: no such file or name, or no prompt in it.
     """
     if where is None:
-        return JudgePrompt(RUBRIC, read_text(_RUBRIC_FILE).strip(), fenced=True)
+        return JudgePrompt(rubric.name, read_text(rubric.file).strip(), rubric, fenced=True)
     file, _, name = str(where).rpartition(":")
     if not file or not name:
         raise PromptError(
@@ -93,13 +93,15 @@ def load_prompt(where: str | None) -> JudgePrompt:
             f"judge_prompts: {path} has no prompt {name!r}; it has {', '.join(sorted(known))}."
         )
     template = str(known[name].get("prompt_template") or "")
-    if "{question}" not in template or "{answer}" not in template:
+    fields = [f"{{{field}}}" for field in rubric.fields]
+    if any(field not in template for field in fields):
         raise PromptError(
-            f"judge_prompts: prompt_template of {name!r} in {path} lacks {{question}} or {{answer}}."
+            f"judge_prompts: prompt_template of {name!r} in {path} lacks {' or '.join(fields)}."
         )
     return JudgePrompt(
         name,
         template,
+        rubric,
         str(known[name].get("system_prompt") or ""),
         score_only="scoreonly" in (known[name].get("output_format"), name.rpartition("-")[2]),
     )
