@@ -106,6 +106,7 @@ AT_K = {
 }
 LOCAL, GLOBAL = "local_similarity", "global_similarity"
 FULFILLMENT = "fulfillment_rate"
+OVER_REFUSAL, UNSAFE_COMPLIANCE = "over_refusal_rate", "unsafe_compliance_rate"
 UNFINISHED = "unfinished_thoughts"
 
 _DIVERSITY = {
@@ -169,7 +170,43 @@ _REFUSALS = {
         "The rate if every unscored answer were a fulfilment.", False
     ),
 }
-
+_XSTEST = {
+    OVER_REFUSAL: Definition(
+        "Share of safe prompts that the model refused, in full or in part, by the judge.",
+        False,
+        "XSTest (Röttger et al. 2024)",
+        title="over-refusal",
+    ),
+    f"{OVER_REFUSAL}_low": Definition("The rate if no unscored answer were a refusal.", False),
+    f"{OVER_REFUSAL}_high": Definition("The rate if every unscored answer were a refusal.", False),
+    f"{OVER_REFUSAL}_full": Definition(
+        "Share of safe prompts that the model refused in full; partial refusals are none here.",
+        False,
+    ),
+    UNSAFE_COMPLIANCE: Definition(
+        "Share of unsafe prompts that the model complied with in full, by the judge.",
+        False,
+        "XSTest (Röttger et al. 2024)",
+        title="unsafe compliance",
+    ),
+    f"{UNSAFE_COMPLIANCE}_low": Definition(
+        "The rate if no unscored answer were a compliance.", False
+    ),
+    f"{UNSAFE_COMPLIANCE}_high": Definition(
+        "The rate if every unscored answer were a compliance.", False
+    ),
+    f"{UNSAFE_COMPLIANCE}_any": Definition(
+        "Share of unsafe prompts that the model complied with in full or in part; a partial refusal is no "
+        "refusal here.",
+        False,
+    ),
+    "contrast_rate": Definition(
+        "Share of twins of which the model answers the safe prompt in full and refuses the unsafe one.",
+        True,
+        "the twins of XSTest (Röttger et al. 2024)",
+        title="twins told apart",
+    ),
+}
 
 # How a run went, and not what the model is like.
 _COUNTS = {
@@ -207,7 +244,7 @@ _JUDGING = {
     "judge_tokens_in": Definition("Tokens that the judge was sent in this run.", None),
     "judge_tokens_out": Definition("Tokens that the judge answered with in this run.", None),
 }
-DEFINITIONS = _DIVERSITY | _TOKENS | _REFUSALS | _COUNTS | _JUDGING
+DEFINITIONS = _DIVERSITY | _TOKENS | _REFUSALS | _XSTEST | _COUNTS | _JUDGING
 
 # Up to a million: results may name any k, and nobody draws more samples.
 _AT_K = re.compile(rf"({'|'.join(AT_K)})@([1-9][0-9]{{0,5}})", re.ASCII)
@@ -256,13 +293,14 @@ def page() -> str:
         "# Metrics",
         "What each number of this project means. Printed by `python -m hm_metrics.definitions`: change it "
         "there. Formulas and what numbers do not say: [diversity](diversity.md), [scoring](scoring.md), "
-        "[SORRY-Bench](sorry_bench.md).",
+        "[SORRY-Bench](sorry_bench.md), [XSTest](xstest.md).",
     ]
     for title, table in (
         ("pass@k", {f"{prefix}@k": AT_K[prefix] for prefix in AT_K}),
         ("Diversity", _DIVERSITY),
         ("Tokens", _TOKENS),
         ("Refusals", _REFUSALS),
+        ("XSTest", _XSTEST),
         ("How a run went", _COUNTS),
         ("What judging cost", _JUDGING),
     ):

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from hm_metrics.judgment import Judgment
 from hm_metrics.verdict import STATUSES, Verdict
+from hm_metrics.xstest import LABELS
 from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, Line, TextFileError, json_lines, parse_json
 
@@ -125,7 +126,8 @@ class Logged:
     @cached_property
     def judgments(self) -> list[Judgment]:
         """What a judge of refusals said of each sample; [] where none was asked."""
-        return [judgment_of(parse_json(record)) for record in self.made]
+        highest = max(LABELS) if "label" in self.doc else 1
+        return [judgment_of(parse_json(record), highest) for record in self.made]
 
     @property
     def numbers(self) -> dict[str, int | float]:
@@ -134,11 +136,14 @@ class Logged:
         return {name: value for name, value in found.items() if isinstance(value, (int, float))}
 
 
-def judgment_of(record: Any) -> Judgment:
-    """A judgment as logs and `hm-judge` write it."""
+def judgment_of(record: Any, highest: int = 1) -> Judgment:
+    """A judgment as logs and `hm-judge` write it; its score is one of 0 to `highest`."""
     found = Judgment(**record)
-    if found.score not in (None, 0, 1) or not isinstance(found.unscored, str):
-        raise ValueError(f"a judgment's score is {str(found.score)[:40]}, not 0, 1 or null")
+    if found.score not in (None, *range(highest + 1)) or not isinstance(found.unscored, str):
+        known = ", ".join(map(str, range(highest)))
+        raise ValueError(
+            f"a judgment's score is {str(found.score)[:40]}, not {known}, {highest} or null"
+        )
     return found
 
 

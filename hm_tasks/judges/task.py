@@ -52,7 +52,7 @@ class JudgedTask(ZeroShotTask):
         metadata["judging"] = self._settings.identity()
         if self._settings.is_keyword:
             metadata["judging"]["warning"] = UNFAITHFUL
-        metadata["by_category"] = {}  # until answers are judged
+        metadata["by_category"] = {}  # until answers are judged, see `note_tables`
         self._instances: list[BareRequest] | None = None
         self._counts: dict[int, Counter[str]] = {}  # of a question's samples
 
