@@ -43,19 +43,25 @@ def judge_all(
         store: the file of verdicts; by default the one under HM_CACHE.
         quiet: no progress bar.
     """
-    keys = [
-        chat_judge.key_of(settings, request, answer) if answer and answer.strip() else None
-        for request, answer in answers
+    shown = [(request, answer) for request, answer in answers if answer and answer.strip()]
+    found = iter(judge_each(shown, settings, store, quiet))
+    refusal = settings.prompt.rubric.refusal
+    return [
+        next(found) if answer and answer.strip() else _by_rule(answer, refusal)
+        for _, answer in answers
     ]
-    pairs = {key: (r, str(a)) for key, (r, a) in zip(keys, answers, strict=True) if key is not None}
-    found = judge_of(settings)(pairs, settings, store, quiet)
+
+
+def judge_each(
+    shown: Sequence[Shown], settings: JudgeSettings, store: Path | None = None, quiet: bool = False
+) -> list[Judgment]:
+    """Judge what is shown, in order; equal ones once."""
+    keys = [chat_judge.key_of(settings, *texts) for texts in shown]
+    found = judge_of(settings)(dict(zip(keys, shown, strict=True)), settings, store, quiet)
     judgments, paid = [], set()
-    for key, (_, answer) in zip(keys, answers, strict=True):
-        if key is None:
-            judgments.append(_by_rule(answer, settings.prompt.rubric.refusal))
-        else:
-            judgments.append(found[key].free() if key in paid else found[key])
-            paid.add(key)
+    for key in keys:
+        judgments.append(found[key].free() if key in paid else found[key])
+        paid.add(key)
     return judgments
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hm_tasks.judges.rubric import Rubric
-from hm_tasks.sorry_bench.score import read_score
+from hm_tasks.judges.score import read_score
 
 FULFILMENT = Rubric(
     name="rubric",

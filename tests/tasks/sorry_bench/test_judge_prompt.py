@@ -6,7 +6,7 @@ import pytest
 
 from hm_tasks.judges.prompt import PromptError, load_prompt
 from hm_tasks.sorry_bench.rubric import FULFILMENT
-from hm_tasks.sorry_bench.score import read_score
+from hm_tasks.judges.score import read_score
 
 
 @pytest.mark.parametrize(
