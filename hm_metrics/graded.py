@@ -35,14 +35,14 @@ class Graded:
     status: str = GRADED
     reason: str = ""
 
-    def record(self) -> GradedRecord:
-        """As it is logged."""
-        return GradedRecord(self)
+    def record(self, of_filter: str = "", question: int = 0) -> GradedRecord:
+        """As it is logged; the filter and the question are for who counts."""
+        return GradedRecord(self, of_filter, question)
 
 
 class GradedRecord(JsonRecord):
-    """A grade's fields, and the grade itself, for whoever counts."""
+    """A grade's fields, and for whoever counts the grade itself, its filter and its question's number."""
 
-    def __init__(self, graded: Graded) -> None:
+    def __init__(self, graded: Graded, of_filter: str, question: int) -> None:
         super().__init__(dataclasses.asdict(graded))
-        self.graded = graded
+        self.graded, self.filter, self.question = graded, of_filter, question

@@ -140,6 +140,7 @@ FROM_TOKENS = {
     ),
     "token_surprisal": Measure(lambda sums: (sums.surprisal, sums.tokens), Ratio()),
 }
+OF_TEXTS = FROM_VECTORS | FROM_TOKENS  # what any samples have
 MEASURES = FROM_VECTORS | FROM_PROGRAMS | FROM_TOKENS
 LEFT_OUT = "left_out_questions"
 
@@ -155,20 +156,19 @@ class Diversity:
 
     Args:
         metadata: the task's; `embedding` is written into it, for the results.
+        known: the measures that samples of the task can have; of those that are no programs OF_TEXTS.
 
     Raises:
         DiversityError, UnknownEmbedder: a setting that cannot be.
     """
 
-    def __init__(self, metadata: dict[str, Any]) -> None:
+    def __init__(self, metadata: dict[str, Any], known: Mapping[str, Measure] = MEASURES) -> None:
         asked = metadata["diversity"]
-        asked = list(MEASURES) if asked == "all" else asked
-        if not isinstance(asked, (list, tuple)) or any(
-            name not in list(MEASURES) for name in asked
-        ):
+        asked = list(known) if asked == "all" else asked
+        if not isinstance(asked, (list, tuple)) or any(name not in list(known) for name in asked):
             raise DiversityError(
                 f"diversity={metadata['diversity']!r}: expected all, or a list out of "
-                f"{', '.join(MEASURES)}."
+                f"{', '.join(known)}."
             )
         self.embedded = metadata["embed"]
         if self.embedded not in EMBEDDED:
@@ -224,7 +224,7 @@ class Diversity:
     def metrics(
         self,
         question: str,
-        verdicts: Sequence[Verdict],
+        verdicts: Sequence[Verdict] = (),
         tokens: Sequence[TokenSums] = (),
         entry_point: str = "",
     ) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The request of this project's tasks: both prompt styles, and what its samples' answers are.
+"""The requests of this project's tasks: what a model tells of samples, what their answers are, both styles.
 
     request.answer(0)      # behind the thought; None where the sample ends within one
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 
+from hm_metrics.entropy import TokenSums
 from hm_models.prompts.rendered import ApplyChatTemplate
 from hm_models.samples.request import Sample, TaskRequest, TokenMeasure
 from hm_models.samples.thoughts import answer_in, answer_of, begun_by
@@ -21,28 +22,68 @@ from hm_models.samples.truncation import is_cut
 
 
 @dataclasses.dataclass
-class AnsweredRequest(Instance, TaskRequest):
-    """A question in either prompt style; it begins as a completion and may be turned into a chat.
+class ToldRequest(Instance, TaskRequest):
+    """A request that keeps what the model tells of its samples.
 
     Attributes:
         style: `chat` or `completion`, as it was asked last.
-        system: the harness's `--system_instruction`.
-        generation_kwargs: as the task has them.
         keeps_thoughts: whether a sample of which nothing is noted still has the thought that its prompt
             began, see `keeps_thoughts`.
         noted: the answers that the model has told, by sample; None for a thought without one.
         reused: by sample, whether it was kept from an earlier run.
         cut_prompts: to how many samples the prompt was cut.
+        token_sums: the uncertainty at the tokens of each sample of which the model has told it.
+        on_sample: called with the request, the text and the answer of each sample as the model tells of it.
     """
 
     style: str = "completion"
-    system: str | None = None
-    generation_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     measure_tokens: type[TokenMeasure] | None = None
     keeps_thoughts: bool = False
     noted: dict[int, str | None] = dataclasses.field(default_factory=dict)
     reused: dict[int, bool] = dataclasses.field(default_factory=dict)
     cut_prompts: int = 0
+    token_sums: dict[int, TokenSums] = dataclasses.field(default_factory=dict)
+    on_sample: Callable[[Any, str, str | None], None] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+
+    @abc.abstractmethod
+    def of_the_problem(self) -> list[str]:
+        """What in the prompt is this question's; the rest is the same for all."""
+
+    def take_sample(self, index: int, sample: Sample) -> None:
+        self.reused[index] = sample.reused
+        self.cut_prompts += is_cut(sample.facts)
+        if "answer" in sample.facts:
+            self.noted[index] = answer_in(sample.text, sample.facts)
+        if sums := TokenSums.from_facts(sample.facts):
+            self.token_sums[index] = sums
+        if self.on_sample is not None:
+            self.on_sample(self, sample.text, self.answer(index, sample.text))
+
+    def answer(self, index: int, text: str) -> str | None:
+        """The answer in a sample's text; None where it ends within a thought."""
+        if index in self.noted:
+            return self.noted[index]
+        begun = begun_by(self.arguments[0]) if self.keeps_thoughts else None
+        return answer_of(text, begun)
+
+    def answers(self) -> list[str | None]:
+        """Those of all samples, in order."""
+        return [self.answer(index, text) for index, text in enumerate(self.resps)]
+
+
+@dataclasses.dataclass
+class AnsweredRequest(ToldRequest):
+    """A question in either prompt style; it begins as a completion and may be turned into a chat.
+
+    Attributes:
+        system: the harness's `--system_instruction`.
+        generation_kwargs: as the task has them.
+    """
+
+    system: str | None = None
+    generation_kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @abc.abstractmethod
     def chat_prompt(self, apply_chat_template: ApplyChatTemplate, whose: str) -> Any:
@@ -51,10 +92,6 @@ class AnsweredRequest(Instance, TaskRequest):
     @abc.abstractmethod
     def completion_prompt(self) -> str:
         """The question for a model that continues it."""
-
-    @abc.abstractmethod
-    def of_the_problem(self) -> list[str]:
-        """What in the prompt is this question's; the rest is the same for all."""
 
     def generation_arguments(self, prompt: Any) -> dict[str, Any]:
         """The sampling parameters that go with a prompt in the present style."""
@@ -73,23 +110,6 @@ class AnsweredRequest(Instance, TaskRequest):
             prompt = self.completion_prompt()
         self.style = style
         self.arguments = (prompt, self.generation_arguments(prompt))
-
-    def take_sample(self, index: int, sample: Sample) -> None:
-        self.reused[index] = sample.reused
-        self.cut_prompts += is_cut(sample.facts)
-        if "answer" in sample.facts:
-            self.noted[index] = answer_in(sample.text, sample.facts)
-
-    def answer(self, index: int, text: str) -> str | None:
-        """The answer in a sample's text; None where it ends within a thought."""
-        if index in self.noted:
-            return self.noted[index]
-        begun = begun_by(self.arguments[0]) if self.keeps_thoughts else None
-        return answer_of(text, begun)
-
-    def answers(self) -> list[str | None]:
-        """Those of all samples, in order."""
-        return [self.answer(index, text) for index, text in enumerate(self.resps)]
 
 
 def keeps_thoughts(metadata: Mapping[str, Any]) -> bool:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
+
+from hm_models.samples.truncation import would_cut
+from hm_tasks import copies
+
+logger = logging.getLogger(__name__)
 
 # Models of the harness behind endpoints that take turns and nothing else.
 CHAT_MODELS = (
@@ -26,6 +32,25 @@ def whose_template(model: Any) -> str:
     """The model's chat template by name, to begin a sentence."""
     name = getattr(getattr(model, "tokenizer", None), "name_or_path", "")
     return f"The chat template of {name}" if name else "The model's chat template"
+
+
+def note(
+    requests: Sequence[Any], metadata: dict[str, Any], task: str, model: Any
+) -> dict[str, str]:
+    """Note how the questions were asked, for reports; count cut prompts, warn of copies.
+
+    Args:
+        requests: with their samples.
+        metadata: the task's; `prompts` is written into it and returned.
+        model: the harness's; None where it is not known.
+    """
+    prompts = metadata["prompts"] = facts(requests)
+    for request in requests:  # of models that tell of their samples this is known by now
+        if would_cut(model, *request.args):
+            request.cut_prompts = len(request.resps)
+    if warning := copies.warning([request.resps for request in requests]):
+        logger.warning("%s: %s", task, warning)
+    return prompts
 
 
 def facts(requests: Sequence[Any]) -> dict[str, str]:

@@ -12,7 +12,6 @@ from lm_eval.api.task import Task
 from hm_models.plugin.contracts import MeetsModel
 from hm_models.prompts.conversation import RENDERED, TracedArguments
 from hm_models.samples.generation import checked
-from hm_models.samples.truncation import would_cut
 from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
 from hm_tasks.answered import keeps_thoughts
@@ -90,15 +89,10 @@ class ZeroShotTask(Task, MeetsModel):
 
     def note_samples(self, requests: Sequence[Any]) -> None:
         """Note how the questions were asked, for reports; count cut prompts, warn of copies."""
-        prompts = self.config.metadata["prompts"] = asked_prompts.facts(requests)
+        prompts = asked_prompts.note(requests, self.config.metadata, self.task_name, self._model)
         if self._system and prompts.get("style") == "completion":
             prompts["system"] = "left out"
             logger.warning(
                 "%s: completion prompts have no system turn: --system_instruction was left out.",
                 self.task_name,
             )
-        for request in requests:  # of models that tell of their samples this is known by now
-            if would_cut(self._model, *request.args):
-                request.cut_prompts = len(request.resps)
-        if warning := copies.warning([request.resps for request in requests]):
-            logger.warning("%s: %s", self.task_name, warning)

@@ -32,7 +32,7 @@ def run(asked: argparse.Namespace) -> int:
     from hm_models.sweep.ending import Terminated, ending_in_order
     from hm_models.sweep.manifest import Manifest
     from hm_models.sweep.preflight import check
-    from hm_models.sweep.runners import LocalRunner, Runner, process_runners, ray_runners
+    from hm_models.sweep.runners import LocalRunner, PointRunner, process_runners, ray_runners
     from hm_models.sweep.sweep import Sweep, to_stderr
 
     if asked.output_path is None and not asked.dry_run:
@@ -59,7 +59,7 @@ def run(asked: argparse.Namespace) -> int:
                 return 2
             if asked.dry_run:
                 return 0
-            runners: Sequence[Runner]
+            runners: Sequence[PointRunner]
             if not sweep.left:
                 runners = []
             elif asked.executor == "ray":

@@ -20,7 +20,7 @@ from lm_eval.models.utils import (
 )
 from transformers import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
-from hm_models.samples.answer_watch import Watch
+from hm_models.samples.answer_watch import AnswerWatch
 from hm_models.samples.key import Job, is_sampled
 from hm_models.samples.request import TokenMeasure, measure_of
 from hm_models.samples.sampling import Taker
@@ -91,7 +91,7 @@ def _sample_batch(
         return lm.tok_decode(tokens, skip_special_tokens=False)
 
     watches = [
-        Watch(
+        AnswerWatch(
             thinking if thinking.may_think(job.prompt) else NO_THOUGHTS, job.prompt, until, decode
         )
         for job in jobs
@@ -104,7 +104,7 @@ def _sample_batch(
         take([(jobs[row], Answer(answer.text, facts | answer.facts))])
 
     stop_tokens = _stop_tokens(lm)
-    rows = Rows(start, watches, stop_tokens, hand_over)
+    rows = StopRows(start, watches, stop_tokens, hand_over)
     if is_sampled(jobs[0].gen_kwargs):
         kwargs["custom_generate"] = drawing.generate
     else:
@@ -142,7 +142,7 @@ def _text(lm: Any, tokens: list[int], until: list[str]) -> str:
     return postprocess_generated_text(text, until, marker if isinstance(marker, str) else None)
 
 
-class Rows(StoppingCriteria):
+class StopRows(StoppingCriteria):
     """Ends each row of a batch by itself, and hands it over in the step in which it ends.
 
     Args:
@@ -155,7 +155,7 @@ class Rows(StoppingCriteria):
     def __init__(
         self,
         start: int,
-        watches: Sequence[Watch],
+        watches: Sequence[AnswerWatch],
         stop_tokens: set[int],
         hand_over: Callable[[int, list[int]], None],
     ) -> None:

@@ -20,7 +20,7 @@ from lm_eval.models.utils import (
     postprocess_generated_text,
 )
 
-from hm_models.samples.answer_watch import Watch
+from hm_models.samples.answer_watch import AnswerWatch
 from hm_models.samples.generation import stop_strings
 from hm_models.samples.key import Job
 from hm_models.samples.request import measure_of
@@ -44,7 +44,7 @@ class _Flight:
 
     job: Job
     until: list[str]
-    watch: Watch | None
+    watch: AnswerWatch | None
     text: str = ""
     logprobs: list[Any] = dataclasses.field(default_factory=list)
 
@@ -124,7 +124,7 @@ def _question(
     )
     watch = None
     if thinking.may_think(job.prompt):
-        watch = Watch(thinking, job.prompt, until, lambda ids: _decode(lm, ids))
+        watch = AnswerWatch(thinking, job.prompt, until, lambda ids: _decode(lm, ids))
         kwargs["stop_token_ids"] = [*(kwargs.get("stop_token_ids") or ()), lm.eot_token_id]
     # As arrays: an object for each of a run's hundred million numbers would cost more than they do.
     measured: dict[str, Any] = {"logprobs": TOP, "flat_logprobs": True}
@@ -198,6 +198,6 @@ def _cut(lm: Any, thinking: Thinking, job: Job, text: str) -> Answer:
     if not thinking.may_think(job.prompt):
         return Answer(text)
     until = stop_strings(job.gen_kwargs)
-    watch = Watch(thinking, job.prompt, until, lambda ids: _decode(lm, ids))
+    watch = AnswerWatch(thinking, job.prompt, until, lambda ids: _decode(lm, ids))
     watch.add(lm.tokenizer.encode(text, add_special_tokens=False))
     return watch.answer() or Answer(postprocess_generated_text(text, until, thinking.given))

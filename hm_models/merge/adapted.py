@@ -1,6 +1,6 @@
 """The tensors of a checkpoint that is made of an adapter: each is computed when its values are asked for.
 
-    source = Sources()(Checkpoint.open("ckpt/adapter"))
+    source = AdaptedSources()(Checkpoint.open("ckpt/adapter"))
     source("model.layers.0.mlp.up_proj.weight")[:8]      # eight rows of it are computed
 
 An element depends on its own place alone: on its row and its column, which travel beside the base's tensor as
@@ -28,7 +28,7 @@ WriteMatrix: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, tor
 Step: TypeAlias = Callable[[torch.Tensor, torch.dtype], LazyMerge]
 
 
-class Sources:
+class AdaptedSources:
     """What gives the tensors of checkpoints, each opened once; `resident` as for `MappedCheckpoint`."""
 
     def __init__(self, resident: Mapping[str, str] | None = None) -> None:

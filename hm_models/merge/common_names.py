@@ -22,7 +22,7 @@ from hm_models.checkpoints.names import (
     spelled_as,
 )
 from hm_models.errors import RecipeError
-from hm_models.merge.adapted import Sources
+from hm_models.merge.adapted import AdaptedSources
 from hm_models.merge.same_architecture import is_text_part_of
 
 SHOWN = 5  # examples named in an error
@@ -116,5 +116,5 @@ def _part(name: str) -> str:
 def _same_bytes(checkpoint: Checkpoint, one: str, other: str) -> bool:
     if checkpoint.tensors[one].shape != checkpoint.tensors[other].shape:
         return False
-    read = Sources()(checkpoint)
+    read = AdaptedSources()(checkpoint)
     return torch.equal(read(one), read(other))

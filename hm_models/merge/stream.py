@@ -19,7 +19,7 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.read_ahead import Lease, ReadAhead, Source
 from hm_models.checkpoints.vocabulary import NO_ROW, RowMatch
 from hm_models.errors import RecipeError
-from hm_models.merge.adapted import Sources
+from hm_models.merge.adapted import AdaptedSources
 from hm_models.merge.arithmetic import weighted_sum
 from hm_models.merge.contract import Merge
 from hm_models.merge.lazy import LazyMerge, Write
@@ -54,7 +54,7 @@ class MergeStream:
     ) -> None:
         self._plan = plan
         self._resident = resident
-        self._source = Sources(resident)
+        self._source = AdaptedSources(resident)
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         # Workers of an engine get the plan, and open the files themselves.

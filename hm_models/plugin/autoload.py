@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # The harness's module -> the files of `hm_models.plugin` whose `change` is called with it, in order.
 CHANGES = {
     "lm_eval.models": ("model_name",),
-    "lm_eval.tasks.manager": ("task_folder",),
+    "lm_eval.tasks._yaml_loader": ("our_includes",),
+    "lm_eval.tasks.manager": ("task_folder", "task_manager"),
     "lm_eval.api.metrics": ("metric_names", "standard_errors"),
     "lm_eval.api.model": ("own_answers",),
     "lm_eval.api.task": ("request_cache", "prompt_origin"),

@@ -86,6 +86,14 @@ def ask_in_turns(request: Instance, apply_chat_template: Callable[..., str]) -> 
     request.arguments = TracedArguments.of((chat, *rest), origin)
 
 
+def ask_plainly(request: Instance) -> None:
+    """Put the plain prompt that `ask_in_turns` has replaced back into a request's arguments, in place."""
+    arguments = request.arguments
+    if isinstance(arguments, TracedArguments) and arguments.origin.prompt is not None:
+        prompt = arguments.origin.prompt
+        request.arguments = TracedArguments.of((prompt, *arguments[1:]), arguments.origin)
+
+
 def turns_of(request: Instance, origin: Origin) -> list[dict[str, str]]:
     """The turns of a plain prompt; all of it is the user's where nothing is known of it."""
     prompt, task = origin.prompt or "", origin.task

@@ -2,7 +2,7 @@
 
     >>> def decode(tokens):                          # here, a token is a letter
     ...     return "".join(map(chr, tokens))
-    >>> watch = Watch(Thinking(), "Is 7 prime?", until=["\\nassert"], decode=decode)
+    >>> watch = AnswerWatch(Thinking(), "Is 7 prime?", until=["\\nassert"], decode=decode)
     >>> watch.add(map(ord, "<think>Not\\nassert</think>Yes."))   # new tokens; has a stop string ended it?
     False
     >>> watch.add(map(ord, "\\nassert False"))
@@ -27,7 +27,7 @@ from hm_models.samples.thoughts import FORM, FORM_ANSWER, begins_again, begun_by
 Decode = Callable[[list[int]], str]
 
 
-class Watch:
+class AnswerWatch:
     """One answer.
 
     Args:

@@ -31,7 +31,7 @@ IN_PLACE = ("alpha", "base", "base_revision")
 
 
 @dataclasses.dataclass
-class Spent:
+class RunCost:
     """What a run took: engines started, samples and tokens generated, and seconds."""
 
     engines: int = 0
@@ -44,7 +44,7 @@ class Spent:
 class _CountedStore(SampleStore):
     """A store that notes what is put into it."""
 
-    def __init__(self, file: Path, spent: Spent) -> None:
+    def __init__(self, file: Path, spent: RunCost) -> None:
         super().__init__(file)
         self._spent = spent
 
@@ -57,11 +57,11 @@ class _CountedStore(SampleStore):
 class LiveMerged(HindsightMerged):
     """hm-merged for several runs, one after the other."""
 
-    def __init__(self, spent: Spent, **arguments: Any) -> None:
+    def __init__(self, spent: RunCost, **arguments: Any) -> None:
         self._spent = spent
         super().__init__(**arguments)
 
-    def begin_run(self, arguments: Mapping[str, Any], spent: Spent) -> None:
+    def begin_run(self, arguments: Mapping[str, Any], spent: RunCost) -> None:
         """Become what a new model at this alpha, of this base, would be, in one engine where it can be."""
         self._spent = spent
         self.keep_samples_in(samples_file())  # the harness names another where --use_cache is given
@@ -102,7 +102,7 @@ class LiveModel:
     """At most one `LiveMerged` at a time; what it does is added to `spent`."""
 
     def __init__(self) -> None:
-        self.spent = Spent()
+        self.spent = RunCost()
         self.model: LiveMerged | None = None
         self._others: dict[str, Any] = {}
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hm_models.sweep.live import LiveModel, Spent
+from hm_models.sweep.live import LiveModel, RunCost
 
 # What the harness writes into a run's folder.
 OUTPUTS = ("results_*.json", "samples_*.jsonl")
@@ -72,7 +72,7 @@ def run_point(arguments: Mapping[str, Any], live: LiveModel, quiet: bool = False
     """
     folder = Path(arguments["output_path"])
     before, started, error = _outputs(folder), time.monotonic(), ""
-    live.spent = spent = Spent()
+    live.spent = spent = RunCost()
     try:
         with open(os.devnull, "w") as nowhere, contextlib.ExitStack() as stack:
             if quiet:

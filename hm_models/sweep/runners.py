@@ -35,7 +35,7 @@ PASSED_ON = (
 )
 
 
-class Runner(Protocol):
+class PointRunner(Protocol):
     """Runs points, one at a time."""
 
     name: str

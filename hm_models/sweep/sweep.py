@@ -23,7 +23,7 @@ from hm_models.sweep.estimate import duration, estimate
 from hm_models.sweep.manifest import MANIFEST_FILE, Manifest, PointRecord
 from hm_models.sweep.points import Point, gpus_of, points_of, shaping
 from hm_models.sweep.preflight import Preflight
-from hm_models.sweep.runners import Runner
+from hm_models.sweep.runners import PointRunner
 from hm_models.sweep.sharing import PointQueue
 
 HEAD = ("point", "state", "samples", "disk", "time")
@@ -112,7 +112,7 @@ class Sweep:
             )
         return sizes.pop()
 
-    def run(self, runners: Sequence[Runner]) -> int:
+    def run(self, runners: Sequence[PointRunner]) -> int:
         """Run the points that are left and return how many failed."""
         left = self.left
         for point in self.points:
@@ -121,7 +121,7 @@ class Sweep:
         queue = PointQueue(left)
         started = time.monotonic()
 
-        def work(runner: Runner) -> int:
+        def work(runner: PointRunner) -> int:
             engine, failed = None, 0
             try:
                 while point := queue.take(engine):
@@ -147,7 +147,7 @@ class Sweep:
                         ending.submit(runner.close)
                 raise
 
-    def _run(self, point: Point, runner: Runner, total: int, started: float) -> bool:
+    def _run(self, point: Point, runner: PointRunner, total: int, started: float) -> bool:
         label, where = point.label, f" on {runner.name}" if runner.name else ""
         arguments = point.run_arguments(self.config, self._manifest.folder)
         record = PointRecord(

@@ -10,12 +10,9 @@ goes on with a beginning is not known, and evalplus sends none.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
-from hm_metrics.entropy import TokenSums
 from hm_models.prompts.rendered import ApplyChatTemplate, asked, opened, rendered
-from hm_models.samples.request import Sample
 from hm_tasks.answered import AnsweredRequest
 
 INSTRUCTION = (
@@ -75,22 +72,9 @@ class CodeRequest(AnsweredRequest):
 
     Attributes:
         until: the stop strings of each prompt style.
-        token_sums: the uncertainty at the tokens of each sample of which the model has told it.
-        on_sample: called with the request and the answer of each sample as the model tells of it.
     """
 
     until: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    token_sums: dict[int, TokenSums] = dataclasses.field(default_factory=dict)
-    on_sample: Callable[[CodeRequest, str | None], None] | None = dataclasses.field(
-        default=None, repr=False, compare=False
-    )
-
-    def take_sample(self, index: int, sample: Sample) -> None:
-        super().take_sample(index, sample)
-        if sums := TokenSums.from_facts(sample.facts):
-            self.token_sums[index] = sums
-        if self.on_sample is not None:
-            self.on_sample(self, self.answer(index, sample.text))
 
     def generation_arguments(self, prompt: Any) -> dict[str, Any]:
         until = list(self.generation_kwargs["until"])

@@ -9,7 +9,6 @@ beside this file says which problems and which sampling; `--metadata '{"n_sample
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +25,10 @@ from hm_metrics.pass_at_k import pass_at_k
 from hm_metrics.unscored import MOST_UNSCORED, in_place_of_rate
 from hm_metrics.verdict import TIMEOUT, UNSCORED, Verdict, VerdictRecord
 from hm_models.samples.generation import stop_strings
-from hm_models.settings import ProtocolError, number, refuse_thinking, whole_number
-from hm_tasks import copies
+from hm_models.settings import number, refuse_thinking
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
+from hm_tasks.sampled import Sampled, n_and_ks
 from hm_tasks.sandbox.executors import choose_place
 from hm_tasks.sandbox.isolation.levels import RLIMIT
 from hm_tasks.sandbox.pool import Scorer
@@ -42,17 +41,6 @@ COUNTS = (
     *("generated", "reused", "unscored", "timeouts", "empty_programs"),
     *("truncated_prompts", "equal_samples"),
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Sampled:
-    """How one problem's samples came about, and how many of them say nothing."""
-
-    reused: int = 0
-    truncated_prompts: int = 0
-    equal: int = 0
-    unfinished: int = 0
-    tokens: tuple[TokenSums, ...] = ()
 
 
 class CodePassK(ZeroShotTask):
@@ -68,7 +56,7 @@ class CodePassK(ZeroShotTask):
     def __init__(self, config: dict[str, Any]) -> None:
         settings = {key: value for key, value in config.items() if key != "class"}
         metadata = settings["metadata"]
-        n_samples, self.ks = _protocol(metadata)
+        n_samples, self.ks = n_and_ks(metadata)
         metadata.setdefault("max_unscored", MOST_UNSCORED)
         self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._unscored = 0, 0  # of how many samples
@@ -128,7 +116,7 @@ class CodePassK(ZeroShotTask):
             request.on_sample = self._score
             request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
 
-    def _score(self, request: CodeRequest, answer: str | None) -> None:
+    def _score(self, request: CodeRequest, text: str, answer: str | None) -> None:
         """Begin to score a sample while the model goes on."""
         try:
             if self._scorer is None:
@@ -158,16 +146,7 @@ class CodePassK(ZeroShotTask):
         for request, found in zip(requests, verdicts, strict=True):
             request.filtered_resps[SCORED] = [verdict.record() for verdict in found]
         self.note_samples(requests)
-        self._sampled = {
-            r.doc["task_id"]: Sampled(
-                sum(r.reused.values()),
-                r.cut_prompts,
-                copies.count(r.resps),
-                r.answers().count(None),
-                tuple(r.token_sums.values()),
-            )
-            for r in requests
-        }
+        self._sampled = {r.doc["task_id"]: Sampled.of(r) for r in requests}
         self.note_verdicts(verdicts)
         texts = {r.doc["task_id"]: r.resps for r in requests}
         if self._diversity.embedded == "program":
@@ -221,18 +200,15 @@ class CodePassK(ZeroShotTask):
         sampled = self._sampled.get(task_id, Sampled())
         entry_point = doc.get("entry_point", "")
         metrics |= self._diversity.metrics(task_id, verdicts, sampled.tokens, entry_point)
-        if sampled.unfinished:
-            metrics[UNFINISHED] = sampled.unfinished
-        return metrics | {
-            "n_samples": len(verdicts),
-            "generated": len(verdicts) - sampled.reused,
-            "reused": sampled.reused,
-            "unscored": len(verdicts) - len(scored),
-            "timeouts": sum(TIMEOUT in (v.base_status, v.plus_status) for v in scored),
-            "empty_programs": sum(not v.program.strip() for v in scored),
-            "truncated_prompts": sampled.truncated_prompts,
-            "equal_samples": sampled.equal,
-        }
+        return (
+            metrics
+            | sampled.counts(len(verdicts))
+            | {
+                "unscored": len(verdicts) - len(scored),
+                "timeouts": sum(TIMEOUT in (v.base_status, v.plus_status) for v in scored),
+                "empty_programs": sum(not v.program.strip() for v in scored),
+            }
+        )
 
     def aggregation(self) -> dict[str, Any]:
         rates = {f"{prefix}@{k}": self._rate() for prefix in self.counting for k in self.ks}
@@ -251,21 +227,3 @@ class CodePassK(ZeroShotTask):
 
 def _is_scored(verdict: Verdict) -> bool:
     return UNSCORED not in (verdict.base_status, verdict.plus_status)
-
-
-def _protocol(metadata: dict[str, Any]) -> tuple[int, list[int]]:
-    n_samples, ks = whole_number(metadata, "n_samples"), metadata["k"]
-    ks = [ks] if isinstance(ks, int) else ks
-    if (
-        not isinstance(ks, (list, tuple))
-        or not ks
-        or not all(isinstance(k, int) and not isinstance(k, bool) and k >= 1 for k in ks)
-    ):
-        raise ProtocolError(f"k={ks!r}: expected a list of whole numbers above 0, as [1, 5, 10].")
-    if max(ks) > n_samples:
-        raise ProtocolError(
-            f"pass@{max(ks)} cannot be estimated from n_samples={n_samples}. Ask for at least "
-            f"{max(ks)} samples, or leave that k out: --metadata "
-            f'\'{{"n_samples": {max(ks)}, "k": {list(ks)}}}\'.'
-        )
-    return n_samples, sorted(set(ks))

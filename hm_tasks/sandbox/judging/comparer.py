@@ -60,14 +60,16 @@ class Comparer:
         seconds, memory = limits_for(len(content))
         before = self._fork.cpu
         left = RUN_SECONDS - self._spent
-        right, fingerprint = self._fork.ask((test, content), min(seconds, left), memory)
+        right, digits = self._fork.ask((test, content), min(seconds, left), memory)
         self._spent += self._fork.cpu - before
+        fingerprint = bytes.fromhex(digits)
         self._fingerprints.keep(content, fingerprint)
         return right, fingerprint
 
-    def _compare_all(self, question: tuple[int, bytes]) -> tuple[bool, bytes]:
+    def _compare_all(self, question: tuple[int, bytes]) -> tuple[bool, str]:
         test, content = question
-        return self._compared(test, content, read(content))
+        right, fingerprint = self._compared(test, content, read(content))
+        return bool(right), fingerprint.hex()
 
     def _compared(self, test: int, content: bytes, value: Any) -> tuple[bool, bytes]:
         fingerprint = self._fingerprints.of(content, value)

@@ -18,7 +18,7 @@ from typing import Any
 from hm_tasks.sandbox.inside.program import WALL_FACTOR
 from hm_tasks.sandbox.inside.reference import SECONDS, TIMES, Reference
 from hm_tasks.sandbox.judging.comparer import limits_for, read_direct
-from hm_tasks.sandbox.judging.isolated import NotCleaned, Runner, RunnerGone
+from hm_tasks.sandbox.judging.isolated import NotCleaned, RunnerGone, RunnerProcess
 from hm_tasks.sandbox.judging.limited import BeyondLimits, LimitedFork
 from hm_tasks.sandbox.judging.stated import digest_above
 from hm_tasks.sandbox.problem import KINDS, Problem
@@ -82,7 +82,7 @@ def wants_set(problem: Problem) -> bool:
 
 
 def expected_of(
-    problem: Problem, store: Store, runner: Callable[[], Runner]
+    problem: Problem, store: Store, runner: Callable[[], RunnerProcess]
 ) -> dict[str, tuple[Expected, list[Any]]]:
     """What is right for each kind of inputs, and its values: as the problem states it, else as its
     reference gives it.
@@ -128,7 +128,7 @@ def _stated(outputs: list[Any], above: int) -> Expected:
     return Expected([encode(o, digest_above=above) for o in outputs], none, none)
 
 
-def _computed(problem: Problem, kind: str, runner: Runner) -> Expected:
+def _computed(problem: Problem, kind: str, runner: RunnerProcess) -> Expected:
     from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
 
     not_none = problem.oracle == "mbpp" and problem.entry_point in MBPP_OUTPUT_NOT_NONE_TASKS

@@ -10,7 +10,7 @@ from hm_tasks.sandbox.inside.program import Run
 from hm_tasks.sandbox.inside.watch import Allowed
 from hm_tasks.sandbox.judging.behaviour import Fingerprints
 from hm_tasks.sandbox.judging.expected import expected_of, wants_set
-from hm_tasks.sandbox.judging.isolated import Runner
+from hm_tasks.sandbox.judging.isolated import RunnerProcess
 from hm_tasks.sandbox.judging.light import is_light
 from hm_tasks.sandbox.judging.stated import digest_above
 from hm_tasks.sandbox.problem import KINDS, Problem
@@ -61,7 +61,7 @@ class Held:
         ]
 
 
-def hold(problem: Problem, store: Store, runner: Callable[[], Runner]) -> Held:
+def hold(problem: Problem, store: Store, runner: Callable[[], RunnerProcess]) -> Held:
     """Find out what is expected and set the limits.
 
     Raises:

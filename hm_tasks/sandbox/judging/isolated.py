@@ -59,7 +59,7 @@ def make_run_folder(folder: str) -> None:
         os.chmod(folder, 0o711)  # programs run as a user of their own
 
 
-class Runner:
+class RunnerProcess:
     """The isolated process that runs programs for this judge, in a scratch folder inside `folder`."""
 
     def __init__(
@@ -217,23 +217,23 @@ class Runners:
 
     def __init__(self, level: str, limits: Limits, hidden: Sequence[str], folder: str) -> None:
         self._settings = (level, limits, hidden, folder)
-        self._running = {True: Runner(*self._settings, light=True)}
+        self._running = {True: RunnerProcess(*self._settings, light=True)}
         self._given: tuple[Mapping[str, list], Mapping[str, Allowed] | None] = {}, None
         self._informed: set[bool] = set()
 
     def give(self, inputs: Mapping[str, list], allowed: Mapping[str, Allowed] | None) -> None:
-        """What `Runner.set_inputs` is to be given before the next program."""
+        """What `RunnerProcess.set_inputs` is to be given before the next program."""
         self._given = inputs, allowed
         self._informed.clear()
 
-    def get(self, light: bool) -> Runner:
+    def get(self, light: bool) -> RunnerProcess:
         """A runner that has the inputs.
 
         Raises:
             RunnerGone: it died.
         """
         if light not in self._running:
-            self._running[light] = Runner(*self._settings, light=light)
+            self._running[light] = RunnerProcess(*self._settings, light=light)
         runner = self._running[light]
         if light not in self._informed:
             runner.set_inputs(*self._given)

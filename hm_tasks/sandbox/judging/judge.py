@@ -23,8 +23,8 @@ from hm_tasks.sandbox.judging.expected import BrokenReference
 from hm_tasks.sandbox.judging.held import Held, hold
 from hm_tasks.sandbox.judging.isolated import (
     LEFTOVER_SECONDS,
-    Runner,
     RunnerGone,
+    RunnerProcess,
     Runners,
     make_run_folder,
 )
@@ -124,7 +124,7 @@ class Judge:
             self._held = held
         return self._held
 
-    def _full_runner(self) -> Runner:
+    def _full_runner(self) -> RunnerProcess:
         return self._runners.get(light=False)
 
     def _judged(self, held: Held, program: str) -> Verdict | None:

@@ -6,7 +6,8 @@
 
 No count of bytes says how long a parser or a comparison takes, or how much memory: numbers with huge
 exponents, wide arrays and nested brackets are cheap to send. So the kernel keeps the limits, and what
-they end is this fork and not the process that asks.
+they end is this fork and not the process that asks. What comes back is read as JSON, for whatever was
+sent may have got hold of the fork.
 
 Sources: setitimer(2), setrlimit(2), signal(7): SIGPROF and SIGSEGV end a process.
 """
@@ -15,12 +16,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import math
 import os
 import pickle
 import resource
+import select
 import signal
-import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -31,21 +33,29 @@ from hm_tasks.sandbox.wire.frames import Closed, read_frame, write_frame
 
 _QUESTION, _ANSWER, _MEMORY = b"?", b"!", b"m"
 _STATM = "/proc/self/statm"
+_MOST_BYTES = 1 << 26  # of an answer, which a forged one could go beyond
+
+TIME, MEMORY = "time", "memory"
 
 
 class BeyondLimits(RuntimeError):
-    """The work took more than it may; the message says of what."""
+    """The work took more than it may; the message says of what: TIME or MEMORY."""
+
+
+class Crashed(BeyondLimits):
+    """The fork ended without a word, of too much memory as far as its limits are concerned."""
 
 
 class LimitedFork:
     """A fork of this process that answers one question after another.
 
     Args:
-        answer: what is asked; it runs in the fork, with all that this process holds now. Questions
-            and answers are this program's own values.
+        answer: what is asked; it runs in the fork, with all that this process holds now. Questions are
+            this program's own values, answers are what JSON knows.
+        taken: bytes of address space that this process has, where a fork cannot look it up.
     """
 
-    def __init__(self, answer: Callable[[Any], Any]) -> None:
+    def __init__(self, answer: Callable[[Any], Any], taken: int = 0) -> None:
         self.cpu = 0.0  # seconds that it has computed
         there, self._questions = os.pipe()
         self._answers, back = os.pipe()
@@ -53,38 +63,43 @@ class LimitedFork:
         self._child = os.fork()
         if self._child == 0:
             try:
-                _close_all_but(there, back)
                 end_with_parent(parent)
                 offer_to_oom_killer()
-                _serve(answer, there, back)
+                self._confine(there, back)
+                _serve(answer, there, back, taken)
             finally:
                 os._exit(0)
         os.close(there)
         os.close(back)
 
-    def ask(self, question: Any, seconds: float, memory: int) -> Any:
+    def ask(self, question: Any, seconds: float, memory: int, wall: float | None = None) -> Any:
         """The answer.
 
         Args:
             seconds: that it may compute.
             memory: bytes that it may take beside what this process has.
+            wall: seconds on the wall after which it is not waited for any more.
 
         Raises:
-            BeyondLimits: it took more, or crashed; the fork has ended.
+            BeyondLimits: it took more, or crashed; the fork is to be closed.
         """
         try:
             write_frame(self._questions, _QUESTION, pickle.dumps((question, seconds, memory)))
-            kind, content = read_frame(self._answers)
+            wait = bool if wall is None else _waiting(self._answers, wall)
+            kind, content = read_frame(self._answers, wait, _MOST_BYTES)
+        except TimeoutError:
+            raise BeyondLimits(TIME) from None
         except (Closed, OSError):
             status = self._wait()
-            late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (
-                signal.SIGPROF,
-                signal.SIGXCPU,
-            )
-            raise BeyondLimits("time" if late else "memory") from None
+            if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU):
+                raise BeyondLimits(TIME) from None
+            raise Crashed(MEMORY) from None
         if kind == _MEMORY:
-            raise BeyondLimits("memory")
-        self.cpu, found = pickle.loads(content)
+            raise BeyondLimits(MEMORY)
+        try:
+            self.cpu, found = json.loads(content)
+        except (ValueError, TypeError, RecursionError):  # forged
+            raise Crashed(MEMORY) from None
         return found
 
     def close(self) -> None:
@@ -96,9 +111,16 @@ class LimitedFork:
     def _wait(self) -> int:
         for descriptor in (self._questions, self._answers):
             os.close(descriptor)
-        _, status = os.waitpid(self._child, 0)
-        self._child = 0
-        return status
+        child, self._child = self._child, 0
+        return self._reap(child)
+
+    def _confine(self, *kept: int) -> None:
+        """What the fork does first: it must keep none of this process's pipes open after it is gone."""
+        close_all_but(*kept)
+
+    def _reap(self, child: int) -> int:
+        """The wait status of the fork, which is ending."""
+        return os.waitpid(child, 0)[1]
 
     def __enter__(self) -> LimitedFork:
         return self
@@ -112,7 +134,17 @@ class LimitedFork:
         self.close()
 
 
-def _serve(answer: Callable[[Any], Any], questions: int, answers: int) -> None:
+def _waiting(descriptor: int, wall: float) -> Callable[[], None]:
+    until = time.monotonic() + wall
+
+    def wait() -> None:
+        if not select.select([descriptor], [], [], max(0.0, until - time.monotonic()))[0]:
+            raise TimeoutError
+
+    return wait
+
+
+def _serve(answer: Callable[[Any], Any], questions: int, answers: int, taken: int) -> None:
     gc.freeze()  # so that collecting does not touch, and copy, every page
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -121,26 +153,35 @@ def _serve(answer: Callable[[Any], Any], questions: int, answers: int) -> None:
             question, seconds, memory = pickle.loads(read_frame(questions)[1])
         except Closed:
             return
-        _limit(seconds, memory)
+        _limit(seconds, memory, taken)
         try:
             found = answer(question)
         except MemoryError:
             write_frame(answers, _MEMORY)
         else:
             signal.setitimer(signal.ITIMER_PROF, 0)
-            write_frame(answers, _ANSWER, pickle.dumps((time.process_time(), found)))
+            content = json.dumps([time.process_time(), found])
+            write_frame(answers, _ANSWER, content.encode())
 
 
-def _limit(seconds: float, memory: int) -> None:
+def address_space() -> int:
+    """Bytes of address space that this process has; 0 where nothing says so."""
+    try:
+        with open(_STATM) as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:  # no Linux, or isolated
+        return 0
+
+
+def _limit(seconds: float, memory: int, taken: int) -> None:
     signal.setitimer(signal.ITIMER_PROF, max(seconds, 0.001))
     # A second one, that no signal handler of a library could take.
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     soft = math.ceil(time.process_time() + seconds) + 1
     if hard == resource.RLIM_INFINITY or soft <= hard:
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
-    if sys.platform.startswith("linux"):
-        with open(_STATM) as file:
-            taken = int(file.read().split()[0]) * resource.getpagesize()
+    taken = address_space() or taken
+    if taken:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         wanted = taken + memory
         if hard != resource.RLIM_INFINITY:
@@ -149,8 +190,8 @@ def _limit(seconds: float, memory: int) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
 
 
-def _close_all_but(*kept: int) -> None:
-    # It must not keep this process's pipes open after it is gone.
+def close_all_but(*kept: int) -> None:
+    """Close all of this process's descriptors but these, 0, 1 and 2."""
     first = 3
     for descriptor in sorted(kept):
         os.closerange(first, descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from collections.abc import Callable
 
 HEAD = struct.Struct("<cQ")
@@ -33,14 +34,19 @@ def write_frame(descriptor: int, kind: bytes, content: bytes = b"") -> None:
             left = left[os.write(descriptor, left) :]
 
 
-def read_frame(descriptor: int, wait: Callable[[], object] = bool) -> tuple[bytes, bytes]:
+def read_frame(
+    descriptor: int, wait: Callable[[], object] = bool, most: int = sys.maxsize
+) -> tuple[bytes, bytes]:
     """Read one message of a process that is trusted to keep to the form. Raises Closed.
 
     Args:
         wait: returns when there is something to read; it may raise, where a message has begun and
             whoever writes it was stopped.
+        most: bytes of content beyond which nothing is read, as if the other side were gone.
     """
     kind, length = HEAD.unpack(_read(descriptor, HEAD.size, wait))
+    if length > most:
+        raise Closed
     return kind, _read(descriptor, length, wait)
 
 

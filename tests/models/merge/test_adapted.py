@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from hm_models.checkpoints.checkpoint import Checkpoint
-from hm_models.merge.adapted import Sources
+from hm_models.merge.adapted import AdaptedSources
 from tests.models.adapters import adapter_of, merged_by_peft
 from tests.models.pairs import checkpoint_of
 from tests.models.tiny import TOKENS, same_bits, save_seeded, tiny_checkpoint
@@ -99,10 +99,10 @@ def test_every_tensor_is_that_of_merge_and_unload(base, config, bases, tmp_path)
     adapter = adapter_of(bases[base], tmp_path / "adapter", **config)
     checkpoint = Checkpoint.open(str(adapter))
     expected = merged_by_peft(bases[base], adapter, config.get("rows"))
-    read = Sources()(checkpoint)
+    read = AdaptedSources()(checkpoint)
     assert checkpoint.tensors.keys() == expected.keys()
     changed = 0
-    own = Sources()(Checkpoint.open(str(bases[base])))
+    own = AdaptedSources()(Checkpoint.open(str(bases[base])))
     for name, tensor in expected.items():
         assert tuple(checkpoint.tensors[name].shape) == tuple(tensor.shape)
         assert same_bits(read(name)[...] + 0, tensor), name

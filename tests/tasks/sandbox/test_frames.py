@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hm_tasks.sandbox.judging.isolated import Runner, RunnerGone
+from hm_tasks.sandbox.judging.isolated import RunnerGone, RunnerProcess
 from hm_tasks.sandbox.wire.frames import HEAD, PIECE
 
 
@@ -17,7 +17,7 @@ def runner():
     answers, of_runner = os.pipe()
     os.write(of_runner, HEAD.pack(PIECE, 9))
     command = [sys.executable, "-c", "import time; time.sleep(3600)"]
-    handle = Runner.__new__(Runner)
+    handle = RunnerProcess.__new__(RunnerProcess)
     handle._answers = answers
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         handle._process = process

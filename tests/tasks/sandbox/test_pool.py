@@ -7,7 +7,7 @@ import pytest
 
 from hm_metrics.verdict import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
 from hm_tasks.sandbox.isolation import Limits
-from hm_tasks.sandbox.judging.isolated import Runner
+from hm_tasks.sandbox.judging.isolated import RunnerProcess
 from hm_tasks.sandbox.judging.judge import Judge
 from hm_tasks.sandbox.judging.judge_process import JudgeProcess
 from hm_tasks.sandbox.pool import check_all
@@ -142,21 +142,21 @@ def test_a_runner_that_dies_is_replaced_and_the_program_run_again(tmp_path):
 def test_a_runner_that_dies_twice_is_the_programs_doing_unless_it_dies_without_it(
     tmp_path, monkeypatch, culprits, status, reason
 ):
-    whole = Runner.run
+    whole = RunnerProcess.run
 
     def dying(self, run, seconds):
         if run.program[4:5] in culprits:
             self._process.kill()
         return whole(self, run, seconds)
 
-    monkeypatch.setattr(Runner, "run", dying)
+    monkeypatch.setattr(RunnerProcess, "run", dying)
     judge = Judge("rlimit", Limits(), [], str(tmp_path))
     try:
         judge.take(dataclasses.replace(problem(), expected=STATED))
         (verdict,) = judge.judge([REFERENCE])
         assert verdict.base_status == status
         assert reason in verdict.reason
-        monkeypatch.setattr(Runner, "run", whole)
+        monkeypatch.setattr(RunnerProcess, "run", whole)
         assert judge.judge([f"# 2\n{REFERENCE}"])[0].base_status == PASS
     finally:
         judge.close()

@@ -1,0 +1,97 @@
+"""The inner task: the task of the harness that is wrapped, loaded as the harness loads it, or refused.
+
+load_inner("gsm8k_cot", "gsm8k_passk")
+load_inner({"task": "gsm8k_cot", "num_fewshot": 0}, "mine")      # with what a YAML may override
+load_inner("my_group::my_task", "mine")                          # defined within a group's YAML
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from lm_eval.api.task import ConfigurableTask, Task
+from lm_eval.tasks import TaskManager
+
+from hm_models.plugin.task_manager import manager
+from hm_models.settings import ProtocolError
+
+GENERATING = "generate_until"
+HOW = '--tasks any_passk --metadata \'{"passk_of": "gsm8k_cot"}\''
+MOST_NAMED = 5  # members of a group in a sentence
+
+
+def load_inner(passk_of: Any, wrapper: str) -> ConfigurableTask:
+    """The task that is to be asked n times.
+
+    Args:
+        passk_of: its name, or a mapping with its name under `task` and what is to differ in it.
+        wrapper: the name of the task that wraps it, for errors.
+
+    Raises:
+        ProtocolError: there is no such task, or none that can be asked n times.
+    """
+    given = passk_of if isinstance(passk_of, Mapping) else {"task": passk_of}
+    name = given.get("task")
+    if not name or not isinstance(name, str):
+        raise ProtocolError(
+            f"{wrapper}: passk_of={passk_of!r}: expected the name of a task of the harness, as in {HOW}."
+        )
+    known = manager()
+    task = _found(known, name, dict(given), wrapper)
+    _refuse(task, name, wrapper)
+    return task
+
+
+def _found(known: TaskManager, name: str, given: dict[str, Any], wrapper: str) -> Any:
+    group, inside, _ = name.rpartition("::")
+    if name not in known.all_tasks and not (inside and group in known.all_groups):
+        near = difflib.get_close_matches(name, known.all_subtasks, n=3)
+        hint = f" The nearest: {', '.join(near)}." if near else ""
+        raise ProtocolError(
+            f"{wrapper}: passk_of={name!r}: the harness knows no task of this name.{hint} "
+            "`lm_eval ls tasks` lists all; --include_path names a folder of your own."
+        )
+    if inside:
+        members = known.load([group])["tasks"]
+        if name in members:
+            return members[name]
+        raise ProtocolError(f"{wrapper}: passk_of={name!r}: {_members(group, members)}")
+    if name in known.all_groups or name in known.all_tags:
+        raise ProtocolError(
+            f"{wrapper}: passk_of={name!r}: {_members(name, known.load([name])['tasks'])}"
+        )
+    (task,) = known.load([given if len(given) > 1 else name])["tasks"].values()
+    return task
+
+
+def _members(group: str, members: Mapping[str, Any]) -> str:
+    first = ", ".join(sorted(members)[:MOST_NAMED])
+    more = f" and {len(members) - MOST_NAMED} more" if len(members) > MOST_NAMED else ""
+    return f"{group} is a group. Name one of its tasks: {first}{more}."
+
+
+def _refuse(task: Any, name: str, wrapper: str) -> None:
+    """Raise ProtocolError for a task that cannot be asked n times."""
+    kind = task.OUTPUT_TYPE
+    why = ""
+    if kind != GENERATING:
+        why = (
+            f"its output_type is {kind}: it does not generate answers, so that there are no samples. "
+            f"Name a task that does ({GENERATING})"
+        )
+    elif (task.config.repeats or 1) > 1:
+        why = (
+            f"it asks {task.config.repeats} times by itself (repeats). Name the task without repeats, and "
+            f"say how often here: n_samples"
+        )
+    elif (
+        not isinstance(task, ConfigurableTask) or type(task).apply_filters is not Task.apply_filters
+    ):
+        why = (
+            "it judges all answers of a run at once, and not one sample by itself. Its own n_samples, "
+            "where it has one, is what to use"
+        )
+    if why:
+        raise ProtocolError(f"{wrapper}: passk_of={name!r} cannot be asked n times: {why}.")

@@ -1,0 +1,334 @@
+"""Any generating task of the harness, asked n times: pass@k, maj@k, avg@n and diversity.
+
+    lm_eval --model hm-merged --model_args base=B,instruct=I,alpha=0.7 --tasks any_passk \\
+        --metadata '{"passk_of": "gsm8k_cot", "n_samples": 16, "k": [1, 4, 16]}' \\
+        --log_samples --output_path OUT
+
+Prompts, examples, chat handling, stop strings, filters and scores are the inner task's own. Each sample
+goes through a fresh chain of its filters and its `process_results` alone. docs/any_passk.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lm_eval.api.metrics import mean
+from lm_eval.api.task import Task
+from lm_eval.config.task import TaskConfig
+
+from hm_metrics import answer_numbers, definitions
+from hm_metrics.entropy import TokenSums
+from hm_metrics.graded import BEYOND_LIMITS, UNREAD, Graded, GradedRecord
+from hm_metrics.measures import OF_TEXTS, Diversity
+from hm_metrics.unscored import in_place_of_rate
+from hm_metrics.verdict import UNSCORED
+from hm_models.plugin.contracts import MeetsModel
+from hm_models.samples.generation import checked
+from hm_models.samples.key import is_sampled
+from hm_models.settings import ProtocolError
+from hm_tasks import asked_prompts, copies
+from hm_tasks.answered import keeps_thoughts
+from hm_tasks.any_passk.grading import Grader
+from hm_tasks.any_passk.inner import load_inner
+from hm_tasks.any_passk.request import WrappedRequest
+from hm_tasks.any_passk.settings import Settings
+from hm_tasks.sampled import Sampled
+
+logger = logging.getLogger(__name__)
+
+# What makes a greedy task one that is sampled: the paper's.
+SAMPLING = {"do_sample": True, "temperature": 0.7, "top_p": 0.95}
+COUNTS = (
+    *("generated", "reused", "unscored", "unread_answers", "beyond_limits"),
+    *("truncated_prompts", "equal_samples", definitions.UNFINISHED),
+)
+NAMED_BY_INNER = "any_passk"  # the task of the command line, which wraps another one each time
+
+
+class AnyPassK(Task, MeetsModel):
+    """A task that wraps a task; a YAML of three lines names which, or `--metadata`."""
+
+    OUTPUT_TYPE = "generate_until"
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        given = {key: value for key, value in config.items() if key != "class"}
+        metadata = given["metadata"]
+        name = str(given.get("task", NAMED_BY_INNER))
+        passk_of = given.pop("passk_of", None) or metadata.get("passk_of")
+        self._settings = Settings.of(metadata)
+        self._diversity = Diversity(metadata, OF_TEXTS)
+        self.inner = load_inner(passk_of, name)
+        inner = self.inner.config
+        metadata["passk_of"] = inner.task
+        self.VERSION = metadata["version"]
+        self.UNSAFE_CODE = self.inner.UNSAFE_CODE
+        self.MULTIMODAL = self.inner.MULTIMODAL
+        own = given.pop("generation_kwargs", None) or {}
+        asked = dict(inner.generation_kwargs or {})
+        was_greedy = not is_sampled(checked(asked))
+        if was_greedy:
+            asked = {k: v for k, v in asked.items() if k not in ("do_sample", "temperature")}
+            asked |= SAMPLING
+        given.setdefault("num_fewshot", inner.num_fewshot)
+        self._config = TaskConfig(
+            **given
+            | {
+                "output_type": self.OUTPUT_TYPE,
+                "generation_kwargs": asked | own,
+                "repeats": self._settings.n,
+            }
+        )
+        metadata["inner"] = {
+            "task": inner.task,
+            "version": self.inner.VERSION,
+            "dataset_path": inner.dataset_path,
+            "dataset_name": inner.dataset_name,
+            "was_greedy": was_greedy,
+        }
+        self.filters = _chosen(
+            self._settings.filters, [f.name for f in self.inner._filters], "filters", name
+        )
+        self.metrics = _chosen(
+            self._settings.metrics, list(self.inner.aggregation()), "metrics", name
+        )
+        metadata["headline"] = {"filter": self.filters[0], "metric": self.metrics[0]}
+        self._binary: set[str] = set()
+        self._unscored: dict[str, tuple[int, int]] = {}  # by filter: of how many samples
+        self._sampled: dict[int, Sampled] = {}
+        self._instances: list[WrappedRequest] | None = None
+        self._grader: Grader | None = None
+        self._model: Any = None
+        self._system: str | None = None
+
+    @property
+    def task_name(self) -> str:
+        """Of the command line's task: which one it wraps, so that two results are two tasks'."""
+        name = str(self.config.task)
+        return f"{self.inner.config.task}_passk" if name == NAMED_BY_INNER else name
+
+    def meet(self, model: Any) -> None:
+        self._model = model
+
+    # --- documents: the inner task's -------------------------------------------------------------
+
+    def has_training_docs(self) -> bool:
+        return False
+
+    def has_validation_docs(self) -> bool:
+        return False
+
+    def has_test_docs(self) -> bool:
+        return True
+
+    def test_docs(self) -> Any:
+        return self.inner.eval_docs
+
+    def doc_to_text(self, doc: Any) -> Any:
+        return self.inner.doc_to_text(doc)
+
+    def doc_to_target(self, doc: Any) -> Any:
+        return self.inner.doc_to_target(doc)
+
+    def set_fewshot_seed(self, seed: int | None = None) -> None:
+        self.inner.set_fewshot_seed(seed)
+
+    # --- requests: the inner task's, asked n times ---------------------------------------------------
+
+    def construct_requests(self, doc: Any, ctx: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("the inner task builds all requests")
+
+    def build_all_requests(self, **given: Any) -> None:
+        """Let the inner task build its requests, and start who will grade their answers.
+
+        Raises:
+            ProtocolError: its questions have several requests each, or it cannot grade an answer.
+        """
+        kwargs = checked(self.config.generation_kwargs or {})
+        copies.refuse(self.task_name, self._settings.n, kwargs, self._model)
+        inner = self.inner
+        for key, value in (
+            ("generation_kwargs", kwargs),
+            ("repeats", self._settings.n),
+            ("num_fewshot", self.config.num_fewshot),
+        ):
+            inner.set_config(key, value)
+        inner.build_all_requests(**given)
+        if len({request.doc_id for request in inner.instances}) < len(inner.instances):
+            raise ProtocolError(
+                f"{self.task_name}: {inner.config.task} asks several requests for each question, and "
+                "scores them together: its samples cannot be graded one by one."
+            )
+        self._system = given.get("system_instruction")
+        rendered = bool(given.get("apply_chat_template"))
+        thoughts = keeps_thoughts(self.config.metadata or {})
+        self._instances = []
+        for built in inner.instances:
+            question = inner.doc_to_text(built.doc)
+            request = WrappedRequest.of(
+                built,
+                self.task_name,
+                self._settings.n,
+                question if isinstance(question, str) else "",
+            )
+            request.style = "chat" if rendered else "completion"
+            request.keeps_thoughts = thoughts
+            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
+            self._instances.append(request)
+        self._start_grading()
+
+    def _start_grading(self) -> None:
+        """Fork who grades now, while this process has no engine's threads, and try it on one answer."""
+        docs = [request.doc for request in self._instances or []]
+        metadata = self.config.metadata
+        metadata["dataset_sha256"] = _digest(docs)
+        self._grader = Grader(self.inner, docs, self.filters, self.metrics, self._settings)
+        metadata["isolation"] = self._grader.level
+        metadata["equal"] = self._grader.equality
+        if why := self._grader.try_one():
+            raise ProtocolError(
+                f"{self.task_name}: {self.inner.config.task} cannot grade one answer by itself: {why}"
+            )
+        positions = {id(request): place for place, request in enumerate(self._instances or [])}
+
+        def grade(request: WrappedRequest, text: str, answer: str | None) -> None:
+            assert self._grader is not None
+            self._grader.add(positions[id(request)], text)
+
+        for request in self._instances or []:
+            request.on_sample = grade
+
+    # --- scoring ------------------------------------------------------------------------------------
+
+    def apply_filters(self) -> Sequence[WrappedRequest]:
+        """Wait for the grades of all samples, whether a model has told of them before or not."""
+        requests = self._instances or []
+        assert self._grader is not None
+        with self._grader as grader:
+            found = grader.grades([request.resps for request in requests])
+        self._grader = None
+        for request, by_filter in zip(requests, found, strict=True):
+            request.filtered_resps = {
+                name: [graded.record(name, request.doc_id or 0) for graded in by_filter[name]]
+                for name in self.filters
+            }
+        self._note_grades(found)
+        asked_prompts.note(requests, self.config.metadata, self.task_name, self._model)
+        self._sampled = {request.doc_id or 0: Sampled.of(request) for request in requests}
+        self._diversity.measure({str(r.doc_id or 0): r.resps for r in requests})
+        return requests
+
+    def _note_grades(self, found: Sequence[dict[str, list[Graded]]]) -> None:
+        """Note which metrics are 0 or 1, and how many samples have no grade, over all processes."""
+        grades = {
+            name: [g for by_filter in found for g in by_filter[name]] for name in self.filters
+        }
+        scored = {name: answer_numbers.scored(each) for name, each in grades.items()}
+        facts = [
+            not answer_numbers.is_binary(
+                {g.scores[metric] for each in scored.values() for g in each}
+            )
+            for metric in self.metrics
+        ]
+        facts += [len(grades[name]) - len(scored[name]) for name in self.filters]
+        facts += [len(grades[name]) for name in self.filters]
+        sums = _sums(self._model, facts)
+        several = sums[: len(self.metrics)]
+        unscored, total = sums[len(self.metrics) :][: len(self.filters)], sums[-len(self.filters) :]
+        self._binary = {
+            metric for metric, found in zip(self.metrics, several, strict=True) if not found
+        }
+        self._unscored = dict(zip(self.filters, zip(unscored, total, strict=True), strict=True))
+        self.config.metadata["binary"] = [m for m in self.metrics if m in self._binary]
+
+    def process_results(self, doc: Any, results: list[list[GradedRecord]]) -> dict[str, Any]:
+        records = results[0]
+        grades = [record.graded for record in records]
+        name, question = records[0].filter, records[0].question
+        found: dict[str, Any] = {}
+        for metric in self.metrics:
+            binary = metric in self._binary
+            numbers = answer_numbers.numbers_of(grades, metric, self._settings.asked, binary)
+            found |= {self._key(metric, number): value for number, value in numbers.items()}
+        found["distinct_answers"] = answer_numbers.distinct_answers(grades)
+        found["unread_answers"] = sum(graded.status == UNREAD for graded in grades)
+        if name != self.filters[0]:
+            return found
+        sampled = self._sampled[question]
+        found |= self._diversity.metrics(str(question), tokens=sampled.tokens)
+        return (
+            found
+            | sampled.counts(len(grades))
+            | {
+                "unscored": sum(graded.status == UNSCORED for graded in grades),
+                "beyond_limits": sum(graded.status == BEYOND_LIMITS for graded in grades),
+            }
+        )
+
+    def _key(self, metric: str, number: str) -> str:
+        """A number's name in results: the headline's metric is not named."""
+        return number if metric == self.metrics[0] else f"{metric}/{number}"
+
+    def numbers(self) -> list[str]:
+        """The metrics that are a plain number of each question, where it could be graded."""
+        asked = self._settings.asked
+        return [
+            self._key(metric, number)
+            for metric in self.metrics
+            for number in answer_numbers.names(asked, metric in self._binary)
+        ] + ["distinct_answers", "n_samples", *COUNTS]
+
+    def aggregation(self) -> dict[str, Any]:
+        rates = dict.fromkeys(self.numbers(), self._rate())
+        counts = {"n_samples": min, "distinct_answers": mean} | dict.fromkeys(COUNTS, sum)
+        return rates | self._diversity.aggregation() | counts
+
+    def _rate(self) -> Callable[[list], Any]:
+        """The mean over questions; where too many samples have no grade, words that say so."""
+        worst = max(self._unscored.values(), default=(0, 0))
+        words = in_place_of_rate(*worst, self._settings.most_unscored)
+        return mean if words is None else lambda _: words
+
+    def higher_is_better(self) -> dict[str, bool]:
+        return definitions.higher_is_better(self.aggregation())
+
+    def dump_config(self) -> dict[str, Any]:
+        # The harness's W&B logger makes its table of samples from this list, and from no other.
+        listed = [{"metric": metric} for metric in self.numbers()]
+        return super().dump_config() | {"metric_list": listed, "inner": self.inner.dump_config()}
+
+
+def _chosen(
+    asked: Sequence[str] | None, known: Sequence[str], what: str, task: str
+) -> tuple[str, ...]:
+    """The filters or metrics that are asked for, out of the inner task's.
+
+    Raises:
+        ProtocolError: it has none of that name.
+    """
+    if unknown := [name for name in asked or () if name not in known]:
+        raise ProtocolError(
+            f"{task}: {what}={unknown[0]!r}: the inner task has {', '.join(known) or 'none'}."
+        )
+    return tuple(asked or known)
+
+
+def _digest(docs: Sequence[Any]) -> str:
+    """SHA-256 of the questions, in order."""
+    found = hashlib.sha256()
+    for doc in docs:
+        found.update(json.dumps(doc, sort_keys=True, default=str).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def _sums(model: Any, facts: Sequence[int]) -> list[int]:
+    """The sums of whole numbers over all processes of a run, which each of them learns."""
+    if model is None or model.world_size == 1:
+        return list(map(int, facts))
+    import torch
+
+    mine = torch.tensor([list(map(int, facts))], device=model.device)
+    return model.all_gather(mine).sum(0).tolist()
