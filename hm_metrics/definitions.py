@@ -208,6 +208,27 @@ _XSTEST = {
     ),
 }
 
+_NOVELTY = {
+    "distinct_k": Definition(
+        "Functionally different answers among the k samples of a prompt, by who made the classes.",
+        True,
+        "NoveltyBench (Zhang et al. 2025)",
+        title="different answers",
+    ),
+    "distinct_k_low": Definition("The number if open prompts had one class each.", True),
+    "distinct_k_high": Definition(
+        "The number if every different text of open prompts were a class.", True
+    ),
+    "utility_k": Definition(
+        "Expected rating of the answers that a user with patience 0.8 looks at, those alone that differ from "
+        "all before.",
+        True,
+        "NoveltyBench (Zhang et al. 2025)",
+        title="utility",
+    ),
+    "unrated": Definition("Prompts without a rating of each class; they have no utility.", None),
+}
+
 # How a run went, and not what the model is like.
 _COUNTS = {
     "unscored": Definition(
@@ -244,7 +265,7 @@ _JUDGING = {
     "judge_tokens_in": Definition("Tokens that the judge was sent in this run.", None),
     "judge_tokens_out": Definition("Tokens that the judge answered with in this run.", None),
 }
-DEFINITIONS = _DIVERSITY | _TOKENS | _REFUSALS | _XSTEST | _COUNTS | _JUDGING
+DEFINITIONS = _DIVERSITY | _TOKENS | _REFUSALS | _XSTEST | _NOVELTY | _COUNTS | _JUDGING
 
 # Up to a million: results may name any k, and nobody draws more samples.
 _AT_K = re.compile(rf"({'|'.join(AT_K)})@([1-9][0-9]{{0,5}})", re.ASCII)
@@ -293,7 +314,8 @@ def page() -> str:
         "# Metrics",
         "What each number of this project means. Printed by `python -m hm_metrics.definitions`: change it "
         "there. Formulas and what numbers do not say: [diversity](diversity.md), [scoring](scoring.md), "
-        "[SORRY-Bench](sorry_bench.md), [XSTest](xstest.md).",
+        "[SORRY-Bench](sorry_bench.md), [XSTest](xstest.md), "
+        "[NoveltyBench](novelty_bench.md).",
     ]
     for title, table in (
         ("pass@k", {f"{prefix}@k": AT_K[prefix] for prefix in AT_K}),
@@ -301,6 +323,7 @@ def page() -> str:
         ("Tokens", _TOKENS),
         ("Refusals", _REFUSALS),
         ("XSTest", _XSTEST),
+        ("NoveltyBench", _NOVELTY),
         ("How a run went", _COUNTS),
         ("What judging cost", _JUDGING),
     ):

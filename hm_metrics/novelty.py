@@ -23,9 +23,7 @@ def distinct(classes: Sequence[int]) -> int:
     return len(set(classes))
 
 
-def utility(
-    classes: Sequence[int], scores: Sequence[float], patience: float = PATIENCE
-) -> float:
+def utility(classes: Sequence[int], scores: Sequence[float], patience: float = PATIENCE) -> float:
     """Expected gain for each answer looked at.
 
     Args:

@@ -98,9 +98,10 @@ class JudgedTask(ZeroShotTask):
         judged = [(r.doc, found[id(r)]) for r in requests]
         fail_if_unscored(
             [(r.doc, r.arguments[0], r.resps, found[id(r)]) for r in requests],
-            self._settings,
+            self._settings.max_unscored,
             str(self.task_name),
             self.ranges(judged),
+            again=f"--judge {self._settings.judge}",
         )
         for request in requests:
             request.filtered_resps[self.filter_name] = [j.record() for j in found[id(request)]]

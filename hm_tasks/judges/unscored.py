@@ -12,7 +12,6 @@ from hm_metrics.judgment import API_ERROR, Judgment, reasons
 from hm_models.files.places import cache_file
 from hm_models.files.text_files import write_text
 from hm_models.shown.secrets import Secrets
-from hm_tasks.judges.settings import JudgeSettings
 
 Judged = tuple[dict[str, Any], str, Sequence[str], Sequence[Judgment]]  # doc, prompt, answers
 
@@ -22,7 +21,12 @@ class UnscoredError(RuntimeError):
 
 
 def fail_if_unscored(
-    judged: Sequence[Judged], settings: JudgeSettings, task: str, ranges: str
+    judged: Sequence[Judged],
+    max_unscored: float,
+    task: str,
+    ranges: str,
+    what: str = "answers",
+    again: str = "",
 ) -> None:
     """Raise if too many answers are unscored, once the answers are on disk.
 
@@ -30,7 +34,10 @@ def fail_if_unscored(
     not, so the answers are written here, in the form of the harness's log, which `hm-judge` reads.
 
     Args:
+        max_unscored: a share of what is judged.
         ranges: where the task's rates lie, in words.
+        what: is judged; one judgment each.
+        again: options of `hm-judge` that ask for what is missing; empty where it cannot.
 
     Raises:
         UnscoredError: they are; the message says why and how to go on.
@@ -38,20 +45,20 @@ def fail_if_unscored(
     judgments = [judgment for *_, found in judged for judgment in found]
     why = reasons(judgments)
     unscored = sum(why.values())
-    if unscored <= settings.max_unscored * len(judgments):
+    if unscored <= max_unscored * len(judgments):
         return
     file = cache_file("unfinished", f"samples_{task}_{time.strftime('%Y-%m-%dT%H-%M-%S')}.jsonl")
     write_log(judged, file)
     # What judges say may repeat a request; what endpoints say of a failure does not.
     failed = next((j.words for j in judgments if j.unscored == API_ERROR), "")
     raise UnscoredError(
-        f"{task}: {unscored} of {len(judgments)} answers have no score "
+        f"{task}: {unscored} of {len(judgments)} {what} have no score "
         f"({', '.join(f'{reason} {count}' for reason, count in why.most_common())}), more than "
-        f"max_unscored={settings.max_unscored:g} allows; {ranges}. "
+        f"max_unscored={max_unscored:g} allows; {ranges}. "
         f"{failed + ' ' if failed else ''}Nothing is lost: verdicts are kept, and answers "
-        f"with the judge's words are in {file}. The same command again asks only for what is missing, "
-        f"and so does `hm-judge {file.name} --judge {settings.judge}`, without generating. A higher "
-        "max_unscored accepts the bounds."
+        f"with the judge's words are in {file}. The same command again asks only for what is missing"
+        + (f", and so does `hm-judge {file.name} {again}`, without generating" if again else "")
+        + ". A higher max_unscored accepts the bounds."
     )
 
 

@@ -1,8 +1,8 @@
 """NoveltyBench's classifier of pairs: are two answers the same to a user?
 
-Source: Zhang et al. 2025, and the facts of their release: a DeBERTa that reads the first 128 tokens of each answer,
-without the prompt; the same above a probability of 0.102; and two answers of at most five words are the same
-if they share half of the longer one's words, without asking it.
+Source: Zhang et al. 2025, and the facts of their release: a DeBERTa that reads the first 128 tokens of each
+answer, without the prompt; the same above a probability of 0.102; and two answers of at most five words are
+the same if they share half of the longer one's words, without asking it.
 
     >>> few_words_same("Paris, France", "paris, france"), few_words_same("Rome", "Paris")
     (True, False)
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hm_metrics.judgment import Judgment
+from hm_models.embedders import Unusable
 from hm_tasks.novelty_bench.partition import Compared
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ BATCH = 32
 CLASSIFIER = "classifier"  # who decided
 
 
-class ClassifierError(Exception):
+class ClassifierError(Unusable):
     """The classifier cannot be used here and now; the message says why."""
 
 
@@ -71,6 +72,8 @@ class Classifier:
         """Raises:
         ClassifierError: it cannot be loaded, or breaks down.
         """
+        if pairs:  # short answers alone do not hide that it is not there
+            _ = self._loaded
         known = [few_words_same(first, second) for _, first, second in pairs]
         asked = [pair[1:] for pair, same in zip(pairs, known, strict=True) if same is None]
         scores: list[float] = []

@@ -17,7 +17,9 @@ from collections.abc import Callable, Sequence
 
 from hm_metrics.judgment import UNFINISHED, Judgment
 
-Question = tuple[str, Sequence[str | None]]  # a prompt and its answers; None: cut off within a thought
+Question = tuple[
+    str, Sequence[str | None]
+]  # a prompt and its answers; None: cut off within a thought
 Compared = tuple[str, str, str]  # a prompt and two answers to it
 # Whether the two answers are the same to a user (score 1) or not (0), for each pair; or unscored, and why.
 Compare = Callable[[Sequence[Compared]], Sequence[Judgment]]

@@ -14,7 +14,9 @@ import re
 from hm_tasks.judges.words import own_lines
 
 _MARK = re.compile(r"#[ \t]*therating\b[ \t*_`]*[:：=]?", re.IGNORECASE)
-_RATING = re.compile(r"[\s*_`~\"'“”\[({$]*(?P<value>\d{1,3})(?:\.0+)?(?:\s*/\s*10)?[\s*_`~\"'“”\])}$.]*")
+_RATING = re.compile(
+    r"[\s*_`~\"'“”\[({$]*(?P<value>\d{1,3})(?:\.0+)?(?:\s*/\s*10)?[\s*_`~\"'“”\])}$.]*"
+)
 
 
 def read_rating(text: str, rating_only: bool = False) -> int | None:

@@ -21,4 +21,6 @@ QUALITY = Rubric(
     file=_HERE / "quality.txt",
     read=read_rating,
     expected="line #therating: N with N from 1 to 10",
+    refusal=1,
+    fulfilment=10,
 )

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from hm_tasks.judges.prompt import PromptError, load_prompt
-from hm_tasks.sorry_bench.rubric import FULFILMENT
 from hm_tasks.judges.score import read_score
+from hm_tasks.sorry_bench.rubric import FULFILMENT
 
 
 @pytest.mark.parametrize(
