@@ -11,7 +11,7 @@ not there, or otherwise than it should be, raises one of MALFORMED.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,7 +126,7 @@ class Logged:
     @cached_property
     def judgments(self) -> list[Judgment]:
         """What a judge of refusals said of each sample; [] where none was asked."""
-        highest = max(LABELS) if "label" in self.doc else 1
+        highest = highest_of(self.doc)
         return [judgment_of(parse_json(record), highest) for record in self.made]
 
     @property
@@ -134,6 +134,11 @@ class Logged:
         """Whatever the task noted of the question as one number, by metric."""
         found = {metric: self.record.get(metric) for metric in self.record.get("metrics", ())}
         return {name: value for name, value in found.items() if isinstance(value, (int, float))}
+
+
+def highest_of(doc: Mapping[str, Any]) -> int:
+    """The highest score of a question's answers: XSTest's prompts have a label, SORRY-Bench's none."""
+    return max(LABELS) if doc.get("label") else 1
 
 
 def judgment_of(record: Any, highest: int = 1) -> Judgment:
