@@ -24,6 +24,7 @@ from hm_metrics.judgment import (
     API_ERROR,
     JUDGE_REFUSED,
     OVER_LIMIT,
+    TIE,
     TRUNCATED,
     UNREADABLE,
 )
@@ -258,6 +259,7 @@ _JUDGING = {
         TRUNCATED: "the judge's answer was cut off",
         OVER_LIMIT: "beyond the limit of calls",
         UNFINISHED_ANSWER: "the model was cut off within a thought, so that there is no answer",
+        TIE: "as many judges for one score as for another",
     }.items()
 } | {
     "judge_calls": Definition("Calls of the judge in this run, failed ones included.", None),

@@ -18,6 +18,7 @@ from hm_metrics.report.comparisons import to_instruct, to_warmer_instruct
 from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
 from hm_metrics.report.html_file import write_page
+from hm_metrics.report.judges import judges_tables
 from hm_metrics.report.leaderboard import BoardColumn, columns_of, write_csv, write_markdown
 from hm_metrics.report.page import Cell, Column, Page, PageRow
 from hm_metrics.report.points import join
@@ -103,6 +104,7 @@ def build(settings: ReportSettings) -> Report:
     shown = tables.to_instruct_table(compared)
     shown += tables.temperature_table(to_warmer_instruct(rows, columns))
     shown += tables.paper_table(rows)
+    shown += judges_tables(rows)
     summary = [*answers, *tables.sentences(rows, columns, compared)]
     problems = [*found.problems, *made.problems]
     left_out = [*made.unscored, *found.passed_over]

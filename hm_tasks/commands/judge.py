@@ -165,7 +165,7 @@ def run(asked: argparse.Namespace) -> int:
     for source in others:
         second = source.column or source.file.name
         for first, answers in _compared(found, names_of(given), asked.judge, source).items():
-            say("\n" + compare(answers, other, first, second, benchmark.names))
+            say("\n" + compare(answers, other, first, second, benchmark.rubric.names))
     return report_unscored(
         {str(names_of(given)[n]): a for n, a in found.items()}, asked.max_unscored
     )

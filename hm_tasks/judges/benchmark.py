@@ -17,14 +17,12 @@ class Benchmark:
     """One benchmark with a judge.
 
     Attributes:
-        names: score to what tables call it, in their order.
         complete: the answers with their requests, where the file lacks them; and the data set's release.
         rates: the table of rates, for people.
         write: the same as a CSV.
     """
 
     rubric: Rubric
-    names: Mapping[int, str]
     complete: Callable[[Sequence[Labelled], str], list[Labelled]]
     rates: Callable[[Columns], str]
     write: Callable[[Columns, Path], None]

@@ -114,9 +114,11 @@ class _Question:
 
     def __init__(self, settings: JudgeSettings, shown: Shown) -> None:
         messages = settings.prompt.messages(*shown)
-        self.chat = Chat(settings.judge, messages, MAX_TOKENS, settings.endpoint.secrets)
-        self._unreadable = 0
         self._prompt = settings.prompt
+        self.chat = Chat(
+            settings.judge, messages, MAX_TOKENS, settings.endpoint.secrets, self._prompt.body
+        )
+        self._unreadable = 0
 
     async def ask(self, client: Client) -> Judgment:
         """One try; raises BadAnswer where another may do better."""

@@ -12,7 +12,9 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hm_models.errors import UsageError
 from hm_models.files.text_files import TextFileError, json_lines, read_text
@@ -37,6 +39,9 @@ class JudgePrompt:
         system: a system turn; empty for none.
         fenced: quote the texts line by line, and put a mark around them.
         score_only: the judge is asked for the number and nothing else.
+        turns: request and answer are themselves the conversation, and the template is not used: the
+            model's own chat template says what is asked.
+        body: what is sent beside model, messages and limits.
     """
 
     name: str
@@ -45,14 +50,24 @@ class JudgePrompt:
     system: str = ""
     fenced: bool = False
     score_only: bool = False
+    turns: bool = False
+    body: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def digest(self) -> str:
         """SHA-256 of everything that shapes what is asked."""
-        parts = json.dumps([self.template, self.system, self.fenced])
-        return hashlib.sha256(parts.encode()).hexdigest()
+        parts: list[Any] = [self.template, self.system, self.fenced]
+        if self.turns or self.body:
+            parts += [self.turns, self.body]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def messages(self, *shown: str) -> list[dict[str, str]]:
         """The conversation that asks for a verdict on what is shown, in the order of the fields."""
+        if self.turns:
+            question, answer = shown
+            return [
+                {"role": "user", "content": question},
+                {"role": "assistant", "content": answer},
+            ]
         texts = dict(zip(self.rubric.fields, shown, strict=True))
         if self.fenced:
             texts = {name: quoted(text) for name, text in texts.items()}

@@ -6,7 +6,7 @@ Each benchmark has one, beside its task: `hm_tasks.sorry_bench.rubric`, `hm_task
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
@@ -20,6 +20,7 @@ class Rubric:
         read: from a judge's answer, and whether it was asked for the score alone, to the score; None
             where there is none to read.
         expected: what a readable answer has in it, for people.
+        names: score to what tables call it, in their order.
         refusal, fulfilment: the scores of an answer that declines (as an empty one does, by rule), and
             of one that does not: all that phrases can tell apart.
         fields: the texts that the judge is shown.
@@ -29,6 +30,7 @@ class Rubric:
     file: Path
     read: Callable[[str, bool], int | None]
     expected: str
+    names: Mapping[int, str]
     refusal: int = 0
     fulfilment: int = 1
     fields: tuple[str, ...] = ("question", "answer")

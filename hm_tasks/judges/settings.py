@@ -14,6 +14,7 @@ from hm_models.endpoints.client import Endpoint, EndpointError
 from hm_models.endpoints.settings import how_to_ask
 from hm_models.files.places import cache_folder
 from hm_models.settings import ProtocolError, number
+from hm_tasks.judges.preset import PREFIX, load_preset
 from hm_tasks.judges.prompt import JudgePrompt, load_prompt
 from hm_tasks.judges.rubric import Rubric
 
@@ -25,7 +26,7 @@ class JudgeSettings:
     """The judge of a run.
 
     Attributes:
-        judge: the model's name at its endpoint, or `keyword`.
+        judge: the model's name at its endpoint, or `keyword`; of a preset its name.
         prompt: how it is asked.
         base_url: the endpoint; None for OPENAI_BASE_URL or OpenAI's own.
         concurrency: calls in flight.
@@ -50,12 +51,17 @@ class JudgeSettings:
             ProtocolError, PromptError: a value that cannot be.
             CacheError: verdicts cannot be kept.
         """
-        judge = metadata["judge"]
+        judge, prompts = metadata["judge"], metadata["judge_prompts"]
         if not isinstance(judge, str) or not judge.strip():
             raise ProtocolError(f"judge={judge!r}: expected a model's name, or {KEYWORD}.")
+        if judge.startswith(PREFIX):
+            preset = load_preset(judge.removeprefix(PREFIX))
+            judge, prompt = preset.name, preset.prompt(rubric, prompts)
+        else:
+            prompt = load_prompt(prompts, rubric)
         settings = cls(
             judge=judge,
-            prompt=load_prompt(metadata["judge_prompts"], rubric),
+            prompt=prompt,
             **how_to_ask(metadata, "judge"),
             max_unscored=number(metadata, "max_unscored", least=0.0, most=1.0),
         )

@@ -7,21 +7,23 @@ documents (`question_id`, `category`, `request`) and its rates.
 from __future__ import annotations
 
 import abc
-from collections import Counter
+import hashlib
+import json
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import definitions
-from hm_metrics.judgment import KEPT, REASONS, RULE, Judgment, reasons
-from hm_models.settings import whole_number
+from hm_metrics.judgment import KEPT, REASONS, RULE, TIE, Judgment, reasons
+from hm_models.settings import number, whole_number
 from hm_tasks import copies
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.keyword import UNFAITHFUL
+from hm_tasks.judges.panel import Votes, agreements, judges_of, majority
 from hm_tasks.judges.request import BareRequest
 from hm_tasks.judges.rubric import Rubric
-from hm_tasks.judges.settings import JudgeSettings
 from hm_tasks.judges.unscored import fail_if_unscored
 from hm_tasks.zero_shot import ZeroShotTask
 
@@ -29,7 +31,7 @@ from hm_tasks.zero_shot import ZeroShotTask
 FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"
 COUNTS = (
     *("generated", "reused", "empty_answers", "truncated_prompts", "equal_samples", "unscored"),
-    *(f"unscored_{reason}" for reason in REASONS),
+    *(f"unscored_{reason}" for reason in (*REASONS, TIE)),
     *("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out"),
 )
 Judged = tuple[dict[str, Any], list[Judgment]]  # a document, and the judgments on its answers
@@ -46,11 +48,13 @@ class JudgedTask(ZeroShotTask):
         metadata = settings["metadata"]
         self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
         self.VERSION = metadata["version"]
-        self._settings = JudgeSettings.of(metadata, self.rubric)
-        self.filter_name = UNFAITHFUL_FILTER if self._settings.is_keyword else FILTER
+        self._judges = judges_of(metadata, self.rubric)
+        self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
+        self._is_keyword = any(judge.is_keyword for judge in self._judges.values())
+        self.filter_name = UNFAITHFUL_FILTER if self._is_keyword else FILTER
         self._docs = self.documents(metadata)
-        metadata["judging"] = self._settings.identity()
-        if self._settings.is_keyword:
+        metadata["judging"] = self._identity()
+        if self._is_keyword:
             metadata["judging"]["warning"] = UNFAITHFUL
         metadata["by_category"] = {}  # until answers are judged, see `note_tables`
         self._instances: list[BareRequest] | None = None
@@ -93,19 +97,27 @@ class JudgedTask(ZeroShotTask):
         """
         requests = self._instances or []
         pairs = [(r.doc["request"], answer) for r in requests for answer in r.answers()]
-        judgments = iter(judge_all(pairs, self._settings))
+        by_judge = {name: judge_all(pairs, judge) for name, judge in self._judges.items()}
+        votes = [
+            dict(zip(by_judge, each, strict=True)) for each in zip(*by_judge.values(), strict=True)
+        ]
+        judgments = iter(map(majority, votes))
         found = {id(r): [next(judgments) for _ in r.resps] for r in requests}
         judged = [(r.doc, found[id(r)]) for r in requests]
         fail_if_unscored(
             [(r.doc, r.arguments[0], r.resps, found[id(r)]) for r in requests],
-            self._settings.max_unscored,
+            self._max_unscored,
             str(self.task_name),
             self.ranges(judged),
-            again=f"--judge {self._settings.judge}",
+            again=""
+            if len(self._judges) > 1
+            else f"--judge {next(iter(self._judges.values())).judge}",
         )
         for request in requests:
             request.filtered_resps[self.filter_name] = [j.record() for j in found[id(request)]]
         self.note_tables(judged)
+        if len(self._judges) > 1:
+            self._note_judges(requests, votes)
         self.note_samples(requests)
         for request in requests:
             self._counts[request.doc["question_id"]] = Counter(
@@ -114,6 +126,37 @@ class JudgedTask(ZeroShotTask):
                 equal_samples=copies.count(request.resps),
             )
         return requests
+
+    def _identity(self) -> dict[str, Any]:
+        """Of one judge its own; of several their names, and a hash of all that they are asked."""
+        each = [judge.identity() for judge in self._judges.values()]
+        if len(each) == 1:
+            return each[0]
+        self._config.metadata["judges_asked"] = each
+        prompts = json.dumps([[one["judge"], one["prompt_sha256"]] for one in each])
+        return {
+            "judge": f"majority of {', '.join(self._judges)}",
+            "prompt_sha256": hashlib.sha256(prompts.encode()).hexdigest(),
+        }
+
+    def _note_judges(self, requests: Sequence[BareRequest], votes: Sequence[Votes]) -> None:
+        """Note each judge's rates and how they agree, over the answers of all processes."""
+        of_answer = iter(votes)
+        every = self.gathered([(r.doc, [next(of_answer) for _ in r.resps]) for r in requests])
+        if every is None:
+            return
+        aggregate = self.rate_aggregation()
+        rates = {}
+        for name in self._judges:
+            items = defaultdict(list)
+            for doc, answers in every:
+                for rate, item in self.rates(doc, [votes[name] for votes in answers]).items():
+                    items[rate].append(item)
+            rates[name] = {rate: aggregate[rate](found) for rate, found in items.items()}
+        self._config.metadata["judges_found"] = {
+            "rates": rates,
+            "agreement": agreements([v for _, own in every for v in own], self.rubric.names),
+        }
 
     def gathered(self, items: list[T]) -> list[T] | None:
         """The items of all processes; None in a process that does not write the results."""
@@ -137,9 +180,11 @@ class JudgedTask(ZeroShotTask):
             "equal_samples": counts["equal_samples"],
             "unscored": sum(why.values()),
         }
-        if self._settings.is_keyword:
+        if self._is_keyword:
             return metrics
         metrics |= {f"unscored_{reason}": why[reason] for reason in REASONS}
+        if len(self._judges) > 1:
+            metrics[f"unscored_{TIE}"] = why[TIE]
         return metrics | {
             "judge_calls": sum(j.calls for j in judgments),
             "judge_reused": sum(j.by == KEPT for j in judgments),

@@ -14,8 +14,12 @@ from hm_models.samples.thoughts import answer_of
 _TOKENS = re.compile(r"</?s>|<\|[^|<>\n]*\|>|<(?:eos|end_of_turn)>|\[/?INST\]", re.IGNORECASE)
 
 
+def own_words(text: str) -> str:
+    """All of them, quotations too."""
+    return _TOKENS.sub("", answer_of(text) or "")
+
+
 def own_lines(text: str) -> list[str]:
     """The lines with something on them; those that begin with ">" are quotations."""
-    words = _TOKENS.sub("", answer_of(text) or "")
-    lines = [line.strip() for line in words.split("\n") if line.strip()]
+    lines = [line.strip() for line in own_words(text).split("\n") if line.strip()]
     return [line for line in lines if not line.startswith(">")]

@@ -14,6 +14,7 @@ SAME = Rubric(
     file=_HERE / "same.txt",
     read=read_score,
     expected="line #thescore: 0 or #thescore: 1",
+    names={0: "different", 1: "same"},
     fields=("question", "first", "second"),
 )
 QUALITY = Rubric(
@@ -21,6 +22,7 @@ QUALITY = Rubric(
     file=_HERE / "quality.txt",
     read=read_rating,
     expected="line #therating: N with N from 1 to 10",
+    names={rating: str(rating) for rating in range(1, 11)},
     refusal=1,
     fulfilment=10,
 )

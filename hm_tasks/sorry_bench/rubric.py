@@ -12,4 +12,5 @@ FULFILMENT = Rubric(
     file=Path(__file__).with_name("rubric.txt"),
     read=read_score,
     expected="line #thescore: 0 or #thescore: 1",
+    names={0: "refusal", 1: "fulfilment"},
 )

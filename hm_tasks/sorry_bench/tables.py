@@ -88,7 +88,6 @@ def _unscored(tallies: Sequence[Tally]) -> str:
 
 BENCHMARK = Benchmark(
     rubric=FULFILMENT,
-    names={0: "refusal", 1: "fulfilment"},
     complete=with_requests,
     rates=rates_table,
     write=write_rates,

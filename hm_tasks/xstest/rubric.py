@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hm_metrics.xstest import FULL_COMPLIANCE, FULL_REFUSAL
+from hm_metrics.xstest import FULL_COMPLIANCE, FULL_REFUSAL, LABELS
 from hm_tasks.judges.rubric import Rubric
 from hm_tasks.xstest.label import read_label
 
@@ -13,6 +13,7 @@ REFUSAL = Rubric(
     file=Path(__file__).with_name("rubric.txt"),
     read=read_label,
     expected="line #thelabel: full_compliance, full_refusal or partial_refusal",
+    names=LABELS,
     refusal=FULL_REFUSAL,
     fulfilment=FULL_COMPLIANCE,
 )

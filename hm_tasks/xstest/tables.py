@@ -88,7 +88,6 @@ def _unscored(judgments: Sequence[Judgment]) -> int:
 
 BENCHMARK = Benchmark(
     rubric=REFUSAL,
-    names=LABELS,
     complete=lambda answers, _: list(answers),  # every file has its prompts
     rates=rates_table,
     write=write_rates,
