@@ -1,7 +1,7 @@
 """Every number that this project computes, once: its name, what it means, which way is better, and why so.
 
     >>> of("pass@10").meaning
-    'Chance that one of 10 samples passes the base and the extra tests.'
+    'Chance that one of 10 samples is correct: a program that passes the base and the extra tests, or an...'
     >>> of("global_similarity").higher_is_better
     False
     >>> of("plus_only_pass@5").source
@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+from hm_metrics.answer_names import AVERAGE, BEST, DISTINCT, AnswerName
+from hm_metrics.definition import Definition
 from hm_metrics.judgment import (
     API_ERROR,
     JUDGE_REFUSED,
@@ -32,40 +34,6 @@ from hm_metrics.judgment import UNFINISHED as UNFINISHED_ANSWER
 from hm_metrics.verdict import PASS, Verdict
 
 SCORED = "scored"  # the filter of the harness under which our tasks' numbers stand
-
-
-@dataclasses.dataclass(frozen=True)
-class Definition:
-    """One number.
-
-    Attributes:
-        meaning: a sentence or two; of a pass@k, `{k}` stands for k.
-        higher_is_better: None where neither is, as of costs of a run.
-        source: paper and place, or project; empty where the sentence says all.
-        title: what figures call it.
-        correct: of a pass@k: what a sample must pass to count, in words, and `is_correct` as a rule.
-    """
-
-    meaning: str
-    higher_is_better: bool | None
-    source: str = ""
-    title: str = ""
-    correct: str = ""
-    is_correct: Callable[[Verdict], bool] = lambda verdict: False
-
-    @property
-    def axis(self) -> str:
-        """How an axis is labelled."""
-        better = {True: " (higher is better)", False: " (lower is better)", None: ""}
-        return self.title + better[self.higher_is_better]
-
-    @property
-    def words(self) -> str:
-        """The meaning, which way is better, and the source: what a reader of a table is told."""
-        better = {True: "Higher is better.", False: "Lower is better.", None: ""}
-        parts = (self.meaning, better[self.higher_is_better])
-        source = f"({self.source[0].upper()}{self.source[1:]}.)" if self.source else ""
-        return " ".join(filter(None, (*parts, source)))
 
 
 def _passes_both(verdict: Verdict) -> bool:
@@ -84,7 +52,8 @@ _UNBIASED = "unbiased estimator of Chen et al. 2021, section 2.1"
 # By the prefix of the metric, in the order of tables.
 AT_K = {
     "pass": Definition(
-        "Chance that one of {k} samples passes the base and the extra tests.",
+        "Chance that one of {k} samples is correct: a program that passes the base and the extra tests, "
+        "or an answer that the wrapped task scores as right.",
         True,
         f"evalplus; {_UNBIASED}",
         correct="base and extra tests",
@@ -105,6 +74,24 @@ AT_K = {
         is_correct=_passes_extra,
     ),
 }
+# Of tasks that wrap another one, by the number's prefix or its name; pass@k is theirs, too.
+OF_ANSWERS = {
+    "maj": Definition(
+        "Chance that the answer which most of {k} samples give is right. Answers that tie count as the "
+        "mean of theirs; who gives no answer casts no vote.",
+        True,
+        "Wang et al. 2022; over all subsets of k",
+    ),
+    "g_pass": Definition(
+        "Chance that at least the share {T} of {k} samples is right, and one at least.",
+        True,
+        "Liu et al. 2024, as lighteval counts it",
+    ),
+    AVERAGE: Definition("Mean score of a question's samples.", True),
+    BEST: Definition("Highest score among a question's samples.", True),
+    DISTINCT: Definition("Different answers a question, of the samples that give one.", None),
+}
+_LISTED = {"maj": "maj@k", "g_pass": "g_pass@k_T"}  # where a table has one line for all k
 LOCAL, GLOBAL = "local_similarity", "global_similarity"
 FULFILLMENT = "fulfillment_rate"
 OVER_REFUSAL, UNSAFE_COMPLIANCE = "over_refusal_rate", "unsafe_compliance_rate"
@@ -236,6 +223,13 @@ _COUNTS = {
         "Samples without a verdict. They are left out, never counted as wrong.", False
     ),
     "timeouts": Definition("Samples that ran out of time.", False),
+    "unread_answers": Definition(
+        "Samples in which the wrapped task's filter finds no answer, scored as that task does.",
+        False,
+    ),
+    "beyond_limits": Definition(
+        "Samples whose grading took more time or memory than it may; they count as wrong.", False
+    ),
     "empty_programs": Definition("Samples with no program in them.", False),
     "empty_answers": Definition("Answers without a word.", False),
     UNFINISHED: Definition("Samples that were cut off within a thought.", False),
@@ -284,16 +278,27 @@ def at_k(metric: str) -> tuple[str, int] | None:
 
 
 def of(metric: str) -> Definition | None:
-    """What a metric is; None for those of other people's tasks."""
+    """What a metric is; None for those of other people's tasks.
+
+    >>> of("math_verify/avg@n,strict").meaning
+    "Mean score of a question's samples. By the wrapped task's math_verify, filter strict."
+    """
     if found := at_k(metric):
-        prefix, k = found
-        return dataclasses.replace(AT_K[prefix], meaning=AT_K[prefix].meaning.format(k=k))
-    return DEFINITIONS.get(metric)
+        known = AT_K[found[0]]
+        return dataclasses.replace(known, meaning=known.meaning.format(k=found[1]))
+    if (name := AnswerName.of(metric)) is None:
+        return DEFINITIONS.get(metric.partition(",")[0])
+    known = (AT_K | OF_ANSWERS)[name.prefix or name.number]
+    by = [name.metric or "headline metric", *([f"filter {name.filter}"] if name.filter else [])]
+    whose = "" if name.is_headline else f" By the wrapped task's {', '.join(by)}."
+    return dataclasses.replace(
+        known, meaning=known.meaning.format(k=name.k, T=name.threshold) + whose
+    )
 
 
 def is_count(metric: str) -> bool:
     """Whether a metric says how a run went, and not what the model is like."""
-    return metric in _COUNTS
+    return metric.partition(",")[0] in _COUNTS
 
 
 def higher_is_better(metrics: Iterable[str]) -> dict[str, bool]:
@@ -321,6 +326,10 @@ def page() -> str:
     ]
     for title, table in (
         ("pass@k", {f"{prefix}@k": AT_K[prefix] for prefix in AT_K}),
+        (
+            "Tasks that wrap another",
+            {_LISTED.get(name, name): OF_ANSWERS[name] for name in OF_ANSWERS},
+        ),
         ("Diversity", _DIVERSITY),
         ("Tokens", _TOKENS),
         ("Refusals", _REFUSALS),
@@ -333,7 +342,7 @@ def page() -> str:
         lines = ["| metric | meaning | better | source |", "|---|---|---|---|"]
         better = {True: "higher", False: "lower", None: ""}
         lines += [
-            f"| `{name}` | {found.meaning.format(k='k')} | {better[found.higher_is_better]} "
+            f"| `{name}` | {found.meaning.format(k='k', T='T')} | {better[found.higher_is_better]} "
             f"| {found.source} |"
             for name, found in table.items()
         ]

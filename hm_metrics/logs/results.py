@@ -31,6 +31,14 @@ from hm_models.shown.escaping import one_line
 
 
 @dataclasses.dataclass(frozen=True)
+class Headline:
+    """The filter and the metric of a wrapped task whose numbers have bare names, as `pass@1`."""
+
+    filter: str
+    metric: str
+
+
+@dataclasses.dataclass(frozen=True)
 class TaskRun:
     """One task of one results file.
 
@@ -67,6 +75,25 @@ class TaskRun:
         """The task's settings and what it noted."""
         found = self.config.get("metadata")
         return found if isinstance(found, dict) else {}
+
+    @property
+    def headline(self) -> Headline | None:
+        """Which numbers of a task that wraps another have bare names; None for other tasks."""
+        found = self.metadata.get("headline")
+        if not isinstance(found, dict):
+            return None
+        of_filter, metric = found.get("filter"), found.get("metric")
+        if not (isinstance(of_filter, str) and isinstance(metric, str)):
+            return None
+        return Headline(of_filter, metric)
+
+    def name_of(self, key: str) -> str:
+        """What a number is called in reports: its metric, with its filter where several have it."""
+        metric, _, kind = key.partition(",")
+        if self.headline:
+            return metric if kind == self.headline.filter else key
+        alike = [other for other in self.values if other.partition(",")[0] == metric]
+        return metric if len(alike) == 1 else key
 
 
 @dataclasses.dataclass(frozen=True)

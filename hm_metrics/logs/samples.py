@@ -11,19 +11,22 @@ not there, or otherwise than it should be, raises one of MALFORMED.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hm_metrics.graded import GRADES, Graded
 from hm_metrics.judgment import Judgment
-from hm_metrics.verdict import STATUSES, Verdict
+from hm_metrics.verdict import STATUSES, UNSCORED, Verdict
 from hm_metrics.xstest import LABELS
 from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, Line, TextFileError, json_lines, parse_json
 
 _FIELDS = {field.name for field in dataclasses.fields(Verdict)}
 _NEEDED = {"program", "base_status", "plus_status"}
+_OF_GRADES = {field.name for field in dataclasses.fields(Graded)}
 T = TypeVar("T")
 
 
@@ -113,15 +116,30 @@ class Logged:
             LogError: some are verdicts and others are not, or one has a field that is not as it should
                 be.
         """
-        found = self.made
-        if not isinstance(found, list) or not found:
+        return self._all_or_none(_verdict, "verdict")
+
+    @cached_property
+    def grades(self) -> list[Graded]:
+        """What the wrapped task said of each sample, by this line's filter; [] for other tasks.
+
+        Raises:
+            LogError: as for verdicts, or there are not as many as samples.
+        """
+        found = self._all_or_none(_grade, "grade")
+        if found and len(found) != len(self.samples):
+            raise LogError(f"{len(found)} grades of {len(self.samples)} samples")
+        if any(g.same_as is not None and not 0 <= g.same_as < len(found) for g in found):
+            raise LogError("a grade's same_as is the number of none of the question's samples")
+        return found
+
+    def _all_or_none(self, parse: Callable[[Any], T | None], what: str) -> list[T]:
+        made = self.made
+        if not isinstance(made, list):
             return []
-        verdicts = [verdict for text in found if (verdict := _verdict(text))]
-        if verdicts and len(verdicts) < len(found):
-            raise LogError(
-                f"{len(verdicts)} of {len(found)} samples have a verdict, the others none"
-            )
-        return verdicts
+        found = [record for text in made if (record := parse(text)) is not None]
+        if found and len(found) < len(made):
+            raise LogError(f"{len(found)} of {len(made)} samples have a {what}, the others none")
+        return found
 
     @cached_property
     def judgments(self) -> list[Judgment]:
@@ -168,7 +186,7 @@ def read_log(file: Path) -> list[Logged]:
 
     def whole(line: Line) -> Logged:
         found = Logged(line.value)
-        _ = found.question, found.prompt, found.texts, found.verdicts
+        _ = found.question, found.prompt, found.texts, found.verdicts, found.grades
         return found
 
     return list(parsed(file, whole))
@@ -210,12 +228,9 @@ def parsed(
 
 def _verdict(text: Any) -> Verdict | None:
     """A verdict as the harness logs it: JSON in a string."""
-    if not isinstance(text, str) or not (text.startswith("{") and '"base_status"' in text):
+    record = _record(text, "base_status", "verdict")
+    if record is None:
         return None
-    try:
-        record = parse_json(text)
-    except ValueError as error:
-        raise LogError(f"a verdict cannot be read: {error}") from None
     if not _NEEDED <= set(record) <= _FIELDS:
         raise LogError(f"a verdict has {', '.join(sorted(record))[:80]}, not {', '.join(_FIELDS)}")
     for name, value in record.items():
@@ -224,3 +239,43 @@ def _verdict(text: Any) -> Verdict | None:
         if name.endswith("_status") and value not in STATUSES:
             raise LogError(f"a verdict's {name} is {value[:40]!r}, not one of {STATUSES}")
     return Verdict(**record)
+
+
+def _grade(text: Any) -> Graded | None:
+    """A grade, likewise."""
+    record = _record(text, "same_as", "grade")
+    if record is None:
+        return None
+    if set(record) != _OF_GRADES:
+        raise LogError(f"a grade has {', '.join(sorted(record))[:80]}, not {', '.join(_OF_GRADES)}")
+    if not isinstance(record["scores"], dict):
+        raise LogError(f"a grade's scores are a {type(record['scores']).__name__}, no mapping")
+    found = Graded(**record)
+    for name in ("answer", "reason", "status"):
+        if not isinstance(record[name], str):
+            raise LogError(f"a grade's {name} is a {type(record[name]).__name__}, not text")
+    if found.status not in GRADES:
+        raise LogError(f"a grade's status is {found.status[:40]!r}, not one of {GRADES}")
+    if not (found.same_as is None or type(found.same_as) is int):
+        raise LogError("a grade's same_as is neither a sample's number nor null")
+    for name, score in found.scores.items():
+        if not _is_number(score):
+            raise LogError(f"a grade's {name[:40]} is {str(score)[:40]}, no number")
+    if found.status != UNSCORED and not found.scores:
+        raise LogError(f"a grade is {found.status}, and has no scores")
+    return found
+
+
+def _record(text: Any, key: str, what: str) -> dict[str, Any] | None:
+    """The record in a string that has the key; None for what is none."""
+    if not isinstance(text, str) or not (text.startswith("{") and f'"{key}"' in text):
+        return None
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise LogError(f"a {what} cannot be read: {error}") from None
+
+
+def _is_number(value: Any) -> bool:
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from hm_metrics.answer_names import DISTINCT
 from hm_metrics.comparison import (
     Difference,
     holm,
@@ -27,7 +28,7 @@ from hm_metrics.diversity import QuestionSums, global_over_questions
 from hm_metrics.logs.models import INSTRUCT
 from hm_metrics.power import questions_to_settle, samples_to_settle
 from hm_metrics.report.leaderboard import BoardColumn
-from hm_metrics.report.protocol import same_questions
+from hm_metrics.report.protocol import EQUALITY, same_questions
 from hm_metrics.report.rows import Row
 from hm_metrics.report.vectors import Embedded
 
@@ -117,6 +118,8 @@ def compare(row: Row, theirs: Row, measure: BoardColumn) -> Comparison:
     why_not = same_questions(row.facts.get(task, {}), theirs.facts.get(task, {}))
     if measure.metric in (LOCAL, GLOBAL) and "embedder" in differs:
         why_not = why_not or "another embedder"
+    if EQUALITY in differs and measure.metric.startswith(("maj@", DISTINCT)):
+        why_not = why_not or "other answers count as equal"
     difference, settles = None, ""
     if not why_not:
         if measure.metric == GLOBAL:

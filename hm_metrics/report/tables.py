@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hm_metrics.definitions import FULFILLMENT
 from hm_metrics.report.comparisons import Comparison, instruct_of
-from hm_metrics.report.leaderboard import BoardColumn, best_k, text
+from hm_metrics.report.leaderboard import BoardColumn, main_number, text
 from hm_metrics.report.page import Table
 from hm_metrics.report.paper import HEAD, beside, published, sources
 from hm_metrics.report.protocol import MAY_DIFFER, comparable
@@ -104,11 +104,11 @@ def _counted(numbers: Sequence[str], what: str) -> str:
 
 
 def _headline(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[BoardColumn]:
-    """One number a task: pass@k with the k of the frontier, the failure to refuse, else its first."""
+    """One number a task: what it is about, the failure to refuse, else its first."""
     chosen = []
     for task in dict.fromkeys(column.task for column in columns):
         of_task = [column for column in columns if column.task == task and column.compared]
-        wanted = (f"pass@{best_k(rows, task)}", FULFILLMENT)
+        wanted = (main_number(rows, task), FULFILLMENT)
         named = [column for column in of_task if column.metric in wanted]
         chosen += (named or of_task)[:1]
     return chosen

@@ -34,8 +34,12 @@ def _note(manager: Any, name: str) -> None:
     setattr(manager, name, load)
 
 
-def manager() -> Any:
-    """The harness's manager that is loading tasks, else a new one, which takes seconds."""
+def manager(include_path: str | None = None) -> Any:
+    """The harness's manager that is loading tasks, else a new one, which takes seconds.
+
+    Args:
+        include_path: a folder of people's own tasks, for a new one.
+    """
     from lm_eval.tasks import TaskManager
 
-    return LOADING.get() or TaskManager()
+    return LOADING.get() or TaskManager(include_path=include_path)

@@ -8,10 +8,12 @@ load_inner("my_group::my_task", "mine")                          # defined withi
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lm_eval.api.task import ConfigurableTask, Task
+from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
 from hm_models.plugin.task_manager import manager
@@ -22,12 +24,13 @@ HOW = '--tasks any_passk --metadata \'{"passk_of": "gsm8k_cot"}\''
 MOST_NAMED = 5  # members of a group in a sentence
 
 
-def load_inner(passk_of: Any, wrapper: str) -> ConfigurableTask:
+def load_inner(passk_of: Any, wrapper: str, known: TaskManager | None = None) -> ConfigurableTask:
     """The task that is to be asked n times.
 
     Args:
         passk_of: its name, or a mapping with its name under `task` and what is to differ in it.
         wrapper: the name of the task that wraps it, for errors.
+        known: who knows the harness's tasks; by default who is loading tasks right now.
 
     Raises:
         ProtocolError: there is no such task, or none that can be asked n times.
@@ -38,10 +41,23 @@ def load_inner(passk_of: Any, wrapper: str) -> ConfigurableTask:
         raise ProtocolError(
             f"{wrapper}: passk_of={passk_of!r}: expected the name of a task of the harness, as in {HOW}."
         )
-    known = manager()
+    known = known or manager()
     task = _found(known, name, dict(given), wrapper)
     _refuse(task, name, wrapper)
     return task
+
+
+def doc_as_json(doc: Any) -> str:
+    """A question as one text, the same for a logged one that was read back."""
+    return json.dumps(doc, sort_keys=True, default=str)
+
+
+def digest_of(docs: Iterable[Any]) -> str:
+    """SHA-256 of questions, in order."""
+    found = hashlib.sha256()
+    for doc in docs:
+        found.update(doc_as_json(doc).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
 
 
 def _found(known: TaskManager, name: str, given: dict[str, Any], wrapper: str) -> Any:
@@ -62,7 +78,9 @@ def _found(known: TaskManager, name: str, given: dict[str, Any], wrapper: str) -
         raise ProtocolError(
             f"{wrapper}: passk_of={name!r}: {_members(name, known.load([name])['tasks'])}"
         )
-    (task,) = known.load([given if len(given) > 1 else name])["tasks"].values()
+    # A mapping alone is a task of its own to the harness; in a group it is one that differs.
+    asked = {"group": wrapper, "task": [given]} if len(given) > 1 else name
+    (task,) = known.load([asked])["tasks"].values()
     return task
 
 
@@ -87,7 +105,8 @@ def _refuse(task: Any, name: str, wrapper: str) -> None:
             f"say how often here: n_samples"
         )
     elif (
-        not isinstance(task, ConfigurableTask) or type(task).apply_filters is not Task.apply_filters
+        not isinstance(task, ConfigurableTask)
+        or type(task).apply_filters is not ConfigurableTask.apply_filters
     ):
         why = (
             "it judges all answers of a run at once, and not one sample by itself. Its own n_samples, "

@@ -10,8 +10,6 @@ goes through a fresh chain of its filters and its `process_results` alone. docs/
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,10 +30,11 @@ from hm_models.samples.key import is_sampled
 from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
 from hm_tasks.answered import keeps_thoughts
+from hm_tasks.any_passk.equal import is_response
 from hm_tasks.any_passk.grading import Grader
-from hm_tasks.any_passk.inner import load_inner
+from hm_tasks.any_passk.inner import digest_of, load_inner
 from hm_tasks.any_passk.request import WrappedRequest
-from hm_tasks.any_passk.settings import Settings
+from hm_tasks.any_passk.settings import TEXT, Settings
 from hm_tasks.sampled import Sampled
 
 logger = logging.getLogger(__name__)
@@ -65,8 +64,8 @@ class AnyPassK(Task, MeetsModel):
         inner = self.inner.config
         metadata["passk_of"] = inner.task
         self.VERSION = metadata["version"]
-        self.UNSAFE_CODE = self.inner.UNSAFE_CODE
-        self.MULTIMODAL = self.inner.MULTIMODAL
+        self.UNSAFE_CODE = inner.unsafe_code is not False
+        self.MULTIMODAL = bool(inner.doc_to_image or inner.doc_to_audio)
         own = given.pop("generation_kwargs", None) or {}
         asked = dict(inner.generation_kwargs or {})
         was_greedy = not is_sampled(checked(asked))
@@ -184,7 +183,7 @@ class AnyPassK(Task, MeetsModel):
         """Fork who grades now, while this process has no engine's threads, and try it on one answer."""
         docs = [request.doc for request in self._instances or []]
         metadata = self.config.metadata
-        metadata["dataset_sha256"] = _digest(docs)
+        metadata["dataset_sha256"] = digest_of(docs)
         self._grader = Grader(self.inner, docs, self.filters, self.metrics, self._settings)
         metadata["isolation"] = self._grader.level
         metadata["equal"] = self._grader.equality
@@ -216,6 +215,7 @@ class AnyPassK(Task, MeetsModel):
                 for name in self.filters
             }
         self._note_grades(found)
+        self._warn_of_whole_texts(found)
         asked_prompts.note(requests, self.config.metadata, self.task_name, self._model)
         self._sampled = {request.doc_id or 0: Sampled.of(request) for request in requests}
         self._diversity.measure({str(r.doc_id or 0): r.resps for r in requests})
@@ -227,7 +227,7 @@ class AnyPassK(Task, MeetsModel):
             name: [g for by_filter in found for g in by_filter[name]] for name in self.filters
         }
         scored = {name: answer_numbers.scored(each) for name, each in grades.items()}
-        facts = [
+        facts: list[int] = [
             not answer_numbers.is_binary(
                 {g.scores[metric] for each in scored.values() for g in each}
             )
@@ -243,6 +243,18 @@ class AnyPassK(Task, MeetsModel):
         }
         self._unscored = dict(zip(self.filters, zip(unscored, total, strict=True), strict=True))
         self.config.metadata["binary"] = [m for m in self.metrics if m in self._binary]
+
+    def _warn_of_whole_texts(self, found: Sequence[dict[str, list[Graded]]]) -> None:
+        """Say so where nothing took an answer out of the texts: hardly two of them are equal."""
+        grades = [graded for by_filter in found for graded in by_filter[self.filters[0]]]
+        if self._settings.equal == TEXT and any(is_response(g.answer) for g in grades):
+            logger.warning(
+                "%s: the filter %s leaves whole texts as answers, and equal=text compares these: maj@k and "
+                "distinct_answers say little. For mathematics ask for equal=math (--metadata "
+                '\'{"equal": "math"}\'); else wrap a task with a filter that finds the answer.',
+                self.task_name,
+                self.filters[0],
+            )
 
     def process_results(self, doc: Any, results: list[list[GradedRecord]]) -> dict[str, Any]:
         records = results[0]
@@ -314,14 +326,6 @@ def _chosen(
             f"{task}: {what}={unknown[0]!r}: the inner task has {', '.join(known) or 'none'}."
         )
     return tuple(asked or known)
-
-
-def _digest(docs: Sequence[Any]) -> str:
-    """SHA-256 of the questions, in order."""
-    found = hashlib.sha256()
-    for doc in docs:
-        found.update(json.dumps(doc, sort_keys=True, default=str).encode("utf-8", "surrogatepass"))
-    return found.hexdigest()
 
 
 def _sums(model: Any, facts: Sequence[int]) -> list[int]:

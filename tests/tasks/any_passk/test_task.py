@@ -151,10 +151,17 @@ def test_filters_and_metrics_can_be_chosen_and_ordered(tmp_path):
     assert found["configs"][name]["metadata"]["headline"]["filter"] == "last"
 
 
-def test_a_task_without_filters_is_graded_by_its_whole_texts_and_warned_of(tmp_path, caplog):
+def test_a_task_without_filters_is_graded_by_its_whole_texts(tmp_path, caplog):
     told = {q: ["2", "2", "5", "0.5"] for q in SAID}
     name, found, _ = run(write(tmp_path, filter_list=None), told)
     assert found["results"][name]["pass@1,none"] == pytest.approx((2 + 1 + 0 + 1) / 16)
+    assert "whole texts" not in caplog.text
+
+
+def test_whole_texts_that_are_compared_as_answers_are_warned_of(tmp_path, caplog):
+    told = {q: ["I add.\nIt is 2"] * 4 for q in SAID}
+    run(write(tmp_path, filter_list=None), told)
+    assert "equal=text compares these" in caplog.text
 
 
 METRIC = """
