@@ -20,6 +20,7 @@ from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
 from hm_metrics.report.forecast import forecasts
 from hm_metrics.report.html_file import write_page
+from hm_metrics.report.judges import judges_tables
 from hm_metrics.report.leaderboard import BoardColumn, columns_of, write_csv, write_markdown
 from hm_metrics.report.page import Cell, Column, Page, PageRow
 from hm_metrics.report.points import join
@@ -114,6 +115,7 @@ def build(settings: ReportSettings) -> Report:
     shown += contest_tables.portfolio_table(spent)
     shown += contest_tables.forecast_table(beyond, several)
     shown += tables.paper_table(rows)
+    shown += judges_tables(rows)
     summary = [*answers, *tables.sentences(rows, columns, compared)]
     summary += [fight.sentence for fight in fought if fight.headline]
     problems = [*found.problems, *made.problems]
