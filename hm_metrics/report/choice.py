@@ -1,7 +1,7 @@
 """`--select "pass@10 subject to fulfillment_rate<=0.35"`: which row of each family, and how surely.
 
 Rows that were measured in another way than most (other samples, data, judge) do not take part; prompt
-style and temperature may differ, as they do between a base and an instruct model. A number is named as in
+style and sampler may differ, as they do between a base and an instruct model. A number is named as in
 the CSV, or with its task: `gsm8k_passk:pass@16 subject to ifeval_passk:avg@n>=0.6`.
 """
 

@@ -2,7 +2,7 @@
 
     found = to_instruct(rows, columns)
 
-Each row is compared with the instruct model (alpha 1) of its family at its temperature, on the
+Each row is compared with the instruct model (alpha 1) of its family with its sampler, on the
 questions that both have. Holm's correction is over the rows that share that model and that number.
 Runs on other data or by another judge are no pairs, which is said.
 """
@@ -30,7 +30,9 @@ from hm_metrics.power import questions_to_settle, samples_to_settle
 from hm_metrics.report.leaderboard import BoardColumn
 from hm_metrics.report.protocol import EQUALITY, same_questions
 from hm_metrics.report.rows import Row
+from hm_metrics.report.samplers import is_colder
 from hm_metrics.report.vectors import Embedded
+from hm_models.samples.sampler import Sampler
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +77,11 @@ def to_instruct(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Com
     )
 
 
-def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Comparison]:
-    """Every merge against its instruct model at higher temperatures: does it beat turning that up?"""
+def to_other_samplers(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Comparison]:
+    """Every merge against its instruct model with other samplers: does it beat turning those knobs?
+
+    One that is colder and nothing else is no rival: it says the same things more often.
+    """
     return _corrected(
         compare(row, theirs, measure)
         for row in rows
@@ -84,10 +89,16 @@ def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> l
         for theirs in rows
         if theirs.point.family == row.point.family
         and theirs.point.model.number == INSTRUCT
-        and (theirs.point.temperature or 0.0) > (row.point.temperature or 0.0)
+        and _rivals(row.point.sampler, theirs.point.sampler)
         for measure in columns
         if measure.compared and _scored(row, measure) and _scored(theirs, measure)
     )
+
+
+def _rivals(ours: Sampler | None, theirs: Sampler | None) -> bool:
+    if ours is None or theirs is None or ours == theirs:
+        return False
+    return not is_colder(theirs, than=ours)
 
 
 def _scored(row: Row, measure: BoardColumn) -> bool:
@@ -96,7 +107,7 @@ def _scored(row: Row, measure: BoardColumn) -> bool:
 
 
 def instruct_of(row: Row, rows: Sequence[Row], task: str) -> Row | None:
-    """The row of alpha 1 with this task, at the same temperature and with the closest protocol.
+    """The row of alpha 1 with this task, with the same sampler and the closest protocol.
 
     One of another method will do: no method changes the ends.
     """
@@ -105,7 +116,7 @@ def instruct_of(row: Row, rows: Sequence[Row], task: str) -> Row | None:
         for other in rows
         if other.point.family == row.point.family
         and other.point.model.number == INSTRUCT
-        and other.point.temperature == row.point.temperature
+        and other.point.sampler == row.point.sampler
         and task in other.values
     ]
     return min(candidates, key=lambda other: len(_differs(row, other, task)), default=None)

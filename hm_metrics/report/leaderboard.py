@@ -97,6 +97,7 @@ def write_csv(
         "method",
         "alpha",
         "temperature",
+        "sampler",
         "base",
         "instruct",
         "warnings",
@@ -108,7 +109,8 @@ def write_csv(
     for row in rows:
         model, point = row.point.model, row.point
         line = [point.id, point.family, model.stage or "", model.method, model.alpha]
-        line += [_plain(point.temperature)]
+        asked = dict.fromkeys(str(run.sampler) for run in point.runs.values() if run.sampler)
+        line += [_plain(point.temperature), "; ".join(asked)]
         line += [model.base, model.instruct, " ".join(row.warnings)]
         for task in tasks:
             run = point.runs.get(task)

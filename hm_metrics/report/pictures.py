@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -39,14 +40,17 @@ SIMILAR: dict[str, tuple[Literal["local", "global"], str]] = {
 }
 
 
-def draw(rows: Sequence[Row], folder: Path, problems: list[str]) -> list[PageFigure]:
+def draw(
+    rows: Sequence[Row], folder: Path, problems: list[str], more: Iterable[Drawing] = ()
+) -> list[PageFigure]:
     """Draw what the rows have, write it into a folder, and return it for the page.
 
     Args:
+        more: what else is to be drawn, after that.
         problems: gets a sentence for each figure that cannot be drawn, which is left out then.
     """
     found = []
-    for title, caption, name, make in _figures(rows):
+    for title, caption, name, make in itertools.chain(_figures(rows), more):
         try:
             save(make(), folder, name)
             png = (folder / f"{name}.png").read_bytes()
@@ -178,7 +182,7 @@ def _frontiers(rows: Sequence[Row], task: str, refusals: Sequence[str]) -> Itera
         if any(len(points) > 1 for points in lines.values()):
             yield (
                 f"{number} of {task} against {metric.replace('_', ' ')}",
-                "Each line goes over alpha, or over the temperature of the instruct model. Up and "
+                "Each line goes over alpha, or over samplers of the instruct model. Up and "
                 "to the left is better on both. Bars: one standard error."
                 + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
                 f"frontier_{_file(task)}_{name}",

@@ -41,14 +41,14 @@ def to_instruct_table(found: Sequence[Comparison]) -> list[Table]:
     )
 
 
-def temperature_table(found: Sequence[Comparison]) -> list[Table]:
-    """Merges against their instruct models at higher temperatures."""
+def samplers_table(found: Sequence[Comparison]) -> list[Table]:
+    """Merges against their instruct models with other samplers."""
     return differences(
         found,
-        "Merging against temperature",
-        "Each merge against its instruct model sampled at a higher temperature: does merging beat "
-        "turning the temperature up? Read the frontier figures beside it: one side may pay more in "
-        "another number.",
+        "Merging against other samplers",
+        "Each merge against its instruct model with another sampler (a higher temperature, min-p, "
+        "top-n-sigma, ...): does merging beat turning those knobs? Read the frontier figures beside it: one "
+        "side may pay more in another number.",
     )
 
 
@@ -140,7 +140,7 @@ def _answer(
     if theirs is best:
         return f"{lead}; it is the instruct model, so that no merge shows a gain.{aside}"
     if theirs is None:
-        return f"{lead}. There is no instruct model (alpha=1) at its temperature beside it.{aside}"
+        return f"{lead}. There is no instruct model (alpha=1) with its sampler beside it.{aside}"
     pairs = [c for c in found if c.row is best and c.against is theirs and c.measure is measure]
     if not pairs or pairs[0].difference is None:
         why = f" ({pairs[0].why_not})" if pairs else ""

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from hm_models.errors import RecipeError
+from hm_models.samples.generation import LENGTHS
 
 TEMPERATURE = "temperature"
 TOP_N_SIGMA = "top_n_sigma"
@@ -52,7 +54,7 @@ class Range:
 
 # In the order in which they are named.
 PARAMETERS = {
-    TEMPERATURE: Range("a number from 0 up; 0 draws nothing", 0, neutral=(1,)),
+    TEMPERATURE: Range("a number from 0 up; 0 draws nothing", 0),
     "top_p": Range("a number above 0, 1 at most", 0, 1, above_low=True, neutral=(1,)),
     "top_k": Range("a whole number; 0 (or -1) keeps all tokens", -1, whole=True, neutral=(0, -1)),
     "min_p": Range("a number from 0 to 1", 0, 1, neutral=(0,)),
@@ -62,6 +64,8 @@ PARAMETERS = {
 }
 # Of these alone greedy decoding takes notice.
 WHEN_GREEDY = (TEMPERATURE, REPETITION_PENALTY)
+# Among sampling parameters (`--gen_kwargs`): whether tokens are drawn and when an answer ends, not how.
+NOT_OF_SAMPLER = ("do_sample", "until", *LENGTHS)
 
 
 def check_value(name: str, value: object) -> None:
@@ -80,7 +84,36 @@ class Sampler:
         parameters: names and values, in the order of `PARAMETERS`.
     """
 
-    parameters: tuple[tuple[str, float], ...] = ()
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def logged(cls, settings: Mapping[str, Any]) -> Sampler:
+        """Of a run that is done, by any model: what its sampling parameters say, but for what shapes nothing.
+
+        >>> str(Sampler.logged({"do_sample": True, "temperature": 0.7, "top_p": 1.0, "presence_penalty": 0.5}))
+        'temperature 0.7, presence_penalty 0.5'
+        >>> str(Sampler.logged({"until": ["x"], "temperature": 0.7, "do_sample": False, "top_p": 0.9}))
+        'temperature 0'
+        """
+        said = {
+            name: settings[name]
+            for name in (*PARAMETERS, *sorted(settings.keys() - PARAMETERS.keys()))
+            if settings.get(name) is not None and name not in NOT_OF_SAMPLER
+        }
+        if not settings.get("do_sample", TEMPERATURE in settings) or said.get(TEMPERATURE) == 0:
+            said = {
+                n: value for n, value in said.items() if n in WHEN_GREEDY or n not in PARAMETERS
+            }
+            said = {TEMPERATURE: 0.0} | {n: v for n, v in said.items() if n != TEMPERATURE}
+        elif TEMPERATURE not in settings:
+            said = {TEMPERATURE: 1.0} | said  # what every backend takes
+        return cls(
+            tuple(
+                (name, value if isinstance(value, (int, float)) else json.dumps(value, default=str))
+                for name, value in said.items()
+                if name not in PARAMETERS or value not in PARAMETERS[name].neutral
+            )
+        )
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Sampler:
@@ -112,6 +145,14 @@ class Sampler:
             )
         )
 
+    def get(self, name: str) -> Any:
+        """The value of a parameter; None where it is not named."""
+        return dict(self.parameters).get(name)
+
+    def only(self, names: Container[str]) -> Sampler:
+        """The same with these parameters alone."""
+        return Sampler(tuple((name, value) for name, value in self.parameters if name in names))
+
     @property
     def needs_draws(self) -> bool:
         """Whether it changes nothing of a task that is greedy by itself."""
@@ -135,11 +176,13 @@ class Sampler:
         return given | ({"do_sample": given[TEMPERATURE] > 0} if TEMPERATURE in given else {})
 
 
-def short(value: float) -> str:
-    """As short as it is still that number.
+def short(value: Any) -> str:
+    """As short as it is still that number; what is none, as it is.
 
-    >>> short(0.70), short(1.0), short(0.12345678)
-    ('0.7', '1', '0.12345678')
+    >>> short(0.70), short(1.0), short(0.12345678), short("x")
+    ('0.7', '1', '0.12345678', 'x')
     """
+    if not isinstance(value, (int, float)):
+        return str(value)
     rounded = f"{value:g}"
     return rounded if float(rounded) == value else repr(value)
