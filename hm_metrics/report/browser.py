@@ -87,7 +87,7 @@ def _samples(lines: list[Logged], log: Log, with_requests: bool) -> list[Sample]
         return [
             Sample(
                 answer.answer or "",
-                base=LABELS.get(answer.score, UNSCORED).replace("_", " "),  # type: ignore[call-overload]
+                base=UNSCORED if answer.score is None else LABELS[answer.score].replace("_", " "),
                 reason=(answer.judgment.unscored if answer.judgment else "") or "",
             )
             for answer in of_log(lines[0])

@@ -87,3 +87,28 @@ def test_every_class_of_novelty_bench_is_there_after_faults_and_a_kill(cache):
 @pytest.mark.parametrize(("benchmark", "n"), [(XSTEST, 450), (NOVELTY, 100)])
 def test_whole_benchmarks_among_faults_and_a_kill_are_judged_once(cache, benchmark, n):
     killed_then_repeated(benchmark, n, 0.5, 32, 5.0, 1.0, cache)
+
+
+@pytest.mark.campaign
+def test_450_answers_at_500_ms_and_32_at_once_take_no_more_than_115_percent_of_the_ideal(cache):
+    ideal = -(-450 // 32) * 0.5
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.tasks.judges.serve", "0.5"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with server:
+        judge = settings(XSTEST, server.stdout.readline().strip(), 32, 60.0)
+        RUNS[XSTEST](1, judge)  # the library is imported
+        times = []
+        # The least of some tries, each from nothing: what else runs on the machine only ever adds.
+        while not times or (min(times) > 1.15 * ideal and len(times) < 6):
+            (cache / "judgments.sqlite").unlink()
+            begin = time.monotonic()
+            found = RUNS[XSTEST](450, judge)
+            times.append(time.monotonic() - begin)
+            assert all(one.score is not None and one.calls == 1 for one in found)
+    print(f"\n450 answers in {min(times):.2f} s, ideal {ideal:.2f} s")
+    assert min(times) <= 1.15 * ideal
