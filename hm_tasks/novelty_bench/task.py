@@ -19,11 +19,11 @@ from hm_metrics import definitions
 from hm_metrics.aggregations import Mean
 from hm_metrics.entropy import TokenSums
 from hm_metrics.judgment import API_ERROR, KEPT, Judgment
-from hm_metrics.measures import FROM_PROGRAMS, Diversity
 from hm_metrics.novelty import distinct, utility
 from hm_metrics.verdict import JsonRecord
 from hm_models.embedders import why_unusable
 from hm_models.settings import ProtocolError, number, whole_number
+from hm_tasks.diversity_of_texts import of_texts
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.request import BareRequest
 from hm_tasks.judges.unscored import fail_if_unscored
@@ -63,7 +63,7 @@ class NoveltyBench(ZeroShotTask):
         metadata["ratings"] = (
             {"by": JUDGE, **self._rater.identity()} if self._rater else {"by": "none"}
         )
-        self._diversity = _diversity(metadata)
+        self._diversity = of_texts(metadata)
         prompts, metadata["dataset"] = load_prompts(metadata["dataset_sha256"])
         self._docs = [
             {"task_id": each["id"], "category": each["category"], "request": each["prompt"]}
@@ -187,18 +187,6 @@ class NoveltyBench(ZeroShotTask):
 
     def higher_is_better(self) -> dict[str, bool]:
         return definitions.higher_is_better(self.aggregation())
-
-
-def _diversity(metadata: dict[str, Any]) -> Diversity:
-    """Raises:
-    ProtocolError: a measure of programs is asked for.
-    """
-    asked = metadata["diversity"]
-    if isinstance(asked, list) and (programs := [name for name in asked if name in FROM_PROGRAMS]):
-        raise ProtocolError(
-            f"diversity: {', '.join(programs)} is of programs, and answers to novelty_bench are none."
-        )
-    return Diversity(metadata)
 
 
 def _records(made: Partition, rated: Sequence[Judgment]) -> list[JsonRecord]:
