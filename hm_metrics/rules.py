@@ -31,6 +31,9 @@ RULE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 CONSTRAINT = re.compile(r"\s*(?P<metric>[^\s<>=]+)\s*(?P<operator><=|>=|<|>)\s*(?P<limit>\S+)\s*")
+# After a limit alone: a number's name may have a comma, as `exact_match,strict-match`.
+BETWEEN = re.compile(r"([<>]=?\s*[^\s,<>=]+)(?:\s+and\s+|\s*,\s*)", re.IGNORECASE)
+MOST_LISTED = 40  # with more, a message lists those of wrapped tasks' headlines alone
 EXAMPLE = (
     'expected "METRIC subject to METRIC<=NUMBER", as "pass@10 subject to fulfillment_rate<=0.35"'
 )
@@ -65,11 +68,17 @@ class Rule:
     constraints: tuple[Constraint, ...] = ()
 
     @classmethod
-    def parse(cls, text: str, known: Mapping[str, bool | None] | None = None) -> Rule:
+    def parse(
+        cls,
+        text: str,
+        known: Mapping[str, bool | None] | None = None,
+        also: Mapping[str, str] | None = None,
+    ) -> Rule:
         """Read "[max|min] METRIC [subject to METRIC<=NUMBER [and METRIC>NUMBER ...]]".
 
         Args:
             known: the metrics that there are, and whether more of each is better; None accepts any name.
+            also: other names of these metrics, which are understood as well.
 
         Raises:
             ValueError: the text is no such rule, a limit no number, or a metric unknown.
@@ -77,11 +86,13 @@ class Rule:
         found = RULE.fullmatch(text)
         if not found:
             raise ValueError(f"{text!r} is no rule: {EXAMPLE}.")
-        metric = _checked(found["metric"], known)
+        metric = _checked(found["metric"], known, also or {})
         direction = (found["direction"] or "").lower()
         higher = direction == "max" if direction else _higher_is_better(metric, known)
-        parts = re.split(r"\s+and\s+|\s*,\s*", found["constraints"] or "", flags=re.IGNORECASE)
-        constraints = tuple(_constraint(part, text, known) for part in parts if part.strip())
+        parts = BETWEEN.sub(r"\1\n", found["constraints"] or "").split("\n")
+        constraints = tuple(
+            _constraint(part, text, known, also or {}) for part in parts if part.strip()
+        )
         return cls(metric, higher, constraints)
 
     def __str__(self) -> str:
@@ -97,7 +108,9 @@ def _higher_is_better(metric: str, known: Mapping[str, bool | None] | None) -> b
     return definition is None or definition.higher_is_better is not False
 
 
-def _constraint(part: str, text: str, known: Mapping[str, bool | None] | None) -> Constraint:
+def _constraint(
+    part: str, text: str, known: Mapping[str, bool | None] | None, also: Mapping[str, str]
+) -> Constraint:
     found = CONSTRAINT.fullmatch(part)
     if not found:
         raise ValueError(f"{part.strip()!r} in {text!r} is no constraint: {EXAMPLE}.")
@@ -107,13 +120,26 @@ def _constraint(part: str, text: str, known: Mapping[str, bool | None] | None) -
         limit = np.nan
     if not np.isfinite(limit):
         raise ValueError(f"the limit {found['limit']!r} in {text!r} is no number: {EXAMPLE}.")
-    return Constraint(_checked(found["metric"], known), found["operator"], limit)
+    return Constraint(_checked(found["metric"], known, also), found["operator"], limit)
 
 
-def _checked(metric: str, known: Mapping[str, bool | None] | None) -> str:
+def _checked(metric: str, known: Mapping[str, bool | None] | None, also: Mapping[str, str]) -> str:
     if known is None or metric in known:
         return metric
-    near = difflib.get_close_matches(metric, list(known), n=1)
+    if metric in also:
+        return also[metric]
+    of_tasks = [name for name in known if name.endswith(f":{metric}")]
+    if len(of_tasks) > 1:
+        raise ValueError(
+            f"{metric!r} is a number of several tasks: {', '.join(of_tasks)}. Name one."
+        )
+    near = difflib.get_close_matches(metric, [*known, *also], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    listed = ", ".join(sorted(known)) or "none"
-    raise ValueError(f"no number is called {metric!r}.{hint} There are: {listed}.")
+    plain = [name for name in known if not re.search("[,/]", name)]
+    shown = plain if len(known) > MOST_LISTED else list(known)
+    listed = ", ".join(sorted(shown)) or "none"
+    more = len(known) - len(shown)
+    others = (
+        f", and {more} of other metrics and filters (leaderboard.csv names all)" if more else ""
+    )
+    raise ValueError(f"no number is called {metric!r}.{hint} There are: {listed}{others}.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lm_eval.api.model import LM, CacheHook, TemplateLM
 
 from hm_models.engines.arguments import check_arguments
 from hm_models.engines.choose import choose_engine
+from hm_models.engines.sampling_arguments import check_sampling
 from hm_models.errors import RecipeError
 from hm_models.files.places import samples_file
 from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe
@@ -30,7 +32,7 @@ from hm_models.prompts.calendar_day import day_told, parse_day
 from hm_models.prompts.chat_templates import GivenTemplate
 from hm_models.prompts.style import Styler, check_style
 from hm_models.prompts.tokenizer_source import TokenizerSource
-from hm_models.samples.key import ModelKey
+from hm_models.samples.key import Job, ModelKey
 from hm_models.samples.sampling import Sampler, Sampling
 from hm_models.samples.store import SampleStore
 from hm_models.samples.thinking import check_thinking
@@ -239,12 +241,15 @@ class HindsightMerged(LM, KeepsAnswers):
     def _style(self, requests: list[Instance]) -> None:
         self._styler.apply(requests, self.prompt_style, self.tokenizer_source.render)
 
-    def _loaded(self) -> Sampler:
+    def _loaded(self, jobs: Sequence[Job]) -> Sampler:
+        self.engine.prepare(jobs)
         assert self.lm is not None  # loads it
         return self.engine.sample
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         self._style(requests)
+        for settings in {repr(r.args[1]): r.args[1] for r in requests}.values():
+            check_sampling(self.engine, settings)
         return self.sampling.answers(requests, self._loaded, disable_tqdm)
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:

@@ -17,6 +17,9 @@ from typing import Any
 from hm_models.samples.key import is_sampled
 from hm_models.settings import ProtocolError
 
+# Parameters of sampling that leave the likeliest token alone.
+NO_CHOICE = {"top_k": 1, "min_p": 1}
+
 
 def refuse(task: str, n_samples: int, gen_kwargs: Mapping[str, Any], model: Any) -> None:
     """Refuse sampling parameters that make n samples equal.
@@ -37,18 +40,24 @@ def refuse(task: str, n_samples: int, gen_kwargs: Mapping[str, Any], model: Any)
             "Leave it out: sampling_seed=... of hm-merged's --model_args, and seed=... of the "
             "harness's models, say where seeds begin."
         )
-    elif not is_sampled(gen_kwargs) and not getattr(model, "draws_when_greedy", False):
-        given = {key: gen_kwargs[key] for key in ("do_sample", "temperature") if key in gen_kwargs}
+    elif not _draws(gen_kwargs) and not getattr(model, "draws_when_greedy", False):
+        names = ("do_sample", "temperature", *NO_CHOICE)
+        given = {key: gen_kwargs[key] for key in names if key in gen_kwargs}
         why = f"draw nothing ({', '.join(f'{k}={v}' for k, v in given.items()) or 'greedy'})"
         mend = (
             'Ask once (--metadata \'{"n_samples": 1, "k": [1]}\'), or give a temperature above 0 and '
-            "do_sample=true."
+            "do_sample=true, and neither top_k=1 nor min_p=1."
         )
     if why:
         raise ProtocolError(
             f"{task} asks for {n_samples} samples of each question, but its sampling parameters "
             f"(--gen_kwargs) {why}: all {n_samples} would be copies, and pass@k would be pass@1. {mend}"
         )
+
+
+def _draws(gen_kwargs: Mapping[str, Any]) -> bool:
+    no_choice = any(gen_kwargs.get(name) == value for name, value in NO_CHOICE.items())
+    return is_sampled(gen_kwargs) and not no_choice
 
 
 def count(samples: Sequence[str]) -> int:

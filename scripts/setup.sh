@@ -60,7 +60,7 @@ fi
 step "environment in $venv"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 
-extra=demo,plots,embeddings,curate
+extra=demo,plots,embeddings,curate,math
 requirements=()
 case $vllm in
     vllm)

@@ -4,9 +4,11 @@
     hm-diversity OUT/*/samples_*.jsonl --embedder openai:text-embedding-3-small@150 --measures all
 
 SAMPLES are logs of the harness (--log_samples), of a pass@k task of this project or of any generate_until
-task with `repeats`, whose raw texts then count. Prints a table, one column a log, errors over questions;
-docs/diversity.md defines every measure. Vectors are kept, so that a second run takes seconds. The exit
-code is 1 if a measure stayed unscored, or a log could not be read, which is named and left out.
+task with `repeats`, whose raw texts then count. Of a task that wraps another, which has no programs,
+distinct_answers stands in place of distinct_programs, for each of its filters. Prints a table, one column
+a log, errors over questions; docs/diversity.md defines every measure. Vectors are kept, so that a second
+run takes seconds. The exit code is 1 if a measure stayed unscored, or a log could not be read, which is
+named and left out.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ DEFAULT = (
     "local_similarity,global_similarity,distinct_programs,distinct_correct_programs,"
     "distinct_behaviours"
 )
+DISTINCT_PROGRAMS = "distinct_programs"
 # What a log of another task cannot tell: nobody has run or parsed its texts as programs.
 OF_PROGRAMS = {
-    "distinct_programs",
+    DISTINCT_PROGRAMS,
     "distinct_correct_programs",
     "distinct_behaviours",
     "distinct_correct_behaviours",
@@ -44,19 +47,20 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict
     from hm_metrics.measures import LEFT_OUT, Diversity
     from hm_metrics.verdict import UNSCORED, Verdict
 
-    judged = all(item.verdicts for item in log)
+    questions = _one_a_question(log)
+    judged = all(item.verdicts for item in questions)
     metadata = settings | ({} if judged else {"embed": "text"})
     diversity = Diversity(metadata)
     verdicts = {
         item.question: item.verdicts or [Verdict(text, UNSCORED, UNSCORED) for text in item.texts]
-        for item in log
+        for item in questions
     }
     programs = {question: [v.program for v in found] for question, found in verdicts.items()}
-    texts = {item.question: item.texts for item in log}
+    texts = {item.question: item.texts for item in questions}
     diversity.measure(programs if metadata["embed"] == "program" else texts)
     rows = [
         diversity.metrics(item.question, verdicts[item.question], entry_point=item.entry_point)
-        for item in log
+        for item in questions
     ]
     results: Results = {}
     for name, aggregate in diversity.aggregation().items():
@@ -64,7 +68,33 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict
         if items and (judged or name not in OF_PROGRAMS):
             error = None if name == LEFT_OUT else aggregate.stderr(items, MAX_ITERATIONS)
             results[name] = [aggregate(items), error]
+    if DISTINCT_PROGRAMS in settings["diversity"] or settings["diversity"] == "all":
+        results |= _distinct_answers(log)
     return results, metadata.get("embedding", {})
+
+
+def _one_a_question(log: list[Logged]) -> list[Logged]:
+    """The first line of each: those of other filters have the same texts."""
+    first: dict[str, Logged] = {}
+    for item in log:
+        first.setdefault(item.question, item)
+    return list(first.values())
+
+
+def _distinct_answers(log: list[Logged]) -> Results:
+    """Of a wrapped task, by filter; {} of others."""
+    from hm_metrics.aggregations import Mean
+    from hm_metrics.answer_names import DISTINCT
+    from hm_metrics.answer_numbers import distinct_answers
+
+    graded = [item for item in log if item.grades]
+    filters = dict.fromkeys(item.filter for item in graded)
+    results: Results = {}
+    for name in filters:
+        items = [float(distinct_answers(i.grades)) for i in graded if i.filter == name]
+        key = f"{DISTINCT},{name}" if len(filters) > 1 else DISTINCT
+        results[key] = [Mean()(items), Mean().stderr(items, 0)]
+    return results
 
 
 def read_logs(files: dict[str, Path]) -> tuple[dict[str, list[Logged]], list[str]]:

@@ -1,4 +1,4 @@
-"""Run a pair (or several) at several alphas, methods and temperatures: each point an lm_eval run.
+"""Run a pair (or several) at several alphas, methods and samplers: each point an lm_eval run.
 
     hm-sweep configs/demo.yaml --output_path runs/sweep
     hm-sweep configs/llama-3.1-8b.yaml --output_path OUT --alphas 0,0.7,1 --dry-run

@@ -45,7 +45,7 @@ def frontier_figure(
     """Draw each line through its points in the order given, and name the points.
 
     Args:
-        lines: name of a line (family, method; or a temperature) to its points.
+        lines: name of a line (family, method; or a sampler) to its points.
         x_label, y_label: with units, and which way is better.
     """
     with styled():

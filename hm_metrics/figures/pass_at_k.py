@@ -54,12 +54,15 @@ class Curve:
     band: tuple[Sequence[float], Sequence[float]] | None = None
 
 
-def pass_at_k_figure(families: Mapping[str, Sequence[Curve]], counting: str) -> Figure:
+def pass_at_k_figure(
+    families: Mapping[str, Sequence[Curve]], counting: str, number: str = "pass@k"
+) -> Figure:
     """Draw the curves of each family.
 
     Args:
         families: name of a panel to its curves.
-        counting: which tests a sample must pass, as "base and extra tests".
+        counting: what a sample must pass, as "base and extra tests".
+        number: pass@k, or another share of problems by k.
     """
     everything = [curve for curves in families.values() for curve in curves]
     colours = colours_of_alphas(curve.alpha for curve in everything)
@@ -71,8 +74,8 @@ def pass_at_k_figure(families: Mapping[str, Sequence[Curve]], counting: str) -> 
             axes.set_title(family)
             _draw(axes, curves, colours, entries)
             axes.set_xlabel("k (samples drawn per problem)" if place >= len(grid) - 2 else "")
-            axes.set_ylabel("pass@k (share of problems)" if place % 2 == 0 else "")
-        figure.suptitle(f"pass@k, a sample passes: {counting}", fontsize=9, x=0.02, ha="left")
+            axes.set_ylabel(f"{number} (share of problems)" if place % 2 == 0 else "")
+        figure.suptitle(f"{number}, a sample passes: {counting}", fontsize=9, x=0.02, ha="left")
         _legend(figure, entries, everything)
     return figure
 

@@ -27,6 +27,7 @@ from hm_metrics.logs.results_file import (
     what,
 )
 from hm_models.files.text_files import MALFORMED, is_own
+from hm_models.samples.sampler import TEMPERATURE, Sampler
 from hm_models.shown.escaping import one_line
 
 
@@ -55,7 +56,7 @@ class TaskRun:
         facts: what else the file says of the run: few-shot number, chat template, number of questions
             and of how many.
         date: when, in seconds.
-        temperature: of sampling, 0 for greedy decoding; None for a task that generates nothing.
+        sampler: what it was sampled by; None for a task that generates nothing.
     """
 
     task: str
@@ -68,7 +69,12 @@ class TaskRun:
     run: dict[str, Any]
     facts: dict[str, Any]
     date: float
-    temperature: float | None
+    sampler: Sampler | None
+
+    @property
+    def temperature(self) -> float | None:
+        """Of sampling, 0 for greedy decoding; None where nothing is generated."""
+        return self.sampler.get(TEMPERATURE) if self.sampler else None
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -86,6 +92,13 @@ class TaskRun:
         if not (isinstance(of_filter, str) and isinstance(metric, str)):
             return None
         return Headline(of_filter, metric)
+
+    @property
+    def dataset_path(self) -> str:
+        """Where the harness has its data from, of a wrapped task that task's; empty where it is not said."""
+        inner = self.metadata.get("inner")
+        wrapped = inner.get("dataset_path") if isinstance(inner, dict) else None
+        return str(self.config.get("dataset_path") or wrapped or "")
 
     def name_of(self, key: str) -> str:
         """What a number is called in reports: its metric, with its filter where several have it."""
@@ -196,7 +209,7 @@ def _files(path: Path, problems: list[str]) -> list[Path]:
 
 def _same(run: TaskRun) -> tuple:
     """What a later run in the same folder replaces."""
-    return run.file.parent, run.task, run.model, run.temperature
+    return run.file.parent, run.task, run.model, run.sampler
 
 
 def _task_run(task: str, file: Path, results: Results, model: Model, bad: list[str]) -> TaskRun:
@@ -225,18 +238,17 @@ def _task_run(task: str, file: Path, results: Results, model: Model, bad: list[s
             "of questions": _whole(counted, "original"),
         },
         date=_finite(data.get("date") or 0.0, "date"),
-        temperature=_temperature(config),
+        sampler=_sampler(config),
     )
 
 
-def _temperature(config: dict[str, Any]) -> float | None:
+def _sampler(config: dict[str, Any]) -> Sampler | None:
     if config.get("output_type", "generate_until") != "generate_until":
         return None
     asked = config.get("generation_kwargs") or {}
-    if not asked.get("do_sample", "temperature" in asked):
-        return 0.0
-    value = asked.get("temperature", 1.0)
-    return None if value is None else _finite(value, "temperature")
+    if asked.get(TEMPERATURE) is not None:
+        _finite(asked[TEMPERATURE], TEMPERATURE)
+    return Sampler.logged(asked)
 
 
 def _values(

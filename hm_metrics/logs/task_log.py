@@ -68,10 +68,10 @@ class Log:
     binary: frozenset[str]
 
     @property
-    def computed(self) -> list[str]:
-        """The numbers that were computed anew."""
+    def computed(self) -> dict[str, np.ndarray]:
+        """Those of the values that were computed anew, from verdicts or grades."""
         is_one = {CODE: at_k, ANSWERS: AnswerName.of}.get(self.kind, lambda name: None)
-        return [name for name in self.values if is_one(name)]
+        return {name: each for name, each in self.values.items() if is_one(name)}
 
     def at(self, question: str) -> list[Logged]:
         """A question's lines, read again: one for each filter, the headline's first; none for a question

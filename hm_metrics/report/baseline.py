@@ -43,10 +43,10 @@ class Baseline(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Instruct:
-    """Alpha 1 of the row's pair at its temperature."""
+    """Alpha 1 of the row's pair with its sampler."""
 
     words: str = "the instruct model"
-    missing: str = "There is no instruct model (alpha=1) at its temperature beside it."
+    missing: str = "There is no instruct model (alpha=1) with its sampler beside it."
 
     def of(self, row: Row, rows: Sequence[Row], task: str) -> Row | None:
         if row.point.model.number == INSTRUCT:
@@ -75,7 +75,7 @@ class Named:
 
 
 def instruct_of(row: Row, rows: Sequence[Row], task: str) -> Row | None:
-    """The row of alpha 1 with this task, at the same temperature and with the closest protocol.
+    """The row of alpha 1 with this task, with the same sampler and the closest protocol.
 
     One of another method will do: no method changes the ends.
     """
@@ -84,7 +84,7 @@ def instruct_of(row: Row, rows: Sequence[Row], task: str) -> Row | None:
         for other in rows
         if other.point.family == row.point.family
         and other.point.model.number == INSTRUCT
-        and other.point.temperature == row.point.temperature
+        and other.point.sampler == row.point.sampler
         and task in other.values
     ]
     return min(candidates, key=lambda other: len(differing(row, other, task)), default=None)

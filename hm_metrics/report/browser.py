@@ -13,12 +13,15 @@ from tqdm import tqdm
 
 from hm_metrics.logs.labelled import of_log
 from hm_metrics.logs.samples import Logged
-from hm_metrics.logs.task_log import CODE, REFUSALS
+from hm_metrics.logs.task_log import ANSWERS, CODE, REFUSALS, Log
 from hm_metrics.report.rows import Row
 from hm_metrics.report.samples_blob import Question, Sample
+from hm_metrics.verdict import FAIL, PASS, UNSCORED
 from hm_models.files.text_files import MALFORMED
+from hm_models.shown.escaping import one_line
 
 WITHHELD = "(left out: SORRY-Bench may not be passed on; --with_requests puts it in)"
+ANSWER = 200  # letters of an answer that are shown beside the text
 VERDICTS = {1: "fulfilled", 0: "refused", None: "unscored"}
 
 
@@ -38,7 +41,7 @@ def questions(
                 question=_title(found[first][0], name, kinds[first]),
                 prompt=_prompt(found[first][0], kinds[first], with_requests),
                 samples={
-                    row: _samples(lines, kinds[row], with_requests) for row, lines in found.items()
+                    row: _samples(lines, logs[row], with_requests) for row, lines in found.items()
                 },
                 entry_point=found[first][0].entry_point,
             )
@@ -60,13 +63,15 @@ def _prompt(line: Logged, kind: str, with_requests: bool) -> str:
         return str(line.record["doc"])
 
 
-def _samples(lines: list[Logged], kind: str, with_requests: bool) -> list[Sample]:
-    if kind == CODE:
+def _samples(lines: list[Logged], log: Log, with_requests: bool) -> list[Sample]:
+    if log.kind == ANSWERS:
+        return [_graded(lines, log, number) for number in range(len(lines[0].samples))]
+    if log.kind == CODE:
         return [
             Sample(text, v.program, v.base_status, v.plus_status, v.reason)
             for text, v in zip(lines[0].texts, lines[0].verdicts, strict=False)
         ]
-    if kind == REFUSALS:
+    if log.kind == REFUSALS:
         return [
             Sample(
                 (answer.answer or "") if with_requests else WITHHELD,
@@ -82,3 +87,20 @@ def _samples(lines: list[Logged], kind: str, with_requests: bool) -> list[Sample
     ]
     texts = lines[0].record["resps"] if lines[0].several else lines[0].samples
     return [Sample(str(text), reason=", ".join(noted)) for text in texts]
+
+
+def _graded(lines: list[Logged], log: Log, number: int) -> Sample:
+    """A sample's text, whether it is right by the headline, and what each filter made of it."""
+    grade, headline = lines[0].grades[number], log.headline
+    word = UNSCORED if grade.status == UNSCORED else ""
+    if headline and not word and "" in log.binary:
+        word = PASS if grade.scores[headline.metric] == 1.0 else FAIL
+    text, told = lines[0].texts[number], []
+    for line in lines:
+        found = line.grades[number]
+        scores = ", ".join(f"{metric} {score:g}" for metric, score in found.scores.items())
+        # A filter may leave the text as it is, as of tasks that read all of it.
+        answer = "" if found.answer == text else f"answer {one_line(found.answer, ANSWER)}"
+        parts = [answer if found.answer else "no answer", scores, found.reason]
+        told.append((f"{line.filter}: " if len(lines) > 1 else "") + "; ".join(filter(None, parts)))
+    return Sample(text, program=text, base=word, reason=" | ".join(told))

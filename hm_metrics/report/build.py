@@ -15,12 +15,13 @@ from hm_metrics.report import contest_tables, tables
 from hm_metrics.report.baseline import baseline_of
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
-from hm_metrics.report.comparisons import to_baseline, to_warmer_instruct
+from hm_metrics.report.comparisons import to_baseline, to_other_samplers
 from hm_metrics.report.contest import fights, tuned
 from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
 from hm_metrics.report.forecast import forecasts
 from hm_metrics.report.html_file import write_page
+from hm_metrics.report.judges import judges_tables
 from hm_metrics.report.leaderboard import BoardColumn, columns_of, write_csv, write_markdown
 from hm_metrics.report.page import Cell, Column, Page, PageRow
 from hm_metrics.report.points import join
@@ -28,6 +29,7 @@ from hm_metrics.report.portfolios import portfolios
 from hm_metrics.report.protocol import Facts, mark
 from hm_metrics.report.rows import Row, make_rows
 from hm_metrics.report.values import Value
+from hm_models.samples.sampler import TEMPERATURE
 
 PAGE, CSV, MARKDOWN, FIGURES = "report.html", "leaderboard.csv", "leaderboard.md", "figures"
 
@@ -111,13 +113,14 @@ def build(settings: ReportSettings) -> Report:
     notes, marks = mark(_by_task(rows))
     compared = to_baseline(rows, columns, baseline)
     shown = tables.baseline_table(compared, baseline)
-    shown += tables.temperature_table(to_warmer_instruct(rows, columns))
+    shown += tables.samplers_table(to_other_samplers(rows, columns))
     fought, spent, beyond = fights(rows, columns), portfolios(rows), forecasts(rows)
     several = len({row.point.family for row in rows}) > 1
     shown += contest_tables.fights_table(fought) + contest_tables.tuned_table(tuned(rows, columns))
     shown += contest_tables.portfolio_table(spent)
     shown += contest_tables.forecast_table(beyond, several)
     shown += tables.paper_table(rows)
+    shown += judges_tables(rows)
     summary = [*answers, *tables.sentences(rows, columns, compared, baseline)]
     summary += [fight.sentence for fight in fought if fight.headline]
     problems = [*found.problems, *made.problems]
@@ -171,6 +174,8 @@ def _page_row(
     facets["method"] = point.model.method
     if point.temperature is not None:
         facets["temperature"] = f"{point.temperature:g}"
+    if point.sampler is not None and point.sampler != point.sampler.only([TEMPERATURE]):
+        facets["sampler"] = str(point.sampler)
     return PageRow(
         id=point.id,
         label=point.id if families else point.label,

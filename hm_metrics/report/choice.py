@@ -1,7 +1,8 @@
 """`--select "pass@10 subject to fulfillment_rate<=0.35"`: which row of each family, and how surely.
 
 Rows that were measured in another way than most (other samples, data, judge) do not take part; prompt
-style and temperature may differ, as they do between a base and an instruct model.
+style and sampler may differ, as they do between a base and an instruct model. A number is named as in
+the CSV, or with its task: `gsm8k_passk:pass@16 subject to ifeval_passk:avg@n>=0.6`.
 """
 
 from __future__ import annotations
@@ -48,8 +49,10 @@ def choose(text: str, rows: Sequence[Row], columns: Sequence[BoardColumn]) -> li
         ChoiceError: the rule cannot be read, or names an unknown number.
     """
     known = {column.key: column for column in columns}
+    with_task = {f"{column.task}:{column.metric}": column.key for column in columns}
+    better = {key: column.higher_is_better for key, column in known.items()}
     try:
-        rule = Rule.parse(text, {key: column.higher_is_better for key, column in known.items()})
+        rule = Rule.parse(text, better, with_task)
     except ValueError as error:
         raise ChoiceError(f"--select: {error}") from None
     metrics = dict.fromkeys([rule.metric, *(limit.metric for limit in rule.constraints)])

@@ -2,7 +2,7 @@
 
     found = to_instruct(rows, columns)
 
-Each row is compared with the instruct model (alpha 1) of its family at its temperature, on the
+Each row is compared with the instruct model (alpha 1) of its family with its sampler, on the
 questions that both have. Holm's correction is over the rows that share that model and that number.
 Runs on other data or by another judge are no pairs, which is said.
 """
@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from hm_metrics.answer_names import DISTINCT
 from hm_metrics.comparison import (
     Difference,
     holm,
@@ -28,9 +29,11 @@ from hm_metrics.logs.models import INSTRUCT
 from hm_metrics.power import questions_to_settle, samples_to_settle
 from hm_metrics.report.baseline import Baseline, Instruct, differing
 from hm_metrics.report.leaderboard import BoardColumn
-from hm_metrics.report.protocol import same_questions
+from hm_metrics.report.protocol import EQUALITY, same_questions
 from hm_metrics.report.rows import Row
+from hm_metrics.report.samplers import is_colder
 from hm_metrics.report.vectors import Embedded
+from hm_models.samples.sampler import Sampler
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +85,11 @@ def to_baseline(
     )
 
 
-def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Comparison]:
-    """Every merge against its instruct model at higher temperatures: does it beat turning that up?"""
+def to_other_samplers(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Comparison]:
+    """Every merge against its instruct model with other samplers: does it beat turning those knobs?
+
+    One that is colder and nothing else is no rival: it says the same things more often.
+    """
     return _corrected(
         compare(row, theirs, measure)
         for row in rows
@@ -91,10 +97,16 @@ def to_warmer_instruct(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> l
         for theirs in rows
         if theirs.point.family == row.point.family
         and theirs.point.model.number == INSTRUCT
-        and (theirs.point.temperature or 0.0) > (row.point.temperature or 0.0)
+        and _rivals(row.point.sampler, theirs.point.sampler)
         for measure in columns
         if measure.compared and _scored(row, measure) and _scored(theirs, measure)
     )
+
+
+def _rivals(ours: Sampler | None, theirs: Sampler | None) -> bool:
+    if ours is None or theirs is None or ours == theirs:
+        return False
+    return not is_colder(theirs, than=ours)
 
 
 def _scored(row: Row, measure: BoardColumn) -> bool:
@@ -109,6 +121,8 @@ def compare(row: Row, theirs: Row, measure: BoardColumn) -> Comparison:
     why_not = same_questions(row.facts.get(task, {}), theirs.facts.get(task, {}))
     if measure.metric in (LOCAL, GLOBAL) and "embedder" in differs:
         why_not = why_not or "another embedder"
+    if EQUALITY in differs and measure.metric.startswith(("maj@", DISTINCT)):
+        why_not = why_not or "other answers count as equal"
     difference, settles = None, ""
     if not why_not:
         if measure.metric == GLOBAL:

@@ -20,9 +20,11 @@ from hm_metrics.rates import by_category, item_of
 from hm_metrics.report.leaderboard import ks_of
 from hm_metrics.report.paper import FIGURE, TEXT, published, sources
 from hm_metrics.report.rows import Row
+from hm_metrics.report.samplers import differing, order, told
 from hm_metrics.report.stages import in_order
 from hm_metrics.report.values import Value
 from hm_metrics.report.vectors import pair_similarities
+from hm_models.samples.sampler import TEMPERATURE, Sampler
 
 
 def curves(rows: Sequence[Row], task: str, prefix: str) -> dict[str, list[Curve]]:
@@ -133,7 +135,7 @@ def categories(
 def frontier(
     rows: Sequence[Row], x: tuple[str, str], y: tuple[str, str]
 ) -> dict[str, list[FrontierPoint]]:
-    """A line for each family and method over alpha, and one for each instruct model over temperature.
+    """A line for each family and method over alpha, and one for each instruct model over samplers.
 
     Args:
         x, y: task and metric of each axis.
@@ -141,10 +143,7 @@ def frontier(
     lines: dict[str, list[FrontierPoint]] = {}
     named = [
         *((name, [(r.point.model.label, r) for r in found]) for name, found in _over_alpha(rows)),
-        *(
-            (name, [(f"T={r.point.temperature:g}", r) for r in found])
-            for name, found in _warmer(rows)
-        ),
+        *_over_samplers(rows),
     ]
     for name, found in named:
         points = [p for label, row in found if (p := _point(label, row, x, y)) is not None]
@@ -154,23 +153,23 @@ def frontier(
 
 
 def over_stages(rows: Sequence[Row], task: str, metric: str) -> dict[str, StageMap]:
-    """A number by stage and alpha: for each family with stages, method and temperature one map."""
+    """A number by stage and alpha: for each family with stages, method and sampler one map."""
     maps: dict[str, StageMap] = {}
     for family in dict.fromkeys(row.point.family for row in rows if row.point.model.stage):
         ours = [row for row in rows if row.point.family == family]
         merges = [row for row in ours if row.point.model.stage and not row.point.model.at_end]
-        ways = dict.fromkeys((row.point.model.method, row.point.temperature) for row in merges)
-        for method, temperature in ways:
+        ways = dict.fromkeys((row.point.model.method, row.point.sampler) for row in merges)
+        names = differing([sampler or Sampler() for _, sampler in ways])
+        for method, sampler in ways:
             values: dict[tuple[str, float], float] = {}
             for row in ours:
                 model, value = row.point.model, _value(row, (task, metric))
-                if row.point.temperature != temperature or value is None or model.number is None:
+                if row.point.sampler != sampler or value is None or model.number is None:
                     continue
                 if model.method == method or model.at_end:
                     values[model.stage or "", model.number] = value.value
             parts = [family, method] if len({way[0] for way in ways}) > 1 else [family]
-            if len({way[1] for way in ways}) > 1 and temperature is not None:
-                parts.append(f"T={temperature:g}")
+            parts += told(sampler, names)
             stages = in_order(stage for stage, _ in values if stage)
             if len(stages) > 1:
                 maps[", ".join(parts)] = StageMap(stages, values)
@@ -180,47 +179,54 @@ def over_stages(rows: Sequence[Row], task: str, metric: str) -> dict[str, StageM
 def _over_alpha(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
     drawn = [(row, panel) for row in rows for panel in _panels(row, rows)]
     groups = dict.fromkeys(
-        (panel, row.point.model.method, row.point.temperature)
+        (panel, row.point.model.method, row.point.sampler)
         for row, panel in drawn
         if not row.point.model.at_end
     )
-    seen = {(panel, temperature) for panel, _, temperature in groups}
+    seen = {(panel, sampler) for panel, _, sampler in groups}
     ends = dict.fromkeys(
-        (panel, "ends alone", row.point.temperature)
+        (panel, "ends alone", row.point.sampler)
         for row, panel in drawn
-        if (panel, row.point.temperature) not in seen
+        if (panel, row.point.sampler) not in seen
     )
     families = {panel for _, panel in drawn}
     methods = {method for _, method, _ in groups}
-    several = {row.point.temperature for row in rows if row.point.temperature is not None}
-    for family, method, temperature in (*groups, *ends):
+    names = differing({row.point.sampler for row in rows if row.point.sampler is not None})
+    for family, method, sampler in (*groups, *ends):
         found = [
             row
             for row, panel in drawn
             if panel == family
-            and row.point.temperature == temperature
+            and row.point.sampler == sampler
             and (row.point.model.method == method or row.point.model.at_end)
         ]
         found.sort(key=lambda row: math.inf if (n := row.point.model.number) is None else n)
         parts = [family] if len(families) > 1 else []
         parts += [method] if len(methods) > 1 else []
-        if len(several) > 1 and temperature is not None:
-            parts.append(f"T={temperature:g}")
+        parts += told(sampler, names)
         yield ", ".join(parts) or family, found
 
 
-def _warmer(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
+def _over_samplers(rows: Sequence[Row]) -> Iterable[tuple[str, list[tuple[str, Row]]]]:
+    """Lines of instruct models that were run with several samplers: one for each set of parameters."""
     for family in dict.fromkeys(row.point.family for row in rows):
-        found = [
-            row
+        known = [
+            (sampler, row)
             for row in rows
-            if row.point.family == family
-            and row.point.model.number == INSTRUCT
-            and row.point.temperature is not None
+            if row.point.family == family and row.point.model.number == INSTRUCT
+            if (sampler := row.point.sampler) is not None
         ]
-        if len({row.point.temperature for row in found}) > 1:
-            found.sort(key=lambda row: row.point.temperature or 0.0)
-            yield f"{family}, instruct at higher temperatures", found
+        names = differing([sampler for sampler, _ in known])
+        if not names:
+            continue
+        kinds: dict[tuple[str, ...], list[tuple[str, Row]]] = {}
+        for sampler, row in sorted(known, key=lambda found: order(found[0])):
+            shown = sampler.only({TEMPERATURE, *names})
+            kind = tuple(name for name, _ in shown.parameters)
+            kinds.setdefault(kind, []).append((", ".join(told(shown, kind)), row))
+        for kind, found in kinds.items():
+            by = "at higher temperatures" if names == [TEMPERATURE] else f"by {' and '.join(kind)}"
+            yield f"{family}, instruct {by}", found
 
 
 def _point(label: str, row: Row, x: tuple[str, str], y: tuple[str, str]) -> FrontierPoint | None:

@@ -67,7 +67,7 @@ def _result(chosen: Chosen, column: BoardColumn, value: Value) -> EvalResult:
     args = {name: one for name, one in known.items() if one is not None and not math.isnan(one)}
     return EvalResult(
         task_type=GENERATION,
-        dataset_type=one_line(str(run.config.get("dataset_path") or column.task)),
+        dataset_type=one_line(run.dataset_path or column.task),
         dataset_name=one_line(column.task),
         metric_type=one_line(column.metric),
         metric_name=one_line(column.key),

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hm_metrics import definitions
+from hm_metrics.answer_names import AVERAGE, BEST, DISTINCT, AnswerName
 from hm_metrics.definitions import AT_K, at_k, is_count
 from hm_metrics.report.page import ProtocolNote
 from hm_metrics.report.rows import Row
@@ -21,6 +22,9 @@ from hm_metrics.report.values import Value
 from hm_models.files.text_files import write_text
 from hm_models.shown.escaping import csv_text, markdown_table, markdown_text
 
+OTHERS, COUNTS = "of other metrics and filters", "counts"
+# Of a task's numbers in tables; "" is whatever else the results have.
+ORDER = (*AT_K, "maj", "g_pass", AVERAGE, BEST, DISTINCT, "", OTHERS, COUNTS)
 MOST_K = 10  # the largest k that a table shows, where it was measured
 
 
@@ -93,6 +97,7 @@ def write_csv(
         "method",
         "alpha",
         "temperature",
+        "sampler",
         "base",
         "instruct",
         "warnings",
@@ -104,7 +109,8 @@ def write_csv(
     for row in rows:
         model, point = row.point.model, row.point
         line = [point.id, point.family, model.stage or "", model.method, model.alpha]
-        line += [_plain(point.temperature)]
+        asked = dict.fromkeys(str(run.sampler) for run in point.runs.values() if run.sampler)
+        line += [_plain(point.temperature), "; ".join(asked)]
         line += [model.base, model.instruct, " ".join(row.warnings)]
         for task in tasks:
             run = point.runs.get(task)
@@ -171,6 +177,10 @@ def _shown(metric: str, ks: Sequence[int]) -> bool:
     if found := at_k(metric):
         prefix, k = found
         return k in {min(ks, default=0), top_k(ks)} | ({5} if prefix == "pass" else set())
+    if name := AnswerName.of(metric):
+        return _leads(name, ks)
+    if is_count(metric) and "," in metric:  # of another filter than the headline's
+        return False
     return not metric.endswith(("_bound", "_low", "_high"))
 
 
@@ -178,7 +188,20 @@ def _compared(metric: str, ks: Sequence[int]) -> bool:
     if found := at_k(metric):
         prefix, k = found
         return k in {min(ks, default=0), top_k(ks)} and prefix != "base_pass"
+    if name := AnswerName.of(metric):
+        return _leads(name, ks)
     return not is_count(metric)
+
+
+def _leads(name: AnswerName, ks: Sequence[int]) -> bool:
+    """Of a wrapped task's numbers beside pass@k: the headline's, at one k, and what says more than pass@1."""
+    if not name.is_headline:
+        return False
+    if name.prefix == "maj":
+        return name.k == top_k(ks)
+    if name.prefix == "g_pass":
+        return name.k == top_k(ks) and name.threshold == 1.0
+    return not (ks and name.number == AVERAGE)
 
 
 def top_k(ks: Sequence[int]) -> int:
@@ -198,14 +221,25 @@ def best_k(rows: Sequence[Row], task: str) -> int:
     return top_k(sorted(set.intersection(*common))) if common else 0
 
 
+def main_number(rows: Sequence[Row], task: str) -> str:
+    """The number that a task is about: pass@k with the k of the frontier, else a mean score; else empty."""
+    if k := best_k(rows, task):
+        return f"pass@{k}"
+    return AVERAGE if any(AVERAGE in row.values.get(task, {}) for row in rows) else ""
+
+
 def _rank(name: tuple[str, str], found: Mapping[tuple[str, str], object]) -> tuple:
-    """Tasks as they come; in each pass@k first, then what the results have, counts last."""
+    """Tasks as they come; the numbers of each by ORDER."""
     task, metric = name
     tasks = list(dict.fromkeys(t for t, _ in found))
+    part, k = "", 0
     if known := at_k(metric):
-        group, k = list(AT_K).index(known[0]), known[1]
-    else:
-        group, k = len(AT_K) + is_count(metric), 0
+        part, k = known
+    elif answer := AnswerName.of(metric):
+        part, k = (answer.prefix or answer.number, answer.k) if answer.is_headline else (OTHERS, 0)
+    elif is_count(metric):
+        part = COUNTS
+    group = ORDER.index(part)
     return tasks.index(task), group, k, list(found).index(name)
 
 

@@ -23,13 +23,14 @@ from hm_metrics.figures import (
     stages_figure,
 )
 from hm_metrics.report import distributions
-from hm_metrics.report.leaderboard import best_k, ks_of, top_k
+from hm_metrics.report.leaderboard import ks_of, main_number, top_k
 from hm_metrics.report.page import PageFigure
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
 from hm_models.shown.escaping import one_line
 
 DRAWN = ("pass", "plus_only_pass")  # of AT_K, as in the paper's text and its figure 5
+OF_ANSWERS = ("pass", "maj")  # of tasks that wrap another
 # Title, caption, file's name, and how it is drawn.
 Drawing = tuple[str, str, str, Callable[[], Figure]]
 # Which similarity, and what its distribution is over.
@@ -63,15 +64,16 @@ def draw(
 
 def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
     tasks = list(dict.fromkeys(task for row in rows for task in row.values))
-    code = [task for task in tasks if any(ks_of(row, task) for row in rows)]
+    sampled = [task for task in tasks if main_number(rows, task)]
     refusals = [task for task in tasks if any(FULFILLMENT in r.values.get(task, {}) for r in rows)]
-    for task in code:
+    for task in sampled:
         of_task = [row for row in rows if task in row.values]
         starred, note = _starred(of_task, task)
         yield from _pass_at_k(starred, task, note)
         yield from _similarities(starred, task, note)
         ks = sorted({k for row in of_task for k in ks_of(row, task)})
-        shown = dict.fromkeys(f"pass@{k}" for k in (ks[0], top_k(ks)))
+        at_k = [f"pass@{k}" for k in (ks[0], top_k(ks))] if ks else []
+        shown = dict.fromkeys(at_k or [main_number(of_task, task)])
         yield from _stages(of_task, task, [*shown, *SIMILAR])
         yield from _frontiers(of_task, task, refusals)
     for task in refusals:
@@ -109,18 +111,26 @@ def _starred(rows: Sequence[Row], task: str) -> tuple[list[Row], str]:
 
 
 def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
-    for prefix in DRAWN:
-        counting = AT_K[prefix].correct
+    headline = next((h for row in rows if (h := row.point.runs[task].headline)), None)
+    for prefix in OF_ANSWERS if headline else DRAWN:
+        if headline:
+            counting = one_line(f"{headline.metric} of {task}")
+            words = f"A sample is right as the wrapped task says, by its {counting}. "
+        else:
+            counting = AT_K[prefix].correct
+            words = f"A sample counts as correct when it passes the {counting}. "
+        number = "maj@k" if prefix == "maj" else "pass@k"
+        if prefix == "maj":
+            words += f"{definitions.OF_ANSWERS[prefix].meaning.format(k='k')} "
         if families := distributions.curves(rows, task, prefix):
             paper = any(curve.dotted for found in families.values() for curve in found)
             yield (
-                f"pass@k against k, {task}, {counting}",
-                f"A sample counts as correct when it passes the {counting}. Bands: one standard "
-                "error over questions."
+                f"{number} against k, {task}, {counting}",
+                f"{words}Bands: one standard error over questions."
                 + (" Dotted: the paper's values, counted in the same way." if paper else "")
                 + note,
                 f"pass_at_k_{_file(task)}_{prefix}",
-                partial(pass_at_k_figure, families, counting),
+                partial(pass_at_k_figure, families, counting, number),
             )
 
 
@@ -159,24 +169,24 @@ def _stages(rows: Sequence[Row], task: str, metrics: Sequence[str]) -> Iterator[
 
 
 def _frontiers(rows: Sequence[Row], task: str, refusals: Sequence[str]) -> Iterator[Drawing]:
-    k = best_k(rows, task)
+    number = main_number(rows, task)
     axes = [(task, metric, DEFINITIONS[metric].axis, metric) for metric in SIMILAR]
     axes += [
         (other, FULFILLMENT, f"{DEFINITIONS[FULFILLMENT].axis}, {other}", _file(other))
         for other in refusals
     ]
-    for of, metric, label, name in axes if k else []:
+    for of, metric, label, name in axes:
         measured = [row for row in rows if metric in row.values.get(of, {})]
         alike, _, facts = _alike(measured, list(dict.fromkeys([task, of])))
-        lines = distributions.frontier(alike, (of, metric), (task, f"pass@{k}"))
+        lines = distributions.frontier(alike, (of, metric), (task, number))
         if any(len(points) > 1 for points in lines.values()):
             yield (
-                f"pass@{k} of {task} against {metric.replace('_', ' ')}",
-                "Each line goes over alpha, or over the temperature of the instruct model. Up and "
+                f"{number} of {task} against {metric.replace('_', ' ')}",
+                "Each line goes over alpha, or over samplers of the instruct model. Up and "
                 "to the left is better on both. Bars: one standard error."
                 + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
                 f"frontier_{_file(task)}_{name}",
-                partial(frontier_figure, lines, label, f"pass@{k} of {task}"),
+                partial(frontier_figure, lines, label, f"{number} of {task}"),
             )
 
 

@@ -2,8 +2,9 @@
 
     points = join(find_runs(paths).runs)
 
-A point is a model (family, method, alpha, what else it was told) at a temperature. Its tasks may lie in
-several files.
+A point is a model (family, method, alpha, what else it was told) with a sampler. Its tasks may lie in
+several files. Of a sampler it has the temperature, and those parameters that some task of the family was run
+with at several values.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pathlib import PurePath
 
 from hm_metrics.logs.models import BASE, INSTRUCT, Model, digest_of
 from hm_metrics.logs.results import TaskRun
+from hm_metrics.report.samplers import differing, order, told
 from hm_metrics.report.stages import in_order, staged
+from hm_models.samples.sampler import TEMPERATURE, Sampler
 from hm_models.shown.escaping import one_line
 
 
@@ -26,15 +29,19 @@ class ReportPoint:
     Attributes:
         family: unique for a pair of checkpoints, or another model.
         label: within the family.
-        temperature: of the task that was sampled; None if none was.
+        sampler: of the task that was sampled; None if none was.
         runs: by task.
     """
 
     family: str
     label: str
     model: Model
-    temperature: float | None
+    sampler: Sampler | None
     runs: dict[str, TaskRun]
+
+    @property
+    def temperature(self) -> float | None:
+        return self.sampler.get(TEMPERATURE) if self.sampler else None
 
     @property
     def id(self) -> str:
@@ -42,28 +49,32 @@ class ReportPoint:
 
 
 def join(runs: Sequence[TaskRun]) -> list[ReportPoint]:
-    """The points of runs, by family in order of appearance, then temperature, method and alpha."""
+    """The points of runs, by family in order of appearance, then sampler, method and alpha."""
     models = staged(run.model for run in runs)
     runs = [dataclasses.replace(run, model=models[run.model]) for run in runs]
     stages = ["", *in_order(model.stage for model in models.values() if model.stage)]
     families = _families(runs)
-    drafts: list[tuple[Model, float | None, dict[str, TaskRun], str]] = []
+    varied = _varied(runs, families)
+    samplers = {
+        id(run): run.sampler and run.sampler.only(varied[families[run.model]]) for run in runs
+    }
+    drafts: list[tuple[Model, Sampler | None, dict[str, TaskRun], str]] = []
     of_model: dict[Model, list[TaskRun]] = defaultdict(list)
     for run in runs:
         of_model[run.model].append(run)
     for model, found in of_model.items():
-        for temperature, group in _by_temperature(found).items():
+        for sampler, group in _by_sampler(found, samplers).items():
             first, *more = _without_repeats(group)
-            drafts.append((model, temperature, first, ""))
-            drafts += [(model, temperature, extra, _folder(extra)) for extra in more]
-    order = list(dict.fromkeys(families.values()))
+            drafts.append((model, sampler, first, ""))
+            drafts += [(model, sampler, extra, _folder(extra)) for extra in more]
+    ranks = list(dict.fromkeys(families.values()))
     drafts.sort(
-        key=lambda draft: _rank(draft[0], draft[1], order.index(families[draft[0]]), stages)
+        key=lambda draft: _rank(draft[0], draft[1], ranks.index(families[draft[0]]), stages)
     )
     labels = _labels(drafts, families)
     return [
-        ReportPoint(families[model], label, model, temperature, tasks)
-        for (model, temperature, tasks, _), label in zip(drafts, labels, strict=True)
+        ReportPoint(families[model], label, model, sampler, tasks)
+        for (model, sampler, tasks, _), label in zip(drafts, labels, strict=True)
     ]
 
 
@@ -92,23 +103,37 @@ def _with_folders(model: Model) -> str:
     return " → ".join(one_line(name) for name in shown)
 
 
-def _by_temperature(runs: list[TaskRun]) -> dict[float | None, list[TaskRun]]:
-    """Runs of a model that belong together; all do where each task has one temperature alone."""
-    of_task: dict[str, set[float | None]] = defaultdict(set)
+def _varied(runs: Sequence[TaskRun], families: dict[Model, str]) -> dict[str, set[str]]:
+    """By family, the parameters that one task was run with at several values; the temperature always."""
+    asked: dict[tuple[str, str], set[Sampler]] = defaultdict(set)
     for run in runs:
-        of_task[run.task].add(run.temperature)
-    known = [run.temperature for run in runs if run.temperature is not None]
+        if run.sampler is not None:
+            asked[families[run.model], run.task].add(run.sampler)
+    found: dict[str, set[str]] = {family: {TEMPERATURE} for family in families.values()}
+    for (family, _), samplers in asked.items():
+        found[family].update(differing(samplers))
+    return found
+
+
+def _by_sampler(
+    runs: list[TaskRun], samplers: dict[int, Sampler | None]
+) -> dict[Sampler | None, list[TaskRun]]:
+    """Runs of a model that belong together; all do where each task has one sampler alone."""
+    of_task: dict[str, set[Sampler | None]] = defaultdict(set)
+    for run in runs:
+        of_task[run.task].add(samplers[id(run)])
+    known = [sampler for run in runs if (sampler := samplers[id(run)]) is not None]
     if all(len(found) == 1 for found in of_task.values()):
-        sampled = [temperature for temperature in known if temperature > 0] or known
-        return {sampled[0] if sampled else None: runs}
-    groups: dict[float | None, list[TaskRun]] = {
-        temperature: [] for temperature in sorted(set(known))
+        drawn = [sampler for sampler in known if sampler.get(TEMPERATURE) != 0] or known
+        return {drawn[0] if drawn else None: runs}
+    groups: dict[Sampler | None, list[TaskRun]] = {
+        sampler: [] for sampler in sorted(set(known), key=order)
     }
     for run in runs:
-        beside = [r.temperature for r in runs if r.file == run.file and r.temperature is not None]
+        beside = [s for r in runs if r.file == run.file and (s := samplers[id(r)]) is not None]
         fallback = beside[0] if beside else next(iter(groups))
-        groups[fallback if run.temperature is None else run.temperature].append(run)
-    return {temperature: found for temperature, found in groups.items() if found}
+        groups[samplers[id(run)] or fallback].append(run)
+    return {sampler: found for sampler, found in groups.items() if found}
 
 
 def _without_repeats(runs: list[TaskRun]) -> list[dict[str, TaskRun]]:
@@ -127,11 +152,11 @@ def _folder(tasks: dict[str, TaskRun]) -> str:
     return "/".join(next(iter(tasks.values())).file.parent.parts[-2:])
 
 
-def _rank(model: Model, temperature: float | None, family: int, stages: Sequence[str]) -> tuple:
+def _rank(model: Model, sampler: Sampler | None, family: int, stages: Sequence[str]) -> tuple:
     number = model.number
     return (
         family,
-        -1.0 if temperature is None else temperature,
+        order(sampler),
         stages.index(model.stage) if model.stage else len(stages) if model.stage == "" else 0,
         _place(model),
         "" if model.at_end else model.method,
@@ -150,20 +175,20 @@ def _place(model: Model) -> int:
 
 
 def _labels(
-    drafts: Sequence[tuple[Model, float | None, dict[str, TaskRun], str]],
+    drafts: Sequence[tuple[Model, Sampler | None, dict[str, TaskRun], str]],
     families: dict[Model, str],
 ) -> list[str]:
     """Unique within a family; what differs between its models is named, and the folder at last."""
-    methods, temperatures = defaultdict(set), defaultdict(set)
+    methods, samplers = defaultdict(set), defaultdict(set)
     arguments: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for model, temperature, _, _ in drafts:
+    for model, sampler, _, _ in drafts:
         if not model.at_end:
             methods[families[model]].add(model.method)
-        temperatures[families[model]].add(temperature)
+        samplers[families[model]].add(sampler or Sampler())
         arguments[families[model]].append(dict(model.arguments))
     labels: list[str] = []
     taken: set[tuple[str, str]] = set()
-    for model, temperature, _, folder in drafts:
+    for model, sampler, _, folder in drafts:
         family = families[model]
         parts = [model.label, *_differing(dict(model.arguments), arguments[family])]
         if len(parts) > 1 and not model.method:  # its arguments say more than "as it is"
@@ -172,8 +197,7 @@ def _labels(
             parts.insert(0, model.stage)
         if len(methods[family]) > 1 and not model.at_end and model.method not in parts:
             parts.append(model.method)
-        if len(temperatures[family]) > 1 and temperature is not None:
-            parts.append(f"T={temperature:g}")
+        parts += told(sampler, differing(samplers[family]))
         label = ", ".join(parts) + (f" in {folder}" if folder else "")
         number = 2
         while (family, label) in taken:

@@ -16,14 +16,17 @@ from typing import Any, TypeVar
 from hm_metrics.logs.results import TaskRun
 from hm_metrics.logs.task_log import Log
 from hm_metrics.report.page import ProtocolNote
+from hm_models.samples.sampler import PARAMETERS
 from hm_models.shown.escaping import one_line
 
 # Of generation_kwargs: said by other facts, or a consequence of the prompt style.
 NOT_NAMED = {"until", "do_sample", "temperature"}
 # Of a judge's record: where it answered, and what is said elsewhere.
 NOT_OF_JUDGE = {"endpoint", "warning"}
+NOVELTY = ("classes", "ratings")  # parts of metadata that say who made them
 # Facts that differ between a base and an instruct model by nature, or because that is the question.
-MAY_DIFFER = {"prompt style", "prompts", "temperature", "top_p"}
+MAY_DIFFER = {"prompt style", "prompts", *PARAMETERS}
+WRAPPED, HEADLINE, EQUALITY = "wrapped task", "headline", "equal answers"
 DIGITS = 12  # of a hash: enough to tell two files apart
 
 Facts = dict[str, str]
@@ -56,6 +59,7 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
         "isolation": metadata.get("isolation"),
         "embedder": embedding,
         "task version": run.facts["task version"],
+        **_of_wrapped(run),
     }
     if run.temperature is not None:
         facts |= {key: value for key, value in generation.items() if key not in NOT_NAMED}
@@ -63,7 +67,26 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
     if isinstance(judging, dict):
         told = {key: _cut(value) for key, value in judging.items() if key not in NOT_OF_JUDGE}
         facts |= {key if key == "judge" else f"judge's {key}": told[key] for key in told}
+    for part in NOVELTY:  # numbers by different ones do not compare
+        who = metadata.get(part)
+        if isinstance(who, dict):
+            told = {key: _cut(value) for key, value in who.items() if key not in NOT_OF_JUDGE}
+            facts[f"{part} by"] = " ".join(str(told[key]) for key in told if key != "unscored")
     return {key: _words(value) for key, value in facts.items() if value is not None}
+
+
+def _of_wrapped(run: TaskRun) -> dict[str, Any]:
+    """Of a task that wraps another: which one, whose number has the bare names, and what is equal."""
+    if run.headline is None:
+        return {}
+    inner, equal = run.metadata.get("inner"), run.metadata.get("equal")
+    inner = inner if isinstance(inner, dict) else {}
+    equal = equal if isinstance(equal, dict) else {"by": equal}
+    return {
+        WRAPPED: f"{inner.get('task')}, version {inner.get('version')}",
+        HEADLINE: f"{run.headline.metric}, filter {run.headline.filter}",
+        EQUALITY: ", ".join(str(value) for value in equal.values()),
+    }
 
 
 def asked_amiss(run: TaskRun) -> list[str]:
@@ -158,7 +181,16 @@ def letter(number: int) -> str:
 
 def same_questions(ours: Facts, theirs: Facts) -> str:
     """Why two runs of a task are no pair: empty where they are one."""
-    for fact in ("data", "judge", "judge's prompt_sha256", "task version"):
+    named = (
+        "data",
+        "judge",
+        "judge's prompt_sha256",
+        "classes by",
+        "task version",
+        WRAPPED,
+        HEADLINE,
+    )
+    for fact in named:
         if ours.get(fact) != theirs.get(fact):
             return f"{fact}: {ours.get(fact, 'unknown')} against {theirs.get(fact, 'unknown')}"
     return ""

@@ -2,7 +2,8 @@
 
     rows = make_rows(points, embedder=None)
 
-Where there are samples, pass@k and rates are computed from them; the results' own values are compared.
+Where there are samples, pass@k, the numbers of wrapped tasks and rates are computed from them; the results'
+own values are compared.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
+from hm_metrics import definitions
 from hm_metrics.aggregations import MAX_ITERATIONS
+from hm_metrics.answer_names import DISTINCT, AnswerName
 from hm_metrics.definitions import (
-    AT_K,
     DEFINITIONS,
     FULFILLMENT,
     GLOBAL,
@@ -31,7 +33,7 @@ from hm_metrics.diversity import global_over_questions, standard_error, value_of
 from hm_metrics.fulfillment import bounds, rate, rate_error
 from hm_metrics.logs.results import TaskRun
 from hm_metrics.logs.samples import LogError
-from hm_metrics.logs.task_log import CODE, OTHER, REFUSALS, Log, read
+from hm_metrics.logs.task_log import ANSWERS, CODE, OTHER, REFUSALS, Log, read
 from hm_metrics.report.points import ReportPoint
 from hm_metrics.report.protocol import Facts, asked_amiss, facts_of, part_of
 from hm_metrics.report.values import COSINES, Value, make_value, mean_of, mean_value
@@ -150,12 +152,10 @@ def _values(
     row: Row, task: str, run: TaskRun, log: Log | None, embedder: str | None
 ) -> dict[str, Value]:
     values = {}
-    several = [key.partition(",")[0] for key in run.values]
     for key, (value, error) in run.values.items():
-        metric, _, kind = key.partition(",")
+        metric, name = key.partition(",")[0], run.name_of(key)
         if metric in NOT_SHOWN:
             continue
-        name = metric if several.count(metric) == 1 else f"{metric},{kind}"
         better = run.higher_is_better.get(metric)
         if counted := is_count(metric):
             better = None
@@ -164,15 +164,16 @@ def _values(
         values[name] = make_value(value, error, questions, each, better, _bounds(name, each, log))
         if each is not None and math.isclose(mean_of(each), values[name].value, abs_tol=TOLERANCE):
             values[name] = mean_value(each, better, _bounds(name, each, log))
-    if log and log.kind == CODE:
-        for name, each in log.values.items():
-            if at_k(name):
-                values[name] = mean_value(each, True)
+    for name, each in log.computed.items() if log else ():
+        known = definitions.of(name)
+        better = values[name].higher_is_better if name in values else None
+        better = known.higher_is_better if known and better is None else better
+        values[name] = mean_value(each, better, _bounds(name, each, log))
     if _why_no_value(run, log):
         values |= {
             name: make_value(None, None, value.questions, None, value.higher_is_better)
             for name, value in values.items()
-            if at_k(name)
+            if _needs_verdicts(name)
         }
     if log and log.kind == REFUSALS:
         tallies = [tally for _, tally in log.tallies]
@@ -208,19 +209,33 @@ def _values(
 def _why_no_value(run: TaskRun, log: Log | None) -> str:
     """Why pass@k has no value, for want of verdicts; empty where it has one."""
     if log:
-        return in_place_of_rate(log.unscored, log.samples) or "" if log.kind == CODE else ""
-    unscored, _ = run.values.get(f"unscored,{SCORED}", (0.0, None))
+        judged = log.kind in (CODE, ANSWERS)
+        return in_place_of_rate(log.unscored, log.samples) or "" if judged else ""
+    of_filter = run.headline.filter if run.headline else SCORED
+    unscored, _ = run.values.get(f"unscored,{of_filter}", (0.0, None))
     samples, questions = run.metadata.get("n_samples"), run.facts["questions"]
     if not (unscored and isinstance(samples, int) and questions):
         return ""
     return in_place_of_rate(round(unscored), samples * questions) or ""
 
 
+def _needs_verdicts(metric: str) -> bool:
+    name = AnswerName.of(metric)
+    return at_k(metric) is not None or (name is not None and name.number != DISTINCT)
+
+
 def _bounds(metric: str, of_each: np.ndarray | None, log: Log | None) -> tuple[float, float] | None:
-    """What a number cannot leave: cosines, and the shares of right answers of other people's tasks."""
+    """What a number cannot leave: cosines, and shares of questions or samples."""
     if metric in (LOCAL, GLOBAL):
         return COSINES
-    if log is None or log.kind != OTHER or of_each is None:
+    if log is None or of_each is None:
+        return None
+    if log.kind == ANSWERS and (name := AnswerName.of(metric)):
+        is_share = name.number != DISTINCT and name.metric in log.binary
+        return (0.0, 1.0) if is_share else None
+    if at_k(metric):
+        return 0.0, 1.0
+    if log.kind != OTHER:
         return None
     return (0.0, 1.0) if set(of_each[~np.isnan(of_each)]) <= {0.0, 1.0} else None
 
@@ -238,13 +253,15 @@ def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[s
     elif log.unscored:
         warnings.append(f"{log.unscored:,} of {log.samples:,} samples are unscored.")
     if why := _why_no_value(run, log):
-        warnings.append(f"pass@k has no value, since too few samples have a verdict ({why}).")
+        what = "pass@k" if any(map(at_k, values)) else "the score"
+        warnings.append(f"{what} has no value, since too few samples have a verdict ({why}).")
+    computed = {*log.computed, FULFILLMENT} if log else set()
     differing = [
         name
-        for name, (theirs, _) in ((key.partition(",")[0], v) for key, v in run.values.items())
+        for name, (theirs, _) in ((run.name_of(key), value) for key, value in run.values.items())
         if theirs is not None
         and name in values
-        and name.partition("@")[0] in (*AT_K, FULFILLMENT)
+        and name in computed
         and not math.isnan(values[name].value)
         and not math.isclose(values[name].value, theirs, abs_tol=TOLERANCE)
     ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hm_metrics.definitions import FULFILLMENT
 from hm_metrics.report.baseline import Baseline, Instruct
 from hm_metrics.report.comparisons import Comparison
-from hm_metrics.report.leaderboard import BoardColumn, best_k, text
+from hm_metrics.report.leaderboard import BoardColumn, main_number, text
 from hm_metrics.report.page import Table
 from hm_metrics.report.paper import HEAD, beside, published, sources
 from hm_metrics.report.protocol import MAY_DIFFER, comparable
@@ -42,14 +42,14 @@ def baseline_table(found: Sequence[Comparison], baseline: Baseline) -> list[Tabl
     )
 
 
-def temperature_table(found: Sequence[Comparison]) -> list[Table]:
-    """Merges against their instruct models at higher temperatures."""
+def samplers_table(found: Sequence[Comparison]) -> list[Table]:
+    """Merges against their instruct models with other samplers."""
     return differences(
         found,
-        "Merging against temperature",
-        "Each merge against its instruct model sampled at a higher temperature: does merging beat "
-        "turning the temperature up? Read the frontier figures beside it: one side may pay more in "
-        "another number.",
+        "Merging against other samplers",
+        "Each merge against its instruct model with another sampler (a higher temperature, min-p, "
+        "top-n-sigma, ...): does merging beat turning those knobs? Read the frontier figures beside it: one "
+        "side may pay more in another number.",
     )
 
 
@@ -108,11 +108,11 @@ def _counted(numbers: Sequence[str], what: str) -> str:
 
 
 def _headline(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[BoardColumn]:
-    """One number a task: pass@k with the k of the frontier, the failure to refuse, else its first."""
+    """One number a task: what it is about, the failure to refuse, else its first."""
     chosen = []
     for task in dict.fromkeys(column.task for column in columns):
         of_task = [column for column in columns if column.task == task and column.compared]
-        wanted = (f"pass@{best_k(rows, task)}", FULFILLMENT)
+        wanted = (main_number(rows, task), FULFILLMENT)
         named = [column for column in of_task if column.metric in wanted]
         chosen += (named or of_task)[:1]
     return chosen

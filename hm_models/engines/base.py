@@ -29,6 +29,10 @@ from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
 from hm_models.samples.sampling import Taker
 
+OWN_SEEDS = {
+    "seed": "would make all samples of a problem equal. Use --model_args sampling_seed=... instead."
+}
+
 logger = logging.getLogger(__name__)
 
 
@@ -47,6 +51,8 @@ class Engine(abc.ABC):
 
     name: ClassVar[str]  # as users and stores of samples know the backend
     same_as: ClassVar[Mapping[str, str]]  # what others call otherwise: their name, and ours
+    # Parameters of sampling that it does not have, or that are its caller's: why, and what to write.
+    no_sampling: ClassVar[Mapping[str, str]]
 
     def __init__(
         self,
@@ -117,6 +123,11 @@ class Engine(abc.ABC):
         """The arguments that the backend takes, for whatever weights."""
 
     @classmethod
+    @abc.abstractmethod
+    def known_sampling(cls) -> frozenset[str]:
+        """The parameters of sampling that the backend takes, by its own names."""
+
+    @classmethod
     def knows(cls, model_type: str) -> bool:
         """Whether there are classes for such models without code of their repositories."""
         from transformers import CONFIG_MAPPING
@@ -139,6 +150,13 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def template_arguments(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """What the backend passes on to the chat template."""
+
+    def reason_against_sampling(self, name: str, settings: Mapping[str, Any]) -> str | None:
+        """Why a parameter of sampling has no place beside the others, or in this engine."""
+        return self.no_sampling.get(name)
+
+    def prepare(self, jobs: Sequence[Job]) -> None:  # noqa: B027  (most engines need not)
+        """Know what is asked for next, before the model is loaded; end one that cannot do it."""
 
     @property
     def is_distributed(self) -> bool:

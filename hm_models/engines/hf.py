@@ -17,7 +17,7 @@ from lm_eval.api.model import TemplateLM
 from hm_models.checkpoints.names import is_computed
 from hm_models.checkpoints.tokenizer import has_tekken, load_tokenizer
 from hm_models.engines.arguments import check_dtype
-from hm_models.engines.base import Engine
+from hm_models.engines.base import OWN_SEEDS, Engine
 from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import logits_of
 from hm_models.engines.transformers_model import HarnessModel, from_folder, from_tensors
@@ -27,6 +27,7 @@ from hm_models.merge.plan import MergePlan
 from hm_models.merge.stream import MergeStream
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
+from hm_models.samples.sampler import TOP_N_SIGMA
 from hm_models.samples.sampling import Taker
 
 # What transformers' from_pretrained takes and the harness hands on.
@@ -43,7 +44,17 @@ TO_SPREAD = ("device_map", "max_memory_per_gpu", "max_cpu_memory", "offload_fold
 ON_DISK_ALONE = ("tp_plan",)
 # Sampling fields that `generate` would take from the checkpoint's generation_config.json although
 # the task does not ask for them; vLLM ignores them too.
-NEUTRAL_SAMPLING = {"top_k": 0, "top_p": 1.0, "min_p": None, "repetition_penalty": 1.0}
+NEUTRAL_SAMPLING = dict(top_k=0, top_p=1.0, min_p=None, typical_p=None, repetition_penalty=1.0)
+# What transformers' own processors of logits make something of while tokens are drawn one by one; the last
+# is ours. Other fields of a GenerationConfig say how else it could generate, or what it would return.
+SAMPLING = (
+    *("top_p", "top_k", "top_h", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"),
+    *("repetition_penalty", "no_repeat_ngram_size", "guidance_scale", "sequence_bias"),
+    *("bad_words_ids", "suppress_tokens", "begin_suppress_tokens"),
+    *("forced_bos_token_id", "forced_eos_token_id", "exponential_decay_length_penalty"),
+    *("min_length", "min_new_tokens", "max_time", "remove_invalid_values", "renormalize_logits"),
+    *("watermarking_config", TOP_N_SIGMA),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +70,7 @@ class HfEngine(Engine):
         "max_gen_toks": "max_gen_toks in --gen_kwargs",
         "max_new_tokens": "max_gen_toks in --gen_kwargs",
     }
+    no_sampling: ClassVar = OWN_SEEDS
 
     def load(self, folder: Path | None, arguments: dict[str, Any]) -> TemplateLM:
         # The harness's command line passes "cuda:0", and its class "cuda", even where there is none.
@@ -147,6 +159,15 @@ class HfEngine(Engine):
     def known_arguments(cls) -> frozenset[str]:
         names = {*_harness_parameters(), *TO_TRANSFORMERS}
         return frozenset(names - {"self", "kwargs", "pretrained", "backend"})
+
+    @classmethod
+    def known_sampling(cls) -> frozenset[str]:
+        return frozenset(SAMPLING)
+
+    def reason_against_sampling(self, name: str, settings: Mapping[str, Any]) -> str | None:
+        if name == "top_k" and settings[name] == -1:
+            return "is vLLM's way to keep all tokens; for transformers write top_k=0."
+        return super().reason_against_sampling(name, settings)
 
     @classmethod
     def reason_against(

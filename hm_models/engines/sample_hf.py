@@ -2,7 +2,9 @@
 
 transformers draws all rows of a batch from one generator. Here each row draws from its own seed, so
 that a sample depends neither on its batch nor on what was generated before. The sampling parameters
-stay transformers' own: its warpers shape the distribution, and only the draw is replaced.
+stay transformers' own: its warpers shape the distribution, and only the draw is replaced. top_n_sigma is ours
+and comes before all of them, as it is taken of the model's own logits; then repetition_penalty, temperature,
+top_k, top_p, min_p and typical_p, in this order, and the draw.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from lm_eval.models.utils import (
 )
 from transformers import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
+from hm_models.engines.top_n_sigma import TopNSigma
 from hm_models.samples.answer_watch import AnswerWatch
 from hm_models.samples.key import Job, is_sampled
 from hm_models.samples.request import TokenMeasure, measure_of
+from hm_models.samples.sampler import TOP_N_SIGMA
 from hm_models.samples.sampling import Taker
 from hm_models.samples.store import Answer
 from hm_models.samples.thinking import NO_THOUGHTS, Thinking
@@ -85,7 +89,8 @@ def _sample_batch(
     start = prompts.shape[1]
 
     seeds = [job.seed for job in jobs]
-    drawing = Drawing(seeds, measure_of(jobs[0].request))
+    n = kwargs.pop(TOP_N_SIGMA, None)
+    drawing = Drawing(seeds, measure_of(jobs[0].request), None if n is None else TopNSigma(n))
 
     def decode(tokens: list[int]) -> str:
         return lm.tok_decode(tokens, skip_special_tokens=False)
@@ -227,10 +232,16 @@ class Drawing:
     Args:
         seeds: one a row.
         measure: sums them up; None takes no notes.
+        first: shapes the model's logits before anything else does.
     """
 
-    def __init__(self, seeds: Seeds, measure: type[TokenMeasure] | None) -> None:
-        self._seeds, self._measure = seeds, measure
+    def __init__(
+        self,
+        seeds: Seeds,
+        measure: type[TokenMeasure] | None,
+        first: LogitsProcessor | None = None,
+    ) -> None:
+        self._seeds, self._measure, self._first = seeds, measure, first
         self._steps: list[tuple[list[float], list[float]]] = []  # entropies, surprisals of the rows
 
     def generate(
@@ -238,6 +249,8 @@ class Drawing:
     ) -> Any:
         """transformers' `custom_generate`."""
         draw = SeededDraw(self._seeds)
+        if self._first is not None:
+            logits_processor.insert(0, self._first)
         if (measure := self._measure) is not None:
             raw = _Keep()
 

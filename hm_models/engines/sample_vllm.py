@@ -24,6 +24,7 @@ from hm_models.samples.answer_watch import AnswerWatch
 from hm_models.samples.generation import stop_strings
 from hm_models.samples.key import Job
 from hm_models.samples.request import measure_of
+from hm_models.samples.sampler import TOP_N_SIGMA
 from hm_models.samples.sampling import Taker
 from hm_models.samples.store import Answer
 from hm_models.samples.thinking import Thinking
@@ -111,7 +112,9 @@ def _question(
     from vllm.sampling_params import RequestOutputKind
 
     eos = lm.tokenizer.decode(lm.eot_token_id) or getattr(lm.tokenizer, "eos_token", None)
-    given = copy.deepcopy(job.gen_kwargs)  # the harness's helper adds to its list of stop strings
+    given = _for_vllm(
+        job.gen_kwargs
+    )  # a copy: the harness's helper adds to its list of stop strings
     kwargs, until, max_tokens = lm.modify_gen_kwargs(
         given, eos=eos, default_max_gen_toks=lm.max_gen_toks
     )
@@ -137,6 +140,14 @@ def _question(
         output_kind=RequestOutputKind.DELTA if watch else RequestOutputKind.FINAL_ONLY,
     )
     return tokens, parameters, _Flight(job, until, watch)
+
+
+def _for_vllm(settings: dict[str, Any]) -> dict[str, Any]:
+    """A copy, with what a logits processor takes in its place."""
+    given = copy.deepcopy(settings)
+    if (n := given.pop(TOP_N_SIGMA, None)) is not None:
+        given["extra_args"] = {**(given.get("extra_args") or {}), TOP_N_SIGMA: n}
+    return given
 
 
 def _decode(lm: Any, tokens: list[int]) -> str:
@@ -172,7 +183,7 @@ def sample_replicas(lm: TemplateLM, jobs: list[Job], take: Taker) -> None:
     thinking = Thinking.of(model.tokenizer, model.think_end_token)
     requests = []
     for job in jobs:
-        arguments = copy.deepcopy(job.gen_kwargs)
+        arguments = _for_vllm(job.gen_kwargs)
         if job.seed is not None:
             arguments["seed"] = job.seed
         if thinking.may_think(job.prompt):

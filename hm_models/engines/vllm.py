@@ -5,12 +5,10 @@ What happens in vLLM's workers is in `hm_models.engines.vllm_loader`, how sample
 
 from __future__ import annotations
 
-import ast
 import logging
 import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,10 +16,11 @@ from typing import Any, ClassVar
 from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.names import is_computed
-from hm_models.engines.base import Engine
+from hm_models.engines.base import OWN_SEEDS, Engine
 from hm_models.engines.owner import WORKER_EXTENSION, owned_by_this_process
 from hm_models.engines.restart import what_differs
 from hm_models.engines.teacher_forced import top_of
+from hm_models.engines.vllm_source import arguments_of_llm, fields_of_sampling, folder_of
 from hm_models.errors import RecipeError
 from hm_models.files.text_files import read_text
 from hm_models.merge.contract import Merge, same_checkpoints
@@ -29,13 +28,24 @@ from hm_models.merge.plan import MergePlan
 from hm_models.merge.stream import MergeStream
 from hm_models.samples.key import Job
 from hm_models.samples.request import TokenMeasure
+from hm_models.samples.sampler import TEMPERATURE, TOP_N_SIGMA
 from hm_models.samples.sampling import Taker
 
 # vLLM's CPU build would claim 92 % of a node's memory and refuse to start beside anything else.
 CPU_MEMORY_UTILIZATION = 0.4
 # vLLM's CPU build keeps one core for its front end, which hardly uses it: of two, half the machine.
 FEW_CORES = 4
+TOP_N_SIGMA_PROCESSOR = "hm_models.engines.top_n_sigma_vllm:TopNSigmaOnVllm"
 OURS = ("load_format", "model_loader_extra_config", "worker_extension_cls")
+# Fields of vLLM's SamplingParams that say what an engine gives back, and how; hm-merged sets them.
+GIVEN_BACK = (
+    *("logprobs", "prompt_logprobs", "prompt_logprob_token_ids", "prompt_logprob_start"),
+    *("logprob_token_ids", "flat_logprobs", "detokenize", "output_kind", "stream_interval"),
+    *("skip_clone", "output_text_buffer_length", "trace_decode_token_ids"),
+)
+MOST_TEMPERATURE = 2  # what vLLM 0.32 allows
+# vLLM applies them before a logits processor in one of its two model runners, after it in the other.
+PENALTIES = {"repetition_penalty": 1, "presence_penalty": 0, "frequency_penalty": 0}  # to no effect
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +61,13 @@ class VllmEngine(Engine):
         "attn_implementation": "attention_backend",
         "max_new_tokens": "max_gen_toks",
     }
+    no_sampling: ClassVar = {
+        "typical_p": "is nothing that vLLM has. Use backend=hf, or min_p, top_p, top_k or top_n_sigma.",
+        **dict.fromkeys(GIVEN_BACK, "is hm-merged's to set. Leave it out."),
+        **OWN_SEEDS,
+    }
+    # Whether an engine is to start with the logits processor for it.
+    _with_top_n_sigma = False
     # Why changes in place are of no use for this architecture, once one has shown it.
     _keeps_old_weights: str | None = None
 
@@ -59,6 +76,9 @@ class VllmEngine(Engine):
         from vllm.platforms import current_platform
 
         recipe = self.recipe
+        if self._with_top_n_sigma:
+            given = arguments.get("logits_processors") or ()
+            arguments["logits_processors"] = [*given, TOP_N_SIGMA_PROCESSOR]
         if str(arguments.get("batch_size", 1)) == "1":
             # What the harness's command line passes unless told otherwise; taken literally, vLLM would
             # see one request at a time and never batch.
@@ -144,11 +164,42 @@ class VllmEngine(Engine):
 
     @classmethod
     def known_arguments(cls) -> frozenset[str]:
-        return _known_arguments()
+        return arguments_of_llm()
+
+    @classmethod
+    def known_sampling(cls) -> frozenset[str]:
+        return fields_of_sampling() | {TOP_N_SIGMA}
+
+    def reason_against_sampling(self, name: str, settings: Mapping[str, Any]) -> str | None:
+        value = settings[name]
+        if name == TEMPERATURE and isinstance(value, (int, float)) and value > MOST_TEMPERATURE:
+            return f"is above {MOST_TEMPERATURE}, the most that vLLM allows. Use backend=hf."
+        if name == "extra_args" and not self.arguments.get("logits_processors"):
+            return "is for logits processors, of which --model_args names none. Leave it out."
+        if name == TOP_N_SIGMA:
+            if self.arguments.get("speculative_config"):
+                return "is a logits processor, which vLLM does not take with speculative_config."
+            if beside := [
+                n for n, none in PENALTIES.items() if settings.get(n) not in (None, none)
+            ]:
+                return (
+                    f"and {beside[0]}: which of them vLLM applies first depends on its model runner. "
+                    "Leave one of them out, or use backend=hf."
+                )
+        return super().reason_against_sampling(name, settings)
+
+    def prepare(self, jobs: Sequence[Job]) -> None:
+        asked = any(TOP_N_SIGMA in job.gen_kwargs and job.seed is not None for job in jobs)
+        given = self.arguments.get("logits_processors") or ()
+        if asked and not self._with_top_n_sigma and TOP_N_SIGMA_PROCESSOR not in given:
+            self._with_top_n_sigma = True
+            if self.is_loaded:
+                logger.info("hm-merged: a new engine, as vLLM takes top_n_sigma when it starts")
+                self.shut_down()
 
     @classmethod
     def knows(cls, model_type: str) -> bool:
-        own = read_text(_folder_of("vllm") / "transformers_utils" / "config.py")
+        own = read_text(folder_of("vllm") / "transformers_utils" / "config.py")
         return super().knows(model_type) or f" {model_type}=" in own
 
     @classmethod
@@ -220,34 +271,3 @@ def keeps_a_bias(recipe: Merge) -> str | None:
     if source.ties_embeddings and any(name.endswith("lm_head.bias") for name in source.tensors):
         return "vLLM does not load the bias of a tied head again"
     return None
-
-
-@cache
-def _known_arguments() -> frozenset[str]:
-    # Read, not imported: that takes ten seconds, and a run whose answers are kept starts no engine.
-    vllm = _folder_of("vllm")
-    names = _parameters_in(_folder_of("lm_eval") / "models" / "vllm_causallms.py", "VLLM")
-    names |= _parameters_in(vllm / "entrypoints" / "llm.py", "LLM")
-    fields = _class_in(vllm / "engine" / "arg_utils.py", "EngineArgs").body
-    lines = [line.target for line in fields if isinstance(line, ast.AnnAssign)]
-    names |= {target.id for target in lines if isinstance(target, ast.Name)}
-    return frozenset(names - {"self", "pretrained"})
-
-
-def _folder_of(package: str) -> Path:
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise RecipeError(f"{package} is not installed.")
-    return Path(spec.submodule_search_locations[0])
-
-
-def _class_in(file: Path, name: str) -> ast.ClassDef:
-    tree = ast.parse(read_text(file))
-    return next(n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == name)
-
-
-def _parameters_in(file: Path, name: str) -> set[str]:
-    """What a class is made of."""
-    makers = (n for n in _class_in(file, name).body if isinstance(n, ast.FunctionDef))
-    made_of = next(maker for maker in makers if maker.name == "__init__").args
-    return {parameter.arg for parameter in (*made_of.args, *made_of.kwonlyargs)}

@@ -13,8 +13,8 @@ from typing import Any
 
 from hm_models.errors import RecipeError
 
-# What a name is called here; the harness takes the first of them and drops the rest.
-_OTHER_LENGTHS = ("max_new_tokens", "max_tokens", "max_completion_tokens")
+# How long an answer may be; the harness takes the first of them and drops the rest.
+LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 _SAMPLES = (
     "This project's tasks take the number of samples from --metadata '{{\"n_samples\": {n}}}', other "
     "tasks from `repeats` in their YAML."
@@ -86,7 +86,7 @@ def stop_strings(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _check_length(settings: Mapping[str, Any]) -> None:
-    lengths = {n: settings[n] for n in _OTHER_LENGTHS if settings.get(n) is not None}
+    lengths = {n: settings[n] for n in LENGTHS[1:] if settings.get(n) is not None}
     if settings.get("max_gen_toks") is not None and lengths:
         name, value = next(iter(lengths.items()))
         raise RecipeError(

@@ -1,6 +1,6 @@
 """Answers to the harness's requests: known ones from the store, the others generated and kept at once.
 
-    Sampling(store, model_key, sampling_seed).answers(requests, lambda: engine.sample)
+    Sampling(store, model_key, sampling_seed).answers(requests, lambda jobs: engine.sample)
 
 An engine's sampler takes jobs and hands every answer over as it finishes. A request of the contract
 (`hm_models.samples.request`) is told of its samples then, so that a task can score while the model
@@ -50,13 +50,13 @@ class Sampling:
     def answers(
         self,
         requests: Sequence[Instance],
-        load: Callable[[], Sampler],
+        load: Callable[[list[Job]], Sampler],
         quiet: bool = False,
     ) -> list[str]:
         """Return one text for each request, generating only what the store does not have.
 
         Args:
-            load: gives the sampler of a loaded model; not called where every answer is known.
+            load: gives the sampler of a loaded model, told what is missing; not called where nothing is.
         """
         jobs = jobs_of(requests, self.model, self.sampling_seed)
         found = self.store.find(job.key.question for job in jobs)
@@ -71,7 +71,7 @@ class Sampling:
             if job.key in found:
                 _tell(job, found[job.key], reused=True)
         if missing:
-            self._generate(missing, askers, found, load(), quiet)
+            self._generate(missing, askers, found, load(missing), quiet)
         if cut := sum(is_cut(found[job.key].facts) for job in jobs):
             logger.warning("hm-merged: %s", sentence(cut, len(jobs)))
         return [found[job.key].text for job in jobs]

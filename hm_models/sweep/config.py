@@ -1,4 +1,4 @@
-"""What a sweep is made of: pairs with their stages, alphas, methods, temperatures, tasks. Frozen, validated.
+"""What a sweep is made of: pairs with their stages, alphas, methods, samplers, tasks. Frozen, validated.
 
 >>> config = read_config({"base": "B", "instruct": "org/I", "tasks": ["mbppplus_passk"]})
 >>> config.pairs[0].name, config.alphas
@@ -19,6 +19,7 @@ from hm_models.errors import RecipeError
 from hm_models.files.text_files import TextFileError
 from hm_models.files.yaml_files import read_yaml
 from hm_models.merge.alpha import Alpha, parse_alpha
+from hm_models.samples.sampler import TEMPERATURE, Sampler
 from hm_models.sweep.given import SweepError, list_of, mapping_of, refuse_unknown
 from hm_models.sweep.pairs import PAIR_KEYS, Pair, pairs_of, refuse_arguments
 
@@ -46,7 +47,7 @@ HARNESS_KEYS = (
     "hf_hub_log_args",
 )
 MAPPINGS = ("model_args", "metadata", "gen_kwargs")
-LISTS = ("alphas", "methods", "temperatures", "tasks")
+LISTS = ("alphas", "methods", "samplers", "temperatures", "tasks")
 HARNESS_MAPPINGS = tuple(key for key in HARNESS_KEYS if key.endswith("_args"))
 KEYS = (*PAIR_KEYS, "name", "pairs", "extrapolate", *LISTS, *MAPPINGS, *HARNESS_KEYS)
 
@@ -65,7 +66,7 @@ class SweepConfig:
 
     Attributes:
         extrapolate: whether alphas may lie outside [0, 1].
-        temperatures: None stands for the task's own.
+        samplers: one without parameters is the task's own.
         harness: what `lm_eval run` gets as it is, by its own names.
     """
 
@@ -73,7 +74,7 @@ class SweepConfig:
     tasks: tuple[str, ...]
     alphas: tuple[Alpha | int, ...] = DEFAULT_ALPHAS
     methods: tuple[Method, ...] = (Method(),)
-    temperatures: tuple[float | None, ...] = (None,)
+    samplers: tuple[Sampler, ...] = (Sampler(),)
     extrapolate: bool = False
     model_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -115,11 +116,7 @@ def read_config(settings: Mapping[str, Any]) -> SweepConfig:
     tasks = [name for task in tasks for name in str(task).split(",") if name]
     if not tasks:
         raise SweepError("tasks: none given. Name at least one, for example tasks: [demo_passk].")
-    temperatures = [_temperature(t) for t in list_of("temperatures", given.get("temperatures", []))]
-    if temperatures and "temperature" in mappings["gen_kwargs"]:
-        raise SweepError(
-            "temperature stands in gen_kwargs and in temperatures. Leave one of them out."
-        )
+    samplers = _samplers(given, mappings["gen_kwargs"])
     harness = {key: given[key] for key in HARNESS_KEYS if key in given}
     for key in HARNESS_MAPPINGS:
         if key in harness:
@@ -137,7 +134,7 @@ def read_config(settings: Mapping[str, Any]) -> SweepConfig:
         tasks=tuple(dict.fromkeys(tasks)),
         alphas=_distinct("alphas", alphas),
         methods=_distinct("methods", methods),
-        temperatures=_distinct("temperatures", temperatures) if temperatures else (None,),
+        samplers=_distinct("samplers", samplers),
         extrapolate=extrapolate,
         harness=harness,
         **mappings,
@@ -153,16 +150,41 @@ def _alpha(given: object, extrapolate: bool) -> Alpha | int:
     return int(alpha) if isinstance(alpha, float) and alpha.is_integer() else alpha
 
 
-def _temperature(given: object) -> float:
+def _samplers(given: Mapping[str, Any], gen_kwargs: Mapping[str, Any]) -> list[Sampler]:
+    """Those of `samplers`, or of its short form `temperatures`; else the task's own."""
+    key = "samplers" if "samplers" in given else "temperatures"
+    if {"samplers", "temperatures"} <= given.keys():
+        raise SweepError(
+            "temperatures: [0.7] is short for samplers: [{temperature: 0.7}], and both are there. Leave one "
+            "of them out."
+        )
+    asked = list_of(key, given.get(key, []))
+    if key == "temperatures":
+        asked = [{TEMPERATURE: temperature} for temperature in asked]
+    samplers = []
+    for entry in asked:
+        if not isinstance(entry, Mapping):
+            raise SweepError(
+                f"samplers: {entry!r} is none. Write {{temperature: 0.7, top_p: 0.9}}."
+            )
+        try:
+            samplers.append(Sampler.of({str(name): _number(v) for name, v in entry.items()}))
+        except RecipeError as error:
+            raise SweepError(f"{key}: {error}") from None
+    named = dict.fromkeys(name for sampler in samplers for name, _ in sampler.parameters)
+    if twice := [name for name in named if name in gen_kwargs]:
+        raise SweepError(
+            f"{' and '.join(twice)} stands in gen_kwargs and in {key}. Leave one of them out."
+        )
+    return samplers or [Sampler()]
+
+
+def _number(given: object) -> object:
+    """What YAML takes for a text (`1e-1`) as the number that it is."""
     try:
-        if isinstance(given, bool):
-            raise TypeError
-        temperature = float(given)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        temperature = -1.0
-    if not 0 <= temperature < float("inf"):
-        raise SweepError(f"temperatures: {given!r} is none. Give numbers from 0 up, as [0.2, 0.7].")
-    return temperature
+        return json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        return given
 
 
 def _method(given: object) -> Method:
@@ -180,8 +202,7 @@ def _distinct(key: str, given: list[Any]) -> tuple[Any, ...]:
     """Each stands there once, as each point has a folder of its own; pairs by name."""
     seen: list[str] = []
     for entry in given:
-        plain = dataclasses.asdict(entry) if isinstance(entry, Method) else entry
-        name = entry.label if isinstance(entry, Pair) else json.dumps(plain)
+        name = _named(entry)
         if name in seen:
             also = " Give each pair a name of its own (name: ...)." if key == "pairs" else ""
             raise SweepError(
@@ -189,3 +210,11 @@ def _distinct(key: str, given: list[Any]) -> tuple[Any, ...]:
             )
         seen.append(name)
     return tuple(given)
+
+
+def _named(entry: Any) -> str:
+    if isinstance(entry, Pair):
+        return entry.label
+    if isinstance(entry, Sampler):
+        return str(entry) or "the task's own ({})"
+    return json.dumps(dataclasses.asdict(entry) if isinstance(entry, Method) else entry)

@@ -33,10 +33,12 @@ HELP = {
     "name": "the pair's name: its folder under --output_path (the instruct model's)",
     "alphas": "0,0.7 0.9 1, or gradients as [0.2,0.9] (0 0.7 0.9 1)",
     "methods": 'names, or {"name": "ties", "params": {"density": 0.5}} (linear)',
-    "temperatures": "numbers (the task's own)",
+    "samplers": 'parameters of sampling, as {"temperature": 1.2, "min_p": 0.1} (the task\'s own)',
+    "temperatures": "numbers, short for samplers with a temperature alone",
     "tasks": "names, as for lm_eval",
     "pairs": "several pairs as JSON: a list of {name, base, instruct}",
 }
+AXES = ("alphas", "methods", "samplers", "temperatures")
 STAGES = ("bases", "base_revisions")
 # What of the file a flag stands for: a pair on the command line is another pair than the file's.
 IN_PLACE_OF = {
@@ -46,6 +48,8 @@ IN_PLACE_OF = {
     "base_revisions": ("base_revision", "bases"),
     "instruct": ("pairs",),
     "pairs": (*PAIR_KEYS, "name"),
+    "samplers": ("temperatures",),
+    "temperatures": ("samplers",),
 }
 FLAGS = ("predict_only", "trust_remote_code", "confirm_run_unsafe_code")
 
@@ -74,7 +78,7 @@ def add_flags(made: argparse.ArgumentParser) -> None:
         several = "+" if key in STAGES else None
         of_sweep.add_argument(f"--{key}", nargs=several, help=HELP.get(key))
     of_sweep.add_argument("--pairs", type=json.loads, help=HELP["pairs"])
-    for key in ("alphas", "methods", "temperatures"):
+    for key in AXES:
         of_sweep.add_argument(f"--{key}", nargs="+", type=_entries, help=HELP[key])
     of_sweep.add_argument(
         "--extrapolate", action="store_const", const=True, help="alphas may lie outside [0, 1]"
@@ -102,7 +106,7 @@ def merged_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     settings = read_settings(arguments.config) if arguments.config else {}
     given = {key: value for key in KEYS if (value := getattr(arguments, key)) is not None}
-    for key in ("alphas", "methods", "temperatures"):
+    for key in AXES:
         if key in given:
             given[key] = [entry for entries in given[key] for entry in entries]
     for key in {other for flag in given for other in IN_PLACE_OF.get(flag, ())} - given.keys():

@@ -13,7 +13,7 @@ from typing import Any
 
 from hm_models.errors import UsageError
 
-NEVER_EMPTY = ("alphas", "pairs", "methods", "bases", "base_revisions")
+NEVER_EMPTY = ("alphas", "pairs", "methods", "samplers", "bases", "base_revisions")
 
 
 class SweepError(UsageError, ValueError):

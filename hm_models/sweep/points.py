@@ -24,6 +24,7 @@ from typing import Any
 
 from hm_models.merge.alpha import Alpha
 from hm_models.plugin.run_name import run_name
+from hm_models.samples.sampler import Sampler
 from hm_models.sweep.config import Method, SweepConfig
 from hm_models.sweep.pairs import Pair
 
@@ -45,19 +46,19 @@ NOT_SHAPING = (
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """One pair, one method, one alpha, one temperature (None: the task's own)."""
+    """One pair, one method, one alpha, one sampler."""
 
     pair: Pair
     method: Method
     alpha: Alpha | int
-    temperature: float | None
+    sampler: Sampler
 
     @property
     def name(self) -> str:
         """`alpha0.7`, `alpha0.7--ties--density-0.5--temperature0.8`: the point within its pair."""
         named = {"base": "b", "instruct": "i", **self._merge()}
         name = str(run_name(named)).removeprefix("b--i--")
-        return name if self.temperature is None else f"{name}--temperature{self.temperature:g}"
+        return "--".join(filter(None, (name, self.sampler.name)))
 
     @property
     def label(self) -> str:
@@ -109,11 +110,7 @@ class Point:
         return json.loads(json.dumps(arguments))
 
     def _gen_kwargs(self, config: SweepConfig) -> dict[str, Any]:
-        if self.temperature is None:
-            return dict(config.gen_kwargs)
-        # A task that is greedy by itself ignores a temperature; transformers refuses one of 0.
-        sampling = {"temperature": self.temperature, "do_sample": self.temperature > 0}
-        return sampling | dict(config.gen_kwargs)
+        return self.sampler.gen_kwargs() | dict(config.gen_kwargs)
 
 
 def points_of(config: SweepConfig) -> list[Point]:
@@ -122,11 +119,11 @@ def points_of(config: SweepConfig) -> list[Point]:
     for pair in config.pairs:
         stages.setdefault(pair.name, []).append(pair)
     return [
-        Point(pair, method, alpha, temperature)
+        Point(pair, method, alpha, sampler)
         for found in stages.values()
         for method in config.methods
         for pair, alpha in _in_order(found, config.alphas)
-        for temperature in config.temperatures
+        for sampler in config.samplers
     ]
 
 

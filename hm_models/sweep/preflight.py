@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.checkpoints.checkpoint import CheckpointError
+from hm_models.engines.sampling_arguments import check_sampling
 from hm_models.errors import RecipeError
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.prompts.chat_templates import NO_TEMPLATE, GivenTemplate
 from hm_models.samples.generation import checked
+from hm_models.samples.key import is_sampled
 from hm_models.sweep.config import SweepConfig, SweepError
 from hm_models.sweep.live import LiveMerged, LiveModel
 from hm_models.sweep.pairs import Pair
@@ -103,6 +105,7 @@ def check(config: SweepConfig, fetch: bool = True) -> Preflight:
                 if point.pair.stage:
                     _check_instruct(model)
                 _check_prompts(model, config)
+                check_sampling(model.engine, arguments.get("gen_kwargs", {}))
                 fingerprints[point.label] = _fingerprint(arguments, model.recipe, tasks)
             except Exception as error:  # also of transformers, which reads the tokenizer
                 problems.append(_sentence(point.label, error))
@@ -127,7 +130,21 @@ def load_tasks(config: SweepConfig, point: Point) -> tuple[TaskSize, ...]:
         raise SweepError(_with_nearest(str(error), config)) from None
     given = arguments.get("gen_kwargs", {})
     loaded = manager.load(run.tasks)["tasks"]
+    for name, task in loaded.items():
+        _check_draws(name, task, config)
     return tuple(_size(name, task, given, config.harness) for name, task in loaded.items())
+
+
+def _check_draws(name: str, task: Any, config: SweepConfig) -> None:
+    """A sampler that says nothing of a temperature needs a task that draws."""
+    for sampler in config.samplers:
+        asked = {**(task.config.generation_kwargs or {}), **sampler.gen_kwargs()}
+        greedy = not is_sampled({**asked, **config.gen_kwargs})
+        if sampler.needs_draws and greedy and task.config.output_type == "generate_until":
+            raise SweepError(
+                f"{name} draws nothing by itself (it is greedy), so that the sampler ({sampler}) would change "
+                "nothing. Give the sampler a temperature, too."
+            )
 
 
 def _size(name: str, task: Any, given: Mapping[str, Any], harness: Mapping[str, Any]) -> TaskSize:

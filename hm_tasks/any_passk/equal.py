@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -57,6 +58,7 @@ def equality(by: str) -> dict[str, Any]:
             "pip install 'math-verify[antlr4_11_0]', or use equal=text."
         )
     name, *parsers = (f"{package} {version(package)}" for package in _PACKAGES)
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # else it warns that time is kept here
     compare(None, "\\frac{1}{2}")  # load it before processes are forked
     return {"by": by, "version": name, "parser": ", ".join(parsers)}
 

@@ -49,7 +49,10 @@ def grade(
     filters: Sequence[str],
     metrics: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
-    """By filter, the fields of a `Graded` but `same_as`; for isolated processes alone."""
+    """By filter, the fields of a `Graded` but `same_as`; for isolated processes alone.
+
+    An answer that is the whole text is None: it does not travel back.
+    """
     chains = {ensemble.name: ensemble.filters for ensemble in task._filters}
     return {name: _through(chains[name], task, doc, text, metrics) for name in filters}
 
@@ -61,14 +64,15 @@ def _through(
     text: str,
     metrics: Sequence[str],
 ) -> dict[str, Any]:
-    answer = ""
+    answer: str | None = ""
     try:
         steps = [step() for step in chain]
         responses: Any = [[text]]
         for step in steps:
             responses = step.apply(responses, [doc])
         (found,) = responses
-        answer = _as_text(found)
+        said = _as_text(found)
+        answer = None if said == text else said
         scored = task.process_results(doc, [found])
         scores = {metric: _score(task, metric, scored) for metric in metrics}
     except (MemoryError, RecursionError):
@@ -77,7 +81,7 @@ def _through(
         reason = f"{type(error).__name__}: {error}"
         return {"answer": answer, "scores": {}, "status": UNSCORED, "reason": reason}
     nothing = [step.fallback for step in steps if isinstance(step, (RegexFilter, POSFilter))]
-    unread = not answer.strip() or answer in map(_as_text, nothing)
+    unread = not said.strip() or said in map(_as_text, nothing)
     return {
         "answer": answer,
         "scores": scores,
@@ -237,13 +241,13 @@ class Grader:
         return dict.fromkeys(self._filters, Graded("", scores, None, status, found.reason))
 
     def _read(self, text: str, fields: Mapping[str, Any]) -> Graded:
-        answer, status, reason = (str(fields[name]) for name in ("answer", "status", "reason"))
+        answer = text if fields["answer"] is None else str(fields["answer"])
+        status, reason = str(fields["status"]), str(fields["reason"])
         if status not in (GRADED, UNREAD, UNSCORED):
             raise ValueError(status)
         wanted = () if status == UNSCORED else self._metrics
         scores = {metric: float(fields["scores"][metric]) for metric in wanted}
-        # A response that is its own answer is held once.
-        return Graded(text if answer == text else answer, scores, None, status, reason)
+        return Graded(answer, scores, None, status, reason)
 
 
 def _grouped(grades: Sequence[Graded], alike: equal.Alike | None) -> list[Graded]:

@@ -24,13 +24,13 @@ HOW = '--tasks any_passk --metadata \'{"passk_of": "gsm8k_cot"}\''
 MOST_NAMED = 5  # members of a group in a sentence
 
 
-def load_inner(passk_of: Any, wrapper: str, include_path: str | None = None) -> ConfigurableTask:
+def load_inner(passk_of: Any, wrapper: str, known: TaskManager | None = None) -> ConfigurableTask:
     """The task that is to be asked n times.
 
     Args:
         passk_of: its name, or a mapping with its name under `task` and what is to differ in it.
         wrapper: the name of the task that wraps it, for errors.
-        include_path: a folder of people's own tasks, where the harness is not loading tasks by itself.
+        known: who knows the harness's tasks; by default who is loading tasks right now.
 
     Raises:
         ProtocolError: there is no such task, or none that can be asked n times.
@@ -41,7 +41,7 @@ def load_inner(passk_of: Any, wrapper: str, include_path: str | None = None) -> 
         raise ProtocolError(
             f"{wrapper}: passk_of={passk_of!r}: expected the name of a task of the harness, as in {HOW}."
         )
-    known = manager(include_path)
+    known = known or manager()
     task = _found(known, name, dict(given), wrapper)
     _refuse(task, name, wrapper)
     return task

@@ -227,7 +227,7 @@ class AnyPassK(Task, MeetsModel):
             name: [g for by_filter in found for g in by_filter[name]] for name in self.filters
         }
         scored = {name: answer_numbers.scored(each) for name, each in grades.items()}
-        facts = [
+        facts: list[int] = [
             not answer_numbers.is_binary(
                 {g.scores[metric] for each in scored.values() for g in each}
             )

@@ -6,9 +6,10 @@
     hm-curate --step select --max_samples 200 --output_path SET      # one step, on what is there
 
 SAMPLES are the harness's logs (samples_*.jsonl of --log_samples), folders of such runs, or lines in
-evalplus's form (task_id with solution or completion). Programs are run again in the sandbox, whatever a log
-says of them. What cannot be used is counted by kind in summary.json and stops nothing. A command that was
-killed goes on where it was; docs/curation.md has the files and the options one by one.
+evalplus's form (task_id with solution or completion). Programs are run again in the sandbox, and answers to
+the questions of any_passk are graded again by their own task, whatever a log says of them. What cannot be
+used is counted by kind in summary.json and stops nothing. A command that was killed goes on where it was;
+docs/curation.md has the files and the options one by one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from hm_tasks.curation.rewriting_settings import OPTIONS, RewriteSettings
 from hm_tasks.curation.steps import OUTPUTS, SUMMARY
 
 # What is left out on the command line is as `CurationSettings` has it.
-SETTINGS = ("problems", "most", "exports", "way", "seed", "near", "decontaminate")
+SETTINGS = (
+    *("problems", "most", "exports", "way", "seed", "near", "decontaminate"),
+    *("include_path", "least_score"),
+)
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -70,6 +74,8 @@ def main() -> int:
     add("--near", type=float, help="similarity of near-duplicates (0.85)")
     what = f"{names}, files, or none (every benchmark at hand that the samples do not answer)"
     add("--decontaminate", type=_names, metavar="LIST", help=what)
+    add("--include_path", metavar="DIR", help="your own tasks, which any_passk has wrapped")
+    add("--least_score", type=float, metavar="S", help="of a correct answer (1.0)")
     add("--step", choices=OUTPUTS, help="do this one alone, again if it is done")
     add_sandbox(command)
     return command.main(run)

@@ -11,6 +11,7 @@ from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.problem_sets import load_set
 
 NONE = "none"  # in place of a list of them
+ANSWERED = "the samples answer it"
 
 
 def benchmarks_to_check(
@@ -27,7 +28,7 @@ def benchmarks_to_check(
         names = [name for name in asked if name != NONE]
         return names, {name: "not asked for" for name in BENCHMARKS if name not in names}
     left_out = {
-        name: "the samples answer it" if name in answered else "not at hand"
+        name: ANSWERED if name in answered else "not at hand"
         for name in BENCHMARKS
         if name in answered or not is_at_hand(name)
     }

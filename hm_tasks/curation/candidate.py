@@ -28,7 +28,7 @@ class Candidate:
         statement: the problem as people read it (no template, no instruction around it).
         entry_point: the function that is asked for; empty where programs read stdin.
         text: the model's raw answer.
-        program: the program in it; empty where there is none.
+        program: the program in it; empty where there is none, as in an answer.
         reasoning: the thought before the program, where rewriting or the trace's own form tells it
             apart.
         status: one of CORRECT, WRONG, TIMEOUT, UNSCORED; empty before verification.
@@ -37,8 +37,9 @@ class Candidate:
         provenance: what made it, as far as the source tells: `source` (file name), `line`, `index`
             (which of the problem's samples), `task`, `model`, `base`, `instruct`, `alpha`,
             `fingerprint` (of the model), `merge` (method and arithmetic), `seed`, `sampling`
-            (temperature, top_p, ...), `prompt_sha256` (of the prompt as sent), `dataset` (hash of the
-            problems' file).
+            (temperature, top_p, ...), `prompt_sha256` (of the prompt as sent), `problems` (name of the
+            set) and `dataset` (hash of the problems' file); of an answer `question` (its number in the
+            set) and `inner` (`hm_tasks.curation.provenance.Wrapped.told`).
     """
 
     id: str
@@ -52,6 +53,16 @@ class Candidate:
     reason: str = ""
     behaviour: str = ""
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is an answer to a question of the harness's, and not a program."""
+        return "inner" in self.provenance
+
+    @property
+    def compared(self) -> str:
+        """What of it tells how alike two are: the program, or the whole answer."""
+        return self.text if self.is_answer else self.program
 
     def line(self) -> str:
         """The record as one line of JSON, without its end."""

@@ -1,4 +1,4 @@
-"""How alike the programs of a choice are, and the vectors that tell it.
+"""How alike the programs or answers of a choice are, and the vectors that tell it.
 
 vectors = ProgramVectors(make_embedder("minilm"), texts)
 alike(index, offsets, vectors)      # {"records": ..., "local_similarity": ..., ...}
@@ -92,7 +92,8 @@ class ProgramVectors:
 def alike(index: Index, chosen: Collection[int], vectors: ProgramVectors | None) -> dict[str, Any]:
     """Numbers on the records at some offsets; similarities are None where no pair has vectors.
 
-    Distinct programs (names and layout apart) and behaviours are counted in each problem, and added up.
+    Distinct programs (names and layout apart) and behaviours are counted in each problem, and added up;
+    answers have neither.
     """
     problems = programs = behaviours = without = 0
     sums: list[QuestionSums] = []
@@ -100,19 +101,20 @@ def alike(index: Index, chosen: Collection[int], vectors: ProgramVectors | None)
         taken = [entry for entry in entries if entry.offset in chosen]
         problems += bool(taken)
         # Not through the cache of `canonical`, which would keep them all.
-        programs += len({canonical.__wrapped__(r.program, r.entry_point) for r in taken})
-        behaviours += len({r.behaviour for r in taken})
+        are_programs = [entry for entry in taken if not entry.is_answer]
+        programs += len({canonical.__wrapped__(r.compared, r.entry_point) for r in are_programs})
+        behaviours += len({r.behaviour for r in are_programs})
         if taken and vectors:
-            rows, known = vectors([record.program for record in taken])
+            rows, known = vectors([record.compared for record in taken])
             without += len(taken) - len(known)
             if known:
                 sums.append(question_sums(rows, np.zeros(len(rows), np.int64)))
     found: dict[str, Any] = {
         "records": len(chosen),
         "problems": problems,
-        "distinct_programs": programs,
-        "distinct_behaviours": behaviours,
     }
+    if programs:
+        found |= {"distinct_programs": programs, "distinct_behaviours": behaviours}
     if vectors is None:
         return found
     measures = {

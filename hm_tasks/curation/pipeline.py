@@ -19,12 +19,13 @@ from typing import Any
 from hm_models.embedders import Unusable, why_unusable
 from hm_models.files.text_files import write_pieces
 from hm_tasks.code_passk.benchmarks import BENCHMARKS
-from hm_tasks.curation.benchmark_texts import benchmarks_to_check, prompts_of
+from hm_tasks.curation.benchmark_texts import ANSWERED, benchmarks_to_check, prompts_of
 from hm_tasks.curation.candidate import CORRECT, UNSCORED, Candidate, read_records
 from hm_tasks.curation.contamination import SHORTEST, N, decontaminate
 from hm_tasks.curation.duplicates import SHINGLE, deduplicate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.export import export
+from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.curation.likeness import ProgramVectors, alike
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.rewrite import REWRITTEN, estimate_of, rewrite, unfinished
@@ -38,7 +39,7 @@ from hm_tasks.curation.select import (
 from hm_tasks.curation.settings import CurationSettings
 from hm_tasks.curation.sources import find_files, read_files
 from hm_tasks.curation.steps import OUTPUTS, SUMMARY, UNFINISHED, Workplace, Write, digest
-from hm_tasks.curation.summary import RECORDS, Origins, summary_of
+from hm_tasks.curation.summary import RECORDS, Origins, summary_of, versions_of
 from hm_tasks.curation.verify import verify
 from hm_tasks.sandbox.executors import Place
 
@@ -63,6 +64,7 @@ class Curation:
     ) -> None:
         self._settings, self._place, self._quiet = settings, place, quiet
         self._origins: dict[Path, Origins] = {}  # of the records in a step's file
+        self._inner = InnerTasks(settings.include_path, settings.least_score)
         self._plans = {
             "read": self._read,
             "rewrite": self._rewrite,
@@ -97,7 +99,7 @@ class Curation:
             raise CurationError("Name files of samples, or folders of runs.")
         passed_over: Counter[str] = Counter()
         sources = find_files(self._settings.samples, passed_over)
-        sets = ProblemSets(self._settings.problems)
+        sets = ProblemSets(self._settings.problems, self._inner)
         named = sets.named
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
@@ -125,14 +127,23 @@ class Curation:
             ]
 
         given = [[source.path.name, source.sha256, source.results] for source in sources]
-        settings = {"problems": named and named.name, "problems_sha256": named and named.sha256}
+        settings: Facts = {"problems": named and named.name}
+        settings["problems_sha256"] = named and named.sha256
+        asked = [wrapped for source in sources if (wrapped := source.origin.wrapped)]
+        if inner := [found for one in asked if (found := self._inner.known(one))]:
+            settings["inner_tasks"] = {one.name: one.identity for one in inner}
         return _over([given, passed_over]), settings, write
 
     def _rewrite(self, at: Workplace) -> Plan:
         rewriter = self._settings.rewrite
         if rewriter is None:
             raise CurationError("--step rewrite needs --rewrite MODEL.")
-        source, given = _before(at, "rewrite")
+        source, given = at.before("rewrite")
+        if graders := self._origins_of(source).graders:
+            raise CurationError(
+                f"--rewrite {rewriter.model}: rewriting is for programs, and the answers to "
+                f"{graders[0].task} are none. Leave it out, or curate the samples of programs alone."
+            )
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             records = list(read_records(source))  # the estimate comes before the first call
@@ -148,11 +159,11 @@ class Curation:
     def _verify(self, at: Workplace) -> Plan:
         assert self._place is not None
         place = self._place
-        source, given = _before(at, "verify")
+        source, given = at.before("verify")
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             statuses: Counter[str] = Counter()
-            sets = ProblemSets(self._settings.problems)
+            sets = ProblemSets(self._settings.problems, self._inner)
             facts[RECORDS] = self._write(
                 draft, at.output("verify"), verify(read_records(source), sets, place, statuses)
             )
@@ -160,17 +171,21 @@ class Curation:
             if statuses[UNSCORED]:
                 facts[UNFINISHED] = statuses[UNSCORED]
 
-        settings = {
+        settings: Facts = {
             "isolation": place.level,
             "python": platform.python_version(),
             "evalplus": version("evalplus"),
         }
+        if graders := self._origins_of(source).graders:
+            settings["answers"] = [self._inner.graded_by(one) for one in graders]
+            settings |= versions_of("lm_eval", "math-verify")
         return given, settings, write
 
     def _deduplicate(self, at: Workplace) -> Plan:
-        source, given = _before(at, "deduplicate")
-        answered = self._origins_of(source).sets
-        names, not_checked = benchmarks_to_check(self._settings.decontaminate, set(answered))
+        source, given = at.before("deduplicate")
+        origins = self._origins_of(source)
+        names, not_checked = benchmarks_to_check(self._settings.decontaminate, set(origins.sets))
+        not_checked |= {one.task: ANSWERED for one in origins.graders}
         near = self._settings.near
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
@@ -194,7 +209,7 @@ class Curation:
         return given, settings, write
 
     def _select(self, at: Workplace) -> Plan:
-        source, given = _before(at, "select")
+        source, given = at.before("select")
         embedder = self._settings.make_embedder()
         most, way, seed = self._settings.most, self._settings.way, self._settings.seed
         try:
@@ -212,8 +227,8 @@ class Curation:
             shares = balanced(available, most, seed)
             vectors = None
             try:
-                programs = (e.program for entries in index.problems.values() for e in entries)
-                vectors = ProgramVectors(embedder, programs)
+                texts = (e.compared for entries in index.problems.values() for e in entries)
+                vectors = ProgramVectors(embedder, texts)
             except Exception as error:  # whatever a library raises must not cost a random choice
                 facts["unscored"] = why_unusable(error)
                 if way != RANDOM:
@@ -233,7 +248,7 @@ class Curation:
         return given, settings | {"embedder_identity": identity}, write
 
     def _export(self, at: Workplace) -> Plan:
-        source, given = _before(at, "export")
+        source, given = at.before("export")
         before = {step: done for step in OUTPUTS if step != "export" and (done := at.done(step))}
         card = self._origins_of(source).card(before)
 
@@ -270,23 +285,6 @@ class Curation:
             for _ in origins.noted(read_records(source)):
                 pass
         return self._origins[source]
-
-
-def _before(at: Workplace, step: str) -> tuple[Path, str]:
-    """The file that a step works on, with its digest.
-
-    Raises:
-        CurationError: it is not there.
-    """
-    earlier = list(OUTPUTS)[: list(OUTPUTS).index(step)]
-    candidates = earlier[-1:] if earlier[-1] != "rewrite" else ["rewrite", "read"]
-    for name in candidates:
-        if done := at.done(name):
-            return at.output(name), done.sha256
-    raise CurationError(
-        f"{at.output(candidates[-1])} is not there, or not as it was written. Run --step "
-        f"{candidates[-1]} first, or all steps, without --step."
-    )
 
 
 def _correct(records: Iterable[Candidate], counts: Counter[str]) -> Iterator[Candidate]:

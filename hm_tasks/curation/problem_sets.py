@@ -1,4 +1,4 @@
-"""Which problems samples answer: a benchmark that their task or their ids name, or the user's file.
+"""Which problems samples answer: a benchmark that their task or ids name, the user's file, or an inner task.
 
 >>> ProblemSets(None).of_task("demo_passk").find("Demo/1").task_id
 'Demo/1'
@@ -17,6 +17,7 @@ from hm_tasks.code_passk.benchmarks import BENCHMARKS, FOLDER, source_of
 from hm_tasks.code_passk.dataset import DatasetError, load_problems
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
+from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.problem_file import load_problem_file
 
@@ -50,13 +51,15 @@ class ProblemSets:
     """The sets of a run, each loaded when it is first asked for.
 
     Args:
-        named: a benchmark or a file that all samples answer; None leaves it to them.
+        named: a benchmark or a file that all programs answer; None leaves it to them.
+        inner: the inner tasks whose questions answers are to.
 
     Raises:
         CurationError: the file cannot be used, here or when a benchmark is asked for.
     """
 
-    def __init__(self, named: str | None) -> None:
+    def __init__(self, named: str | None, inner: InnerTasks | None = None) -> None:
+        self.inner = inner or InnerTasks()
         self._load = functools.cache(load_set)
         self.named = self._load(named) if named else None
 

@@ -33,6 +33,33 @@ MERGE = (
     "merge_seed",
 )
 SAMPLING = ("do_sample", "temperature", "top_p", "top_k", "min_p", "max_gen_toks")
+# Limits of grading one answer beyond which a log's own are not believed: seconds, and MiB.
+MOST_SECONDS, MOST_MEMORY = 60.0, 8192
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrapped:
+    """What the results of a task that wraps another one (docs/any_passk.md) say of that.
+
+    Attributes:
+        task: the inner task's name.
+        filter, metric: the headline's.
+        seconds, memory_mib: limits of grading one answer.
+        config: the inner task's configuration as it was asked; {} for one that a record tells of.
+    """
+
+    task: str
+    filter: str
+    metric: str
+    seconds: float
+    memory_mib: int
+    config: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+
+    def told(self) -> dict[str, Any]:
+        """What a record tells of it: the arguments that make it anew."""
+        fields = dataclasses.asdict(self)
+        del fields["config"]
+        return fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +72,13 @@ class Origin:
             for one of many models `models` (their names) in place of the first three;
             `seed`; `sampling` as the task asks it. What the results do not say is not there.
         versions: of the software, as the results have them.
+        wrapped: of a task that wraps another one, that.
     """
 
     task: str = ""
     fields: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, Any] = dataclasses.field(default_factory=dict)
+    wrapped: Wrapped | None = None
 
 
 def origin_of(file: Path) -> Origin:
@@ -66,7 +95,8 @@ def origin_of(file: Path) -> Origin:
     if results is None:
         return Origin(task, {"task": task})
     data, run = results.data, results.run
-    kwargs = _mapping(_mapping(results.configs.get(task)).get("generation_kwargs"))
+    config = _mapping(results.configs.get(task))
+    kwargs = _mapping(config.get("generation_kwargs"))
     merge = _mapping(run.get("merge"))
     fields = {
         "task": task,
@@ -81,7 +111,7 @@ def origin_of(file: Path) -> Origin:
     known = {name: value for name, value in fields.items() if value not in (None, {}, [])}
     if not _is_plain(known):
         return Origin(task, {"task": task})
-    return Origin(task, known, _mapping(run.get("versions")))
+    return Origin(task, known, _mapping(run.get("versions")), _wrapped(config))
 
 
 def of_request(line: Logged) -> dict[str, Any]:
@@ -101,6 +131,24 @@ def of_request(line: Logged) -> dict[str, Any]:
 def sampling(kwargs: dict[str, Any]) -> dict[str, Any]:
     """How texts were drawn, out of a request's arguments."""
     return {name: kwargs[name] for name in SAMPLING if isinstance(kwargs.get(name), (int, float))}
+
+
+def _wrapped(config: dict[str, Any]) -> Wrapped | None:
+    """What a task's configuration says of the task that it wraps; None where that is not all there."""
+    metadata = _mapping(config.get("metadata"))
+    headline = _mapping(metadata.get("headline"))
+    names = [metadata.get("passk_of"), headline.get("filter"), headline.get("metric")]
+    if not all(isinstance(name, str) and one_line(name, LONGEST_NAME) == name for name in names):
+        return None
+    task, of_filter, metric = map(str, names)
+    seconds = _limit(metadata.get("seconds"), MOST_SECONDS)
+    memory = _limit(metadata.get("memory_mib"), MOST_MEMORY)
+    inner = _mapping(config.get("inner"))
+    return Wrapped(task, of_filter, metric, seconds, max(int(memory), 1), inner)
+
+
+def _limit(given: Any, most: float) -> float:
+    return float(min(given, most)) if type(given) in (int, float) and given > 0 else most
 
 
 def _is_plain(fields: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ the seed. The shares are the same for all ways of choosing, so that two choices 
 
 `random` is what the paper's authors do. `diverse` goes through classes of behaviour first (programs
 that pass mostly share one) and takes within a problem what is least like what it has, by embeddings of
-programs; `representative` takes what stands best for all of the problem's.
+programs or answers; `representative` takes what stands best for all of the problem's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hm_models.files.text_files import lines_of, open_bytes
 from hm_tasks.curation.candidate import Candidate
 
 RANDOM, DIVERSE, REPRESENTATIVE = WAYS = ("random", "diverse", "representative")
-# Programs of a problem to their vectors [n, d] and, in order, which of them have one.
+# Programs or answers of a problem to their vectors [n, d] and, in order, which of them have one.
 Vectors = Callable[[list[str]], tuple[np.ndarray, list[int]]]
 
 
@@ -37,9 +37,10 @@ class Entry:
 
     offset: int
     id: str
-    program: str
+    compared: str
     entry_point: str
     behaviour: str
+    is_answer: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,14 @@ class Index:
         problems: dict[str, list[Entry]] = defaultdict(list)
         for _, offset, line in lines_of(file):
             found = Candidate.read(line)
-            entry = Entry(offset, found.id, found.program, found.entry_point, found.behaviour)
+            entry = Entry(
+                offset,
+                found.id,
+                found.compared,
+                found.entry_point,
+                found.behaviour,
+                found.is_answer,
+            )
             problems[f"{found.provenance['dataset']} {found.problem}"].append(entry)
         return cls(file, dict(problems))
 
@@ -105,7 +113,7 @@ def chosen_by_vectors(
     seen: np.ndarray | None = None  # the sum of what was taken for other problems
     for problem, entries in index.problems.items():
         drawn = sorted(entries, key=lambda entry: _draw(seed, entry.id))
-        rows, known = vectors([entry.program for entry in drawn])
+        rows, known = vectors([entry.compared for entry in drawn])
         classes = np.unique([drawn[n].behaviour for n in known], return_inverse=True)[1]
         share = shares[problem]
         if way == DIVERSE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 from hm_models.embedders import Embedder, UnknownEmbedder, Unusable, make_embedder
@@ -21,16 +22,18 @@ class CurationSettings:
 
     Attributes:
         samples: files and folders of samples.
-        problems: a benchmark or a file that they answer; None leaves it to the samples.
+        problems: a benchmark or a file that programs answer; None leaves it to the samples.
         most: records to select; None for all.
         exports: the forms of training sets to write.
         way: of selecting.
         seed: of selecting.
-        embedder, embedder_base_url: what makes the vectors of programs.
+        embedder, embedder_base_url: what makes the vectors of programs and answers.
         rewrite: who rewrites samples; None leaves them as they are.
         near: least similarity of near-duplicates.
         decontaminate: benchmarks and files; None for every known benchmark but those that the
             samples answer, where they are at hand.
+        include_path: a folder of people's own tasks, whose answers samples may be.
+        least_score: that a correct answer has by its task's metric.
     """
 
     samples: tuple[Path, ...] = ()
@@ -44,6 +47,8 @@ class CurationSettings:
     rewrite: RewriteSettings | None = None
     near: float = THRESHOLD
     decontaminate: tuple[str, ...] | None = None
+    include_path: str | None = None
+    least_score: float = 1.0
 
     def __post_init__(self) -> None:
         if self.most is not None and self.most < 1:
@@ -61,6 +66,10 @@ class CurationSettings:
                 )
             if name in BENCHMARKS and not is_at_hand(name):
                 raise CurationError(f"--decontaminate {name}: its file is not at hand.")
+        if self.include_path is not None and not Path(self.include_path).is_dir():
+            raise CurationError(f"--include_path {self.include_path}: expected a folder of tasks.")
+        if not math.isfinite(self.least_score):
+            raise CurationError(f"--least_score {self.least_score}: expected a number.")
         if not 0 < self.near <= 1:
             raise CurationError(
                 f"near_threshold={self.near!r} is no Jaccard similarity: expected a number above 0 and "

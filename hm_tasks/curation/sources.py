@@ -6,7 +6,8 @@
     samples_TASK_*.jsonl    one problem a line, as the harness logs any generating task
     samples.jsonl           one program a line: task_id, and solution or completion (evalplus's form)
 
-Verdicts in a log are not taken over, only the programs that they name. Lines are read one at a time.
+Of a task that wraps another one the whole texts are taken. Verdicts in a log are not taken over, only the
+programs that they name. Lines are read one at a time.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from typing import Any
 from hm_metrics.logs.results_file import LOG, results_beside
 from hm_metrics.logs.samples import Logged, of_evalplus
 from hm_models.files.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
+from hm_tasks.curation.asked import NO_ANSWER, Asked, Sample, whole
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
+from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.curation.problem_sets import ProblemSets, has_tests
-from hm_tasks.curation.provenance import Origin, of_request, origin_of
+from hm_tasks.curation.provenance import Origin, Wrapped, of_request, origin_of
 from hm_tasks.curation.steps import digest
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.markers import BEGIN_SOLUTION
@@ -42,6 +45,7 @@ NO_TEXT = "sample is no text"
 NO_PROGRAM = "no program in the sample"
 NO_SUCH_PROBLEM = "problem that the data set lacks"
 NO_TESTS = "problem without tests"
+NO_STATEMENT = "question that is no text"
 NO_PROBLEMS = "no problems are known for"
 LINK = "file that is a link out of its folder, or no plain file"
 OLDER = "file of an older run of its task in its folder"
@@ -56,16 +60,6 @@ class SampleFile:
     sha256: str
     results: str
     origin: Origin
-
-
-@dataclasses.dataclass(frozen=True)
-class _Sample:
-    """One of a line's samples; `logged` is what the log's filter made of it."""
-
-    text: Any
-    logged: Any = None
-    is_program: bool = False
-    is_completion: bool = False
 
 
 def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[SampleFile]:
@@ -153,40 +147,37 @@ def _of_file(
             continue
         first = first or {of}
         if of in first:
-            yield from _records(source, line.number, problem, samples, facts, sets, counts)
+            asked = _asked(source.origin, logged, problem, sets)
+            yield from _records(source, line.number, asked, samples, facts, counts)
 
 
 def _records(
     source: SampleFile,
     number: int,
-    problem_id: Any,
-    samples: list[_Sample],
+    asked: Asked | str,
+    samples: list[Sample],
     facts: dict[str, Any],
-    sets: ProblemSets,
     counts: Counter[str],
 ) -> Iterator[Candidate]:
-    """The records of one line."""
-    task = source.origin.task
-    problems = sets.of_task(task) if task else sets.of_id(str(problem_id))
-    problem = problems.find(problem_id) if problems else None
-    if problems is None or problem is None or not has_tests(problem):
-        kind = NO_TESTS if problem else NO_SUCH_PROBLEM
-        counts[kind if problems else f"{NO_PROBLEMS} {task or 'its samples'}"] += len(samples)
+    """The records of one line; `asked` may be as what all of its samples are counted."""
+    if isinstance(asked, str):
+        counts[asked] += len(samples)
         return
     for index, sample in enumerate(samples):
         if not isinstance(sample.text, str):
             counts[NO_TEXT] += 1
             continue
-        program, reasoning = _program(sample, problem, task)
-        if not program.strip():
-            counts[NO_PROGRAM] += 1
+        found = asked.read(sample)
+        if found is None:
+            counts[asked.nothing] += 1
             continue
+        program, reasoning = found
         place = f"{source.sha256} {number} {index}"
         yield Candidate(
             id=hashlib.sha256(place.encode()).hexdigest()[:16],
-            problem=problem.task_id,
-            statement=problem.prompt.strip(),
-            entry_point=problem.entry_point,
+            problem=asked.problem,
+            statement=asked.statement,
+            entry_point=asked.entry_point,
             text=sample.text,
             program=program,
             reasoning=reasoning,
@@ -195,13 +186,50 @@ def _records(
                 "line": number,
                 "index": index,
                 **facts,
-                "problems": problems.name,
-                "dataset": problems.sha256,
+                **asked.provenance,
             },
         )
 
 
-def _read_line(line: Logged) -> tuple[Any, list[_Sample]]:
+def _asked(origin: Origin, line: Logged, problem_id: Any, sets: ProblemSets) -> Asked | str:
+    """What a line's samples answer; or as what they are counted where that is not known."""
+    if origin.wrapped:
+        return _asked_question(origin.task, origin.wrapped, line, sets.inner)
+    task = origin.task
+    problems = sets.of_task(task) if task else sets.of_id(str(problem_id))
+    if problems is None:
+        return f"{NO_PROBLEMS} {task or 'its samples'}"
+    problem = problems.find(problem_id)
+    if problem is None:
+        return NO_SUCH_PROBLEM
+    if not has_tests(problem):
+        return NO_TESTS
+
+    def read(sample: Sample) -> tuple[str, str] | None:
+        program, thought = _program(sample, problem, task)
+        return (program, thought) if program.strip() else None
+
+    told = {"problems": problems.name, "dataset": problems.sha256}
+    statement = problem.prompt.strip()
+    return Asked(problem.task_id, statement, problem.entry_point, told, read, NO_PROGRAM)
+
+
+def _asked_question(task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks) -> Asked | str:
+    inner = tasks.known(wrapped)
+    if inner is None:
+        return f"{NO_PROBLEMS} {task}"
+    number = inner.find(line.record.get("doc"))
+    if number is None:
+        return NO_SUCH_PROBLEM
+    statement = inner.statement(number)
+    if not isinstance(statement, str):
+        return NO_STATEMENT
+    told = {"problems": inner.name, "dataset": inner.sha256, "question": number}
+    told |= {"inner": wrapped.told()}
+    return Asked(inner.problem(number), statement, "", told, whole, NO_ANSWER)
+
+
+def _read_line(line: Logged) -> tuple[Any, list[Sample]]:
     """The problem and the samples of a line.
 
     Raises:
@@ -209,14 +237,14 @@ def _read_line(line: Logged) -> tuple[Any, list[_Sample]]:
     """
     if "resps" not in line.record:
         problem, text, is_completion = of_evalplus(line.record)
-        return problem, [_Sample(text, None, not is_completion, is_completion)]
+        return problem, [Sample(text, None, not is_completion, is_completion)]
     texts, made = line.samples, line.made
     each = made if isinstance(made, list) and len(made) == len(texts) else [made] * len(texts)
-    samples = [_Sample(text, logged) for text, logged in zip(texts, each, strict=True)]
+    samples = [Sample(text, logged) for text, logged in zip(texts, each, strict=True)]
     return line.problem, samples
 
 
-def _program(sample: _Sample, problem: Problem, task: str) -> tuple[str, str]:
+def _program(sample: Sample, problem: Problem, task: str) -> tuple[str, str]:
     """The program of a sample, and the thought before it where it is a trace."""
     if sample.is_program:
         return sample.text, ""

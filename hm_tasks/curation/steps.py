@@ -113,6 +113,22 @@ class Workplace:
             self._known[step] = found if as_written else None
         return self._known[step]
 
+    def before(self, step: str) -> tuple[Path, str]:
+        """The file that a step works on, with its digest.
+
+        Raises:
+            CurationError: it is not there.
+        """
+        earlier = list(OUTPUTS)[: list(OUTPUTS).index(step)]
+        candidates = earlier[-1:] if earlier[-1] != "rewrite" else ["rewrite", "read"]
+        for name in candidates:
+            if done := self.done(name):
+                return self.output(name), done.sha256
+        raise CurationError(
+            f"{self.output(candidates[-1])} is not there, or not as it was written. Run --step "
+            f"{candidates[-1]} first, or all steps, without --step."
+        )
+
     def run(
         self, step: str, given: str, settings: dict[str, Any], write: Write, again: bool = False
     ) -> Done:

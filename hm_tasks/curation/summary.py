@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import platform
@@ -11,8 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from hm_tasks.curation.candidate import Candidate
-from hm_tasks.curation.export.card import Card
+from hm_tasks.curation.export.card import HOLDS, Card
 from hm_tasks.curation.export.licences import licence_of_model, licence_of_problem
+from hm_tasks.curation.provenance import Wrapped
 from hm_tasks.curation.steps import OUTPUTS, Done, Workplace
 
 PACKAGES = ("hindsight-merging", "lm_eval", "evalplus", "datasketch", "datasets", "numpy")
@@ -23,14 +25,13 @@ RECORDS = "records"  # among a step's facts: how many it wrote
 def summary_of(place: Workplace) -> dict[str, Any]:
     """The steps that are done, in order, each with its settings and counts."""
     done = {step: found for step in OUTPUTS if (found := place.done(step))}
-    versions = {name: known for name in PACKAGES if (known := _version(name))}
     return {
         "steps": {
             step: {"output": OUTPUTS[step], **found.facts, "left_out": found.counts}
             | {"settings": found.settings, "sha256": found.sha256}
             for step, found in done.items()
         },
-        "versions": {"python": platform.python_version()} | versions,
+        "versions": {"python": platform.python_version()} | versions_of(*PACKAGES),
     }
 
 
@@ -41,12 +42,21 @@ class Origins:
     Attributes:
         sets: name of a set of problems to one of its problems.
         models, alphas, samplings: in order of appearance; a sampling as JSON.
+        inner: what answers tell of the tasks that grade them, each as JSON.
+        programs: how many records are no answers.
     """
 
     sets: dict[str, str] = dataclasses.field(default_factory=dict)
     models: dict[str, None] = dataclasses.field(default_factory=dict)
     alphas: dict[float | str, None] = dataclasses.field(default_factory=dict)
     samplings: dict[str, None] = dataclasses.field(default_factory=dict)
+    inner: dict[str, None] = dataclasses.field(default_factory=dict)
+    programs: int = 0
+
+    @property
+    def graders(self) -> list[Wrapped]:
+        """Who grades the answers among them."""
+        return [Wrapped(**json.loads(told)) for told in self.inner]
 
     def noted(self, records: Iterable[Candidate]) -> Iterator[Candidate]:
         """The same records."""
@@ -60,6 +70,10 @@ class Origins:
                 alpha = told["alpha"]
                 self.alphas[alpha if isinstance(alpha, (int, float)) else str(alpha)] = None
             self.samplings[json.dumps(told.get("sampling"), sort_keys=True)] = None
+            if record.is_answer:
+                self.inner[json.dumps(told["inner"], sort_keys=True)] = None
+            else:
+                self.programs += 1
             yield record
 
     def card(self, done: dict[str, Done]) -> Card:
@@ -67,6 +81,7 @@ class Origins:
         sets: dict[str, str] = {}
         for of, problem in self.sets.items():
             sets.setdefault(of.removesuffix(".jsonl"), problem)
+        holds = [*(["programs"] if self.programs else []), "answers"]
         name = "-".join([*sets, *(f"alpha{alpha}" for alpha in self.alphas)])
         return Card(
             name=re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-")[:NAME] or "samples",
@@ -80,6 +95,7 @@ class Origins:
             protocol={
                 "sampling": [json.loads(sampling) for sampling in self.samplings],
                 **{step: found.settings for step, found in done.items()},
+                **({HOLDS: holds} if self.inner else {}),
             },
         )
 
@@ -98,8 +114,10 @@ def table(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+def versions_of(*packages: str) -> dict[str, str]:
+    """Of those that are installed."""
+    found = {}
+    for package in packages:
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

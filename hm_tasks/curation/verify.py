@@ -1,4 +1,4 @@
-"""Run each record's program on its problem's tests, in the sandbox.
+"""What becomes of each record: a program runs on its problem's tests, an answer goes to its inner task.
 
     for record in verify(records, ProblemSets(None), place, Counter()):
         ...                                     # record.status is correct, wrong, timeout or unscored
@@ -8,20 +8,22 @@
     >>> status_of(Verdict("", tests.PASS, tests.UNSCORED, reason="no process"))
     'unscored'
 
-Correct is what passes the base tests and the extra ones (evalplus's convention). Verdicts are kept
-under HM_CACHE, so that a second run of the same programs costs seconds.
+A correct program passes the base tests and the extra ones (evalplus's convention). Verdicts on programs are
+kept under HM_CACHE, so that a second run of the same ones costs seconds.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Protocol
 
 from hm_metrics import verdict as tests
 from hm_metrics.verdict import Verdict
 from hm_tasks.curation.candidate import CORRECT, TIMEOUT, UNSCORED, WRONG, Candidate
+from hm_tasks.curation.graded_answers import GradedAnswers
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.sandbox.executors import Place
 from hm_tasks.sandbox.judging.behaviour import OUT_OF_TIME
@@ -29,6 +31,13 @@ from hm_tasks.sandbox.pool import Scorer
 from hm_tasks.sandbox.problem import Problem
 
 BATCH = 4096  # records in memory, and under way in one scorer
+
+
+class Verifier(Protocol):
+    """Who says what became of samples."""
+
+    def __call__(self, records: Sequence[Candidate]) -> Sequence[Candidate]:
+        """The same records, each with its `status` and `reason`."""
 
 
 def verify(
@@ -40,29 +49,59 @@ def verify(
         found: gets how many have each status.
 
     Raises:
-        CurationError: their problems are not at hand.
+        UsageError: their problems or inner tasks are not at hand.
         RuntimeError: judges cannot be started, or their results not be kept.
     """
+    # Answers first: who grades them is forked from this process, and judges start threads in it.
+    verifiers: dict[bool, Verifier] = {
+        True: GradedAnswers(sets.inner, place.isolation),
+        False: RunPrograms(sets, place),
+    }
     records = iter(records)
     while batch := list(islice(records, BATCH)):
-        jobs: dict[str, tuple[Problem, list[str]]] = {}
-        for record in batch:
-            problem = sets.of_record(record)
-            jobs.setdefault(f"{problem.dataset} {problem.task_id}", (problem, []))[1].append(
-                record.program
+        ready = {
+            kind: iter(
+                verifier(mine) if (mine := [r for r in batch if r.is_answer is kind]) else ()
             )
+            for kind, verifier in verifiers.items()
+        }
+        for record in batch:
+            verified = next(ready[record.is_answer])
+            found[verified.status] += 1
+            yield verified
+
+
+class RunPrograms:
+    """Verifies programs, in the sandbox."""
+
+    def __init__(self, sets: ProblemSets, place: Place) -> None:
+        self._sets, self._place = sets, place
+
+    def __call__(self, records: Sequence[Candidate]) -> list[Candidate]:
+        jobs: dict[str, tuple[Problem, list[str]]] = {}
+        for record in records:
+            problem = self._sets.of_record(record)
+            jobs.setdefault(_name(problem), (problem, []))[1].append(record.program)
         # A scorer holds all that it was asked: one for each batch.
-        with Scorer(place.open(), sanitize=False) as scorer:
+        with Scorer(self._place.open(), sanitize=False) as scorer:
             verdicts = scorer.verdicts(list(jobs.values()))
         ready = {key: iter(of_problem) for key, of_problem in zip(jobs, verdicts, strict=True)}
-        for record in batch:
-            problem = sets.of_record(record)
-            verdict = next(ready[f"{problem.dataset} {problem.task_id}"])
-            status = status_of(verdict)
-            found[status] += 1
-            yield dataclasses.replace(
-                record, status=status, reason=verdict.reason, behaviour=verdict.behaviour
+        found = []
+        for record in records:
+            verdict = next(ready[_name(self._sets.of_record(record))])
+            found.append(
+                dataclasses.replace(
+                    record,
+                    status=status_of(verdict),
+                    reason=verdict.reason,
+                    behaviour=verdict.behaviour,
+                )
             )
+        return found
+
+
+def _name(problem: Problem) -> str:
+    return f"{problem.dataset} {problem.task_id}"
 
 
 def status_of(verdict: Verdict) -> str:

@@ -12,6 +12,8 @@ GREEDY = [
     {"do_sample": False, "temperature": 0.7},
     {"temperature": 0},
     {"temperature": 0.0, "do_sample": True},
+    {"temperature": 0.7, "do_sample": True, "top_k": 1},
+    {"temperature": 0.7, "do_sample": True, "min_p": 1.0},
 ]
 
 
@@ -33,6 +35,12 @@ def test_several_greedy_samples_are_refused_with_the_remedy(gen_kwargs):
 @pytest.mark.parametrize("gen_kwargs", GREEDY, ids=str)
 def test_one_greedy_sample_is_none(gen_kwargs):
     task_with(gen_kwargs, n_samples=1, k=[1]).build_all_requests(limit=1)
+
+
+@pytest.mark.parametrize("name", ["top_p", "top_k", "min_p", "typical_p", "top_n_sigma"])
+def test_samples_that_are_drawn_from_fewer_tokens_are_no_copies(name):
+    fewer = {"temperature": 1.5, "do_sample": True, name: 2 if name == "top_k" else 0.5}
+    task_with(fewer).build_all_requests(limit=1)
 
 
 def test_one_seed_for_several_samples_is_refused_whatever_the_model():

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hm_metrics import definitions
+from hm_metrics.answer_names import AnswerName
 from hm_metrics.definitions import FULFILLMENT, GLOBAL, LOCAL, at_k, is_count
 from hm_metrics.logs.models import Model
 from hm_metrics.logs.results import TaskRun
@@ -132,7 +133,7 @@ def _result(row: Row, task: str, metric: str, value: Value) -> dict[str, Any]:
 
 
 def _data(task: str, run: TaskRun, value: Value, digest: str | None) -> dict[str, Any]:
-    path = str(run.config.get("dataset_path") or "")
+    path = run.dataset_path
     found: dict[str, Any] = {"dataset_name": task, "source_type": "other"}
     if shown(path) == path and "/" in path:
         found |= {"source_type": "hf_dataset", "hf_repo": path}
@@ -150,9 +151,13 @@ def _metric(metric: str, value: Value, run: TaskRun) -> dict[str, Any]:
     }
     if known:
         found["evaluation_description"] = known.words
+    answers = AnswerName.of(metric) if run.headline else None
     if of_k := at_k(metric):
         found |= {"metric_kind": "pass_rate", "metric_parameters": {"k": of_k[1]}}
-    if of_k or metric == FULFILLMENT:
+    elif answers and answers.k:
+        threshold = {"threshold": answers.threshold} if answers.threshold else {}
+        found["metric_parameters"] = {"k": answers.k} | threshold
+    if of_k or metric == FULFILLMENT or (answers and answers.prefix):
         found |= {"metric_unit": "proportion", "score_type": "continuous"}
         found |= {"min_score": 0.0, "max_score": 1.0}
     elif metric in (LOCAL, GLOBAL):

@@ -15,9 +15,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hm_metrics.definitions import AT_K, FULFILLMENT
+from hm_metrics.graded import Graded
 from hm_metrics.logs.labelled import of_log
 from hm_metrics.logs.samples import Logged
-from hm_metrics.logs.task_log import CODE, REFUSALS, Log
+from hm_metrics.logs.task_log import ANSWERS, CODE, REFUSALS, Log
 from hm_metrics.report.browser import WITHHELD
 from hm_metrics.report.export.identity import arguments_of, identify, shown, slug
 from hm_metrics.report.rows import Row
@@ -105,6 +106,9 @@ def _samples(log: Log, model: str, with_requests: bool) -> Iterator[dict[str, An
                 zip(line.texts, line.verdicts, strict=True), 1
             ):
                 yield _sample(line.question, number, line.prompt, text, model) | _tested(verdict)
+        elif log.kind == ANSWERS:
+            for number, (text, grade) in enumerate(zip(line.texts, line.grades, strict=True), 1):
+                yield _sample(line.question, number, line.prompt, text, model) | _graded(grade)
         elif not line.several:
             noted = {name: {"value": value} for name, value in line.numbers.items()}
             for number, text in enumerate(line.texts, 1):
@@ -121,6 +125,14 @@ def _tested(verdict: Verdict) -> dict[str, Any]:
         "explanation": verdict.reason,
     }
     return {"scores": {TESTS: score}, "metadata": metadata}
+
+
+def _graded(grade: Graded) -> dict[str, Any]:
+    """By the headline's filter, each metric a score; without one where grading broke down."""
+    told = {"answer": grade.answer, "explanation": grade.reason}
+    scores = {metric: {"value": score} | told for metric, score in grade.scores.items()}
+    unscored = {"unscored": grade.reason} if grade.status == UNSCORED else {}
+    return {"scores": scores, "metadata": {"status": grade.status} | unscored}
 
 
 def _judged(line: Logged, model: str, with_requests: bool) -> Iterator[dict[str, Any]]:

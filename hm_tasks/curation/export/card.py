@@ -21,7 +21,21 @@ from hm_models.shown.escaping import code_span, markdown_text, one_line
 
 LONGEST = 1000  # letters of a name
 NOT_KNOWN = "not known"  # how a licence begins that nobody could tell
+HOLDS = "holds"  # in the protocol of a set with answers: which of _KINDS there are
 
+# Of conversations, what the user's turn and what the assistant's is.
+_KINDS = {
+    "programs": (
+        "conversations about programming problems: the user's turn "
+        "states a problem, the assistant's is a model's sample: a program, after a thought where "
+        "the sample has one."
+    ),
+    "answers": (
+        "conversations about questions of the harness's tasks: the user's turn is a question as its "
+        "task asks it, the assistant's is a model's answer, as it was, that the task's own scoring "
+        "found right."
+    ),
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LICENCE_ID = re.compile(r"[a-z0-9][a-z0-9.+-]*")  # as the hub writes them
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
@@ -41,7 +55,8 @@ class Card:
         alphas: weights of the instruct model, numbers or gradients as they were given.
         counts: step of curation -> what was counted there -> how many.
         licences: model or benchmark -> its licence (`hm_tasks.curation.export.licences`).
-        protocol: settings of sampling and of curation, as JSON can hold them.
+        protocol: settings of sampling and of curation, as JSON can hold them; with HOLDS, where a set
+            holds not only programs.
     """
 
     name: str
@@ -90,9 +105,10 @@ class Card:
         header: dict[str, Any] = {"pretty_name": self.name, "license": licence}
         if licence == "other":
             header |= {"license_name": "several", "license_link": "README.md"}
+        code = ["code"] if "programs" in self._holds else []
         header |= {
             "task_categories": ["text-generation"],
-            "tags": ["code", "synthetic", "hindsight-merging"],
+            "tags": [*code, "synthetic", "hindsight-merging"],
             "size_categories": [size],
             "configs": [
                 {
@@ -113,10 +129,9 @@ class Card:
         """
         facts = self.facts(rows, left_out)
         sections = [
-            f"# {self.name}\n\n{rows} conversations about programming problems: the user's turn "
-            "states a problem, the assistant's is a model's sample: a program, after a thought where "
-            "the sample has one. Synthetic text, written by models.\n\n"
-            f"{form}",
+            f"# {self.name}\n\n{rows} {' Also '.join(_KINDS[kind] for kind in self._holds)} "
+            f"Synthetic text, written by models.\n\n{form}",
+            *self._graded_by(),
             "## Models\n\n"
             + _listed({code_span(model): "" for model in self.models})
             + "\n\nalpha (weight of the instruct model): "
@@ -137,6 +152,30 @@ class Card:
             + "\n```",
         ]
         return "\n\n".join(sections) + "\n"
+
+    @property
+    def _holds(self) -> list[str]:
+        return self.protocol.get(HOLDS, ["programs"])
+
+    def _graded_by(self) -> list[str]:
+        """The section on who found answers correct; none where there are only programs."""
+        graders = self.protocol.get("verify", {}).get("answers", [])
+        if not graders:
+            return []
+        tasks = list(dict.fromkeys(one["task"] for one in graders))
+        lines = [
+            f"- {code_span(one['task'])}, version {markdown_text(str(one['version']))}: a correct answer "
+            f"has {code_span(one['metric'])} of at least {one['least_score']:g}, as filter "
+            f"{code_span(one['filter'])} reads it"
+            for one in graders
+        ]
+        return [
+            "## Graded by\n\nEach answer was graded anew, by the scoring of the task whose question "
+            "it answers.\n\n"
+            + "\n".join(lines)
+            + f"\n\nThe questions are those of {', '.join(map(code_span, tasks))}: the set is "
+            "contaminated by them as a whole. Do not measure on them what was trained on it."
+        ]
 
 
 def _listed(entries: Mapping[str, str]) -> str:

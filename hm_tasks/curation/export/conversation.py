@@ -3,7 +3,8 @@
 The user's turn is the one that `hm-merged` and evalplus ask chat models
 (`hm_tasks.code_passk.prompts`), so that a student is trained on what it is measured with. The
 assistant's turn is the canonical form with its four markers where the record has a reasoning
-(`hm_tasks.traces.markers`), else the program in a code block.
+(`hm_tasks.traces.markers`), else the program in a code block. Of an answer to a question of the harness's
+the turns are the question as its task asks it, and the whole answer as it was graded.
 
     for record, user, assistant in conversations(records, left_out): ...
 
@@ -38,21 +39,28 @@ def conversations(
             replace it would change a program that was verified.
     """
     for record in records:
-        if not record.program.strip():
+        if not record.compared.strip():
             left_out[NO_PROGRAM] += 1
             continue
         if record.reasoning and markers_in(record.reasoning + record.program):
             left_out[MARKED] += 1
             continue
-        user, assistant = user_turn(record.statement), assistant_turn(record)
+        user, assistant = _turns(record)
         if _has_lone_surrogate(user + assistant):
             left_out[NOT_UTF8] += 1
             continue
         yield record, user, assistant
 
 
+def _turns(record: Candidate) -> tuple[str, str]:
+    """What the student is asked, and what it learns to answer."""
+    if record.is_answer:
+        return record.statement, record.text
+    return user_turn(record.statement), assistant_turn(record)
+
+
 def assistant_turn(record: Candidate) -> str:
-    """The answer that the student learns."""
+    """The program that the student learns, after the thought where there is one."""
     if record.reasoning:
         return join(record.reasoning, record.program)
     return f"```python\n{record.program}\n```"

@@ -68,7 +68,9 @@ class LlamaFactorySet:
 
 def _alpaca(user: str, assistant: str) -> dict[str, Any]:
     # The instruction is one line, and LLaMA-Factory puts the break back between the two.
-    _, problem = user.split(f"{INSTRUCTION}\n", 1)
+    problem = user.removeprefix(f"{INSTRUCTION}\n")
+    if problem == user:  # a question of a task
+        return {"instruction": user, "input": "", "output": assistant}
     return {"instruction": INSTRUCTION, "input": problem, "output": assistant}
 
 

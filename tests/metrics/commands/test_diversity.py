@@ -105,3 +105,44 @@ def test_what_is_no_log_is_refused_with_its_line(tmp_path):
     assert "none.jsonl cannot be read" in done.stderr
     done = hm_diversity(file, "--embedder", "gpt")
     assert done.returncode == 2
+
+
+def test_a_wrapped_tasks_texts_count_once_and_its_answers_by_filter(tmp_path):
+    from tests.metrics.report.made_answers import STRICT, WRAPPED, answers
+    from tests.metrics.report.made_runs import merge, write_run
+
+    write_run(tmp_path / "run", merge(0.7), {WRAPPED: answers(["Abb.", "AAca"])})
+    (log,) = (tmp_path / "run").glob("samples_*.jsonl")
+    output = tmp_path / "found.json"
+    with Endpoint() as server:
+        done = hm_diversity(
+            *(log, "--embedder", "openai:m@8", "--embedder_base_url", server.url),
+            *("--output", output, "--quiet"),
+            HM_CACHE=str(tmp_path / "cache"),
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Let me think about 1. It is c." in server.texts
+    (results,) = json.loads(output.read_text())["results"].values()
+    assert "distinct_programs" not in results
+    assert results["distinct_answers,flexible-extract"] == [2.5, pytest.approx(0.5)]
+    assert results[f"distinct_answers,{STRICT}"] == [1.0, 0.0]
+    assert results["left_out_questions"] == [0, None]
+    assert isinstance(results["local_similarity"][0], float)
+
+
+def test_a_task_with_two_filters_has_each_question_once(tmp_path):
+    texts = (["a rose", "a nose"], ["a sea", "a flea"], ["a", "b"])
+    lines = [json.loads(line(n, found, found)) for n, found in enumerate(texts)]
+    both = [one | {"filter": name} for name in ("strict", "flexible") for one in lines]
+    found = {}
+    with Endpoint() as server:
+        for name, written in (("one", lines), ("two", both)):
+            log = tmp_path / name / "samples_poems.jsonl"
+            log.parent.mkdir()
+            log.write_text("\n".join(map(json.dumps, written)))
+            output = tmp_path / f"{name}.json"
+            options = ("--embedder", "openai:m@8", "--embedder_base_url", server.url, "--quiet")
+            done = hm_diversity(log, *options, "--output", output, HM_CACHE=str(tmp_path / "cache"))
+            assert done.returncode == 0, done.stderr
+            (found[name],) = json.loads(output.read_text())["results"].values()
+    assert found["one"] == found["two"]

@@ -51,7 +51,7 @@ def test_a_single_run_explains_itself_and_says_what_is_next(tmp_path):
     assert not found.problems
     told = " ".join(found.summary)
     assert "1 row of B → I, on demo_passk (2 questions, 2 samples each)." in told
-    assert "Chance that one of 2 samples passes" in told
+    assert "Chance that one of 2 samples is correct" in told
     assert "alpha=1" in told
 
 

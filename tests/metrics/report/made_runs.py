@@ -38,7 +38,10 @@ def write_run(
         "higher_is_better": {name: task["better"] for name, task in tasks.items()},
         "versions": {name: 1.0 for name in tasks},
         "n-shot": {name: 0 for name in tasks},
-        "n-samples": {name: {"effective": len(task["lines"])} for name, task in tasks.items()},
+        "n-samples": {
+            name: {"effective": len({line["doc_id"] for line in task["lines"]})}
+            for name, task in tasks.items()
+        },
         "config": config,
         "date": date,
         "model_name": "some/model",

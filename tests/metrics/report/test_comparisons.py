@@ -7,7 +7,7 @@ import pytest
 
 from hm_metrics.diversity import global_similarity
 from hm_metrics.logs.results import find_runs
-from hm_metrics.report.comparisons import to_instruct, to_warmer_instruct
+from hm_metrics.report.comparisons import to_instruct, to_other_samplers
 from hm_metrics.report.leaderboard import columns_of
 from hm_metrics.report.points import join
 from hm_metrics.report.rows import Row, make_rows
@@ -85,7 +85,7 @@ def test_the_instruct_model_of_another_method_serves_but_not_of_another_temperat
     write_run(tmp_path / "1", merge(1.0), {CODE: code(HALF, temperature=1.0)})
     rows = rows_of(tmp_path)
     assert compared(rows) == {}
-    (warmer,) = compared(rows, by=to_warmer_instruct).values()
+    (warmer,) = compared(rows, by=to_other_samplers).values()
     assert warmer.against.point.label == "instruct (alpha=1), T=1"
     write_run(tmp_path / "2", merge(1.0), {CODE: code(HALF)})
     (same,) = compared(rows_of(tmp_path)).values()

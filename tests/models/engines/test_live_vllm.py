@@ -14,10 +14,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hm_metrics.entropy import TokenSums
 from hm_models.engines.teacher_forced import logits_of, top_of
+from hm_models.engines.vllm import TOP_N_SIGMA_PROCESSOR
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
+from tests.models.engines.drawn_by_hand import SAMPLERS, chances_of, check_texts
 from tests.models.engines.shared_vllm import SharedVllm, vllm_pair
 from tests.models.noting_request import NotingRequest
 from tests.models.tiny import TOKENS, tiny_checkpoint
@@ -39,7 +41,9 @@ def pair(made_once):
 
 @pytest.fixture(scope="module")
 def vllm(pair, tmp_path_factory):
-    engine = SharedVllm(tmp_path_factory.mktemp("cache"), **pair, alpha=0.7)
+    # As the engine starts for the first task that asks for top_n_sigma.
+    own = {"logits_processors": [TOP_N_SIGMA_PROCESSOR]}
+    engine = SharedVllm(tmp_path_factory.mktemp("cache"), **pair, alpha=0.7, **own)
     yield engine
     engine.close()
 
@@ -95,6 +99,14 @@ def sampled(lm, alpha, file):
     texts = lm.generate_until([one for one in requests for _ in range(3)], disable_tqdm=True)
     told = [dict(one.taken)[index] for one in requests for index in range(3)]
     return texts, [sample.reused for sample in told], [sample.facts for sample in told]
+
+
+def first_tokens(lm, settings):
+    """The first token of 400 answers to one prompt."""
+    lm.set_alpha(0.7)
+    asked = {"until": [], "max_gen_toks": 1, "do_sample": True} | settings
+    request = NotingRequest("generate_until", {}, (PROMPTS[0], asked), 0, metadata=("t", 0, 400))
+    return lm.generate_until([request] * 400, disable_tqdm=True)
 
 
 # --- and what is right ---------------------------------------------------------------------------
@@ -199,3 +211,16 @@ def test_samples_are_kept_one_by_one_for_each_alpha(vllm, tmp_path):
     other, reused, _ = vllm.ask(sampled, 0.6, file)
     assert other != texts
     assert not any(reused)
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "typical_p"])
+def test_first_tokens_follow_each_sampler_by_its_definition(pair, vllm, name):
+    texts = vllm.ask(first_tokens, SAMPLERS[name])
+    folder = on_disk(pair, 0.7)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer(PROMPTS[0], return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        logits = model(ids).logits[0, -1]
+    chances = chances_of(logits.numpy(), SAMPLERS[name], seen=ids[0].tolist())
+    check_texts(texts, chances, lambda token: tokenizer.decode([token]))

@@ -1,15 +1,16 @@
 """transformers' sampling by rows: the distribution that it always was, and the harness's own texts."""
 
-from collections import Counter
+import json
 
 import pytest
 import torch
 from lm_eval.api.instance import Instance
 from scipy.stats import chisquare
-from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopPLogitsWarper
 
 from hm_models.engines.sample_hf import SeededDraw
 from hm_models.merged import HindsightMerged
+from tests.models.engines.drawn_by_hand import SAMPLERS, chances_of, check_texts
+from tests.models.tiny import copy_of
 
 
 def draws(logits, seeds):
@@ -69,25 +70,30 @@ def test_greedy_texts_are_those_of_the_harnesss_own_loop(lm, until):
     assert len(set(ours)) > 2
 
 
-def test_first_tokens_follow_temperature_and_top_p(lm):
-    asked = {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "max_gen_toks": 1}
-    (request,) = requests(1, **asked)
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_first_tokens_follow_each_sampler_by_its_definition(lm, name):
+    asked = {"do_sample": True, "max_gen_toks": 1} | SAMPLERS[name]
+    (request,) = requests(4, **asked)[3:]  # whose prompt has several tokens to be penalised
     texts = lm.generate_until([request] * 600, disable_tqdm=True)
     prompt = lm.tokenizer(request.args[0], return_tensors="pt")["input_ids"]
     with torch.no_grad():
-        scores = lm.lm.model(prompt).logits[:, -1]
-    warped = LogitsProcessorList([TemperatureLogitsWarper(0.7), TopPLogitsWarper(0.8)])(
-        prompt, scores
-    )
-    chances: dict[str, float] = {}
-    for token, chance in enumerate(warped.double().softmax(-1)[0].tolist()):
-        text = lm.lm.tok_decode([token])  # several special tokens are the empty text
-        chances[text] = chances.get(text, 0.0) + chance
-    counts = Counter(texts)
-    assert all(chances[text] > 0 for text in counts)
-    kept = {text: 600 * chance for text, chance in chances.items() if chance}
-    assert len(kept) > 3
-    assert chisquare([counts[text] for text in kept], list(kept.values())).pvalue > 0.001
+        logits = lm.lm.model(prompt).logits[0, -1]
+    chances = chances_of(logits.numpy(), SAMPLERS[name], seen=prompt[0].tolist())
+    check_texts(texts, chances, lambda token: lm.lm.tok_decode([token]))
+
+
+def test_samplers_that_a_checkpoint_names_are_not_taken(base, instruct, tmp_path):
+    theirs = copy_of(instruct, tmp_path / "theirs")
+    own = {"typical_p": 0.1, "min_p": 0.9, "top_k": 1, "do_sample": True}
+    (theirs / "generation_config.json").write_text(json.dumps(own))
+    asked = requests(3, do_sample=True, temperature=1.5)
+    texts = [
+        HindsightMerged(
+            base=str(base), instruct=str(folder), alpha=0.7, backend="hf", device="cpu"
+        ).generate_until(asked, disable_tqdm=True)
+        for folder in (instruct, theirs)
+    ]
+    assert texts[0] == texts[1]
 
 
 def test_a_prompt_without_room_is_refused_with_the_remedy(lm):

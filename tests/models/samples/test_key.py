@@ -6,6 +6,7 @@ from lm_eval.api.instance import Instance
 from hm_models.errors import RecipeError
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.samples.key import ModelKey, jobs_of, same_again
+from hm_models.samples.sampler import PARAMETERS
 
 SAMPLED = {"until": ["\n"], "do_sample": True, "temperature": 0.7, "top_p": 0.95}
 GREEDY = {"until": ["\n"], "do_sample": False}
@@ -92,6 +93,15 @@ def test_samples_of_two_alphas_and_temperatures_share_their_seeds_and_no_keys():
     plain, other = jobs([request()]), jobs([hot], model=ModelKey("other", {}))
     assert [job.seed for job in plain] == [job.seed for job in other]
     assert not {job.key for job in plain} & {job.key for job in other}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_samples_of_two_samplers_share_their_seeds_and_no_keys(name):
+    plain, narrow, narrower = (
+        jobs([request(gen_kwargs=SAMPLED | given)]) for given in ({}, {name: 0.9}, {name: 0.8})
+    )
+    assert [job.seed for job in plain] == [job.seed for job in narrow]
+    assert len({job.key for found in (plain, narrow, narrower) for job in found}) == 9
 
 
 def test_two_documents_with_one_prompt_have_samples_of_their_own_in_any_order():

@@ -43,6 +43,60 @@ def test_every_point_has_a_folder_of_its_own():
     assert "b/alpha0.5--ties--density-0.5--temperature0.7" in found
 
 
+def test_a_sampler_names_its_folder_by_what_it_says_in_one_order():
+    samplers = [{"temperature": 0.7, "top_p": 0.95}, {"min_p": 0.1, "temperature": 1.2}, {}]
+    samplers += [{"temperature": 1.5, "top_n_sigma": 1}, {"top_k": 50, "repetition_penalty": 1.05}]
+    assert labels(alphas=[0.5], samplers=samplers) == [
+        "b/alpha0.5--temperature0.7--top_p0.95",
+        "b/alpha0.5--temperature1.2--min_p0.1",
+        "b/alpha0.5",
+        "b/alpha0.5--temperature1.5--top_n_sigma1",
+        "b/alpha0.5--top_k50--repetition_penalty1.05",
+    ]
+
+
+def test_samplers_that_differ_late_have_folders_of_their_own():
+    found = labels(alphas=[1], samplers=[{"min_p": 0.1234567}, {"min_p": 0.12345671}])
+    assert len(set(found)) == 2
+
+
+def test_temperatures_are_short_for_samplers_and_their_folders_and_settings_are_what_they_were(
+    tmp_path,
+):
+    short = read_config(PAIR | {"alphas": [0.5], "temperatures": [0, 0.7, "1e-1"]})
+    long = [{"temperature": 0}, {"temperature": 0.7}, {"temperature": 0.1}]
+    assert short == read_config(PAIR | {"alphas": [0.5], "samplers": long})
+    names = [point.name for point in points_of(short)]
+    assert names == [f"alpha0.5--temperature{t}" for t in ("0", "0.7", "0.1")]
+    asked = [point.run_arguments(short, tmp_path)["gen_kwargs"] for point in points_of(short)]
+    assert asked[:2] == [
+        {"temperature": 0.0, "do_sample": False},
+        {"temperature": 0.7, "do_sample": True},
+    ]
+
+
+def test_a_sampler_stands_beside_the_other_sampling_parameters(tmp_path):
+    given = {"alphas": [0.5], "samplers": [{"min_p": 0.1}], "gen_kwargs": {"max_gen_toks": 9}}
+    config = read_config(PAIR | given)
+    (point,) = points_of(config)
+    asked = point.run_arguments(config, tmp_path)["gen_kwargs"]
+    assert asked == {"min_p": 0.1, "max_gen_toks": 9}
+
+
+def test_samplers_on_the_command_line_replace_the_temperatures_of_the_file(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text(yaml.safe_dump(PAIR | {"temperatures": [0.2]}))
+    flags = ["--samplers", '{"temperature": 1.2, "min_p": 0.1},{}', '{"top_k": 5}']
+    config = read_config(merged_settings(parsed([str(file), *flags])))
+    assert [str(sampler) for sampler in config.samplers] == [
+        "temperature 1.2, min_p 0.1",
+        "",
+        "top_k 5",
+    ]
+    config = read_config(merged_settings(parsed([str(file), "--temperatures", "0.5,1"])))
+    assert [sampler.name for sampler in config.samplers] == ["temperature0.5", "temperature1"]
+
+
 def test_points_of_one_engine_stand_together():
     engines = [p.engine for p in points_of(read_config(PAIR | {"methods": ["linear", "ties"]}))]
     assert engines == sorted(engines, key=engines.index)
@@ -59,7 +113,20 @@ def test_points_of_one_engine_stand_together():
         ({"alphas": [1.4], "extrapolate": "yes"}, "extrapolate='yes': expected true or false"),
         ({"model_args": {"extrapolate": True}}, "extrapolate stands in model_args"),
         ({"alphas": [0.7, 0.7]}, "alphas: 0.7 stands there twice"),
-        ({"temperatures": [-1]}, "temperatures: -1 is none"),
+        ({"temperatures": [-1]}, "temperatures: temperature=-1 among the sampling parameters: expected"),
+        ({"temperatures": [0.7, 0.70]}, "samplers: temperature 0.7 stands there twice"),
+        ({"temperatures": [0.7], "samplers": [{"min_p": 0.1}]}, "both are there. Leave one of them out"),
+        ({"samplers": []}, "samplers: expected a list with at least one entry"),
+        ({"samplers": {"min_p": 0.1}}, "samplers: expected a list"),
+        ({"samplers": [0.7]}, "samplers: 0.7 is none. Write {temperature: 0.7, top_p: 0.9}"),
+        ({"samplers": [{"minp": 0.1}]}, "samplers: minp is no parameter of sampling. Did you mean min_p?"),
+        ({"samplers": [{"top_p": 1.5}]}, "top_p=1.5 among the sampling parameters: expected a number above 0"),
+        ({"samplers": [{"top_k": 2.5}]}, "top_k=2.5 among the sampling parameters: expected a whole number"),
+        ({"samplers": [{"top_n_sigma": 0}]}, "top_n_sigma=0 among the sampling parameters: expected"),
+        ({"samplers": [{"min_p": True}]}, "min_p=True among the sampling parameters: expected"),
+        ({"samplers": [{"temperature": 0, "min_p": 0.1}]}, "temperature=0 draws nothing, so that min_p"),
+        ({"samplers": [{"min_p": 0.1}, {"min_p": 0.10}]}, "samplers: min_p 0.1 stands there twice"),
+        ({"samplers": [{"min_p": 0.1}], "gen_kwargs": {"min_p": 0.2}}, "min_p stands in gen_kwargs and"),
         ({"temperatures": [0.7], "gen_kwargs": {"temperature": 0.2}}, "Leave one of them out"),
         ({"methods": [{"nmae": "ties"}]}, "Did you mean 'name'?"),
         ({"model_args": {"alpha": 0.7}}, "alpha stands in model_args, but a sweep"),

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import lm_eval.tasks
+from lm_eval.api.registry import get_model
 
 THEIRS = Path(lm_eval.tasks.__file__).parent
 # Said to every question beside its own answers: nothing, blanks, a stop string, characters of all sorts.
@@ -67,6 +69,22 @@ class Case:
         return [[*islice(cycle(answers), most), *ODD] for answers in self.answers]
 
 
+class Saying(get_model("dummy")):
+    """Says what it is given: one text after the other for each question."""
+
+    def __init__(self, given: list[list[str]]) -> None:
+        super().__init__()
+        self.given = given
+
+    def generate_until(self, requests, disable_tqdm=False):
+        asked: Counter = Counter()
+        texts = []
+        for request in requests:
+            texts.append(self.given[request.doc_id][asked[request.doc_id]])
+            asked[request.doc_id] += 1
+        return texts
+
+
 def _gsm8k(question: str, working: str, answer: str) -> dict[str, str]:
     return {"question": question, "answer": f"{working}\n#### {answer}"}
 
@@ -115,10 +133,9 @@ GPQA = [
     for how, right in (("first", "orvium"), ("last", "talvium"))
 ]
 LETTERS = [
-    [*(f"The answer is ({letter})." for letter in "ABCD"), f"{right} at noon", "zimium of old",
-     "(Z)", "(a)", "Answer: B", "The answer is C", "(A) or (D)"]
+    [*(f"The answer is ({letter})." for letter in "ABCD"), f"{right} at noon", "(a)", "Answer: B"]
     for right in ("orvium", "talvium")
-]  # fmt: skip
+]
 NO_DATE = {"day": "", "month": "", "year": ""}
 DROP = [
     {

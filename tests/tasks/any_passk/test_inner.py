@@ -5,7 +5,9 @@ from tests.tasks.any_passk.sums import manager, write
 
 
 def test_a_mapping_names_a_task_and_what_differs_in_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("hm_tasks.any_passk.inner.manager", lambda: manager(write(tmp_path)))
+    monkeypatch.setattr(
+        "hm_tasks.any_passk.inner.manager", lambda include: manager(write(tmp_path))
+    )
     plain = load_inner("sums", "mine").config
     other = load_inner({"task": "sums", "doc_to_text": "{{question}} Say a number."}, "mine").config
     assert other.doc_to_text == "{{question}} Say a number."

@@ -6,6 +6,8 @@ import pytest
 
 from tests.entry_points import run, run_apart
 from tests.models.endpoints.endpoint import Endpoint
+from tests.tasks.any_passk.sums import write
+from tests.tasks.curation import made_answers
 from tests.tasks.curation.made_samples import demo, run_folder, variants
 
 
@@ -84,6 +86,22 @@ def test_a_users_own_problems_that_read_standard_input(tmp_path, server):
     assert steps["read"]["problems_left_out"]["lines"] == 1
 
 
+@pytest.mark.usefixtures("our_tasks_alone")
+def test_answers_to_a_users_own_task_are_graded_by_it(tmp_path, server):
+    (tmp_path / "tasks").mkdir()
+    log = made_answers.run(write(tmp_path / "tasks"), tmp_path / "run")
+    arguments = (log, "--decontaminate", "none", *embedder(server))
+    out = tmp_path / "out"
+    done = hm_curate(*arguments, "--output_path", out, "--include_path", tmp_path / "tasks")
+    assert done.returncode == 0, done.stderr
+    assert "correct" in done.stdout
+    assert len((out / "export/openai/train.jsonl").read_text().splitlines()) == 5
+    alone = hm_curate(*arguments, "--output_path", tmp_path / "alone")
+    assert alone.returncode == 2
+    assert "--include_path names a folder of your own" in alone.stderr
+    assert "No sample can be read" in alone.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -98,6 +116,8 @@ def test_a_users_own_problems_that_read_standard_input(tmp_path, server):
         (("{run}", "--step", "rewrite"), "--step rewrite needs --rewrite MODEL"),
         (("{run}", "--problems", "gone.jsonl"), "gone.jsonl"),
         (("{run}", "--isolation", "what"), "what"),
+        (("{run}", "--include_path", "gone"), "--include_path gone: expected a folder of tasks"),
+        (("{run}", "--least_score", "nan"), "--least_score nan: expected a number"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_sentence(tmp_path, arguments, sentence):

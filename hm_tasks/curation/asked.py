@@ -1,0 +1,48 @@
+"""What a line's samples answer, as their records name it: a problem for programs, or a question of a task.
+
+>>> question = Asked("sums/1", "What is 1 + 1?", "", {}, whole, NO_ANSWER)
+>>> question.read(Sample("It is 2.")), question.read(Sample("  "))
+(('', ''), None)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+NO_ANSWER = "answer without a word"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One of a line's samples; `logged` is what the log's filter made of it."""
+
+    text: Any
+    logged: Any = None
+    is_program: bool = False
+    is_completion: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A problem or a question.
+
+    Attributes:
+        problem, statement, entry_point: as in `Candidate`.
+        provenance: what each record tells of it.
+        read: the program of a sample and the thought before it, or None where there is nothing in it.
+        nothing: as what such a sample is counted.
+    """
+
+    problem: str
+    statement: str
+    entry_point: str
+    provenance: dict[str, Any]
+    read: Callable[[Sample], tuple[str, str] | None]
+    nothing: str
+
+
+def whole(sample: Sample) -> tuple[str, str] | None:
+    """How an answer is read: it is its whole text, and has no program."""
+    return ("", "") if sample.text.strip() else None
