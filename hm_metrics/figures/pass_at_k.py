@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from numpy.typing import ArrayLike
 
 from hm_metrics.figures.style import (
     DASHES,
@@ -109,10 +110,10 @@ def _draw(
             )
         line.set_gid("paper" if curve.dotted else "ours")
         entries.setdefault(curve.label, line)
-        limits = [] if curve.band is None else [*curve.band]
+        limits: tuple[ArrayLike, ...] = curve.band or ()
         if curve.error is not None:
             error = np.asarray(curve.error, dtype=float)
-            limits = [curve.value - error, curve.value + error]
+            limits = curve.value - error, curve.value + error
         if limits:
             low, high = (np.asarray(limit, dtype=float)[order] for limit in limits)
             axes.fill_between(k, low, high, color=colour, alpha=0.13, linewidth=0)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from hm_metrics.logs.results import find_runs
 from hm_metrics.report import contest_tables, tables
+from hm_metrics.report.baseline import baseline_of
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
-from hm_metrics.report.comparisons import to_instruct, to_other_samplers
+from hm_metrics.report.comparisons import to_baseline, to_other_samplers
 from hm_metrics.report.contest import fights, tuned
 from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
@@ -50,6 +51,7 @@ class ReportSettings:
         quiet: show no progress.
         exports: formats of other tools to write as well (`hm_metrics.report.export.write.FORMATS`).
         developer: whose the models are that are none of the hub's; exports need it.
+        baseline: the row that others are compared with; by default each pair's instruct model.
     """
 
     paths: Sequence[Path]
@@ -61,6 +63,7 @@ class ReportSettings:
     quiet: bool = False
     exports: Sequence[str] = ()
     developer: str = ""
+    baseline: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +89,7 @@ def build(settings: ReportSettings) -> Report:
     Raises:
         NothingToReport: there is no row to show; nothing is written then.
         ChoiceError: `select` cannot be read, or names an unknown number; nothing is written then.
+        BaselineError: `baseline` is no row; nothing is written then.
         ExportError: an export needs to know whose a model is; nothing is written then.
     """
     # matplotlib, for who draws alone
@@ -101,13 +105,14 @@ def build(settings: ReportSettings) -> Report:
     if not made.rows:
         raise NothingToReport("\n".join([*found.problems, *made.problems]))
     rows, columns = made.rows, columns_of(made.rows)
+    baseline = baseline_of(settings.baseline, rows)
     if settings.exports:
         check_developer(rows, settings.developer)
     chosen = choose(settings.select, rows, columns) if settings.select else []
     answers = [sentence for choice in chosen for sentence in choice.sentences]
     notes, marks = mark(_by_task(rows))
-    compared = to_instruct(rows, columns)
-    shown = tables.to_instruct_table(compared)
+    compared = to_baseline(rows, columns, baseline)
+    shown = tables.baseline_table(compared, baseline)
     shown += tables.samplers_table(to_other_samplers(rows, columns))
     fought, spent, beyond = fights(rows, columns), portfolios(rows), forecasts(rows)
     several = len({row.point.family for row in rows}) > 1
@@ -116,7 +121,7 @@ def build(settings: ReportSettings) -> Report:
     shown += contest_tables.forecast_table(beyond, several)
     shown += tables.paper_table(rows)
     shown += judges_tables(rows)
-    summary = [*answers, *tables.sentences(rows, columns, compared)]
+    summary = [*answers, *tables.sentences(rows, columns, compared, baseline)]
     summary += [fight.sentence for fight in fought if fight.headline]
     problems = [*found.problems, *made.problems]
     left_out = [*made.unscored, *found.passed_over]

@@ -2,8 +2,8 @@
 
     for fight in fights(rows, columns): print(fight.sentence)
 
-Ours are the merges of a pair by one method at one temperature, with its alpha 1 there; theirs is the instruct
-model at all its temperatures and samplers. Alpha 1 at that temperature is where both begin. Rows that were
+Ours are the merges of a pair by one method with one sampler, and its alpha 1 there; theirs is the instruct model
+with all its samplers. Alpha 1 with that sampler is where both begin. Rows that were
 measured in another way than most stay out, and are named.
 """
 
@@ -20,9 +20,11 @@ from hm_metrics.equal_tuning import EqualTuning, equal_tuning
 from hm_metrics.frontier import Contest, Family, contest
 from hm_metrics.logs.models import INSTRUCT
 from hm_metrics.report.comparisons import each_of
-from hm_metrics.report.leaderboard import BoardColumn, best_k
+from hm_metrics.report.leaderboard import BoardColumn, main_number
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
+from hm_metrics.report.samplers import differing, told
+from hm_models.samples.sampler import Sampler
 
 # What a frontier may have across, the first that all rows have being the one that the summary speaks of.
 DIVERSITY = (
@@ -95,40 +97,44 @@ class Tuned:
 
 
 def sides_of(rows: Sequence[Row], task: str) -> list[Sides]:
-    """Every merge method, stage and temperature of each family against its instruct model."""
+    """Every merge method, stage and sampler of each family against its instruct model."""
     found = []
     ours = [row for row in rows if task in row.values]
     merges = [row for row in ours if row.point.model.alpha and not row.point.model.at_end]
     groups = dict.fromkeys(map(_group, merges))
-    for family, stage, method, temperature in groups:
+    for family, stage, method, sampler in groups:
         sampled = [
             row for row in ours if row.point.family == family and row.point.model.number == INSTRUCT
         ]
-        merged = [row for row in merges if _group(row) == (family, stage, method, temperature)]
+        merged = [row for row in merges if _group(row) == (family, stage, method, sampler)]
         alike, others = comparable([*merged, *sampled], lambda row: [row.facts[task]])
         theirs = [row for row in sampled if row in alike]
-        first = [row for row in theirs if row.point.temperature == temperature]
+        first = [row for row in theirs if row.point.sampler == sampler]
         mine = [row for row in merged if row in alike]
         if not mine or len(theirs) < 2:
             continue
         parts = [family, *([stage] if stage else [])]
         parts += [method] if len({g[2] for g in groups if g[0] == family}) > 1 else []
-        if len({g[3] for g in groups if g[0] == family}) > 1 and temperature is not None:
-            parts.append(f"T={temperature:g}")
+        samplers = {g[3] for g in groups if g[0] == family} - {None}
+        parts += told(sampler, differing([known for known in samplers if known]))
         left = [f"{row.point.label} ({', '.join(facts)} differs)" for row, facts in others]
         found.append(Sides(f"{', '.join(parts)}, {task}", task, [*mine, *first], theirs, left))
     return found
 
 
 def fights(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Fight]:
-    """Quality (pass@1, and pass@k) against diversity and against refusals, where rows have both."""
+    """Quality (pass@1 and pass@k, or a mean score) against diversity and against refusals, where rows have both."""
     named = {(column.task, column.metric): column for column in columns}
     found: list[Fight] = []
     for task in dict.fromkeys(task for row in rows for task in row.values):
-        k = best_k(rows, task)
-        for sides in sides_of(rows, task) if k else []:
+        main = main_number(rows, task)
+        for sides in sides_of(rows, task) if main else []:
             both = [*sides.ours, *sides.theirs]
-            ups = [c for c in (named.get((task, f"pass@{k}")) for k in dict.fromkeys((1, k))) if c]
+            ups = [
+                c
+                for c in (named.get((task, name)) for name in dict.fromkeys(("pass@1", main)))
+                if c
+            ]
             beside = [c for c in (named.get((task, metric)) for metric in DIVERSITY) if c]
             beside += [c for (_, metric), c in named.items() if metric == FULFILLMENT]
             # pass@k at equal pass@1.
@@ -145,11 +151,11 @@ def fights(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Fight]:
 
 
 def tuned(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Tuned]:
-    """pass@k of both sides with equal tuning."""
+    """The main number of both sides with equal tuning."""
     named = {(column.task, column.metric): column for column in columns}
     found = []
     for task in dict.fromkeys(task for row in rows for task in row.values):
-        column = named.get((task, f"pass@{best_k(rows, task)}"))
+        column = named.get((task, main_number(rows, task)))
         for sides in sides_of(rows, task) if column else []:
             assert column is not None
             values = _table([*sides.ours, *sides.theirs], column)
@@ -160,9 +166,9 @@ def tuned(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Tuned]:
     return found
 
 
-def _group(row: Row) -> tuple[str, str, str, float | None]:
+def _group(row: Row) -> tuple[str, str, str, Sampler | None]:
     model = row.point.model
-    return row.point.family, model.stage or "", model.method, row.point.temperature
+    return row.point.family, model.stage or "", model.method, row.point.sampler
 
 
 def _fight(

@@ -38,10 +38,10 @@ def fights_table(found: Sequence[Fight]) -> list[Table]:
     return [
         Table(
             "A fair contest: merging against sampling",
-            "Merges at one sampler (with alpha 1 there) against the instruct model at every temperature and "
-            "sampler. Area: between 0 and the steps over a side's points. Coverage: that area within the box "
-            "around all points. Dominance: a side's share of the points that no other beats. Mean height: "
-            "how much more quality at an equal value of what it is against. Intervals: paired bootstrap over "
+            "Merges with one sampler (and alpha 1 there) against the instruct model with every sampler. "
+            "Area: between 0 and the steps over a side's points. Coverage: that area within the box around "
+            "all points. Dominance: a side's share of the points that no other beats. Mean height: how much "
+            "more quality at an equal value of what it is against. Intervals: paired bootstrap over "
             "questions; docs/contest.md.",
             head,
             lines,
