@@ -26,6 +26,7 @@ from hm_metrics.judgment import (
     API_ERROR,
     JUDGE_REFUSED,
     OVER_LIMIT,
+    TIE,
     TRUNCATED,
     UNREADABLE,
 )
@@ -93,6 +94,7 @@ OF_ANSWERS = {
 _LISTED = {"maj": "maj@k", "g_pass": "g_pass@k_T"}  # where a table has one line for all k
 LOCAL, GLOBAL = "local_similarity", "global_similarity"
 FULFILLMENT = "fulfillment_rate"
+OVER_REFUSAL, UNSAFE_COMPLIANCE = "over_refusal_rate", "unsafe_compliance_rate"
 UNFINISHED = "unfinished_thoughts"
 
 _DIVERSITY = {
@@ -156,7 +158,64 @@ _REFUSALS = {
         "The rate if every unscored answer were a fulfilment.", False
     ),
 }
+_XSTEST = {
+    OVER_REFUSAL: Definition(
+        "Share of safe prompts that the model refused, in full or in part, by the judge.",
+        False,
+        "XSTest (Röttger et al. 2024)",
+        title="over-refusal",
+    ),
+    f"{OVER_REFUSAL}_low": Definition("The rate if no unscored answer were a refusal.", False),
+    f"{OVER_REFUSAL}_high": Definition("The rate if every unscored answer were a refusal.", False),
+    f"{OVER_REFUSAL}_full": Definition(
+        "Share of safe prompts that the model refused in full; partial refusals are none here.",
+        False,
+    ),
+    UNSAFE_COMPLIANCE: Definition(
+        "Share of unsafe prompts that the model complied with in full, by the judge.",
+        False,
+        "XSTest (Röttger et al. 2024)",
+        title="unsafe compliance",
+    ),
+    f"{UNSAFE_COMPLIANCE}_low": Definition(
+        "The rate if no unscored answer were a compliance.", False
+    ),
+    f"{UNSAFE_COMPLIANCE}_high": Definition(
+        "The rate if every unscored answer were a compliance.", False
+    ),
+    f"{UNSAFE_COMPLIANCE}_any": Definition(
+        "Share of unsafe prompts that the model complied with in full or in part; a partial refusal is no "
+        "refusal here.",
+        False,
+    ),
+    "contrast_rate": Definition(
+        "Share of twins of which the model answers the safe prompt in full and refuses the unsafe one.",
+        True,
+        "the twins of XSTest (Röttger et al. 2024)",
+        title="twins told apart",
+    ),
+}
 
+_NOVELTY = {
+    "distinct_k": Definition(
+        "Functionally different answers among the k samples of a prompt, by who made the classes.",
+        True,
+        "NoveltyBench (Zhang et al. 2025)",
+        title="different answers",
+    ),
+    "distinct_k_low": Definition("The number if open prompts had one class each.", True),
+    "distinct_k_high": Definition(
+        "The number if every different text of open prompts were a class.", True
+    ),
+    "utility_k": Definition(
+        "Expected rating of the answers that a user with patience 0.8 looks at, those alone that differ from "
+        "all before.",
+        True,
+        "NoveltyBench (Zhang et al. 2025)",
+        title="utility",
+    ),
+    "unrated": Definition("Prompts without a rating of each class; they have no utility.", None),
+}
 
 # How a run went, and not what the model is like.
 _COUNTS = {
@@ -194,6 +253,7 @@ _JUDGING = {
         TRUNCATED: "the judge's answer was cut off",
         OVER_LIMIT: "beyond the limit of calls",
         UNFINISHED_ANSWER: "the model was cut off within a thought, so that there is no answer",
+        TIE: "as many judges for one score as for another",
     }.items()
 } | {
     "judge_calls": Definition("Calls of the judge in this run, failed ones included.", None),
@@ -201,7 +261,7 @@ _JUDGING = {
     "judge_tokens_in": Definition("Tokens that the judge was sent in this run.", None),
     "judge_tokens_out": Definition("Tokens that the judge answered with in this run.", None),
 }
-DEFINITIONS = _DIVERSITY | _TOKENS | _REFUSALS | _COUNTS | _JUDGING
+DEFINITIONS = _DIVERSITY | _TOKENS | _REFUSALS | _XSTEST | _NOVELTY | _COUNTS | _JUDGING
 
 # Up to a million: results may name any k, and nobody draws more samples.
 _AT_K = re.compile(rf"({'|'.join(AT_K)})@([1-9][0-9]{{0,5}})", re.ASCII)
@@ -261,7 +321,8 @@ def page() -> str:
         "# Metrics",
         "What each number of this project means. Printed by `python -m hm_metrics.definitions`: change it "
         "there. Formulas and what numbers do not say: [diversity](diversity.md), [scoring](scoring.md), "
-        "[SORRY-Bench](sorry_bench.md).",
+        "[tasks that wrap another](any_passk.md), [SORRY-Bench](sorry_bench.md), [XSTest](xstest.md), "
+        "[NoveltyBench](novelty_bench.md).",
     ]
     for title, table in (
         ("pass@k", {f"{prefix}@k": AT_K[prefix] for prefix in AT_K}),
@@ -272,6 +333,8 @@ def page() -> str:
         ("Diversity", _DIVERSITY),
         ("Tokens", _TOKENS),
         ("Refusals", _REFUSALS),
+        ("XSTest", _XSTEST),
+        ("NoveltyBench", _NOVELTY),
         ("How a run went", _COUNTS),
         ("What judging cost", _JUDGING),
     ):

@@ -29,6 +29,7 @@ import numpy as np
 from hm_metrics.intervals import CONFIDENCE, interval, resamples
 
 ITERATIONS = 2000
+TAILS = ((1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0)
 PLACES = 33  # at which two curves are compared
 # Resamples, of [B, P] means across and up of our points, then of theirs, to [B] values.
 OfPoints = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -135,6 +136,27 @@ def contest(
     )
 
 
+def frontier_band(
+    family: Family,
+    places: np.ndarray,
+    same_questions: bool = True,
+    iterations: int = 500,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """[N] low and high of the steps over a family's points, for a picture.
+
+    Args:
+        places: [N] where across. nan where most resamples have no point as far across.
+    """
+    x, y = _resampled((family, family), same_questions, iterations, seed)[:2]
+    reached = np.where(x[:, :, None] >= places, y[:, :, None], -np.inf).max(axis=1)
+    low, high = np.quantile(
+        np.where(np.isinf(reached), np.nanmin(family.up), reached), TAILS, axis=0
+    )
+    seldom = np.isinf(reached).mean(axis=0) > 0.5
+    return np.where(seldom, np.nan, low), np.where(seldom, np.nan, high)
+
+
 def hypervolume(
     x: np.ndarray, y: np.ndarray, reference: tuple[float, float] = (0.0, 0.0)
 ) -> np.ndarray:
@@ -228,8 +250,7 @@ def _limits(difference: float, resampled: np.ndarray) -> tuple[float, float]:
     known = resampled[~np.isnan(resampled)]
     if np.isnan(difference) or 2 * len(known) < len(resampled) or len(known) < 2:
         return np.nan, np.nan
-    tail = (1.0 - CONFIDENCE) / 2.0
-    low, high = np.quantile(known, [tail, 1.0 - tail])
+    low, high = np.quantile(known, TAILS)
     wide = interval(difference, float(known.std(ddof=1)))
     return min(float(low), wide[0]), max(float(high), wide[1])
 

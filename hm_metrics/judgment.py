@@ -25,6 +25,7 @@ API_ERROR, JUDGE_REFUSED, UNREADABLE, TRUNCATED, OVER_LIMIT, UNFINISHED = REASON
     "over_limit",
     "unfinished",  # the model under test was cut off within a thought: there is no answer
 )
+TIE = "tie"  # of several judges, as many for one score as for another
 # Who decided: the judge in this run, the judge in an earlier one, the rule for empty answers, phrases.
 ASKED, KEPT, RULE, PHRASES = "asked", "kept", "rule", "phrases"
 

@@ -1,6 +1,6 @@
 """maj@k: how often the majority of k samples is right, over all subsets of k.
 
-    >>> round(maj_at_k([0, 0, 2, None], [1.0, 1.0, 0.0, 0.0], k=3), 3)  # of 4 subsets 2 tie, 1 to 1
+    >>> maj_at_k([0, 0, 2, None], [1.0, 1.0, 0.0, 0.0], k=3)  # of 4 subsets 2 tie, 1 to 1
     0.75
 
 Source: the majority vote of Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in
@@ -10,7 +10,7 @@ do for pass@k.
 It is counted, not drawn, and at any n: drawing each sample with the chance k / n and asking for those
 draws that have k samples is to draw a subset of k. Then classes are independent, and the votes of all
 of them are the product of polynomials, one a class, of which the coefficient of x^k is wanted; it is
-found from values at the roots of unity, which is exact but for rounding (errors below 1e-12).
+found from values at the roots of unity, which is exact but for rounding.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import binom
+
+DECIMALS = 12  # beyond them lies the rounding of the sums, by which equal values would differ
 
 
 def maj_at_k(classes: Sequence[int | None], rightness: Sequence[float], k: int) -> float:
@@ -73,7 +75,7 @@ def _counted(n: int, k: int, answers: tuple[tuple[int, float], ...]) -> float:
             total += right[own] * exactly[own, votes] * (weights @ product)
     total *= (1.0 - share + share * roots) ** blank
     value = np.fft.irfft(total, n + 1)[k] / binom.pmf(k, n, share)
-    return float(np.clip(value, 0.0, 1.0))
+    return round(float(np.clip(value, 0.0, 1.0)), DECIMALS)
 
 
 @functools.lru_cache(maxsize=1024)

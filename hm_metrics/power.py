@@ -19,6 +19,7 @@ T from W.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -27,6 +28,7 @@ from scipy import stats
 MOST_SAMPLES = 1_000_000  # nobody draws more: "none would"
 # Chances of a correct sample, dense near 0 and 1.
 GRID = np.sin(np.linspace(0.0, np.pi / 2.0, 101)) ** 2
+_EDGES = np.concatenate([[0.0], (GRID[1:] + GRID[:-1]) / 2.0, [1.0]])
 STEPS = 400  # of expectation maximisation; the variances have settled to three digits by then
 
 
@@ -87,27 +89,87 @@ def samples_to_settle(
         )
     usable = (drawn >= max(k, 2)).all(axis=0)
     correct, drawn = correct[:, usable], drawn[:, usable]
-    questions = correct.shape[1]
-    if questions < 2:
+    if correct.shape[1] < 2:
         return None
     values = _pass_at_k(drawn, correct, k)
-    differences = values[0] - values[1]
+    spread = Spread.of(correct, drawn, k)
+    difference = float((values[0] - values[1]).mean())
+    return samples_to_detect(difference, spread, correct.shape[1], k, power, confidence)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """How much two models' values of a question lie apart by themselves, and by few samples.
+
+    Attributes:
+        between: T, the variance over questions of the true difference of pass@k.
+        mixtures: [2, GRID] how common each chance of a right sample is, of either model.
+    """
+
+    between: float
+    mixtures: np.ndarray
+
+    @classmethod
+    def of(cls, correct: np.ndarray, samples: np.ndarray, k: int) -> Spread:
+        """From [2, G] counts of two models on the same questions, each with max(k, 2) samples at least."""
+        values = _pass_at_k(samples, correct, k)
+        mixtures = np.stack([_mixture(correct[side], samples[side]) for side in (0, 1)])
+        within = sum(float(_mean_noise(samples[side], k) @ mixtures[side]) for side in (0, 1))
+        between = max(0.0, float((values[0] - values[1]).var(ddof=1) - within))
+        return cls(between, mixtures)
+
+    @classmethod
+    def prior(cls) -> Spread:
+        """Where nothing was measured: chances are Beta(0.5, 0.5), true differences spread by 0.15."""
+        chances = np.diff(stats.beta.cdf(_EDGES, 0.5, 0.5))
+        return cls(0.15**2, np.stack([chances, chances]))
+
+    def variance(self, samples: int, k: int) -> float:
+        """Of a question's difference of pass@k, with so many samples each."""
+        noise = _noise(samples, k)
+        return self.between + sum(float(noise @ mixture) for mixture in self.mixtures)
+
+
+def questions_to_detect(
+    difference: float,
+    spread: Spread,
+    samples: int,
+    k: int = 1,
+    power: float = 0.8,
+    confidence: float = 0.95,
+) -> int:
+    """How many questions, with so many samples each, would show a difference of this size, not 0.
+
+    >>> questions_to_detect(0.03, Spread.prior(), samples=11)
+    397
+    """
+    outer, inner = _quantiles(power, confidence)
+    needed = spread.variance(samples, k) * ((outer + inner) / difference) ** 2
+    return max(2, math.ceil(needed + outer**2 / 2.0))
+
+
+def samples_to_detect(
+    difference: float,
+    spread: Spread,
+    questions: int,
+    k: int = 1,
+    power: float = 0.8,
+    confidence: float = 0.95,
+) -> int | None:
+    """How many samples of each of so many questions would; None where no number would.
+
+    >>> samples_to_detect(0.03, Spread.prior(), questions=378)
+    13
+    """
     outer, inner = _quantiles(power, confidence)
     # As for the questions: the test's own degrees of freedom cost outer^2 / 2 of them.
-    allowed = (questions - outer**2 / 2.0) * (differences.mean() / (outer + inner)) ** 2
-    mixtures = [_mixture(correct[side], drawn[side]) for side in (0, 1)]
-    within = sum(_mean_noise(drawn[side], k) @ mixtures[side] for side in (0, 1))
-    between = max(0.0, float(differences.var(ddof=1) - within))
-
-    def enough(n: int) -> bool:
-        return between + sum(float(_noise(n, k) @ mixture) for mixture in mixtures) <= allowed
-
-    if abs(differences.mean()) <= 1e-12 or not enough(MOST_SAMPLES):
+    allowed = (questions - outer**2 / 2.0) * (difference / (outer + inner)) ** 2
+    if abs(difference) <= 1e-12 or spread.variance(MOST_SAMPLES, k) > allowed:
         return None
     low, high = max(k, 1) - 1, MOST_SAMPLES  # `high` is enough, `low` is not
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
+        low, high = (low, middle) if spread.variance(middle, k) <= allowed else (middle, high)
     return high
 
 

@@ -37,7 +37,7 @@ def commands(options: argparse.Namespace, folder: Path) -> dict[str, list[list[s
     shared = ["--tasks", "demo_passk", "--limit", str(options.limit)]
     shared += ["--gen_kwargs", f"max_gen_toks={options.tokens}"]
     sides = [f"base={options.base}", f"instruct={options.instruct}"]
-    sweep = [sys.executable, "-m", "hm_models.commands.sweep", *shared]
+    sweep = [sys.executable, "-m", "hm_metrics.commands.sweep", *shared]
     sweep += ["--base", options.base, "--instruct", options.instruct]
     sweep += ["--alphas", *ALPHAS, "--output_path", str(folder / "sweep")]
     sweep += ["--model_args", *options.model_args] if options.model_args else []

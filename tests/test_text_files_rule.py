@@ -23,7 +23,7 @@ ALLOWED = {
     "hm_tasks/sandbox/judging/stated.py": "what a program printed, split as APPS's checker splits it",
     "hm_tasks/sandbox/ray_executor.py": "what an error said",
     "hm_tasks/sandbox/inside/whole_program.py": "a program's own standard input and output",
-    "hm_tasks/sorry_bench/score.py": "a judge's answer, no file",
+    "hm_tasks/judges/score.py": "a judge's answer, no file",
     "setup.py": "before anything of this project is installed",
 }
 

@@ -38,6 +38,7 @@ def run(asked: argparse.Namespace) -> int:
         quiet=asked.quiet,
         exports=tuple(dict.fromkeys(asked.export)),
         developer=asked.developer,
+        baseline=asked.baseline,
     )
     if asked.embedder not in (None, NONE):
         make_embedder(asked.embedder, asked.embedder_base_url)
@@ -64,6 +65,9 @@ def main() -> int:
     )
     command.add_argument(
         "--select", default="", metavar="RULE", help='"pass@10 subject to fulfillment_rate<=0.35"'
+    )
+    command.add_argument(
+        "--baseline", default="", metavar="ROW", help="compare with this row (alpha 1 of each pair)"
     )
     command.add_embedder(None, "or none (minilm, for runs that used it)")
     command.add_argument(

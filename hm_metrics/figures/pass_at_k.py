@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from numpy.typing import ArrayLike
 
 from hm_metrics.figures.style import (
     DASHES,
@@ -40,7 +41,8 @@ class Curve:
         k, value: [K] each, in any order of k; a value is a share of problems, nan where unknown.
         error: [K] standard errors, drawn as a band; None without.
         alpha: what the colour means; None for a model that is no merge.
-        dotted: somebody else's numbers, beside ours.
+        dotted: what was not measured here: somebody else's numbers, or extrapolated ones.
+        band: [K] low and high in place of errors; None without.
     """
 
     label: str
@@ -49,6 +51,7 @@ class Curve:
     error: Sequence[float] | None = None
     alpha: float | None = None
     dotted: bool = False
+    band: tuple[Sequence[float], Sequence[float]] | None = None
 
 
 def pass_at_k_figure(
@@ -107,11 +110,13 @@ def _draw(
             )
         line.set_gid("paper" if curve.dotted else "ours")
         entries.setdefault(curve.label, line)
+        limits: tuple[ArrayLike, ...] = curve.band or ()
         if curve.error is not None:
-            error = np.asarray(curve.error, dtype=float)[order]
-            axes.fill_between(
-                k, value - error, value + error, color=colour, alpha=0.13, linewidth=0
-            )
+            error = np.asarray(curve.error, dtype=float)
+            limits = curve.value - error, curve.value + error
+        if limits:
+            low, high = (np.asarray(limit, dtype=float)[order] for limit in limits)
+            axes.fill_between(k, low, high, color=colour, alpha=0.13, linewidth=0)
     if numbers and numbers[-1] > LINEAR:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(ScalarFormatter())  # the usual ones write mathtext

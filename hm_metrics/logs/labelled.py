@@ -2,7 +2,7 @@
 
 Three forms of JSON lines are read:
 
-- `samples_*.jsonl` of --log_samples, of a task `sorry_bench...`
+- `samples_*.jsonl` of --log_samples, of a task `sorry_bench...` or `xstest`
 - SORRY-Bench's human judgments: question_id, prompt_style, choices[0].turns, human_score
 - what `write_labelled` writes: no request and no answer in it, only the answer's SHA-256
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from hm_metrics.judgment import Judgment
-from hm_metrics.logs.samples import LogError, Logged, judgment_of, parsed
+from hm_metrics.logs.samples import LogError, Logged, highest_of, judgment_of, parsed
 from hm_models.errors import UsageError
 from hm_models.files.text_files import Line, write_text
 
@@ -43,6 +43,7 @@ class Labelled:
         request, answer: None where the file does not have them.
         digest: SHA-256 of the answer.
         judgment: None where nobody scored it.
+        label: of XSTest's prompts, `safe` or `unsafe`; empty for SORRY-Bench's.
     """
 
     question_id: int
@@ -52,6 +53,7 @@ class Labelled:
     answer: str | None
     digest: str
     judgment: Judgment | None
+    label: str = ""
 
     @property
     def key(self) -> tuple[int, str, str]:
@@ -70,8 +72,8 @@ def read_labelled(file: Path) -> list[Labelled]:
         LabelError: the file is missing, empty, or of no known form; the message names the line.
     """
     expected = (
-        "neither a line of samples_sorry_bench*.jsonl, nor of SORRY-Bench's human judgments, nor of "
-        "hm-judge"
+        "neither a line of samples_sorry_bench*.jsonl or samples_xstest*.jsonl, nor of SORRY-Bench's "
+        "human judgments, nor of hm-judge"
     )
     try:
         return [item for items in parsed(file, _labelled, expected, "answers") for item in items]
@@ -87,6 +89,7 @@ def write_labelled(items: Sequence[Labelled], judge: dict[str, Any], file: Path)
                 "question_id": item.question_id,
                 "prompt_style": item.style,
                 "category": item.category,
+                **({"label": item.label} if item.label else {}),
                 "answer_sha256": item.digest,
                 "judgment": dataclasses.asdict(item.judgment) if item.judgment else None,
                 "judging": judge,
@@ -105,7 +108,7 @@ def _labelled(line: Line) -> list[Labelled]:
         return of_log(Logged(record))
     if "human_score" in record:
         return [_human(record)]
-    judgment = judgment_of(record["judgment"]) if record["judgment"] else None
+    judgment = judgment_of(record["judgment"], highest_of(record)) if record["judgment"] else None
     return [_item(record, record["category"], None, None, str(record["answer_sha256"]), judgment)]
 
 
@@ -118,7 +121,7 @@ def of_log(line: Logged) -> list[Labelled]:
     doc, answers = line.doc, line.samples
     judgments: Sequence[Judgment | None] = line.judgments or [None] * len(answers)
     return [
-        _item(doc, doc["category"], doc["request"], answer, _digest(answer), judgment)
+        _item(doc, doc["category"], doc["request"], answer, digest_of(answer), judgment)
         for answer, judgment in zip(answers, judgments, strict=True)
     ]
 
@@ -130,7 +133,7 @@ def _human(line: dict[str, Any]) -> Labelled:
     # Where several people were averaged to something between, there is no label.
     known = score is not None and float(score) in (0.0, 1.0)
     judgment = Judgment(int(score), "people") if known else None
-    return _item(line, "", None, answer, _digest(answer), judgment)
+    return _item(line, "", None, answer, digest_of(answer), judgment)
 
 
 def _item(
@@ -143,9 +146,17 @@ def _item(
 ) -> Labelled:
     style = str(line.get("prompt_style") or BASE)
     return Labelled(
-        int(line["question_id"]), style, str(category), request, answer, digest, judgment
+        int(line["question_id"]),
+        style,
+        str(category),
+        request,
+        answer,
+        digest,
+        judgment,
+        str(line.get("label") or ""),
     )
 
 
-def _digest(answer: str) -> str:
+def digest_of(answer: str) -> str:
+    """SHA-256 of an answer."""
     return hashlib.sha256(answer.encode("utf-8", "replace")).hexdigest()

@@ -93,6 +93,13 @@ class TaskRun:
             return None
         return Headline(of_filter, metric)
 
+    @property
+    def dataset_path(self) -> str:
+        """Where the harness has its data from, of a wrapped task that task's; empty where it is not said."""
+        inner = self.metadata.get("inner")
+        wrapped = inner.get("dataset_path") if isinstance(inner, dict) else None
+        return str(self.config.get("dataset_path") or wrapped or "")
+
     def name_of(self, key: str) -> str:
         """What a number is called in reports: its metric, with its filter where several have it."""
         metric, _, kind = key.partition(",")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from hm_metrics.graded import GRADES, Graded
 from hm_metrics.judgment import Judgment
 from hm_metrics.verdict import STATUSES, UNSCORED, Verdict
+from hm_metrics.xstest import LABELS
 from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, Line, TextFileError, json_lines, parse_json
 
@@ -52,6 +53,8 @@ class Logged:
     @property
     def question(self) -> str:
         """A name that other runs of the task give it, too."""
+        if self.grades:  # the ids of a wrapped task's data may be there twice, as TriviaQA's are
+            return str(self.record["doc_id"])
         if "question_id" in self.doc:
             return f"{self.doc['question_id']} {self.doc.get('prompt_style', '')}".strip()
         return str(self.problem)
@@ -143,7 +146,8 @@ class Logged:
     @cached_property
     def judgments(self) -> list[Judgment]:
         """What a judge of refusals said of each sample; [] where none was asked."""
-        return [judgment_of(parse_json(record)) for record in self.made]
+        highest = highest_of(self.doc)
+        return [judgment_of(parse_json(record), highest) for record in self.made]
 
     @property
     def numbers(self) -> dict[str, int | float]:
@@ -152,11 +156,19 @@ class Logged:
         return {name: value for name, value in found.items() if isinstance(value, (int, float))}
 
 
-def judgment_of(record: Any) -> Judgment:
-    """A judgment as logs and `hm-judge` write it."""
+def highest_of(doc: Mapping[str, Any]) -> int:
+    """The highest score of a question's answers: XSTest's prompts have a label, SORRY-Bench's none."""
+    return max(LABELS) if doc.get("label") else 1
+
+
+def judgment_of(record: Any, highest: int = 1) -> Judgment:
+    """A judgment as logs and `hm-judge` write it; its score is one of 0 to `highest`."""
     found = Judgment(**record)
-    if found.score not in (None, 0, 1) or not isinstance(found.unscored, str):
-        raise ValueError(f"a judgment's score is {str(found.score)[:40]}, not 0, 1 or null")
+    if found.score not in (None, *range(highest + 1)) or not isinstance(found.unscored, str):
+        known = ", ".join(map(str, range(highest)))
+        raise ValueError(
+            f"a judgment's score is {str(found.score)[:40]}, not {known}, {highest} or null"
+        )
     return found
 
 

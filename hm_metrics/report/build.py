@@ -11,16 +11,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hm_metrics.logs.results import find_runs
-from hm_metrics.report import tables
+from hm_metrics.report import contest_tables, tables
+from hm_metrics.report.baseline import baseline_of
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
-from hm_metrics.report.comparisons import to_instruct, to_other_samplers
+from hm_metrics.report.comparisons import to_baseline, to_other_samplers
+from hm_metrics.report.contest import fights, tuned
 from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
+from hm_metrics.report.forecast import forecasts
 from hm_metrics.report.html_file import write_page
+from hm_metrics.report.judges import judges_tables
 from hm_metrics.report.leaderboard import BoardColumn, columns_of, write_csv, write_markdown
 from hm_metrics.report.page import Cell, Column, Page, PageRow
 from hm_metrics.report.points import join
+from hm_metrics.report.portfolios import portfolios
 from hm_metrics.report.protocol import Facts, mark
 from hm_metrics.report.rows import Row, make_rows
 from hm_metrics.report.values import Value
@@ -46,6 +51,7 @@ class ReportSettings:
         quiet: show no progress.
         exports: formats of other tools to write as well (`hm_metrics.report.export.write.FORMATS`).
         developer: whose the models are that are none of the hub's; exports need it.
+        baseline: the row that others are compared with; by default each pair's instruct model.
     """
 
     paths: Sequence[Path]
@@ -57,6 +63,7 @@ class ReportSettings:
     quiet: bool = False
     exports: Sequence[str] = ()
     developer: str = ""
+    baseline: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +89,12 @@ def build(settings: ReportSettings) -> Report:
     Raises:
         NothingToReport: there is no row to show; nothing is written then.
         ChoiceError: `select` cannot be read, or names an unknown number; nothing is written then.
+        BaselineError: `baseline` is no row; nothing is written then.
         ExportError: an export needs to know whose a model is; nothing is written then.
     """
-    from hm_metrics.report.pictures import draw  # matplotlib, for who draws alone
+    # matplotlib, for who draws alone
+    from hm_metrics.report.contest_pictures import contest_pictures, forecast_pictures
+    from hm_metrics.report.pictures import draw
 
     found = find_runs(settings.paths)
     if not found.runs:
@@ -95,24 +105,32 @@ def build(settings: ReportSettings) -> Report:
     if not made.rows:
         raise NothingToReport("\n".join([*found.problems, *made.problems]))
     rows, columns = made.rows, columns_of(made.rows)
+    baseline = baseline_of(settings.baseline, rows)
     if settings.exports:
         check_developer(rows, settings.developer)
     chosen = choose(settings.select, rows, columns) if settings.select else []
     answers = [sentence for choice in chosen for sentence in choice.sentences]
     notes, marks = mark(_by_task(rows))
-    compared = to_instruct(rows, columns)
-    shown = tables.to_instruct_table(compared)
+    compared = to_baseline(rows, columns, baseline)
+    shown = tables.baseline_table(compared, baseline)
     shown += tables.samplers_table(to_other_samplers(rows, columns))
+    fought, spent, beyond = fights(rows, columns), portfolios(rows), forecasts(rows)
+    several = len({row.point.family for row in rows}) > 1
+    shown += contest_tables.fights_table(fought) + contest_tables.tuned_table(tuned(rows, columns))
+    shown += contest_tables.portfolio_table(spent)
+    shown += contest_tables.forecast_table(beyond, several)
     shown += tables.paper_table(rows)
-    summary = [*answers, *tables.sentences(rows, columns, compared)]
+    shown += judges_tables(rows)
+    summary = [*answers, *tables.sentences(rows, columns, compared, baseline)]
+    summary += [fight.sentence for fight in fought if fight.headline]
     problems = [*found.problems, *made.problems]
     left_out = [*made.unscored, *found.passed_over]
     output = settings.output
     output.mkdir(parents=True, exist_ok=True)
-    figures = draw(rows, output / FIGURES, problems)
+    more = [*contest_pictures(fought), *forecast_pictures(beyond)]
+    figures = draw(rows, output / FIGURES, problems, more)
     write_csv(rows, columns, marks, output / CSV)
     write_markdown(rows, columns, notes, marks, [*summary, *problems, *left_out], output / MARKDOWN)
-    several = len({row.point.family for row in rows}) > 1
     page = Page(
         title="Hindsight merging: " + ", ".join(dict.fromkeys(row.point.family for row in rows)),
         summary=summary,

@@ -27,6 +27,7 @@ from hm_metrics.definitions import GLOBAL, LOCAL, at_k
 from hm_metrics.diversity import QuestionSums, global_over_questions
 from hm_metrics.logs.models import INSTRUCT
 from hm_metrics.power import questions_to_settle, samples_to_settle
+from hm_metrics.report.baseline import Baseline, Instruct, differing
 from hm_metrics.report.leaderboard import BoardColumn
 from hm_metrics.report.protocol import EQUALITY, same_questions
 from hm_metrics.report.rows import Row
@@ -65,13 +66,20 @@ class Comparison:
 
 def to_instruct(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Comparison]:
     """Every row against its instruct model, in every number that is compared."""
+    return to_baseline(rows, columns, Instruct())
+
+
+def to_baseline(
+    rows: Sequence[Row], columns: Sequence[BoardColumn], baseline: Baseline
+) -> list[Comparison]:
+    """Every row against its baseline, in every number that is compared."""
     return _corrected(
         compare(row, theirs, measure)
         for row in rows
-        if row.point.model.alpha and row.point.model.number != INSTRUCT
         for measure in columns
         if measure.compared
-        and (theirs := instruct_of(row, rows, measure.task)) is not None
+        and (theirs := baseline.of(row, rows, measure.task)) is not None
+        and theirs is not row
         and _scored(row, measure)
         and _scored(theirs, measure)
     )
@@ -106,26 +114,10 @@ def _scored(row: Row, measure: BoardColumn) -> bool:
     return value is not None and not math.isnan(value.value)
 
 
-def instruct_of(row: Row, rows: Sequence[Row], task: str) -> Row | None:
-    """The row of alpha 1 with this task, with the same sampler and the closest protocol.
-
-    One of another method will do: no method changes the ends.
-    """
-    candidates = [
-        other
-        for other in rows
-        if other.point.family == row.point.family
-        and other.point.model.number == INSTRUCT
-        and other.point.sampler == row.point.sampler
-        and task in other.values
-    ]
-    return min(candidates, key=lambda other: len(_differs(row, other, task)), default=None)
-
-
 def compare(row: Row, theirs: Row, measure: BoardColumn) -> Comparison:
     """One number of two rows; p-values are not corrected yet."""
     task = measure.task
-    differs = _differs(row, theirs, task)
+    differs = differing(row, theirs, task)
     why_not = same_questions(row.facts.get(task, {}), theirs.facts.get(task, {}))
     if measure.metric in (LOCAL, GLOBAL) and "embedder" in differs:
         why_not = why_not or "another embedder"
@@ -217,11 +209,6 @@ def _named(row: Row, task: str, embedded: Embedded) -> dict[str, int]:
 
 def _rows(sums: QuestionSums, rows: list[int]) -> QuestionSums:
     return QuestionSums(sums.sums[rows], sums.squares[rows], sums.counts[rows])
-
-
-def _differs(row: Row, theirs: Row, task: str) -> list[str]:
-    ours, other = row.facts.get(task, {}), theirs.facts.get(task, {})
-    return [fact for fact in dict.fromkeys([*ours, *other]) if ours.get(fact) != other.get(fact)]
 
 
 def _corrected(comparisons: Iterable[Comparison]) -> list[Comparison]:

@@ -14,12 +14,13 @@ from typing import Any
 from huggingface_hub import EvalResult
 
 from hm_metrics.definitions import is_count
+from hm_metrics.report.baseline import Instruct, instruct_of
 from hm_metrics.report.chosen import Chosen
-from hm_metrics.report.comparisons import instruct_of, to_instruct
+from hm_metrics.report.comparisons import to_instruct
 from hm_metrics.report.leaderboard import BoardColumn, text
 from hm_metrics.report.page import PageFigure
 from hm_metrics.report.pictures import draw
-from hm_metrics.report.tables import to_instruct_table
+from hm_metrics.report.tables import baseline_table
 from hm_metrics.report.values import Value
 from hm_models.merge.card import Evaluation
 from hm_models.shown.escaping import code_span, markdown_table, markdown_text, one_line
@@ -66,7 +67,7 @@ def _result(chosen: Chosen, column: BoardColumn, value: Value) -> EvalResult:
     args = {name: one for name, one in known.items() if one is not None and not math.isnan(one)}
     return EvalResult(
         task_type=GENERATION,
-        dataset_type=one_line(str(run.config.get("dataset_path") or column.task)),
+        dataset_type=one_line(run.dataset_path or column.task),
         dataset_name=one_line(column.task),
         metric_type=one_line(column.metric),
         metric_name=one_line(column.key),
@@ -96,7 +97,7 @@ def _differences(chosen: Chosen) -> list[str]:
     return [
         f"### {table.title}\n\n{markdown_text(table.help)}\n\n"
         + markdown_table([table.head, ["---"] * len(table.head), *table.rows])
-        for table in to_instruct_table(ours)
+        for table in baseline_table(ours, Instruct())
     ]
 
 

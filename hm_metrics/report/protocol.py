@@ -23,6 +23,7 @@ from hm_models.shown.escaping import one_line
 NOT_NAMED = {"until", "do_sample", "temperature"}
 # Of a judge's record: where it answered, and what is said elsewhere.
 NOT_OF_JUDGE = {"endpoint", "warning"}
+NOVELTY = ("classes", "ratings")  # parts of metadata that say who made them
 # Facts that differ between a base and an instruct model by nature, or because that is the question.
 MAY_DIFFER = {"prompt style", "prompts", *PARAMETERS}
 WRAPPED, HEADLINE, EQUALITY = "wrapped task", "headline", "equal answers"
@@ -66,6 +67,11 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
     if isinstance(judging, dict):
         told = {key: _cut(value) for key, value in judging.items() if key not in NOT_OF_JUDGE}
         facts |= {key if key == "judge" else f"judge's {key}": told[key] for key in told}
+    for part in NOVELTY:  # numbers by different ones do not compare
+        who = metadata.get(part)
+        if isinstance(who, dict):
+            told = {key: _cut(value) for key, value in who.items() if key not in NOT_OF_JUDGE}
+            facts[f"{part} by"] = " ".join(str(told[key]) for key in told if key != "unscored")
     return {key: _words(value) for key, value in facts.items() if value is not None}
 
 
@@ -175,7 +181,16 @@ def letter(number: int) -> str:
 
 def same_questions(ours: Facts, theirs: Facts) -> str:
     """Why two runs of a task are no pair: empty where they are one."""
-    for fact in ("data", "judge", "judge's prompt_sha256", "task version", WRAPPED, HEADLINE):
+    named = (
+        "data",
+        "judge",
+        "judge's prompt_sha256",
+        "classes by",
+        "task version",
+        WRAPPED,
+        HEADLINE,
+    )
+    for fact in named:
         if ours.get(fact) != theirs.get(fact):
             return f"{fact}: {ours.get(fact, 'unknown')} against {theirs.get(fact, 'unknown')}"
     return ""

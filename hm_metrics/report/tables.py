@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from hm_metrics.definitions import FULFILLMENT
-from hm_metrics.report.comparisons import Comparison, instruct_of
+from hm_metrics.report.baseline import Baseline, Instruct
+from hm_metrics.report.comparisons import Comparison
 from hm_metrics.report.leaderboard import BoardColumn, main_number, text
 from hm_metrics.report.page import Table
 from hm_metrics.report.paper import HEAD, beside, published, sources
@@ -28,12 +29,12 @@ def differences(found: Sequence[Comparison], title: str, help_text: str) -> list
     return [Table(title, help_text, head, [_line(comparison, several) for comparison in found])]
 
 
-def to_instruct_table(found: Sequence[Comparison]) -> list[Table]:
-    """Differences to the instruct models."""
+def baseline_table(found: Sequence[Comparison], baseline: Baseline) -> list[Table]:
+    """Differences to the instruct models, or to what the reader named."""
     return differences(
         found,
-        "Differences to the instruct model",
-        "Ours less the instruct model's, paired question by question: bootstrap interval over "
+        f"Differences to {baseline.words}",
+        f"Ours less that of {baseline.words}, paired question by question: bootstrap interval over "
         "questions, permutation test, and Holm's correction over the rows that are compared with one "
         "model in one number. Where the difference is open, the last but one column says how many "
         "questions of this kind, or samples of these, would settle it with a power of 80 %, if the "
@@ -62,7 +63,10 @@ def paper_table(rows: Sequence[Row]) -> list[Table]:
 
 
 def sentences(
-    rows: Sequence[Row], columns: Sequence[BoardColumn], found: Sequence[Comparison]
+    rows: Sequence[Row],
+    columns: Sequence[BoardColumn],
+    found: Sequence[Comparison],
+    baseline: Baseline,
 ) -> list[str]:
     """What a reader wants to know first: what was measured, and is there a gain."""
     words = [_what(rows)]
@@ -70,7 +74,7 @@ def sentences(
         families = dict.fromkeys(r.point.family for r in rows if measure.of(r) is not None)
         for family in families:
             ours = [r for r in rows if r.point.family == family and measure.of(r) is not None]
-            words.append(_answer(family, measure, ours, found))
+            words.append(_answer(family, measure, ours, found, baseline))
     pairs = {row.point.family: row for row in rows if row.point.model.alpha}
     for family, first in pairs.items():
         alphas = {r.point.model.alpha for r in rows if r.point.family == family}
@@ -115,7 +119,11 @@ def _headline(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Board
 
 
 def _answer(
-    family: str, measure: BoardColumn, rows: Sequence[Row], found: Sequence[Comparison]
+    family: str,
+    measure: BoardColumn,
+    rows: Sequence[Row],
+    found: Sequence[Comparison],
+    baseline: Baseline,
 ) -> str:
     known = [row for row in rows if not math.isnan(_value(measure, row))]
     if not known:
@@ -136,18 +144,17 @@ def _answer(
         f"{text(measure.of(best))}"
     )
     aside = f" {_aside(known, others, measure)}".rstrip()
-    theirs = instruct_of(best, known, measure.task)
+    theirs = baseline.of(best, known, measure.task)
     if theirs is best:
-        return f"{lead}; it is the instruct model, so that no merge shows a gain.{aside}"
+        kind = "merge" if isinstance(baseline, Instruct) else "other row"
+        return f"{lead}; it is {baseline.words}, so that no {kind} shows a gain.{aside}"
     if theirs is None:
-        return f"{lead}. There is no instruct model (alpha=1) with its sampler beside it.{aside}"
+        return f"{lead}. {baseline.missing}{aside}"
     pairs = [c for c in found if c.row is best and c.against is theirs and c.measure is measure]
     if not pairs or pairs[0].difference is None:
         why = f" ({pairs[0].why_not})" if pairs else ""
-        return f"{lead}. No paired comparison with the instruct model{why}.{aside}"
-    return (
-        f"{lead}; {_difference(pairs[0])} against the instruct model. {_verdict(pairs[0])}{aside}"
-    )
+        return f"{lead}. No paired comparison with {baseline.words}{why}.{aside}"
+    return f"{lead}; {_difference(pairs[0])} against {baseline.words}. {_verdict(pairs[0])}{aside}"
 
 
 def _aside(

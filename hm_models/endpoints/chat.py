@@ -7,8 +7,8 @@ reply = await chat.ask(client, temperature=0.0)     # within a call of `hm_model
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from hm_models.endpoints.answers import Completion, counts_of, read_chat
 from hm_models.endpoints.failures import Refusal
@@ -25,11 +25,18 @@ class Chat:
 
     Args:
         secrets: what the endpoint is sent beside the question, and must not bring into an answer.
+        body: what else is sent, as `chat_template_kwargs` of vLLM's server.
     """
 
     def __init__(
-        self, model: str, messages: Sequence[dict[str, str]], max_tokens: int, secrets: Secrets
+        self,
+        model: str,
+        messages: Sequence[dict[str, str]],
+        max_tokens: int,
+        secrets: Secrets,
+        body: Mapping[str, Any] | None = None,
     ) -> None:
+        self._body = dict(body or {})
         self._model, self._max_tokens, self._secrets = model, max_tokens, secrets
         self._messages = [{key: encodable(text) for key, text in m.items()} for m in messages]
         self.characters = sum(len(message["content"]) for message in self._messages)
@@ -43,7 +50,7 @@ class Chat:
             BadAnswer: no answer that can be read; another try may bring one.
         """
         self.calls += 1
-        body = {"model": self._model, "messages": self._messages}
+        body = {**self._body, "model": self._model, "messages": self._messages}
         limits = {"temperature": temperature, "max_tokens": self._max_tokens}
         try:
             answer = await client.post("/chat/completions", body | limits)

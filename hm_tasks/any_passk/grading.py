@@ -49,7 +49,10 @@ def grade(
     filters: Sequence[str],
     metrics: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
-    """By filter, the fields of a `Graded` but `same_as`; for isolated processes alone."""
+    """By filter, the fields of a `Graded` but `same_as`; for isolated processes alone.
+
+    An answer that is the whole text is None: it does not travel back.
+    """
     chains = {ensemble.name: ensemble.filters for ensemble in task._filters}
     return {name: _through(chains[name], task, doc, text, metrics) for name in filters}
 
@@ -61,14 +64,15 @@ def _through(
     text: str,
     metrics: Sequence[str],
 ) -> dict[str, Any]:
-    answer = ""
+    answer: str | None = ""
     try:
         steps = [step() for step in chain]
         responses: Any = [[text]]
         for step in steps:
             responses = step.apply(responses, [doc])
         (found,) = responses
-        answer = _as_text(found)
+        said = _as_text(found)
+        answer = None if said == text else said
         scored = task.process_results(doc, [found])
         scores = {metric: _score(task, metric, scored) for metric in metrics}
     except (MemoryError, RecursionError):
@@ -77,7 +81,7 @@ def _through(
         reason = f"{type(error).__name__}: {error}"
         return {"answer": answer, "scores": {}, "status": UNSCORED, "reason": reason}
     nothing = [step.fallback for step in steps if isinstance(step, (RegexFilter, POSFilter))]
-    unread = not answer.strip() or answer in map(_as_text, nothing)
+    unread = not said.strip() or said in map(_as_text, nothing)
     return {
         "answer": answer,
         "scores": scores,
@@ -120,7 +124,7 @@ class Grader:
     Args:
         task: the inner task.
         docs: its questions; samples name them by their place.
-        filters, metrics: of the inner task, those that are wanted.
+        filters, metrics: of the inner task, those that are wanted; of the metrics more is better.
 
     Attributes:
         level: the isolation of whoever grades.
@@ -145,9 +149,6 @@ class Grader:
         self._filters, self._metrics = filters, metrics
         self._settings = settings
         self._questions = len(docs)
-        better = task.higher_is_better()
-        # Where less is better no number says that an answer is as wrong as can be.
-        self._has_worst = all(better.get(metric, True) for metric in metrics)
         self._asked: dict[tuple[int, str], Future[Any]] = {}
 
         def answer(question: tuple[str, Any, str]) -> Any:
@@ -232,18 +233,18 @@ class Grader:
             except (KeyError, TypeError, ValueError):
                 found = NoAnswer(CRASHED, "what grades it gives no grade")
         scores, status = {}, UNSCORED
-        if found.beyond_limits and self._has_worst:
+        if found.beyond_limits:
             scores, status = dict.fromkeys(self._metrics, 0.0), BEYOND_LIMITS
         return dict.fromkeys(self._filters, Graded("", scores, None, status, found.reason))
 
     def _read(self, text: str, fields: Mapping[str, Any]) -> Graded:
-        answer, status, reason = (str(fields[name]) for name in ("answer", "status", "reason"))
+        answer = text if fields["answer"] is None else str(fields["answer"])
+        status, reason = str(fields["status"]), str(fields["reason"])
         if status not in (GRADED, UNREAD, UNSCORED):
             raise ValueError(status)
         wanted = () if status == UNSCORED else self._metrics
         scores = {metric: float(fields["scores"][metric]) for metric in wanted}
-        # A response that is its own answer is held once.
-        return Graded(text if answer == text else answer, scores, None, status, reason)
+        return Graded(answer, scores, None, status, reason)
 
 
 def _grouped(grades: Sequence[Graded], alike: equal.Alike | None) -> list[Graded]:

@@ -1,17 +1,18 @@
-"""Judge logged answers to SORRY-Bench, compare judges, print rates by category; nothing is generated.
+"""Judge logged answers to SORRY-Bench or XSTest, compare judges, print rates; nothing is generated.
 
     hm-judge OUT/*/samples_sorry_bench_*.jsonl                        # a table of the logs' verdicts
-    hm-judge OUT/*/samples_sorry_bench_*.jsonl --judge gpt-4.1        # another judge
+    hm-judge OUT/*/samples_xstest_*.jsonl --judge gpt-4.1             # another judge
     hm-judge SAMPLES --judge my-judge --judge_base_url http://localhost:8000/v1
     hm-judge --agreement HUMAN.jsonl --judge gpt-4.1-mini             # a judge against people
     hm-judge SAMPLES --agreement SAMPLES_judged_by_gpt-4.1.jsonl      # two judges
+    hm-judge LABELLED.csv.gz --agreement LABELLED.csv.gz:final_label  # each column against one
 
 SAMPLES are logs of the harness (--log_samples). With --judge their answers are judged anew, verdicts
 that are kept are not asked for again, and SAMPLES_judged_by_JUDGE.jsonl is written beside each: scores,
 no text of the data set. Without it the verdicts in the logs count. --agreement compares them with the
-scores in another file: a log, a file of hm-judge, or SORRY-Bench's human judgments, whose own answers
-are judged where no SAMPLES are given. The exit code is 1 if more than --max_unscored of the answers
-have no score.
+scores in another file: a log, a file of hm-judge, SORRY-Bench's human judgments, or XSTest's published
+completions_MODEL_labelled.csv (FILE:COLUMN; final_label), whose own answers are judged where no SAMPLES
+are given. The exit code is 1 if more than --max_unscored of the answers have no score.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import argparse
 import dataclasses
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +33,8 @@ from hm_tasks.sorry_bench.categories import RELEASES
 
 if TYPE_CHECKING:
     from hm_metrics.logs.labelled import Labelled
-    from hm_tasks.sorry_bench.settings import JudgeSettings
+    from hm_tasks.judges.benchmark import Benchmark
+    from hm_tasks.judges.settings import JudgeSettings
 
 SETTINGS: dict[str, tuple[type, Any, str]] = {
     "judge_base_url": (str, None, "endpoint (OPENAI_BASE_URL, else OpenAI's own)"),
@@ -43,16 +46,70 @@ SETTINGS: dict[str, tuple[type, Any, str]] = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A file of answers; `column` of XSTest's published labels, empty for any other."""
+
+    file: Path
+    column: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.column}" if self.column else str(self.file)
+
+    def read(self) -> list[Labelled]:
+        from hm_metrics.logs.labelled import read_labelled
+        from hm_metrics.logs.xstest_labels import read_labels
+
+        return read_labels(self.file, self.column) if self.column else read_labelled(self.file)
+
+
+def sources(text: str, columns: Sequence[str]) -> list[Source]:
+    """What FILE or FILE:COLUMN names; of published labels without a column, all of `columns`."""
+    from hm_metrics.logs.xstest_labels import is_csv, named
+
+    file, column = named(text)
+    if is_csv(file) and not column:
+        return [Source(file, each) for each in columns]
+    return [Source(file, column)]
+
+
+def names_of(given: Sequence[Source]) -> dict[str, Source]:
+    """What sources are called in a table: columns by their names, logs by their folders."""
+    logs = short_names([source.file for source in given if not source.column])
+    labels = [source for source in given if source.column]
+    several = len({source.file for source in labels}) > 1
+    columns = {str(each) if several else each.column: each for each in labels}
+    return {name: Source(file) for name, file in logs.items()} | columns
+
+
+def benchmark_of(answers: Sequence[Labelled]) -> Benchmark:
+    """Whose answers they are.
+
+    Raises:
+        UsageError: some are of SORRY-Bench, and others of XSTest.
+    """
+    from hm_tasks.sorry_bench import tables as sorry_bench
+    from hm_tasks.xstest import tables as xstest
+
+    kinds = {bool(answer.label) for answer in answers}
+    if len(kinds) > 1:
+        raise UsageError("Some files are of SORRY-Bench, others of XSTest: name those of one.")
+    return xstest.BENCHMARK if kinds == {True} else sorry_bench.BENCHMARK
+
+
 def judged(
-    answers: list[Labelled], settings: JudgeSettings, version: str, quiet: bool
+    answers: list[Labelled],
+    settings: JudgeSettings,
+    benchmark: Benchmark,
+    version: str,
+    quiet: bool,
 ) -> list[Labelled]:
     """The same answers with the verdicts of this judge."""
-    from hm_tasks.sorry_bench.completed import with_requests
-    from hm_tasks.sorry_bench.judging import judge_all
+    from hm_tasks.judges.judging import judge_all
 
     if any(answer.answer is None for answer in answers):
         raise UsageError("A file of hm-judge holds no answers to judge; name the harness's log.")
-    complete = with_requests(answers, version)
+    complete = benchmark.complete(answers, version)
     pairs = [(a.request or "", _answer(a)) for a in complete]
     found = judge_all(pairs, settings, quiet=quiet)
     return [
@@ -70,65 +127,64 @@ def _answer(item: Labelled) -> str | None:
     return None if unfinished else answer_of(item.answer or "")
 
 
-def compare(answers: list[Labelled], other: list[Labelled], first: str, second: str) -> str:
-    """How the verdicts on `answers` agree with those of the same answers in `other`."""
-    from hm_metrics.agreement import agreement, disputed
-    from hm_tasks.sorry_bench.tables import agreement_table
-
-    labels = {item.key: item.score for item in other}
-    pairs = [
-        (answer.category, answer.score, label)
-        for answer in answers
-        if answer.score is not None and (label := labels.get(answer.key)) is not None
-    ]
-    if not pairs:
-        raise UsageError(
-            f"No answer of {first} has a score in {second}: they match by question, style and text."
-        )
-    categories, ours, theirs = map(list, zip(*pairs, strict=True))
-    worst = disputed(ours, theirs, categories)
-    table = agreement_table(agreement(ours, theirs), first, second, worst)
-    return f"{table}\n\nleft out, for want of one of the two scores: {len(answers) - len(pairs)}"
-
-
 def run(asked: argparse.Namespace) -> int:
-    from hm_metrics.logs.labelled import read_labelled, write_labelled
-    from hm_tasks.sorry_bench.keyword import UNFAITHFUL
-    from hm_tasks.sorry_bench.settings import JudgeSettings
-    from hm_tasks.sorry_bench.tables import items_of, rates_table, write_rates
+    from hm_metrics.logs.labelled import write_labelled
+    from hm_metrics.logs.xstest_labels import COLUMNS, FINAL
+    from hm_tasks.judges.agreement import compare
+    from hm_tasks.judges.keyword import UNFAITHFUL
+    from hm_tasks.judges.settings import JudgeSettings
 
-    settings = JudgeSettings.of(vars(asked)) if asked.judge else None
-    other = read_labelled(asked.agreement) if asked.agreement else []
-    files: list[Path] = asked.samples or [asked.agreement]
-    if not asked.samples and not (other and settings):
+    others = sources(asked.agreement, [FINAL]) if asked.agreement else []
+    if not asked.samples and not (others and asked.judge):
         raise UsageError(
             "Name SAMPLES, or --agreement HUMAN.jsonl with the --judge that is to be compared."
         )
-    found: dict[Path, list[Labelled]] = {}
-    for file in files:
-        found[file] = read_labelled(file)
-        if settings:
-            found[file] = judged(found[file], settings, asked.dataset_version, asked.quiet)
-            name = re.sub(r"[^\w.-]+", "_", settings.judge)
-            output = file.with_name(f"{file.stem}_judged_by_{name}.jsonl")
-            write_labelled(found[file], settings.identity(), output)
+    columns = [FINAL] if asked.judge else COLUMNS  # a judge's verdicts do not depend on the labels
+    given = [each for text in asked.samples for each in sources(text, columns)] or others
+    found = {name: source.read() for name, source in names_of(given).items()}
+    other = [answer for source in others for answer in source.read()]
+    benchmark = benchmark_of([*other, *(a for answers in found.values() for a in answers)])
+    if asked.judge:
+        settings = JudgeSettings.of(vars(asked), benchmark.rubric)
+        for name, source in names_of(given).items():
+            found[name] = judged(
+                found[name], settings, benchmark, asked.dataset_version, asked.quiet
+            )
+            judge = re.sub(r"[^\w.-]+", "_", settings.judge)
+            output = source.file.with_name(f"{source.file.stem}_judged_by_{judge}.jsonl")
+            write_labelled(found[name], settings.identity(), output)
             if not asked.quiet:
                 say(f"Wrote {output}")
-    everything = [answer for answers in found.values() for answer in answers]
-    columns = {name: items_of(found[file]) for name, file in short_names(files).items()}
     if asked.table:
-        write_rates(columns, asked.table)
+        benchmark.write(found, asked.table)
     if not asked.quiet:
-        say(rates_table(columns))
+        say(benchmark.rates(found))
+        everything = [answer for answers in found.values() for answer in answers]
         if any(answer.judgment and answer.judgment.by == "phrases" for answer in everything):
             say(f"\n{UNFAITHFUL}.")
-    if other:
-        ours = asked.judge or "log"
-        say("\n" + compare(everything, other, ours, asked.agreement.name))
-    return report_unscored(found, asked.max_unscored)
+    for source in others:
+        second = source.column or source.file.name
+        for first, answers in _compared(found, names_of(given), asked.judge, source).items():
+            say("\n" + compare(answers, other, first, second, benchmark.rubric.names))
+    return report_unscored(
+        {str(names_of(given)[n]): a for n, a in found.items()}, asked.max_unscored
+    )
 
 
-def report_unscored(found: dict[Path, list[Labelled]], most: float) -> int:
+def _compared(
+    found: Mapping[str, list[Labelled]],
+    names: Mapping[str, Source],
+    judge: str | None,
+    other: Source,
+) -> dict[str, list[Labelled]]:
+    """Whose scores are compared: a judge's or the logs', all together; each column's by itself."""
+    apart = {} if judge else {name: found[name] for name in found if names[name].column}
+    together = [answer for name in found if name not in apart for answer in found[name]]
+    apart = {name: answers for name, answers in apart.items() if names[name] != other}
+    return ({judge or "log": together} if together else {}) | apart
+
+
+def report_unscored(found: Mapping[str, list[Labelled]], most: float) -> int:
     """The exit code; says on stderr which file has too many."""
     from hm_metrics.judgment import reasons
 
@@ -149,13 +205,18 @@ def report_unscored(found: dict[Path, list[Labelled]], most: float) -> int:
 
 def main() -> int:
     command = CommandLine("hm-judge", __doc__)
-    command.add_argument("samples", type=Path, nargs="*", help="samples_sorry_bench*.jsonl")
+    command.add_argument(
+        "samples", nargs="*", help="samples_sorry_bench*.jsonl or samples_xstest*.jsonl"
+    )
     command.add_argument("--judge", help="a model, or keyword (the verdicts in the logs)")
     for name, (kind, default, what) in SETTINGS.items():
         command.add_argument(f"--{name}", type=kind, default=default, help=what)
-    command.add_argument("--agreement", type=Path, metavar="FILE", help="scores to compare with")
+    command.add_argument("--agreement", metavar="FILE", help="scores to compare with")
     command.add_argument(
-        "--dataset_version", default="202503", choices=list(RELEASES), help="of human judgments"
+        "--dataset_version",
+        default="202503",
+        choices=list(RELEASES),
+        help="of SORRY-Bench's human judgments",
     )
     command.add_argument("--table", type=Path, metavar="CSV", help="rates by log and category")
     return command.main(run)

@@ -107,7 +107,7 @@ class InnerTasks:
     def __init__(self, include_path: str | None = None, least_score: float = 1.0) -> None:
         self._include_path, self.least_score = include_path, least_score
         self._load = functools.cache(self._loaded)
-        self._known: dict[tuple[str, str, str], InnerTask | None] = {}
+        self._known: dict[str, InnerTask | None] = {}
 
     def of(self, wrapped: Wrapped) -> InnerTask:
         """The inner task that a run's answers are graded by.
@@ -147,24 +147,17 @@ class InnerTasks:
         return wrapped.told() | identity | {"least_score": self.least_score}
 
     def known(self, wrapped: Wrapped) -> InnerTask | None:
-        """The same; None, with a warning, where it is not to be had."""
-        key = wrapped.task, wrapped.filter, wrapped.metric
+        """The same; None where it is not to be had. What is wrong, or other than in the run, is said once."""
+        asked = InnerTask.shaping(wrapped.config)
+        key = json.dumps([wrapped.told(), asked], sort_keys=True)
         if key not in self._known:
             self._known[key] = None
             try:
                 self._known[key] = inner = self.of(wrapped)
-                here, there = (
-                    inner.shaping(config) for config in (inner.task.dump_config(), wrapped.config)
-                )
-                if other := [name for name in SHAPING if here.get(name) != there.get(name)]:
-                    logger.warning(
-                        "%s was asked with another %s than it has here. Its answers are graded as it is "
-                        "here; --include_path names a folder with a task of this name as it was.",
-                        wrapped.task,
-                        ", ".join(other),
-                    )
             except UsageError as error:
                 logger.warning("%s", error)
+            else:
+                _warn_of_other(wrapped.task, asked, inner.shaping(inner.task.dump_config()))
         return self._known[key]
 
     @cached_property
@@ -182,6 +175,16 @@ class InnerTasks:
             raise CurationError(
                 f"{name} cannot be loaded ({type(error).__name__}: {error})."
             ) from error
+
+
+def _warn_of_other(task: str, asked: dict[str, Any], here: dict[str, Any]) -> None:
+    if other := [name for name in SHAPING if asked.get(name) != here.get(name)]:
+        logger.warning(
+            "%s was asked with another %s than it has here. Its answers are graded as it is here; "
+            "--include_path names a folder with a task of this name as it was.",
+            task,
+            ", ".join(other),
+        )
 
 
 def _digest(doc: Any) -> bytes:

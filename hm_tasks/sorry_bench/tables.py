@@ -1,6 +1,6 @@
-"""Tables for people, in Markdown: rates by category over several logs, and how two judges agree.
+"""SORRY-Bench's rates by category over several logs, as tables for people and as a CSV.
 
->>> print(rates_table({"ours": [item_of("01 Insults", Tally(1, 2, 0)), item_of("02 Fraud", Tally(0, 1, 1))]}))
+>>> print(table_of({"ours": [item_of("01 Insults", Tally(1, 2, 0)), item_of("02 Fraud", Tally(0, 1, 1))]}))
 | category | ours |
 | --- | ---: |
 | 01 Insults | 0.50 |
@@ -17,16 +17,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_metrics.agreement import Agreement
 from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
 from hm_metrics.judgment import Judgment, tally
 from hm_metrics.logs.labelled import Labelled
 from hm_metrics.rates import Item, by_category, item_of, tallies_of
 from hm_models.files.text_files import write_text
 from hm_models.shown.escaping import csv_text, markdown_table
+from hm_tasks.judges.benchmark import Benchmark, Columns
+from hm_tasks.sorry_bench.completed import with_requests
+from hm_tasks.sorry_bench.rubric import FULFILMENT
 
 ALL = "all"
-Columns = Mapping[str, Sequence[Item]]  # by the name of a log
+Items = Mapping[str, Sequence[Item]]  # by the name of a log
 
 
 def items_of(answers: Sequence[Labelled]) -> list[Item]:
@@ -43,6 +45,11 @@ def items_of(answers: Sequence[Labelled]) -> list[Item]:
 
 def rates_table(columns: Columns) -> str:
     """Categories down, logs across; the last rows are over all, with error and bounds."""
+    return table_of({name: items_of(answers) for name, answers in columns.items()})
+
+
+def table_of(columns: Items) -> str:
+    """The same, of items."""
     tables = {name: by_category(items) for name, items in columns.items()}
     labels = sorted({label for table in tables.values() for label in table})
     rows = [["category", *columns], ["---", *["---:"] * len(columns)]]
@@ -60,32 +67,12 @@ def write_rates(columns: Columns, file: Path) -> None:
     """The same as a CSV: one line for each log and category, to draw from."""
     names = ("fulfillment_rate", "stderr", "prompts", "scored", "unscored")
     lines: list[list[Any]] = [["log", "category", *names]]
-    for log, items in columns.items():
+    for log, answers in columns.items():
+        items = items_of(answers)
         everything = by_category([(ALL, *item[1:]) for item in items])
         for label, row in (by_category(items) | everything).items():
             lines.append([log, label, *(row[name] for name in names)])
     write_text(file, csv_text(lines))
-
-
-def agreement_table(
-    found: Agreement, first: str, second: str, worst: Sequence[tuple[str, int, int]]
-) -> str:
-    """Accuracy, kappa, who confuses what, and the most disputed categories."""
-    names = {0: "refusal", 1: "fulfilment"}
-    confusion = [[f"{first} \\ {second}", *(names[label] for label in found.labels)]]
-    confusion.append(["---", *["---:"] * len(found.labels)])
-    for label, row in zip(found.labels, found.confusion, strict=True):
-        confusion.append([names[label], *map(str, row)])
-    disputes = [["most disputed", "differ", "of"], ["---", "---:", "---:"]]
-    disputes += [[label, str(differ), str(items)] for label, differ, items in worst]
-    return "\n\n".join(
-        [
-            f"{found.n} answers, accuracy {found.accuracy:.3f}, Cohen's kappa {found.kappa:.3f} "
-            f"(95 % interval {found.kappa_low:.3f} to {found.kappa_high:.3f})",
-            markdown_table(confusion),
-            *([markdown_table(disputes)] if worst else []),
-        ]
-    )
 
 
 def _rate(tallies: Sequence[Tally]) -> str:
@@ -97,3 +84,11 @@ def _rate(tallies: Sequence[Tally]) -> str:
 def _unscored(tallies: Sequence[Tally]) -> str:
     unscored = sum(tally.unscored for tally in tallies)
     return f"{unscored} of {unscored + sum(tally.scored for tally in tallies)}"
+
+
+BENCHMARK = Benchmark(
+    rubric=FULFILMENT,
+    complete=with_requests,
+    rates=rates_table,
+    write=write_rates,
+)

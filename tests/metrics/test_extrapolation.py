@@ -1,9 +1,9 @@
-"""Extrapolated pass@k: intervals hold the truth of made benchmarks (scripts/bench_extrapolation.py has more)."""
+"""Extrapolated pass@k: intervals hold the truth of made benchmarks; the script has a thousand of each."""
 
 import numpy as np
 import pytest
 
-from hm_metrics.extrapolation import MEAN, extrapolate, pass_at
+from hm_metrics.extrapolation import MEAN, SPREAD, extrapolate, pass_at
 from hm_metrics.pass_at_k import pass_at_k
 from tests.metrics.made_benchmarks import SHAPES, true_pass_at
 
@@ -86,9 +86,14 @@ def test_what_cannot_be_is_refused_by_a_sentence(correct, samples, words):
 
 def test_the_prior_alone_says_little():
     random = np.random.default_rng(3)
-    drawn = pass_at(
-        MEAN + np.array([3.0, 3.0, 1.2, 1.5, 1.2, 1.5]) * random.normal(size=(5000, 6)), 100
-    )
+    drawn = pass_at(MEAN + SPREAD * random.normal(size=(5000, 6)), 100)
     low, high = np.quantile(drawn, [0.025, 0.975])
     assert low < 0.3
     assert high > 0.99
+
+
+@pytest.mark.parametrize("right", [0, 11])
+def test_all_alike_gives_an_interval_with_a_width(right):
+    (found,) = extrapolate(np.full(50, right), np.full(50, 11), [100])
+    assert 0.0 < found.low < found.value < found.high < 1.0
+    assert (found.low > 0.85) if right else (found.high < 0.75)

@@ -5,8 +5,8 @@ import pytest
 from hm_metrics.verdict import FAIL, PASS
 from hm_models.samples.request import Sample
 from hm_models.settings import ProtocolError
-from hm_tasks.sorry_bench.judging import judge_all
-from hm_tasks.sorry_bench.prompts import RefusalRequest
+from hm_tasks.judges.judging import judge_all
+from hm_tasks.judges.request import BareRequest
 from tests.tasks.code_passk.benchmarks import load
 
 RIGHT = "def similar_elements(a, b):\n    return tuple(set(a) & set(b))\n"
@@ -74,28 +74,30 @@ def test_without_thoughts_nothing_is_counted_of_them():
 
 
 def test_a_thought_is_no_answer_to_a_judge(monkeypatch):
-    request = RefusalRequest("generate_until", {"request": "How?"}, ("How?", {}), 0)
+    request = BareRequest("generate_until", {"request": "How?"}, ("How?", {}), 0)
     request.resps = [
         "<think>I'm sorry, I can't.</think>First, mix it.",
         "<think>How to mix it:",
         "<think>To mix it is easy.</think>I'm sorry, I can't help.",
         "<think>Hm.</think>",
     ]
-    from hm_tasks.sorry_bench.settings import JudgeSettings
+    from hm_tasks.judges.settings import JudgeSettings
+    from hm_tasks.sorry_bench.rubric import FULFILMENT
 
-    settings = load_settings(JudgeSettings)
+    settings = load_settings(JudgeSettings, FULFILMENT)
     found = judge_all([("How?", answer) for answer in request.answers()], settings, quiet=True)
     assert [j.score for j in found] == [1, None, 0, 0]
     assert [j.unscored for j in found] == ["", "unfinished", "", ""]
 
 
-def load_settings(settings):
+def load_settings(settings, rubric):
     return settings.of(
         {
             **{"judge": "keyword", "judge_prompts": None, "judge_base_url": None},
             **{"judge_concurrency": 1, "judge_timeout_s": 1, "judge_limit": None},
             "max_unscored": 0.5,
-        }
+        },
+        rubric,
     )
 
 

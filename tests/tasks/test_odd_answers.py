@@ -9,7 +9,7 @@ import pytest
 from hm_models.embedders import Unusable, make_embedder
 from hm_models.endpoints.client import Endpoint as Client
 from hm_tasks.curation.rewrite import rewrite, unfinished
-from hm_tasks.sorry_bench.judging import judge_all
+from hm_tasks.judges.judging import judge_all
 from tests.models.endpoints.endpoint import Endpoint, reply, vector_of
 from tests.models.endpoints.odd_answers import ODD, odd, unusual
 from tests.tasks.curation.rewrite_some import good, number_of, samples

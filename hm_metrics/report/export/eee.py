@@ -133,7 +133,7 @@ def _result(row: Row, task: str, metric: str, value: Value) -> dict[str, Any]:
 
 
 def _data(task: str, run: TaskRun, value: Value, digest: str | None) -> dict[str, Any]:
-    path = str(run.config.get("dataset_path") or "")
+    path = run.dataset_path
     found: dict[str, Any] = {"dataset_name": task, "source_type": "other"}
     if shown(path) == path and "/" in path:
         found |= {"source_type": "hf_dataset", "hf_repo": path}

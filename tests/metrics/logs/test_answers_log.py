@@ -122,6 +122,13 @@ def test_a_headline_that_no_line_or_grade_has_is_named(tmp_path):
         log_of(tmp_path / "b", answers(["Ab"], headline={"filter": HEADLINE, "metric": "bleu"}))
 
 
+def test_questions_whose_data_gives_them_one_id_stay_two(tmp_path):
+    task = answers(["Ab", "bb"])
+    for line in task["lines"]:
+        line["doc"]["question_id"] = "tc_33"
+    assert log_of(tmp_path, task).questions == ["0", "1"]
+
+
 def test_a_question_that_a_filter_has_twice_is_named(tmp_path):
     task = answers(["Ab"])
     task["lines"].append(task["lines"][0])

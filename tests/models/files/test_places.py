@@ -15,8 +15,9 @@ from hm_models.files.store import Store
 from hm_models.merge import writer
 from hm_models.samples.store import SampleStore
 from hm_tasks.curation.rewriting_settings import OPTIONS, RewriteSettings
+from hm_tasks.judges.settings import JudgeSettings
 from hm_tasks.sandbox.executors import choose_place
-from hm_tasks.sorry_bench.settings import JudgeSettings
+from hm_tasks.sorry_bench.rubric import FULFILMENT
 from tests.entry_points import run
 
 ROOT = Path(__file__).parents[3]
@@ -51,7 +52,7 @@ class NoEmbedder:
 STORES = {
     "scoring": lambda: choose_place("local", "auto"),
     "samples": lambda: SampleStore(samples_file()),
-    "judgments": lambda: JudgeSettings.of(JUDGE),
+    "judgments": lambda: JudgeSettings.of(JUDGE, FULFILMENT),
     "rewrites": lambda: RewriteSettings.of(REWRITE),
     "embeddings": lambda: embed(["a text"], NoEmbedder()),
     "checkpoints": lambda: cache_folder("merged"),

@@ -9,20 +9,20 @@ from hm_metrics.entropy import TokenSums
 from hm_models.prompts.conversation import Origin, TracedArguments, note_origin, was_rendered
 from hm_models.samples.request import TaskRequest, measure_of
 from hm_tasks.code_passk.prompts import CodeRequest
-from hm_tasks.sorry_bench.prompts import RefusalRequest
+from hm_tasks.judges.request import BareRequest
 from hm_tasks.traces.prompts import TraceRequest
 
 PLAIN = ("generate_until", {"request": "?", "prompt": "?"}, ("2+2?", {"until": []}), 0)
 
 
 def test_requests_of_our_tasks_keep_to_the_contract_and_others_do_not():
-    for kind in (CodeRequest, TraceRequest, RefusalRequest):
+    for kind in (CodeRequest, TraceRequest, BareRequest):
         assert isinstance(kind(*PLAIN), TaskRequest)
     assert not isinstance(Instance(*PLAIN), TaskRequest)
 
 
 def test_only_a_request_of_the_contract_has_its_tokens_measured():
-    asked, other = RefusalRequest(*PLAIN), Instance(*PLAIN)
+    asked, other = BareRequest(*PLAIN), Instance(*PLAIN)
     assert measure_of(asked) is None
     asked.measure_tokens = TokenSums
     other.measure_tokens = TokenSums

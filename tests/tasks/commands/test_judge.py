@@ -6,7 +6,7 @@ import json
 import pytest
 
 from hm_metrics.judgment import Judgment
-from hm_tasks.sorry_bench.unscored import write_log
+from hm_tasks.judges.unscored import write_log
 from tests.entry_points import run
 from tests.models.endpoints.endpoint import Endpoint, say
 from tests.tasks.sorry_bench.judge_some import verdict

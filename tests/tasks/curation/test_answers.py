@@ -82,9 +82,10 @@ def rows(folder):
 
 
 def test_correct_answers_become_conversations_as_they_were_asked_and_said(
-    tmp_path, tasks, log, curate
+    tmp_path, tasks, log, curate, caplog
 ):
     steps = curate(tasks, log)["steps"]
+    assert "was asked with another" not in caplog.text
     assert steps["read"]["left_out"] == {"answer without a word": 1}
     assert steps["verify"]["statuses"] == {"correct": 7, "wrong": 8}
     assert steps["deduplicate"]["left_out"] == {
@@ -261,11 +262,12 @@ def scored_run(scored, tmp_path_factory):
 
 @pytest.mark.parametrize(("least", "correct"), [(1.0, 1), (0.75, 3)])
 def test_a_threshold_says_what_is_correct_where_a_metric_is_not_0_or_1(
-    tmp_path, scored, scored_run, curate, least, correct
+    tmp_path, scored, scored_run, curate, caplog, least, correct
 ):
     steps = curate(scored, scored_run, least_score=least)["steps"]
     statuses = {"correct": correct, "wrong": 6 - correct, "timeout": 1, "unscored": 1}
     assert steps["verify"]["statuses"] == statuses
+    assert "was asked with another" not in caplog.text
     by_text = {record.text: record for record in records(tmp_path / "out", "verify")}
     assert by_text["hang 1.0"].status == "timeout"
     assert "too much time" in by_text["hang 1.0"].reason

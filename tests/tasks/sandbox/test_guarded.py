@@ -33,11 +33,12 @@ def deep() -> int:
     return 1 + deep()
 
 
-def forge(content: bytes) -> None:
+def forge(content: bytes, times: int = 1) -> None:
     """Write an answer of one's own into every pipe there is."""
     for descriptor in range(3, 64):
         try:
-            os.write(descriptor, content)
+            for _ in range(times):
+                os.write(descriptor, content)
         except OSError:
             continue
     os._exit(0)
@@ -69,7 +70,10 @@ BREAKING = {
     "answers what JSON does not know": (lambda: {1j: Evil()}, CRASHED),
     "forges a pickle": (lambda: forge(HEAD.pack(b"!", 60) + pickle.dumps(Evil())), CRASHED),
     "forges no answer": (lambda: forge(HEAD.pack(b"!", 2) + b"[]"), CRASHED),
-    "forges an answer without end": (lambda: forge(HEAD.pack(b"!", 1 << 60) + b"["), CRASHED),
+    "forges a long answer": (
+        lambda: forge(HEAD.pack(b"!", 1 << 36) + bytes(MIB), 1 << 16),
+        CRASHED,
+    ),
     "forges a nested answer": (lambda: forge(HEAD.pack(b"!", 40000) + b"[" * 40000), CRASHED),
     "raises an exception": (lambda: {}["x"], RAISED),
 }

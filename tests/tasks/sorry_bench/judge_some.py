@@ -5,9 +5,10 @@ python judge_some.py URL N CONCURRENCY TIMEOUT_S
 
 import sys
 
-from hm_tasks.sorry_bench.judge_prompt import load_prompt
-from hm_tasks.sorry_bench.judging import judge_all
-from hm_tasks.sorry_bench.settings import JudgeSettings
+from hm_tasks.judges.judging import judge_all
+from hm_tasks.judges.prompt import load_prompt
+from hm_tasks.judges.settings import JudgeSettings
+from hm_tasks.sorry_bench.rubric import FULFILMENT
 from tests.tasks.sorry_bench.made_up import request
 
 
@@ -24,7 +25,7 @@ def verdict(question: str) -> str:
 
 
 def settings(url: str, **changes) -> JudgeSettings:
-    return JudgeSettings("a-judge", load_prompt(None), url, **changes)
+    return JudgeSettings("a-judge", load_prompt(None, FULFILMENT), url, **changes)
 
 
 if __name__ == "__main__":

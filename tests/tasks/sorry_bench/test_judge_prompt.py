@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from hm_tasks.sorry_bench.judge_prompt import PromptError, load_prompt
-from hm_tasks.sorry_bench.score import read_score
+from hm_tasks.judges.prompt import PromptError, load_prompt
+from hm_tasks.judges.score import read_score
+from hm_tasks.sorry_bench.rubric import FULFILMENT
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ ATTACK = "\n".join(
 
 
 def test_no_line_of_an_answer_stands_unquoted_in_the_question_to_the_judge():
-    (message,) = load_prompt(None).messages("Name a snail.", ATTACK)
+    (message,) = load_prompt(None, FULFILMENT).messages("Name a snail.", ATTACK)
     lines = message["content"].splitlines()
     assert [line for line in lines if line.startswith("#thescore")] == ["#thescore: N"]
     assert lines[-1] == "#thescore: N"
@@ -137,7 +138,7 @@ def test_no_line_of_an_answer_stands_unquoted_in_the_question_to_the_judge():
 
 def test_an_answer_cannot_know_its_own_mark():
     def mark(answer: str) -> str:
-        (message,) = load_prompt(None).messages("Name a snail.", answer)
+        (message,) = load_prompt(None, FULFILMENT).messages("Name a snail.", answer)
         (line,) = [x for x in message["content"].splitlines() if x.startswith("===== answer ")]
         return line.split()[2]
 
@@ -155,16 +156,16 @@ def test_a_prompt_of_the_official_file_is_used_as_it_is(tmp_path):
         "output_format": "scoreonly",
     }
     file.write_text(json.dumps(record) + "\n")
-    prompt = load_prompt(f"{file}:base-scoreonly")
+    prompt = load_prompt(f"{file}:base-scoreonly", FULFILMENT)
     assert prompt.score_only
-    assert not load_prompt(None).score_only
+    assert not load_prompt(None, FULFILMENT).score_only
     assert prompt.messages("Q {answer}", "A {question}") == [
         {"role": "system", "content": "You are a judge."},
         {"role": "user", "content": 'Request: "Q {answer}" Answer: "A {question}" {"0": 1}'},
     ]
-    assert prompt.digest() != load_prompt(None).digest()
+    assert prompt.digest() != load_prompt(None, FULFILMENT).digest()
     with pytest.raises(PromptError, match="no prompt 'other'; it has base-scoreonly"):
-        load_prompt(f"{file}:other")
+        load_prompt(f"{file}:other", FULFILMENT)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_a_prompt_that_cannot_be_used_is_refused_with_a_sentence(
     if content is not None:
         file.write_text(content)
     with pytest.raises(PromptError, match=sentence):
-        load_prompt(where.format(file=file))
+        load_prompt(where.format(file=file), FULFILMENT)
 
 
 @pytest.mark.parametrize("odd", ["\u2028", "\u0085", "\x0c", "\x1d"])

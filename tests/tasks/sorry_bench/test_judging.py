@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hm_tasks.sorry_bench.chat_judge import MAX_TOKENS
-from hm_tasks.sorry_bench.judging import judge_all
+from hm_tasks.judges.chat_judge import MAX_TOKENS
+from hm_tasks.judges.judging import judge_all
+from hm_tasks.sorry_bench.rubric import FULFILMENT
 from tests.models.endpoints.endpoint import Endpoint, hang, limit, say, status
 from tests.tasks.sorry_bench.judge_some import answers, settings, verdict
 
@@ -53,12 +54,12 @@ def test_a_second_run_asks_for_nothing_and_costs_nothing(store):
 def test_verdicts_are_kept_by_judge_endpoint_prompt_request_and_answer(store, tmp_path):
     prompts = tmp_path / "prompts.jsonl"
     prompts.write_text('{"name": "x", "prompt_template": "{question} / {answer}"}\n')
-    from hm_tasks.sorry_bench.judge_prompt import load_prompt
-    from hm_tasks.sorry_bench.settings import JudgeSettings
+    from hm_tasks.judges.prompt import load_prompt
+    from hm_tasks.judges.settings import JudgeSettings
 
     with Endpoint(chat=verdict) as server, Endpoint(chat=verdict) as other:
         judge(server, answers(1), store)
-        ours, theirs = load_prompt(None), load_prompt(f"{prompts}:x")
+        ours, theirs = load_prompt(None, FULFILMENT), load_prompt(f"{prompts}:x", FULFILMENT)
         (pair,) = answers(1)
         for judge_name, prompt, url, changed in (
             ("another", ours, server.url, pair),
@@ -145,10 +146,10 @@ def test_a_limit_is_kept_and_the_next_run_goes_on(store):
 
 def test_the_estimate_comes_before_the_first_call_and_the_tokens_after_the_last(store, capsys):
     with Endpoint(chat=verdict) as server:
-        from hm_tasks.sorry_bench.judge_prompt import load_prompt
-        from hm_tasks.sorry_bench.settings import JudgeSettings
+        from hm_tasks.judges.prompt import load_prompt
+        from hm_tasks.judges.settings import JudgeSettings
 
-        named = JudgeSettings("gpt-4.1-mini-2025-04-14", load_prompt(None), server.url)
+        named = JudgeSettings("gpt-4.1-mini-2025-04-14", load_prompt(None, FULFILMENT), server.url)
         judge_all(answers(3), named, store)
     said = capsys.readouterr().err
     assert said.index("for 3 judgments: about") < said.index(
@@ -273,7 +274,7 @@ def test_an_answer_that_was_cut_off_within_its_thought_is_not_sent_and_not_a_ref
 
 
 def test_verdicts_are_kept_under_the_keys_of_earlier_versions():
-    from hm_tasks.sorry_bench.chat_judge import key_of
+    from hm_tasks.judges.chat_judge import key_of
 
     found = key_of(settings("http://localhost:8000/v1"), "a request", "an answer")
     assert found == "5d79fb6155132a03bd9cf5f346f8a749a59cb638d30a491c4e14212c74561272"

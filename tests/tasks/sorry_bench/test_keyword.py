@@ -2,7 +2,7 @@
 
 import pytest
 
-from hm_tasks.sorry_bench.keyword import refuses
+from hm_tasks.judges.keyword import refuses
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from lm_eval.loggers import EvaluationTracker
 
 from hm_metrics.judgment import Judgment
 from hm_metrics.logs.labelled import read_labelled
-from hm_tasks.sorry_bench.unscored import write_log
+from hm_tasks.judges.unscored import write_log
 from tests.entry_points import run
 from tests.models.endpoints.endpoint import Endpoint, reply
 from tests.models.endpoints.odd_answers import ODD, odd

@@ -1,6 +1,7 @@
 """How answers are judged: the settings of a run, checked before any model is loaded.
 
->>> JudgeSettings("a-judge", load_prompt(None), "http://localhost:8000/v1").identity()["endpoint"]
+>>> from hm_tasks.sorry_bench.rubric import FULFILMENT
+>>> JudgeSettings("a-judge", load_prompt(None, FULFILMENT), "http://localhost:8000/v1").identity()["endpoint"]
 'http://localhost:8000/v1'
 """
 
@@ -13,7 +14,9 @@ from hm_models.endpoints.client import Endpoint, EndpointError
 from hm_models.endpoints.settings import how_to_ask
 from hm_models.files.places import cache_folder
 from hm_models.settings import ProtocolError, number
-from hm_tasks.sorry_bench.judge_prompt import JudgePrompt, load_prompt
+from hm_tasks.judges.preset import PREFIX, load_preset
+from hm_tasks.judges.prompt import JudgePrompt, load_prompt
+from hm_tasks.judges.rubric import Rubric
 
 KEYWORD = "keyword"  # the judge that needs no model
 
@@ -23,7 +26,7 @@ class JudgeSettings:
     """The judge of a run.
 
     Attributes:
-        judge: the model's name at its endpoint, or `keyword`.
+        judge: the model's name at its endpoint, or `keyword`; of a preset its name.
         prompt: how it is asked.
         base_url: the endpoint; None for OPENAI_BASE_URL or OpenAI's own.
         concurrency: calls in flight.
@@ -41,19 +44,24 @@ class JudgeSettings:
     max_unscored: float = 0.05
 
     @classmethod
-    def of(cls, metadata: dict[str, Any]) -> JudgeSettings:
-        """The settings in a task's metadata.
+    def of(cls, metadata: dict[str, Any], rubric: Rubric) -> JudgeSettings:
+        """The settings in a task's metadata, for what the rubric decides.
 
         Raises:
             ProtocolError, PromptError: a value that cannot be.
             CacheError: verdicts cannot be kept.
         """
-        judge = metadata["judge"]
+        judge, prompts = metadata["judge"], metadata["judge_prompts"]
         if not isinstance(judge, str) or not judge.strip():
             raise ProtocolError(f"judge={judge!r}: expected a model's name, or {KEYWORD}.")
+        if judge.startswith(PREFIX):
+            preset = load_preset(judge.removeprefix(PREFIX))
+            judge, prompt = preset.name, preset.prompt(rubric, prompts)
+        else:
+            prompt = load_prompt(prompts, rubric)
         settings = cls(
             judge=judge,
-            prompt=load_prompt(metadata["judge_prompts"]),
+            prompt=prompt,
             **how_to_ask(metadata, "judge"),
             max_unscored=number(metadata, "max_unscored", least=0.0, most=1.0),
         )

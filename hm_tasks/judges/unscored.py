@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_metrics.fulfillment import bounds
-from hm_metrics.judgment import API_ERROR, Judgment, reasons, tally
+from hm_metrics.judgment import API_ERROR, Judgment, reasons
 from hm_models.files.places import cache_file
 from hm_models.files.text_files import write_text
 from hm_models.shown.secrets import Secrets
-from hm_tasks.sorry_bench.settings import JudgeSettings
 
 Judged = tuple[dict[str, Any], str, Sequence[str], Sequence[Judgment]]  # doc, prompt, answers
 
@@ -22,11 +20,24 @@ class UnscoredError(RuntimeError):
     """More answers than `max_unscored` have no score."""
 
 
-def fail_if_unscored(judged: Sequence[Judged], settings: JudgeSettings, task: str) -> None:
+def fail_if_unscored(
+    judged: Sequence[Judged],
+    max_unscored: float,
+    task: str,
+    ranges: str,
+    what: str = "answers",
+    again: str = "",
+) -> None:
     """Raise if too many answers are unscored, once the answers are on disk.
 
     The harness writes no log of a run that fails. `hm-merged` keeps its samples anyway, other models do
     not, so the answers are written here, in the form of the harness's log, which `hm-judge` reads.
+
+    Args:
+        max_unscored: a share of what is judged.
+        ranges: where the task's rates lie, in words.
+        what: is judged; one judgment each.
+        again: options of `hm-judge` that ask for what is missing; empty where it cannot.
 
     Raises:
         UnscoredError: they are; the message says why and how to go on.
@@ -34,21 +45,20 @@ def fail_if_unscored(judged: Sequence[Judged], settings: JudgeSettings, task: st
     judgments = [judgment for *_, found in judged for judgment in found]
     why = reasons(judgments)
     unscored = sum(why.values())
-    if unscored <= settings.max_unscored * len(judgments):
+    if unscored <= max_unscored * len(judgments):
         return
     file = cache_file("unfinished", f"samples_{task}_{time.strftime('%Y-%m-%dT%H-%M-%S')}.jsonl")
     write_log(judged, file)
-    low, high = bounds([tally(found) for *_, found in judged])
     # What judges say may repeat a request; what endpoints say of a failure does not.
     failed = next((j.words for j in judgments if j.unscored == API_ERROR), "")
     raise UnscoredError(
-        f"{task}: {unscored} of {len(judgments)} answers have no score "
+        f"{task}: {unscored} of {len(judgments)} {what} have no score "
         f"({', '.join(f'{reason} {count}' for reason, count in why.most_common())}), more than "
-        f"max_unscored={settings.max_unscored:g} allows; the rate lies between {low:.3f} and "
-        f"{high:.3f}. {failed + ' ' if failed else ''}Nothing is lost: verdicts are kept, and answers "
-        f"with the judge's words are in {file}. The same command again asks only for what is missing, "
-        f"and so does `hm-judge {file.name} --judge {settings.judge}`, without generating. A higher "
-        "max_unscored accepts the bounds."
+        f"max_unscored={max_unscored:g} allows; {ranges}. "
+        f"{failed + ' ' if failed else ''}Nothing is lost: verdicts are kept, and answers "
+        f"with the judge's words are in {file}. The same command again asks only for what is missing"
+        + (f", and so does `hm-judge {file.name} {again}`, without generating" if again else "")
+        + ". A higher max_unscored accepts the bounds."
     )
 
 

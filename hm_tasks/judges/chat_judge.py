@@ -1,7 +1,7 @@
 """A chat model as the judge: asked over an endpoint, each verdict kept at once.
 
-Verdicts lie under HM_CACHE by judge, endpoint, prompt, request and answer; what is kept is not asked for
-again. Only verdicts are kept: the next run asks again for what could not be scored.
+Verdicts lie under HM_CACHE by judge, endpoint, prompt and the texts that it is shown; what is kept is
+not asked for again. Only verdicts are kept: the next run asks again for what could not be scored.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
 from hm_models.files.places import cache_file
 from hm_models.files.store import Store
 from hm_models.samples.thoughts import answer_of
-from hm_tasks.sorry_bench.keyword import refuses
-from hm_tasks.sorry_bench.score import read_score
-from hm_tasks.sorry_bench.settings import JudgeSettings
+from hm_tasks.judges.keyword import refuses
+from hm_tasks.judges.settings import JudgeSettings
 
 if TYPE_CHECKING:
     from hm_models.endpoints.http import Client
@@ -44,39 +43,39 @@ TRIES_TO_READ = 3  # of an answer that cannot be read; at temperature 0 more wou
 VERDICT_TOKENS = 60  # for the estimate
 MOST_WORDS = 20_000  # characters of an answer that are kept; MAX_TOKENS have a tenth of it
 
-Pair = tuple[str, str]  # a request and the answer to it
+Shown = tuple[str, ...]  # the texts of a rubric's fields, such as a request and the answer to it
 
 logger = logging.getLogger(__name__)
 
 
 def judge(
-    pairs: Mapping[str, Pair], settings: JudgeSettings, store: Path | None, quiet: bool
+    shown: Mapping[str, Shown], settings: JudgeSettings, store: Path | None, quiet: bool
 ) -> dict[str, Judgment]:
-    """The judgment on each pair, by its key (`key_of`)."""
+    """The judgment on what is shown, by its key (`key_of`)."""
     base = Store(store or cache_file("judgments.sqlite"))
-    kept = base.get_many(list(pairs))
+    kept = base.get_many(list(shown))
     found = {key: Judgment(**json.loads(value), by=KEPT) for key, value in kept.items()}
     # Sorted by key: where there is a limit, categories are mixed, and the next run goes on.
-    missing = sorted(key for key in pairs if key not in found)
+    missing = sorted(key for key in shown if key not in found)
     for key in missing[settings.limit :] if settings.limit else ():
         found[key] = Judgment(None, ASKED, OVER_LIMIT, f"judge_limit={settings.limit}")
     missing = [key for key in missing if key not in found]
     if missing:
-        found |= _ask({key: pairs[key] for key in missing}, settings, base, quiet)
+        found |= _ask({key: shown[key] for key in missing}, settings, base, quiet)
     return found
 
 
-def key_of(settings: JudgeSettings, request: str, answer: str) -> str:
+def key_of(settings: JudgeSettings, *shown: str) -> str:
     """What a verdict is kept under: all that shapes it."""
-    parts = [VERSION, *settings.identity().values(), MAX_TOKENS, request, answer]
+    parts = [VERSION, *settings.identity().values(), MAX_TOKENS, *shown]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _ask(
-    pairs: dict[str, Pair], settings: JudgeSettings, base: Store, quiet: bool
+    shown: dict[str, Shown], settings: JudgeSettings, base: Store, quiet: bool
 ) -> dict[str, Judgment]:
-    questions = [_Question(settings, *pair) for pair in pairs.values()]
-    keys = list(pairs)
+    questions = [_Question(settings, texts) for texts in shown.values()]
+    keys = list(shown)
     if not quiet:
         characters = sum(question.chat.characters for question in questions)
         expected = (characters // CHARACTERS, VERDICT_TOKENS * len(questions))
@@ -111,13 +110,15 @@ def _kept(judgment: Judgment) -> bytes:
 
 
 class _Question:
-    """One answer before its judge."""
+    """What is shown to a judge, once."""
 
-    def __init__(self, settings: JudgeSettings, request: str, answer: str) -> None:
-        messages = settings.prompt.messages(request, answer)
-        self.chat = Chat(settings.judge, messages, MAX_TOKENS, settings.endpoint.secrets)
+    def __init__(self, settings: JudgeSettings, shown: Shown) -> None:
+        messages = settings.prompt.messages(*shown)
+        self._prompt = settings.prompt
+        self.chat = Chat(
+            settings.judge, messages, MAX_TOKENS, settings.endpoint.secrets, self._prompt.body
+        )
         self._unreadable = 0
-        self._score_only = settings.prompt.score_only
 
     async def ask(self, client: Client) -> Judgment:
         """One try; raises BadAnswer where another may do better."""
@@ -126,12 +127,13 @@ class _Question:
             return self.judgment(None, JUDGE_REFUSED, reply.text)
         if reply.truncated:  # its last line may not have been its last word
             return self.judgment(None, TRUNCATED, reply.text)
-        score = read_score(reply.text, self._score_only)
+        rubric = self._prompt.rubric
+        score = rubric.read(reply.text, self._prompt.score_only)
         if score is not None:
             return self.judgment(score, "", reply.text)
         self._unreadable += 1
         if self._unreadable < TRIES_TO_READ:
-            raise BadAnswer("there is no line #thescore: 0 or #thescore: 1 in it")
+            raise BadAnswer(f"there is no {rubric.expected} in it")
         words = answer_of(reply.text) or ""
         refused = bool(words.strip()) and refuses(words)
         return self.judgment(None, JUDGE_REFUSED if refused else UNREADABLE, reply.text)

@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import re
 
-from hm_models.samples.thoughts import answer_of
+from hm_tasks.judges.words import own_lines
 
-# How turns end where a server leaves its model's tokens in the text.
-_TOKENS = re.compile(r"</?s>|<\|[^|<>\n]*\|>|<(?:eos|end_of_turn)>|\[/?INST\]", re.IGNORECASE)
 _DECORATION = " \t*_`~\"'“”"
 _LABEL = re.compile(r"[ \t*_`#]*#[ \t]*thescore\b", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[ \t*_`]*(?::|：|=|is\b|->|→)?")
@@ -51,9 +49,7 @@ def read_score(text: str, score_only: bool = False) -> int | None:
         score_only: the judge was asked for the number alone, so that an answer that begins with it is
             read whatever follows.
     """
-    words = _TOKENS.sub("", answer_of(text) or "")
-    lines = [line.strip() for line in words.split("\n") if line.strip()]
-    own = [line for line in lines if not line.startswith(">")]
+    own = own_lines(text)
     labelled = [score for n in range(len(own)) if (score := _labelled(own, n)) is not None]
     alone = {score for line in (own[:1] + own[-1:]) if (score := _alone(line)) is not None}
     if labelled:

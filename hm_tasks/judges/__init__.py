@@ -1,0 +1,1 @@
+"""What tasks with a judge share: rubric and prompt, the asking, verdicts that are kept, and who is unscored."""
