@@ -124,7 +124,7 @@ class Grader:
     Args:
         task: the inner task.
         docs: its questions; samples name them by their place.
-        filters, metrics: of the inner task, those that are wanted.
+        filters, metrics: of the inner task, those that are wanted; of the metrics more is better.
 
     Attributes:
         level: the isolation of whoever grades.
@@ -149,9 +149,6 @@ class Grader:
         self._filters, self._metrics = filters, metrics
         self._settings = settings
         self._questions = len(docs)
-        better = task.higher_is_better()
-        # Where less is better no number says that an answer is as wrong as can be.
-        self._has_worst = all(better.get(metric, True) for metric in metrics)
         self._asked: dict[tuple[int, str], Future[Any]] = {}
 
         def answer(question: tuple[str, Any, str]) -> Any:
@@ -236,7 +233,7 @@ class Grader:
             except (KeyError, TypeError, ValueError):
                 found = NoAnswer(CRASHED, "what grades it gives no grade")
         scores, status = {}, UNSCORED
-        if found.beyond_limits and self._has_worst:
+        if found.beyond_limits:
             scores, status = dict.fromkeys(self._metrics, 0.0), BEYOND_LIMITS
         return dict.fromkeys(self._filters, Graded("", scores, None, status, found.reason))
 
