@@ -123,7 +123,7 @@ def sides_of(rows: Sequence[Row], task: str) -> list[Sides]:
 
 
 def fights(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Fight]:
-    """Quality (pass@1 and pass@k, or a mean) against diversity and against refusals, where rows have both."""
+    """Quality (pass@1 and pass@k, or a mean score) against diversity and refusals, where rows have both."""
     named = {(column.task, column.metric): column for column in columns}
     found: list[Fight] = []
     for task in dict.fromkeys(task for row in rows for task in row.values):
