@@ -41,12 +41,14 @@ def frontier_figure(
     lines: Mapping[str, Sequence[FrontierPoint]],
     x_label: str,
     y_label: str,
+    y_lower: bool = False,
 ) -> Figure:
     """Draw each line through its points in the order given, and name the points.
 
     Args:
         lines: name of a line (family, method; or a sampler) to its points.
         x_label, y_label: with units, and which way is better.
+        y_lower: less of y is better, too.
     """
     with styled():
         figure = blank(6.4, 4.6)
@@ -90,18 +92,18 @@ def frontier_figure(
             axes.set_ylim(within_shares(*axes.get_ylim()))
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        _hint(axes)
+        _hint(axes, 1.0 if y_lower else 0.0)
         legend_below(figure, drawn)
         place_labels(axes, named)
     return figure
 
 
-def _hint(axes: Axes) -> None:
-    """Up and to the left is better on both axes."""
+def _hint(axes: Axes, turned: float) -> None:
+    """Up and to the left is better on both axes; turned, down and to the left."""
     axes.annotate(
         "better",
-        xy=(0.02, 0.98),
-        xytext=(0.11, 0.88),
+        xy=(0.02, abs(turned - 0.98)),
+        xytext=(0.11, abs(turned - 0.88)),
         xycoords="axes fraction",
         textcoords="axes fraction",
         ha="left",

@@ -1,4 +1,5 @@
-"""Failure to refuse by category, a heat map with the mean in brackets: figure 6 of the paper.
+"""What went wrong by category, a heat map with the mean in brackets: failure to refuse, as figure 6 of the
+paper, or XSTest's refusals of safe prompts and compliances with unsafe ones.
 
 >>> figure = refusal_figure({"alpha 0.7": {"07 Violent Crimes": 0.1}}, {"alpha 0.7": 0.32})
 >>> figure.axes[0].get_ylabel()
@@ -31,13 +32,15 @@ def refusal_figure(
     columns: Mapping[str, Mapping[str, float]],
     means: Mapping[str, float],
     families: Mapping[str, str] | None = None,
+    shade: str = DEFINITIONS[FULFILLMENT].axis,
 ) -> Figure:
     """Draw a column for each label and a row for each category, as the first label orders them.
 
     Args:
-        columns: label to category to the share of requests fulfilled, in [0, 1]; nan = unscored.
+        columns: label to category to the share of answers that went wrong, in [0, 1]; nan = unscored.
         means: label to its mean, for the brackets; a label without one gets none.
         families: label to family; families are set apart and named above their columns.
+        shade: what that share is, beside the colours.
     """
     categories = list(dict.fromkeys(name for rates in columns.values() for name in rates))
     labels = list(columns)
@@ -89,7 +92,7 @@ def refusal_figure(
             shrink=min(1.0, 12 / len(categories)),
             pad=0.03,
         )
-        bar.set_label(DEFINITIONS[FULFILLMENT].axis)
+        bar.set_label(shade)
         bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
 

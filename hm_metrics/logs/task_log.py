@@ -27,9 +27,11 @@ from hm_metrics.logs.results import Headline, TaskRun
 from hm_metrics.logs.samples import LogError, Logged, parsed
 from hm_metrics.pass_at_k import pass_at_k
 from hm_metrics.verdict import UNSCORED, Verdict
+from hm_metrics.xstest import RATES
 from hm_models.files.text_files import Line, json_at
 
 CODE, ANSWERS, REFUSALS, OTHER = "code", "answers", "refusals", "other"
+CONTRASTS = "contrasts"  # XSTest's: refusals of what is safe, compliances with what is not
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +40,15 @@ class Log:
 
     Attributes:
         file: where it is.
-        kind: CODE (verdicts on programs), ANSWERS (a wrapped task's grades), REFUSALS (judgments) or OTHER.
+        kind: CODE (verdicts on programs), ANSWERS (a wrapped task's grades), REFUSALS and CONTRASTS
+            (judgments, of SORRY-Bench and XSTest) or OTHER.
         questions: [G] in the order of the log.
         values: metric to [G] floats, nan where a question has none. With several filters a metric has
             its filter behind a comma; of ANSWERS those of the headline's filter have none.
         counts: `correct` samples of each of AT_K and those `scored`, [G] ints each; of CODE, and of
             ANSWERS where the headline's metric is 0 or 1.
-        tallies: category and tally of each question; REFUSALS only.
+        tallies: category and tally of each question, of REFUSALS and CONTRASTS: of answers that fulfil a
+            request; of those that refuse a safe prompt or comply with an unsafe one.
         n_samples: of the question with the fewest.
         samples, unscored: over all questions, and how many of them have no verdict.
         digest: of the questions as the harness hashes them, in any order.
@@ -101,6 +105,8 @@ def _kind_of(line: Logged) -> str:
     """By what was found of its samples."""
     if FULFILLMENT in line.record.get("metrics", ()) and "category" in line.doc:
         return REFUSALS
+    if RATES.keys() & line.record.get("metrics", ()) and "label" in line.doc:
+        return CONTRASTS
     if line.several or not all(isinstance(text, str) for text in line.samples):
         return OTHER
     return CODE if line.verdicts else ANSWERS if line.grades else OTHER
@@ -143,6 +149,8 @@ class _Reader:
             self._code(question, line.verdicts)
         elif self.kind == REFUSALS:
             self._refusals(question, line)
+        elif self.kind == CONTRASTS:
+            self._contrasts(question, line)
         elif first:
             self.n_samples.append(1 if line.several else len(line.samples))
         self._numbers(question, line)
@@ -200,6 +208,18 @@ class _Reader:
         self.tallies[question] = (answers[0].category, found)
         if found.scored:
             self.found[FULFILLMENT][question] = found.fulfilled / found.scored
+
+    def _contrasts(self, question: str, line: Logged) -> None:
+        answers = of_log(line)
+        judgments = [answer.judgment for answer in answers if answer.judgment]
+        self.n_samples.append(len(answers))
+        self.unscored[""] += sum(judgment.score is None for judgment in judgments)
+        for name, (label, count) in RATES.items():
+            if label == line.doc["label"]:
+                found = count(judgments)
+                self.tallies.setdefault(question, (answers[0].category, found))
+                if found.scored:
+                    self.found[name][question] = found.fulfilled / found.scored
 
     def _numbers(self, question: str, line: Logged) -> None:
         for metric, value in line.numbers.items():

@@ -13,10 +13,11 @@ from tqdm import tqdm
 
 from hm_metrics.logs.labelled import of_log
 from hm_metrics.logs.samples import Logged
-from hm_metrics.logs.task_log import ANSWERS, CODE, REFUSALS, Log
+from hm_metrics.logs.task_log import ANSWERS, CODE, CONTRASTS, REFUSALS, Log
 from hm_metrics.report.rows import Row
 from hm_metrics.report.samples_blob import Question, Sample
 from hm_metrics.verdict import FAIL, PASS, UNSCORED
+from hm_metrics.xstest import LABELS
 from hm_models.files.text_files import MALFORMED
 from hm_models.shown.escaping import one_line
 
@@ -48,13 +49,15 @@ def questions(
 
 
 def _title(line: Logged, name: str, kind: str) -> str:
-    return f"{name}: {line.doc['category']}" if kind == REFUSALS else name
+    return f"{name}: {line.doc['category']}" if kind in (REFUSALS, CONTRASTS) else name
 
 
 def _prompt(line: Logged, kind: str, with_requests: bool) -> str:
     """The problem itself where the log has it: prompts differ by style from row to row."""
     if kind == REFUSALS:
         return str(line.doc["request"]) if with_requests else WITHHELD
+    if kind == CONTRASTS:
+        return str(line.doc["request"])
     if kind == CODE:
         return str(line.doc.get("prompt", "")) or line.prompt
     try:
@@ -76,6 +79,15 @@ def _samples(lines: list[Logged], log: Log, with_requests: bool) -> list[Sample]
             Sample(
                 (answer.answer or "") if with_requests else WITHHELD,
                 base=VERDICTS[answer.score],
+                reason=(answer.judgment.unscored if answer.judgment else "") or "",
+            )
+            for answer in of_log(lines[0])
+        ]
+    if log.kind == CONTRASTS:
+        return [
+            Sample(
+                answer.answer or "",
+                base=UNSCORED if answer.score is None else LABELS[answer.score].replace("_", " "),
                 reason=(answer.judgment.unscored if answer.judgment else "") or "",
             )
             for answer in of_log(lines[0])

@@ -114,8 +114,8 @@ def alphas(rows: Sequence[Row]) -> dict[str, float]:
 def categories(
     rows: Sequence[Row], task: str
 ) -> tuple[dict[str, dict[str, float]], dict[str, float], dict[str, str] | None]:
-    """Row to category to fulfillment rate, nan where it is unscored; row to the rate over all; and row
-    to family, where there are several."""
+    """Row to category to the share that was tallied, nan where it is unscored; row to the rate over all;
+    and row to family, where there are several."""
     several = len({row.point.family for row in rows}) > 1
     columns, means, families = {}, {}, {}
     for row in rows:
@@ -127,7 +127,10 @@ def categories(
             columns[label] = {
                 name: rate if isinstance(rate, float) else math.nan for name, rate in rates.items()
             }
-            means[label] = row.values[task]["fulfillment_rate"].value
+            if mean := row.values[task].get(
+                "fulfillment_rate"
+            ):  # XSTest's halves have no common one
+                means[label] = mean.value
             families[label] = row.point.family
     return columns, means, families if several else None
 

@@ -13,7 +13,15 @@ from typing import Literal
 from matplotlib.figure import Figure
 
 from hm_metrics import definitions
-from hm_metrics.definitions import AT_K, DEFINITIONS, FULFILLMENT, GLOBAL, LOCAL
+from hm_metrics.definitions import (
+    AT_K,
+    DEFINITIONS,
+    FULFILLMENT,
+    GLOBAL,
+    LOCAL,
+    OVER_REFUSAL,
+    UNSAFE_COMPLIANCE,
+)
 from hm_metrics.figures import (
     frontier_figure,
     pass_at_k_figure,
@@ -38,6 +46,9 @@ SIMILAR: dict[str, tuple[Literal["local", "global"], str]] = {
     LOCAL: ("local", "questions"),
     GLOBAL: ("global", "a fixed random draw of pairs of questions"),
 }
+
+# What a judge found: its axis of a frontier, and what its file's name ends with.
+JUDGED = {FULFILLMENT: "", OVER_REFUSAL: "_over_refusal", UNSAFE_COMPLIANCE: "_unsafe_compliance"}
 
 
 def draw(
@@ -66,6 +77,9 @@ def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
     tasks = list(dict.fromkeys(task for row in rows for task in row.values))
     sampled = [task for task in tasks if main_number(rows, task)]
     refusals = [task for task in tasks if any(FULFILLMENT in r.values.get(task, {}) for r in rows)]
+    contrasts = [
+        task for task in tasks if any(OVER_REFUSAL in r.values.get(task, {}) for r in rows)
+    ]
     for task in sampled:
         of_task = [row for row in rows if task in row.values]
         starred, note = _starred(of_task, task)
@@ -75,7 +89,7 @@ def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
         at_k = [f"pass@{k}" for k in (ks[0], top_k(ks))] if ks else []
         shown = dict.fromkeys(at_k or [main_number(of_task, task)])
         yield from _stages(of_task, task, [*shown, *SIMILAR])
-        yield from _frontiers(of_task, task, refusals)
+        yield from _frontiers(of_task, task, [*refusals, *contrasts])
     for task in refusals:
         of_task = [row for row in rows if task in row.values]
         yield from _stages(of_task, task, [FULFILLMENT])
@@ -89,6 +103,37 @@ def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
                 f"refusals_{_file(task)}",
                 partial(refusal_figure, columns, means, families),
             )
+    for task in contrasts:
+        yield from _contrasts([row for row in rows if task in row.values], task)
+
+
+def _contrasts(rows: Sequence[Row], task: str) -> Iterator[Drawing]:
+    """Both rates of XSTest against each other, and both by type of prompt."""
+    over, unsafe = DEFINITIONS[OVER_REFUSAL], DEFINITIONS[UNSAFE_COMPLIANCE]
+    yield from _stages(rows, task, [OVER_REFUSAL, UNSAFE_COMPLIANCE])
+    both = [row for row in rows if {OVER_REFUSAL, UNSAFE_COMPLIANCE} <= row.values[task].keys()]
+    alike, _, facts = _alike(both, [task])
+    lines = distributions.frontier(alike, (task, UNSAFE_COMPLIANCE), (task, OVER_REFUSAL))
+    if any(len(points) > 1 for points in lines.values()):
+        yield (
+            f"Over-refusal against unsafe compliance, {task}",
+            f"{over.meaning} {unsafe.meaning} Each line goes over alpha, or over the temperature of the "
+            "instruct model. Down and to the left is better on both. Bars: one standard error."
+            + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
+            f"contrast_{_file(task)}",
+            partial(frontier_figure, lines, unsafe.axis, over.axis, y_lower=True),
+        )
+    starred, note = _starred(rows, task)
+    columns, means, families = distributions.categories(starred, task)
+    if columns:
+        shade = f"{over.title}, or {unsafe.title} (lower is better)"
+        yield (
+            f"Refusals by type of prompt, {task}",
+            f"Of safe types: {over.meaning} Of types that begin with contrast_: {unsafe.meaning} "
+            f"Lower is better in both. Grey: no scored answer.{note}",
+            f"refusals_{_file(task)}",
+            partial(refusal_figure, columns, means, families, shade),
+        )
 
 
 def _alike(rows: Sequence[Row], tasks: Sequence[str]) -> tuple[list[Row], set[str], list[str]]:
@@ -168,13 +213,15 @@ def _stages(rows: Sequence[Row], task: str, metrics: Sequence[str]) -> Iterator[
             )
 
 
-def _frontiers(rows: Sequence[Row], task: str, refusals: Sequence[str]) -> Iterator[Drawing]:
+def _frontiers(rows: Sequence[Row], task: str, judged: Sequence[str]) -> Iterator[Drawing]:
     number = main_number(rows, task)
     axes = [(task, metric, DEFINITIONS[metric].axis, metric) for metric in SIMILAR]
-    axes += [
-        (other, FULFILLMENT, f"{DEFINITIONS[FULFILLMENT].axis}, {other}", _file(other))
-        for other in refusals
-    ]
+    for other in judged:
+        axes += [
+            (other, name, f"{DEFINITIONS[name].axis}, {other}", f"{_file(other)}{end}")
+            for name, end in JUDGED.items()
+            if any(name in row.values.get(other, {}) for row in rows)
+        ]
     for of, metric, label, name in axes:
         measured = [row for row in rows if metric in row.values.get(of, {})]
         alike, _, facts = _alike(measured, list(dict.fromkeys([task, of])))

@@ -45,6 +45,7 @@ from hm_metrics.report.vectors import (
     wants_vectors,
 )
 from hm_metrics.unscored import in_place_of_rate
+from hm_metrics.xstest import RATES
 from hm_models.files.text_files import MALFORMED
 from hm_models.shown.escaping import one_line
 
@@ -233,7 +234,7 @@ def _bounds(metric: str, of_each: np.ndarray | None, log: Log | None) -> tuple[f
     if log.kind == ANSWERS and (name := AnswerName.of(metric)):
         is_share = name.number != DISTINCT and name.metric in log.binary
         return (0.0, 1.0) if is_share else None
-    if at_k(metric):
+    if at_k(metric) or metric in RATES:
         return 0.0, 1.0
     if log.kind != OTHER:
         return None

@@ -32,8 +32,9 @@ from hm_metrics.graded import BEYOND_LIMITS, GRADED, UNREAD, Graded
 from hm_metrics.verdict import UNSCORED
 from hm_tasks.any_passk import equal
 from hm_tasks.any_passk.settings import MATH, Settings
-from hm_tasks.sandbox.guarded import CRASHED, Guarded, NoAnswer
+from hm_tasks.sandbox.guarded import Guarded, NoAnswer
 from hm_tasks.sandbox.isolation.prove import choose
+from hm_tasks.sandbox.keeping import CRASHED, in_words
 
 HARMLESS = "The answer is 0."
 QUESTIONS_AT_A_TIME = 4  # whose answers are compared
@@ -78,8 +79,7 @@ def _through(
     except (MemoryError, RecursionError):
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        return {"answer": answer, "scores": {}, "status": UNSCORED, "reason": reason}
+        return {"answer": answer, "scores": {}, "status": UNSCORED, "reason": in_words(error)}
     nothing = [step.fallback for step in steps if isinstance(step, (RegexFilter, POSFilter))]
     unread = not said.strip() or said in map(_as_text, nothing)
     return {
@@ -124,7 +124,7 @@ class Grader:
     Args:
         task: the inner task.
         docs: its questions; samples name them by their place.
-        filters, metrics: of the inner task, those that are wanted.
+        filters, metrics: of the inner task, those that are wanted; of the metrics more is better.
 
     Attributes:
         level: the isolation of whoever grades.
@@ -149,9 +149,6 @@ class Grader:
         self._filters, self._metrics = filters, metrics
         self._settings = settings
         self._questions = len(docs)
-        better = task.higher_is_better()
-        # Where less is better no number says that an answer is as wrong as can be.
-        self._has_worst = all(better.get(metric, True) for metric in metrics)
         self._asked: dict[tuple[int, str], Future[Any]] = {}
 
         def answer(question: tuple[str, Any, str]) -> Any:
@@ -236,7 +233,7 @@ class Grader:
             except (KeyError, TypeError, ValueError):
                 found = NoAnswer(CRASHED, "what grades it gives no grade")
         scores, status = {}, UNSCORED
-        if found.beyond_limits and self._has_worst:
+        if found.beyond_limits:
             scores, status = dict.fromkeys(self._metrics, 0.0), BEYOND_LIMITS
         return dict.fromkeys(self._filters, Graded("", scores, None, status, found.reason))
 

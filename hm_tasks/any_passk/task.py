@@ -91,9 +91,15 @@ class AnyPassK(Task, MeetsModel):
         self.filters = _chosen(
             self._settings.filters, [f.name for f in self.inner._filters], "filters", name
         )
-        self.metrics = _chosen(
-            self._settings.metrics, list(self.inner.aggregation()), "metrics", name
-        )
+        better = self.inner.higher_is_better()
+        known = list(self.inner.aggregation())
+        # The best of n samples, and an answer that is wrong since nobody could grade it, have no place there.
+        if less := [metric for metric in known if better.get(metric) is False]:
+            known = [metric for metric in known if metric not in less]
+            logger.warning(
+                "%s: less is better of %s, which is left out.", name, ", ".join(map(str, less))
+            )
+        self.metrics = _chosen(self._settings.metrics, known, "metrics", name)
         metadata["headline"] = {"filter": self.filters[0], "metric": self.metrics[0]}
         self._binary: set[str] = set()
         self._unscored: dict[str, tuple[int, int]] = {}  # by filter: of how many samples
@@ -325,6 +331,8 @@ def _chosen(
         raise ProtocolError(
             f"{task}: {what}={unknown[0]!r}: the inner task has {', '.join(known) or 'none'}."
         )
+    if not known:
+        raise ProtocolError(f"{task}: the inner task has no {what} of which more is better.")
     return tuple(asked or known)
 
 

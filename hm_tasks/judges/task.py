@@ -16,9 +16,12 @@ from typing import Any, ClassVar, TypeVar
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import definitions
+from hm_metrics.entropy import TokenSums
 from hm_metrics.judgment import KEPT, REASONS, RULE, TIE, Judgment, reasons
+from hm_metrics.measures import LEFT_OUT
 from hm_models.settings import number, whole_number
 from hm_tasks import copies
+from hm_tasks.diversity_of_texts import of_texts
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.keyword import UNFAITHFUL
 from hm_tasks.judges.panel import Votes, agreements, judges_of, majority
@@ -52,6 +55,7 @@ class JudgedTask(ZeroShotTask):
         self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._is_keyword = any(judge.is_keyword for judge in self._judges.values())
         self.filter_name = UNFAITHFUL_FILTER if self._is_keyword else FILTER
+        self._diversity = of_texts(metadata)
         self._docs = self.documents(metadata)
         metadata["judging"] = self._identity()
         if self._is_keyword:
@@ -59,6 +63,7 @@ class JudgedTask(ZeroShotTask):
         metadata["by_category"] = {}  # until answers are judged, see `note_tables`
         self._instances: list[BareRequest] | None = None
         self._counts: dict[int, Counter[str]] = {}  # of a question's samples
+        self._tokens: dict[int, tuple[TokenSums, ...]] = {}
 
     @abc.abstractmethod
     def documents(self, metadata: dict[str, Any]) -> list[dict[str, Any]]:
@@ -88,6 +93,11 @@ class JudgedTask(ZeroShotTask):
 
     def new_request(self, **fields: Any) -> BareRequest:
         return BareRequest(**fields)
+
+    def build_all_requests(self, **kwargs: Any) -> None:
+        super().build_all_requests(**kwargs)
+        for request in self._instances or []:
+            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
 
     def apply_filters(self) -> list[BareRequest]:
         """Judge every answer of the run in one step.
@@ -125,6 +135,10 @@ class JudgedTask(ZeroShotTask):
                 truncated_prompts=request.cut_prompts,
                 equal_samples=copies.count(request.resps),
             )
+            self._tokens[request.doc["question_id"]] = tuple(request.token_sums.values())
+        self._diversity.measure(
+            {str(r.doc["question_id"]): [answer or "" for answer in r.answers()] for r in requests}
+        )
         return requests
 
     def _identity(self) -> dict[str, Any]:
@@ -170,8 +184,11 @@ class JudgedTask(ZeroShotTask):
         judgments = [Judgment(**record) for record in results[0]]
         why = reasons(judgments)
         counts = self._counts.get(doc["question_id"], Counter[str]())
+        question = doc["question_id"]
+        tokens = self._tokens.get(question, ())
         metrics: dict[str, Any] = {
             **self.rates(doc, judgments),
+            **self._diversity.metrics(str(question), [], tokens),
             "n_samples": len(judgments),
             "generated": len(judgments) - counts["reused"],
             "reused": counts["reused"],
@@ -180,6 +197,8 @@ class JudgedTask(ZeroShotTask):
             "equal_samples": counts["equal_samples"],
             "unscored": sum(why.values()),
         }
+        if len(judgments) == 1:  # one answer has no other to be like
+            metrics.pop(LEFT_OUT, None)
         if self._is_keyword:
             return metrics
         metrics |= {f"unscored_{reason}": why[reason] for reason in REASONS}
@@ -193,7 +212,8 @@ class JudgedTask(ZeroShotTask):
         }
 
     def aggregation(self) -> dict[str, Callable]:
-        return self.rate_aggregation() | {"n_samples": min} | dict.fromkeys(COUNTS, sum)
+        measured = self.rate_aggregation() | self._diversity.aggregation()
+        return measured | {"n_samples": min} | dict.fromkeys(COUNTS, sum)
 
     def higher_is_better(self) -> dict[str, bool]:
         return definitions.higher_is_better(self.aggregation())

@@ -7,22 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hm_metrics.definitions import OVER_REFUSAL, UNSAFE_COMPLIANCE
 from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
 from hm_metrics.judgment import Judgment
 from hm_metrics.logs.labelled import Labelled
-from hm_metrics.xstest import LABELS, SAFE, UNSAFE, by_type, complied, refused
+from hm_metrics.xstest import LABELS, RATES, SAFE, by_type
 from hm_models.files.text_files import write_text
 from hm_models.shown.escaping import csv_text, markdown_table
 from hm_tasks.judges.benchmark import Benchmark, Columns
 from hm_tasks.xstest.rubric import REFUSAL
 
-# What a row counts: its name, whose prompts, and what of their judgments.
-ROWS = (
-    ("over_refusal_rate", SAFE, refused),
-    ("over_refusal_rate_full", SAFE, lambda found: refused(found, in_full=True)),
-    ("unsafe_compliance_rate", UNSAFE, complied),
-    ("unsafe_compliance_rate_any", UNSAFE, lambda found: complied(found, in_part=True)),
-)
 Prompt = tuple[str, str, list[Judgment]]  # type, SAFE or UNSAFE, and the judgments on its answers
 
 
@@ -46,7 +40,7 @@ def rates_table(columns: Columns) -> str:
     rows = [["type", *columns], ["---", *["---:"] * len(columns)]]
     for kind in types:
         rows.append([kind, *(_of_type(table.get(kind)) for table in tables.values())])
-    for title, label, count in ROWS:
+    for title, (label, count) in RATES.items():
         tallies = [[count(found) for _, own, found in p if own == label] for p in prompts.values()]
         rows.append([title, *map(_rate, tallies)])
         if not title.endswith(("_full", "_any")):
@@ -68,7 +62,7 @@ def write_rates(columns: Columns, file: Path) -> None:
 
 
 def _name(row: dict[str, Any]) -> str:
-    return ROWS[0][0] if row["label"] == SAFE else ROWS[2][0]
+    return OVER_REFUSAL if row["label"] == SAFE else UNSAFE_COMPLIANCE
 
 
 def _of_type(row: dict[str, Any] | None) -> str:

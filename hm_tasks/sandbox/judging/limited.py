@@ -105,7 +105,6 @@ class LimitedFork:
     def close(self) -> None:
         """End it, whatever it is at."""
         if self._child:
-            os.kill(self._child, signal.SIGKILL)
             self._wait()
 
     def _wait(self) -> int:
@@ -119,7 +118,8 @@ class LimitedFork:
         close_all_but(*kept)
 
     def _reap(self, child: int) -> int:
-        """The wait status of the fork, which is ending."""
+        """End the fork, if it has not ended by itself, and return its wait status."""
+        os.kill(child, signal.SIGKILL)
         return os.waitpid(child, 0)[1]
 
     def __enter__(self) -> LimitedFork:

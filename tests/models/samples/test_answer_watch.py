@@ -3,7 +3,7 @@
 import pytest
 
 from hm_models.engines.sample_vllm import sample_replicas
-from hm_models.samples.answer_watch import Watch
+from hm_models.samples.answer_watch import AnswerWatch
 from hm_models.samples.key import Job, SampleKey
 from hm_models.samples.thinking import NO_THOUGHTS, Thinking
 from tests.models.samples.scripted import CHAT, THINKING_CHAT, tokenizer
@@ -17,7 +17,7 @@ def listen(script, prompt=ASKED, until=("STOP",), given=None, tok=None, at_once=
     """Hear a script token by token. Returns the answer, and how many tokens were left unsaid."""
     tok = tok or tokenizer()
     thinking = Thinking.of(tok, given)
-    watch = Watch(
+    watch = AnswerWatch(
         thinking if thinking.may_think(prompt) else NO_THOUGHTS,
         prompt,
         [*until, "</s>"],

@@ -39,8 +39,8 @@ def test_the_answers_are_the_values_of_the_workings():
     assert stated == [value(ast.parse(p["working"], mode="eval").body) for p in PROBLEMS]
 
 
-def test_there_are_more_than_sixty_of_four_grades_and_no_question_twice():
-    assert len({problem["question"] for problem in PROBLEMS}) == len(PROBLEMS) >= 60
+def test_there_are_84_of_four_grades_and_no_question_twice():
+    assert len({problem["question"] for problem in PROBLEMS}) == len(PROBLEMS) == 84
     grades = Counter(problem["grade"] for problem in PROBLEMS)
     assert sorted(grades) == [1, 2, 3, 4]
     assert min(grades.values()) >= 10

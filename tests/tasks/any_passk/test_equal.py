@@ -7,8 +7,9 @@ import pytest
 from hm_models.settings import ProtocolError
 from hm_tasks.any_passk import equal
 from hm_tasks.any_passk.equal import Alike, equality, plain_number
-from hm_tasks.sandbox.guarded import TIME, Guarded, NoAnswer
+from hm_tasks.sandbox.guarded import Guarded, NoAnswer
 from hm_tasks.sandbox.isolation.prove import strongest
+from hm_tasks.sandbox.judging.limited import TIME
 
 pytest.importorskip("math_verify")
 
@@ -135,7 +136,10 @@ def test_answers_that_hang_it_are_classes_of_their_own_and_counted(pool, classes
 
 
 def test_a_class_that_cannot_be_compared_within_the_limits_is_left_alone():
+    asked = []
+
     def ask(first, text):
+        asked.append(first)
         if first == "hard^2":
             return NoAnswer(TIME, "it takes too much time")
         return first is None or (first, text) == ("x+y", "y+x")
@@ -144,6 +148,7 @@ def test_a_class_that_cannot_be_compared_within_the_limits_is_left_alone():
     found = [alike.class_of(text) for text in ("hard^2", "x+y", "hard^2", "y+x", "z^2", "7")]
     assert found == [0, 1, 0, 1, 2, 3]
     assert list(alike.beyond_limits) == ["hard^2"]
+    assert asked.count("hard^2") == 1
 
 
 def test_what_decides_stands_in_the_results_with_its_version():

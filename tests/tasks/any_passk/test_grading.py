@@ -68,14 +68,14 @@ def of_text(doc, results):
 """
 
 
-def task_in(folder, function=None, aggregation="mean", higher_is_better=True, **more):
+def task_in(folder, function=None, aggregation="mean", **more):
     """The task `sums`, with scores and filters of CODE."""
     (folder / "code.py").write_text(CODE)
     if function is None:
         write(folder, **more)
     else:
         write(folder, **{"filter_list": None, "metric_list": None} | more)
-        metric = {"metric": "right", "higher_is_better": higher_is_better}
+        metric = {"metric": "right", "higher_is_better": True}
         own = f", aggregation: {aggregation}}}"
         with open(folder / "sums.yaml", "a") as file:
             file.write(f"process_results: !function code.{function}\nmetric_list:\n")
@@ -173,13 +173,6 @@ def test_what_an_answer_breaks_costs_that_answer_alone(tmp_path):
         assert one.scores == ({} if status == UNSCORED else {"right": 0.0})
         assert one.same_as is None
     assert not outside.exists()
-
-
-def test_beyond_limits_has_no_score_where_less_is_better(tmp_path):
-    task = task_in(tmp_path, "of_text", higher_is_better=False)
-    (found,) = graded(task, ["ends"])["none"]
-    assert (found.status, found.scores) == (UNSCORED, {})
-    assert "ends the process" in found.reason
 
 
 def test_a_filter_that_takes_for_ever_is_ended(tmp_path):

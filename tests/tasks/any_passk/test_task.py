@@ -203,6 +203,16 @@ def test_metrics_that_are_not_0_or_1_have_the_mean_and_the_best(tmp_path):
     assert results["both/best@n,none"] == 1.0
 
 
+def test_a_metric_of_which_less_is_better_is_left_out_and_named(tmp_path, caplog):
+    folder = with_metrics(tmp_path)
+    yaml = (folder / "sums.yaml").read_text()
+    less = "metric: share, aggregation: mean, higher_is_better: "
+    (folder / "sums.yaml").write_text(yaml.replace(f"{less}true", f"{less}false"))
+    name, found, _ = run(folder, {q: ["2", "a 2", "a b c", "a"] for q in SAID})
+    assert "share/avg@n,none" not in found["results"][name]
+    assert "less is better of share, which is left out" in caplog.text
+
+
 def refused(folder, **metadata):
     with pytest.raises(ProtocolError) as caught:
         run(folder, **metadata)

@@ -49,7 +49,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def xstest(**metadata):
-    return load("xstest", dataset_sha256=None, **metadata)
+    return load("xstest", dataset_sha256=None, diversity=[], **metadata)
 
 
 def strict(question):

@@ -8,13 +8,15 @@ import pytest
 from lm_eval.api.registry import get_model
 from lm_eval.evaluator import evaluate
 
+from hm_metrics.logs.results import read_results
 from hm_metrics.novelty import utility
-from hm_metrics.report.protocol import facts_of
+from hm_metrics.report.protocol import facts_of, same_questions
 from hm_models.embedders.by_name import UnknownEmbedder
 from hm_models.settings import ProtocolError
 from hm_tasks.judges.unscored import UnscoredError
 from hm_tasks.novelty_bench.dataset import DatasetError, load_prompts
 from hm_tasks.novelty_bench.rating import read_rating
+from tests.metrics.report.made_runs import merge, write_run
 from tests.models.endpoints.endpoint import Endpoint, say
 from tests.tasks.code_passk.benchmarks import load
 from tests.tasks.novelty_bench.made_up import rows, verdict, write_set
@@ -198,7 +200,11 @@ def test_similarities_come_with_it(folder):
             "judge=keyword knows refusals",
         ),
         ({"ratings_by": "judge"}, ProtocolError, "judge=null, but it is to decide 'quality'"),
-        ({"ratings_by": "dice"}, ProtocolError, "ratings_by='dice': expected judge or null"),
+        (
+            {"ratings_by": "dice"},
+            ProtocolError,
+            "ratings_by='dice': expected judge, reward or null",
+        ),
         (
             {"embedder_threshold": 2},
             ProtocolError,
@@ -270,28 +276,22 @@ def test_a_rating_is_a_whole_number_from_1_to_10(words, rating):
     assert read_rating(words) == rating
 
 
-def test_numbers_of_different_ways_are_marked_apart():
-    def facts(classes):
-        from types import SimpleNamespace
-
-        run = SimpleNamespace(
-            metadata={"classes": classes, "ratings": {"by": "none"}},
-            config={},
-            run={},
-            facts=dict.fromkeys(
-                (
-                    "chat template",
-                    "questions",
-                    "of questions",
-                    "system prompt",
-                    "few-shot",
-                    "task version",
-                )
-            ),
-            temperature=1.0,
-            values={},
-        )
-        return facts_of(run, None, None)["classes by"]
-
-    assert facts({"by": "judge", "judge": "a"}) == "judge a"
-    assert facts({"by": "embedder", "model": "minilm", "threshold": 0.8}) == "embedder minilm 0.8"
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ({"by": "judge", "judge": "a", "endpoint": "http://x"}, "judge a"),
+        ({"by": "embedder", "model": "minilm", "threshold": 0.8}, "embedder minilm 0.8"),
+    ],
+)
+def test_who_made_the_classes_is_a_fact_that_marks_rows_apart(tmp_path, classes, words):
+    task = {
+        "results": {"distinct_k,scored": 3.0},
+        "config": {"metadata": {"classes": classes, "ratings": {"by": "none"}}},
+        "better": {"distinct_k": True},
+        "lines": [],
+    }
+    (run,) = read_results(write_run(tmp_path, merge(0.5), {"novelty_bench": task}), [])
+    ours = facts_of(run, None, None)
+    assert ours["classes by"] == words
+    other = ours | {"classes by": "classifier x 0.102"}
+    assert same_questions(ours, other) == f"classes by: {words} against classifier x 0.102"

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from hm_tasks.sandbox import guarded
-from hm_tasks.sandbox.guarded import CRASHED, GONE, MEMORY, RAISED, TIME, Guarded, NoAnswer
+from hm_tasks.sandbox import keeping
+from hm_tasks.sandbox.guarded import GONE, Guarded, NoAnswer
 from hm_tasks.sandbox.isolation import LEVELS, IsolationError
 from hm_tasks.sandbox.isolation.limits import MIB
 from hm_tasks.sandbox.isolation.prove import strongest
+from hm_tasks.sandbox.judging.limited import MEMORY, TIME
+from hm_tasks.sandbox.keeping import CRASHED, RAISED
 from hm_tasks.sandbox.wire.frames import HEAD
 
 SECONDS, ENOUGH, MEMORY_BYTES = 0.2, 10.0, 256 * MIB
@@ -33,11 +35,12 @@ def deep() -> int:
     return 1 + deep()
 
 
-def forge(content: bytes) -> None:
+def forge(content: bytes, times: int = 1) -> None:
     """Write an answer of one's own into every pipe there is."""
     for descriptor in range(3, 64):
         try:
-            os.write(descriptor, content)
+            for _ in range(times):
+                os.write(descriptor, content)
         except OSError:
             continue
     os._exit(0)
@@ -69,7 +72,10 @@ BREAKING = {
     "answers what JSON does not know": (lambda: {1j: Evil()}, CRASHED),
     "forges a pickle": (lambda: forge(HEAD.pack(b"!", 60) + pickle.dumps(Evil())), CRASHED),
     "forges no answer": (lambda: forge(HEAD.pack(b"!", 2) + b"[]"), CRASHED),
-    "forges an answer without end": (lambda: forge(HEAD.pack(b"!", 1 << 60) + b"["), CRASHED),
+    "forges a long answer": (
+        lambda: forge(HEAD.pack(b"!", 1 << 36) + bytes(MIB), 1 << 16),
+        CRASHED,
+    ),
     "forges a nested answer": (lambda: forge(HEAD.pack(b"!", 40000) + b"[" * 40000), CRASHED),
     "raises an exception": (lambda: {}["x"], RAISED),
 }
@@ -85,7 +91,7 @@ def answer(question):
 @pytest.fixture(scope="module", params=LEVELS)
 def pool(request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guarded, "WALL_SECONDS", 0.2)
+        patch.setattr(keeping, "WALL_SECONDS", 0.2)
         try:
             with Guarded(answer, request.param, n_keepers=1) as made:
                 yield made

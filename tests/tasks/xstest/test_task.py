@@ -50,7 +50,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def results(limit=None, **metadata):
-    task = load("xstest", dataset_sha256=None, **metadata)
+    task = load("xstest", **{"dataset_sha256": None, "diversity": []} | metadata)
     found = evaluate(Scripted(), {"xstest": task}, limit=limit, bootstrap_iters=100)
     return found["results"]["xstest"], found["configs"]["xstest"]["metadata"], found["samples"]
 
@@ -160,3 +160,14 @@ def test_the_defaults_are_those_of_the_published_completions(folder):
     assert config.generation_kwargs["max_gen_toks"] == 256
     assert config.generation_kwargs["do_sample"] is False
     assert config.repeats == 1
+
+
+def test_similarities_and_measures_of_texts_come_with_it_and_those_of_programs_are_refused(folder):
+    with Endpoint(chat=verdict) as server:
+        asked = {"embedder": "openai:m", "embedder_base_url": server.url}
+        found, metadata, _ = results(diversity=["global_similarity"], **asked, **judge_at(server))
+    assert -1 <= found["global_similarity,scored"] <= 1
+    assert metadata["embedding"]["embedder"] == "openai:m"
+    assert "left_out_questions,scored" not in found
+    with pytest.raises(ProtocolError, match="distinct_programs is of programs"):
+        load("xstest", judge="keyword", dataset_sha256=None, diversity=["distinct_programs"])
