@@ -2,9 +2,9 @@
 
     for fight in fights(rows, columns): print(fight.sentence)
 
-Ours are the merges of a pair by one method with one sampler, and its alpha 1 there; theirs the instruct model
-with all its samplers. Alpha 1 with that sampler is where both begin. Rows that were
-measured in another way than most stay out, and are named.
+Ours are the merges of a pair by one method with one sampler, and alpha 1 with it; theirs is the instruct model
+with all its samplers. Alpha 1 with that sampler is where both begin. Rows that were measured in another way
+than most stay out, and are named.
 """
 
 from __future__ import annotations
