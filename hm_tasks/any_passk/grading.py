@@ -32,8 +32,9 @@ from hm_metrics.graded import BEYOND_LIMITS, GRADED, UNREAD, Graded
 from hm_metrics.verdict import UNSCORED
 from hm_tasks.any_passk import equal
 from hm_tasks.any_passk.settings import MATH, Settings
-from hm_tasks.sandbox.guarded import CRASHED, Guarded, NoAnswer
+from hm_tasks.sandbox.guarded import Guarded, NoAnswer
 from hm_tasks.sandbox.isolation.prove import choose
+from hm_tasks.sandbox.keeping import CRASHED, in_words
 
 HARMLESS = "The answer is 0."
 QUESTIONS_AT_A_TIME = 4  # whose answers are compared
@@ -78,8 +79,7 @@ def _through(
     except (MemoryError, RecursionError):
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        return {"answer": answer, "scores": {}, "status": UNSCORED, "reason": reason}
+        return {"answer": answer, "scores": {}, "status": UNSCORED, "reason": in_words(error)}
     nothing = [step.fallback for step in steps if isinstance(step, (RegexFilter, POSFilter))]
     unread = not said.strip() or said in map(_as_text, nothing)
     return {

@@ -10,10 +10,8 @@ from outside but the question:
 
     this process -> nursery -> keepers, one a core: isolated, keep the time -> worker: answers
 
-A nursery forks the keepers and removes what they leave, however this process ends. A keeper enters the
-level once and forks a worker, which answers one question after another under the limits of
-`hm_tasks.sandbox.judging.limited`; one that breaks them is ended, and a fresh one goes on. Questions are
-pickled, for they are our own; answers are read as JSON.
+Who these are: `hm_tasks.sandbox.keeping`. Questions are pickled, for they are our own; answers are read
+as JSON.
 """
 
 from __future__ import annotations
@@ -25,44 +23,22 @@ import os
 import pickle
 import queue
 import signal
-import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from hm_tasks.sandbox.isolation import (
-    IsolationError,
-    Limits,
-    clean_up,
-    confine_program,
-    end_with_parent,
-    enter,
-)
+from hm_tasks.sandbox.isolation import IsolationError
 from hm_tasks.sandbox.isolation.leftovers import remove
-from hm_tasks.sandbox.isolation.levels import STRONG
-from hm_tasks.sandbox.isolation.limits import MIB
 from hm_tasks.sandbox.judging.isolated import LEFTOVER_SECONDS, make_run_folder
 from hm_tasks.sandbox.judging.judge_process import usable_cores
-from hm_tasks.sandbox.judging.limited import (
-    MEMORY,
-    TIME,
-    BeyondLimits,
-    Crashed,
-    LimitedFork,
-    address_space,
-    close_all_but,
-)
+from hm_tasks.sandbox.judging.limited import MEMORY, TIME
+from hm_tasks.sandbox.keeping import ASKED, BEYOND, CRASHED, RAISED, REFUSED, forked, nurse
 from hm_tasks.sandbox.wire.frames import Closed, read_frame, write_frame
 
-CRASHED, RAISED, GONE = "crashed", "raised", "gone"
-# What it may take on the wall: a machine that is merely busy gives as much to whoever wants to compute.
-WALL_FACTOR, WALL_SECONDS = 3.0, 10.0
-# A worker has all the memory of the process that it is a fork of; its questions' limits come on top.
-_LIMITS = Limits(memory=sys.maxsize, stack=8 * MIB, cpu_seconds=sys.maxsize)
-_ASKED, _ANSWERED, _REFUSED = b"?", b"!", b"x"
+GONE = "gone"
 
 _Asked = queue.SimpleQueue["tuple[bytes, Future[Any]] | None"]
 
@@ -82,7 +58,7 @@ class NoAnswer:
 
     @property
     def beyond_limits(self) -> bool:
-        return self.why in (TIME, MEMORY, CRASHED)
+        return self.why in BEYOND
 
 
 _BEYOND = {
@@ -118,7 +94,8 @@ class Guarded:
         folder = tempfile.mkdtemp(prefix="hm-guarded-")
         make_run_folder(folder)
         caller = os.getpid()
-        nursery = _forked(_nurse, all_ends, folder, caller, level, tuple(readable), answer)
+        theirs = [(ends.there, ends.back) for ends in all_ends]
+        nursery = forked(nurse, theirs, folder, caller, level, tuple(readable), answer)
         for ends in all_ends:
             ends.close_theirs()
         self._asked: _Asked = queue.SimpleQueue()
@@ -184,11 +161,11 @@ class _Ends:
             kind, said = read_frame(self._answers)
         except Closed:
             return "A process that was to be isolated ended at once."
-        return said.decode() if kind == _REFUSED else ""
+        return said.decode() if kind == REFUSED else ""
 
     def ask(self, content: bytes) -> Any:
         try:
-            write_frame(self._questions, _ASKED, content)
+            write_frame(self._questions, ASKED, content)
             _, said = read_frame(self._answers)
             why, found = json.loads(said)
         except (Closed, OSError, ValueError):
@@ -230,122 +207,3 @@ def _end(
         os.kill(nursery, signal.SIGTERM)
         os.waitpid(nursery, 0)
     remove(folder, LEFTOVER_SECONDS)  # if somebody has killed the nursery
-
-
-def _forked(work: Callable[..., None], *arguments: Any) -> int:
-    """The number of a fork of this process that does some work and ends."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work(*arguments)
-        finally:
-            os._exit(0)
-    return child
-
-
-def _nurse(
-    all_ends: list[_Ends],
-    folder: str,
-    caller: int,
-    level: str,
-    readable: Sequence[str],
-    answer: Callable[[Any], Any],
-) -> None:
-    """Fork the keepers, wait for their end or the caller's, and leave nothing behind."""
-    os.setsid()  # Ctrl-C is for the caller, who ends this
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    end_with_parent(caller, signal.SIGTERM)
-    close_all_but(*(end for ends in all_ends for end in (ends.there, ends.back)))
-    keepers = set()
-    try:
-        for ends in all_ends:
-            scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
-            keepers.add(_forked(_keep, ends, scratch, os.getpid(), level, readable, answer))
-        for ends in all_ends:
-            ends.close_theirs()
-        while keepers:
-            keepers.discard(os.wait()[0])
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for keeper in keepers:
-            os.kill(keeper, signal.SIGKILL)
-        remove(folder, LEFTOVER_SECONDS)
-
-
-def _keep(
-    ends: _Ends,
-    scratch: str,
-    nursery: int,
-    level: str,
-    readable: Sequence[str],
-    answer: Callable[[Any], Any],
-) -> None:
-    """Isolate this process, and have workers answer until the caller is gone."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    close_all_but(ends.there, ends.back)
-    end_with_parent(nursery)
-    quiet = os.open(os.devnull, os.O_RDWR)
-    taken = address_space()
-    try:
-        enter(level, scratch, _LIMITS, readable=readable)
-    except IsolationError as error:
-        write_frame(ends.back, _REFUSED, str(error).encode())
-        return
-    if level != STRONG:
-        end_with_parent(nursery)  # a change of user has made the kernel forget it
-    for descriptor in (0, 1, 2):
-        os.dup2(quiet, descriptor)
-    write_frame(ends.back, _ANSWERED)
-    worker: _Worker | None = None
-    with contextlib.suppress(Closed, BrokenPipeError):
-        while True:
-            question, seconds, memory = pickle.loads(read_frame(ends.there)[1])
-            used = worker is not None
-            while True:
-                worker = worker or _Worker(_tried(answer), taken)
-                why, found = _asked(worker, question, seconds, memory)
-                if why not in _BEYOND:
-                    break
-                worker.close()
-                worker = None
-                if why == TIME or not used:
-                    break
-                used = False  # what was left of other questions may have been at fault
-            write_frame(ends.back, _ANSWERED, json.dumps([why, found]).encode())
-
-
-class _Worker(LimitedFork):
-    def _confine(self, *kept: int) -> None:
-        confine_program(_LIMITS, kept)
-
-    def _reap(self, child: int) -> int:
-        return clean_up(child)
-
-
-def _tried(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def tried(question: Any) -> tuple[str | None, Any]:
-        try:
-            return None, answer(question)
-        except (MemoryError, RecursionError):  # also nested too deeply for its stack
-            raise MemoryError from None
-        except Exception as error:
-            return RAISED, f"{type(error).__name__}: {error}"
-
-    return tried
-
-
-def _asked(
-    worker: LimitedFork, question: Any, seconds: float, memory: int
-) -> tuple[str | None, Any]:
-    """What became of the question, None where it is answered; and the answer, or what was raised."""
-    try:
-        why, found = worker.ask(question, seconds, memory, WALL_FACTOR * seconds + WALL_SECONDS)
-    except Crashed:
-        return CRASHED, None
-    except BeyondLimits as error:
-        return str(error), None
-    except (ValueError, TypeError):  # forged
-        return CRASHED, None
-    return (None, found) if why is None else (RAISED, found)

@@ -7,8 +7,9 @@ import pytest
 from hm_models.settings import ProtocolError
 from hm_tasks.any_passk import equal
 from hm_tasks.any_passk.equal import Alike, equality, plain_number
-from hm_tasks.sandbox.guarded import TIME, Guarded, NoAnswer
+from hm_tasks.sandbox.guarded import Guarded, NoAnswer
 from hm_tasks.sandbox.isolation.prove import strongest
+from hm_tasks.sandbox.judging.limited import TIME
 
 pytest.importorskip("math_verify")
 

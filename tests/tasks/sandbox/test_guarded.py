@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from hm_tasks.sandbox import guarded
-from hm_tasks.sandbox.guarded import CRASHED, GONE, MEMORY, RAISED, TIME, Guarded, NoAnswer
+from hm_tasks.sandbox import keeping
+from hm_tasks.sandbox.guarded import GONE, Guarded, NoAnswer
 from hm_tasks.sandbox.isolation import LEVELS, IsolationError
 from hm_tasks.sandbox.isolation.limits import MIB
 from hm_tasks.sandbox.isolation.prove import strongest
+from hm_tasks.sandbox.judging.limited import MEMORY, TIME
+from hm_tasks.sandbox.keeping import CRASHED, RAISED
 from hm_tasks.sandbox.wire.frames import HEAD
 
 SECONDS, ENOUGH, MEMORY_BYTES = 0.2, 10.0, 256 * MIB
@@ -89,7 +91,7 @@ def answer(question):
 @pytest.fixture(scope="module", params=LEVELS)
 def pool(request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guarded, "WALL_SECONDS", 0.2)
+        patch.setattr(keeping, "WALL_SECONDS", 0.2)
         try:
             with Guarded(answer, request.param, n_keepers=1) as made:
                 yield made
