@@ -18,10 +18,15 @@ SIGMA = PLAIN | {"top_n_sigma": 0.8}
 
 def tokens_and_engine(lm, settings):
     texts = first_tokens(lm, settings)
-    children = psutil.Process().children(recursive=True)
-    # Python's own of this process outlives an engine.
-    engine = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
-    return texts, sorted(child.pid for child in engine)
+    return texts, sorted(child.pid for child in psutil.Process().children() if _is_engine(child))
+
+
+def _is_engine(child):
+    """Python's own helpers outlive engines, and what has ended may still be listed."""
+    try:
+        return "resource_tracker" not in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # or a zombie
+        return False
 
 
 def test_the_first_task_with_top_n_sigma_gets_a_new_engine_which_serves_all_that_follow(
