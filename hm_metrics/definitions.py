@@ -94,6 +94,7 @@ OF_ANSWERS = {
 _LISTED = {"maj": "maj@k", "g_pass": "g_pass@k_T"}  # where a table has one line for all k
 LOCAL, GLOBAL = "local_similarity", "global_similarity"
 FULFILLMENT = "fulfillment_rate"
+DISTINCT_K = "distinct_k"
 OVER_REFUSAL, UNSAFE_COMPLIANCE = "over_refusal_rate", "unsafe_compliance_rate"
 UNFINISHED = "unfinished_thoughts"
 
@@ -197,7 +198,7 @@ _XSTEST = {
 }
 
 _NOVELTY = {
-    "distinct_k": Definition(
+    DISTINCT_K: Definition(
         "Functionally different answers among the k samples of a prompt, by who made the classes.",
         True,
         "NoveltyBench (Zhang et al. 2025)",

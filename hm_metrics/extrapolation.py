@@ -35,7 +35,7 @@ WALKERS = 1000
 MOVES = 8  # of every walker at each step from the prior to the posterior
 EFFECTIVE = 0.5  # share of the walkers that a step leaves with a say
 STRETCH = 2.0
-WIDER = 1.1  # the interval, in logits around the median: what simulation says it lacks
+WIDER = 1.05  # the interval, in logits around the median: what simulation says it lacks
 # Prior: logits of w1 and w2 against w0, then log a and log b of both; normal, independent.
 MEAN = np.array([1.5, 1.5, -0.3, 0.7, 0.3, 0.7])
 SPREAD = np.array([3.0, 3.0, 1.0, 1.5, 1.0, 1.5])

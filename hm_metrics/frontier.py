@@ -150,10 +150,10 @@ def frontier_band(
     """
     x, y = _resampled((family, family), same_questions, iterations, seed)[:2]
     reached = np.where(x[:, :, None] >= places, y[:, :, None], -np.inf).max(axis=1)
-    low, high = np.quantile(
-        np.where(np.isinf(reached), np.nanmin(family.up), reached), TAILS, axis=0
-    )
-    seldom = np.isinf(reached).mean(axis=0) > 0.5
+    none = np.isinf(reached)
+    lowest = float(np.nanmean(family.up, axis=1).min())  # where the steps end, in the picture
+    low, high = np.quantile(np.where(none, lowest, reached), TAILS, axis=0)
+    seldom = none.mean(axis=0) > 0.5
     return np.where(seldom, np.nan, low), np.where(seldom, np.nan, high)
 
 

@@ -2,9 +2,9 @@
 
     for fight in fights(rows, columns): print(fight.sentence)
 
-Ours are the merges of a pair by one method with one sampler, and its alpha 1 there; theirs the instruct model
-with all its samplers. Alpha 1 with that sampler is where both begin. Rows that were
-measured in another way than most stay out, and are named.
+Ours are the merges of a pair by one method with one sampler, and alpha 1 with it; theirs is the instruct model
+with all its samplers. Alpha 1 with that sampler is where both begin. Rows that were measured in another way
+than most stay out, and are named.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def sides_of(rows: Sequence[Row], task: str) -> list[Sides]:
 
 
 def fights(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Fight]:
-    """Quality (pass@1 and pass@k, or a mean) against diversity and against refusals, where rows have both."""
+    """Quality (pass@1 and pass@k, or a mean score) against diversity and refusals, where rows have both."""
     named = {(column.task, column.metric): column for column in columns}
     found: list[Fight] = []
     for task in dict.fromkeys(task for row in rows for task in row.values):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hm_metrics import definitions
 from hm_metrics.answer_names import AVERAGE, BEST, DISTINCT, AnswerName
-from hm_metrics.definitions import AT_K, at_k, is_count
+from hm_metrics.definitions import AT_K, DISTINCT_K, at_k, is_count
 from hm_metrics.report.page import ProtocolNote
 from hm_metrics.report.rows import Row
 from hm_metrics.report.values import Value
@@ -222,10 +222,12 @@ def best_k(rows: Sequence[Row], task: str) -> int:
 
 
 def main_number(rows: Sequence[Row], task: str) -> str:
-    """The number that a task is about: pass@k with the k of the frontier, else a mean score; else empty."""
+    """The number that a task is about: pass@k with the k of the frontier, else a mean score, else the number
+    of different answers; else empty."""
     if k := best_k(rows, task):
         return f"pass@{k}"
-    return AVERAGE if any(AVERAGE in row.values.get(task, {}) for row in rows) else ""
+    found = {metric for row in rows for metric in row.values.get(task, {})}
+    return next((metric for metric in (AVERAGE, DISTINCT_K) if metric in found), "")
 
 
 def _rank(name: tuple[str, str], found: Mapping[tuple[str, str], object]) -> tuple:

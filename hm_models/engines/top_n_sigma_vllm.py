@@ -3,9 +3,10 @@
     LLM(..., logits_processors=["hm_models.engines.top_n_sigma_vllm:TopNSigmaOnVllm"])
     SamplingParams(temperature=1.5, extra_args={"top_n_sigma": 1.0})
 
-vLLM 0.32 has two runners, each with an interface of its own: the first (on CPUs) calls `update_state` with the
-rows that come, go and move, the second (on GPUs) `add_request` with the slot of each. Both hand over
-float32 logits before temperature, min-p, top-k and top-p. Imported by vLLM's processes alone.
+vLLM 0.32 has two model runners, each with an interface of its own: the first calls `update_state` with the
+rows that come, go and move; the second, which it takes wherever Triton works (so on GPUs), calls `add_request`
+with the slot of each. Both hand over float32 logits before temperature, min-p, top-k and top-p. Imported by
+vLLM's processes alone.
 """
 
 from __future__ import annotations

@@ -128,11 +128,8 @@ class InnerTasks:
             why = f"it has no filter {wrapped.filter!r}, but {', '.join(map(repr, filters))}"
         elif wrapped.metric not in task.aggregation():
             why = f"it has no metric {wrapped.metric!r}, but {', '.join(task.aggregation())}"
-        elif not better.get(wrapped.metric, True):
-            why = (
-                f"less is better of {wrapped.metric}, and a correct answer has {self.least_score:g} at "
-                "least. Run it with another metric first (--metadata metrics)"
-            )
+        elif better.get(wrapped.metric) is False:
+            why = f"less is better of {wrapped.metric}"
         if why:
             raise CurationError(f"{wrapped.task} cannot verify answers: {why}.")
         return inner

@@ -36,7 +36,7 @@ SHOWN = 6  # decimals of a similarity in files
 
 
 class ProgramVectors:
-    """Vectors of programs, the same to the bit whenever they were made.
+    """Vectors of programs or answers, the same to the bit whenever they were made.
 
     What an encoder gives for a text depends in the last bits on the texts beside it, and a choice may
     hang on them. So programs are embedded and kept in fixed parts, each whole or not at all.
@@ -53,7 +53,7 @@ class ProgramVectors:
         self._store = Store(cache_file("embeddings", "parts.sqlite"))
         self._held = functools.lru_cache(HELD)(self._kept)
         self._places: dict[bytes, tuple[tuple[str, int], int]] = {}
-        with tqdm(desc=f"Embedding ({embedder.name})", unit=" programs") as bar:
+        with tqdm(desc=f"Embedding ({embedder.name})", unit=" texts") as bar:
             for part in _parts(programs):
                 key = _digest(json.dumps([embedder.identity(), part])).hex()
                 if self._store.get(key) is None:

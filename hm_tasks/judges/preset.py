@@ -10,9 +10,10 @@
     1
 
 Each is a YAML in `presets/` (`.yml`, since the harness takes every `.yaml` for a task): the model and how it
-is served under its name; `prompt`, which is `turns` (request and answer as a user's and an assistant's turn,
-for the chat template that the model brings) or `file` (a prompt of the user's, as `judge_prompts`); `body`,
-what else is sent; `reads`, for each rubric that it can decide, patterns in order and the score of each.
+is served under its name, for people; `prompt`, which is `turns` (request and answer as a user's and an
+assistant's turn, for the chat template that the model brings) or `file` (a prompt of the user's, as
+`judge_prompts`); `body`, what else is sent; `reads`, for each rubric that it can decide, patterns in order
+and the score of each.
 """
 
 from __future__ import annotations
@@ -54,7 +55,6 @@ class Preset:
     """
 
     name: str
-    serve: str
     form: str
     body: Mapping[str, Any]
     reads: Mapping[str, list[tuple[re.Pattern[str], int]]]
@@ -112,7 +112,6 @@ def load_preset(name: str) -> Preset:
     found = yaml.safe_load(text)
     return Preset(
         name=name,
-        serve=found["serve"],
         form=found["prompt"],
         body=found.get("body", {}),
         reads={

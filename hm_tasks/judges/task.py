@@ -18,6 +18,7 @@ from lm_eval.config.task import TaskConfig
 from hm_metrics import definitions
 from hm_metrics.entropy import TokenSums
 from hm_metrics.judgment import KEPT, REASONS, RULE, TIE, Judgment, reasons
+from hm_metrics.measures import LEFT_OUT
 from hm_models.settings import number, whole_number
 from hm_tasks import copies
 from hm_tasks.diversity_of_texts import of_texts
@@ -196,6 +197,8 @@ class JudgedTask(ZeroShotTask):
             "equal_samples": counts["equal_samples"],
             "unscored": sum(why.values()),
         }
+        if len(judgments) == 1:  # one answer has no other to be like
+            metrics.pop(LEFT_OUT, None)
         if self._is_keyword:
             return metrics
         metrics |= {f"unscored_{reason}": why[reason] for reason in REASONS}

@@ -34,7 +34,7 @@ CLASSIFIER = "classifier"  # who decided
 
 
 class ClassifierError(Unusable):
-    """The classifier cannot be used here and now; the message says why."""
+    """The classifier, or the reward model, cannot be used here and now; the message says why."""
 
 
 def few_words_same(first: str, second: str) -> bool | None:
@@ -66,7 +66,7 @@ class Classifier:
         Raises:
             ClassifierError: they cannot be had.
         """
-        return _folder(self.name, "weights")
+        return folder_of(self.name, "weights")
 
     def compare(self, pairs: Sequence[Compared]) -> list[Judgment]:
         """Raises:
@@ -87,7 +87,7 @@ class Classifier:
     def _loaded(self) -> tuple[Any, Any]:
         folder = self.folder()
         has_tokenizer = any((folder / name).is_file() for name in ("tokenizer.json", "spm.model"))
-        tokens = folder if has_tokenizer else _folder(TOKENIZER, "tokenizer")
+        tokens = folder if has_tokenizer else folder_of(TOKENIZER, "tokenizer")
         try:
             import torch
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -133,7 +133,12 @@ class Classifier:
         return one + other, [0] * len(one) + [1] * len(other)
 
 
-def _folder(name: str, what: str) -> Path:
+def folder_of(name: str, what: str) -> Path:
+    """A folder as it is, or that of a name on the hub, fetched where it is not there.
+
+    Raises:
+        ClassifierError: it cannot be had.
+    """
     given = Path(name).expanduser()
     if given.is_dir():
         return given

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 from hm_metrics.judgment import Judgment
 from hm_models.embedders import make_embedder
 from hm_models.settings import ProtocolError, number
-from hm_tasks.judges.judging import judge_each
+from hm_tasks.judges.judging import judge_all, judge_each
 from hm_tasks.judges.rubric import Rubric
 from hm_tasks.judges.settings import KEYWORD, JudgeSettings
 from hm_tasks.novelty_bench.classifier import CLASSIFIER, Classifier, ClassifierError
 from hm_tasks.novelty_bench.embedded import EMBEDDER, Closeness
 from hm_tasks.novelty_bench.partition import Compared
-from hm_tasks.novelty_bench.rubrics import SAME
+from hm_tasks.novelty_bench.reward import REWARD, RewardModel
+from hm_tasks.novelty_bench.rubrics import QUALITY, SAME
 
 AUTO, JUDGE = "auto", "judge"
 WAYS = (AUTO, CLASSIFIER, JUDGE, EMBEDDER)
@@ -47,6 +48,45 @@ class Judged:
 
     def compare(self, pairs: Sequence[Compared]) -> list[Judgment]:
         return judge_each(pairs, self.settings)
+
+
+class Rater(Protocol):
+    """Who says how good answers are."""
+
+    def identity(self) -> dict[str, Any]:
+        """What shapes the ratings, for results; `by` is `judge` or `reward`."""
+        ...
+
+    def rate(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Judgment]:
+        """1 to 10 for each (prompt, answer), or unscored by reason, in order; it may raise anything."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedRatings:
+    """A judge, asked for each answer; its verdicts are kept. An empty answer has the lowest by rule."""
+
+    settings: JudgeSettings
+
+    def identity(self) -> dict[str, Any]:
+        return {"by": JUDGE, **self.settings.identity()}
+
+    def rate(self, pairs: Sequence[tuple[str, str]]) -> list[Judgment]:
+        return judge_all(pairs, self.settings)
+
+
+def rater_of(metadata: dict[str, Any]) -> Rater | None:
+    """Who rates answers, as asked; None for nobody.
+
+    Raises:
+        ProtocolError: a setting that cannot be.
+    """
+    way = metadata["ratings_by"]
+    if way not in (None, JUDGE, REWARD):
+        raise ProtocolError(f"ratings_by={way!r}: expected {JUDGE}, {REWARD} or null.")
+    if way == REWARD:
+        return RewardModel(str(metadata["reward_model"]))
+    return JudgedRatings(judge_of(metadata, QUALITY)) if way == JUDGE else None
 
 
 def judge_of(metadata: dict[str, Any], rubric: Rubric) -> JudgeSettings:

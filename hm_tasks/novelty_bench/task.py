@@ -22,15 +22,19 @@ from hm_metrics.judgment import API_ERROR, KEPT, Judgment
 from hm_metrics.novelty import distinct, utility
 from hm_metrics.verdict import JsonRecord
 from hm_models.embedders import why_unusable
-from hm_models.settings import ProtocolError, number, whole_number
+from hm_models.settings import number, whole_number
 from hm_tasks.diversity_of_texts import of_texts
-from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.request import BareRequest
 from hm_tasks.judges.unscored import fail_if_unscored
 from hm_tasks.novelty_bench.dataset import load_prompts
 from hm_tasks.novelty_bench.partition import Partition, partition
-from hm_tasks.novelty_bench.rubrics import QUALITY
-from hm_tasks.novelty_bench.settings import JUDGE, Judged, comparer_of, judge_of
+from hm_tasks.novelty_bench.settings import (
+    JUDGE,
+    Judged,
+    JudgedRatings,
+    comparer_of,
+    rater_of,
+)
 from hm_tasks.sampled import Sampled
 from hm_tasks.zero_shot import ZeroShotTask
 
@@ -57,12 +61,8 @@ class NoveltyBench(ZeroShotTask):
         self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._comparer = comparer_of(metadata)
         metadata["classes"] = self._comparer.identity()
-        if metadata["ratings_by"] not in (None, JUDGE):
-            raise ProtocolError(f"ratings_by={metadata['ratings_by']!r}: expected {JUDGE} or null.")
-        self._rater = judge_of(metadata, QUALITY) if metadata["ratings_by"] else None
-        metadata["ratings"] = (
-            {"by": JUDGE, **self._rater.identity()} if self._rater else {"by": "none"}
-        )
+        self._rater = rater_of(metadata)
+        metadata["ratings"] = self._rater.identity() if self._rater else {"by": "none"}
         self._diversity = of_texts(metadata)
         prompts, metadata["dataset"] = load_prompts(metadata["dataset_sha256"])
         self._docs = [
@@ -138,9 +138,16 @@ class NoveltyBench(ZeroShotTask):
             for request, own in zip(requests, firsts, strict=True)
             for first in own
         ]
-        # An empty answer is of no use, whoever would be asked.
-        rated = iter(judge_all(pairs, self._rater))
+        try:
+            rated = iter(self._rater.rate(pairs))
+        except Exception as error:  # whatever a library raises must not cost the run its results
+            why = why_unusable(error)
+            self._config.metadata["ratings"]["unscored"] = why
+            logger.warning("There are no ratings: utility_k is unscored. %s", why)
+            return [[] for _ in found]
         ratings = [[next(rated) for _ in own] for own in firsts]
+        if not isinstance(self._rater, JudgedRatings):
+            return ratings
         outcome = [next((j for j in own if j.score is None), Judgment(1, JUDGE)) for own in ratings]
         self._fail(requests, outcome, "utility_k is that of the others")
         return ratings

@@ -25,7 +25,8 @@ print(sorted(path.name for path in folder.iterdir() if path.suffix != ".py" and 
 import hm_tasks.sorry_bench
 folder = Path(hm_tasks.sorry_bench.__file__).parent
 print(sum(path.name.endswith(("yaml", ".txt")) for path in folder.iterdir()))
-print((folder.parent / "hindsight.yaml").is_file())
+beside = ("hindsight.yaml", "any_passk/_any_passk_yaml", "any_passk/demo_math.jsonl")
+print(all((folder.parent / name).is_file() for name in beside))
 import hm_models.prompts
 print((Path(hm_models.prompts.__file__).parent / "vicuna.jinja").is_file())
 """

@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, str] = {
     "Mbpp": "apache-2.0 (evalplus/mbppplus), cc-by-4.0 (google-research-datasets/mbpp)",
     "HumanEval": "apache-2.0 (evalplus/humanevalplus), mit (openai/openai_humaneval)",
     "Demo": "apache-2.0",
+    "demo_math": "apache-2.0",
 }
 
 

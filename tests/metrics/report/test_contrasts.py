@@ -8,7 +8,7 @@ from hm_metrics.logs.task_log import CONTRASTS
 from hm_metrics.report import distributions, pictures
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
-from hm_metrics.report.leaderboard import columns_of
+from hm_metrics.report.leaderboard import columns_of, main_number
 from hm_metrics.report.points import join
 from hm_metrics.report.rows import make_rows
 from tests.metrics.report.made_contrasts import TASK, contrasts
@@ -117,3 +117,16 @@ def test_the_page_shows_prompts_answers_and_labels(rows):
         *("full compliance", "full refusal", "partial refusal"),
     ]
     assert {sample.text for (sample,) in found.samples.values()} == {"answer 0"}
+
+
+def test_the_number_that_novelty_bench_is_about_is_that_of_different_answers(tmp_path):
+    task = {
+        "results": {"utility_k,scored": 2.0, "distinct_k,scored": 3.0},
+        "config": {"metadata": {}},
+        "better": {"distinct_k": True, "utility_k": True},
+        "lines": [],
+    }
+    write_run(tmp_path, merge(0.5), {"novelty_bench": task})
+    found = make_rows(join(find_runs([tmp_path]).runs), quiet=True).rows
+    assert main_number(found, "novelty_bench") == "distinct_k"
+    assert main_number(found, TASK) == ""

@@ -11,11 +11,11 @@ from scipy.stats import chisquare
 # Each parameter of sampling beside a temperature, alone: backends differ in the order of several.
 SAMPLERS = {
     "temperature": {"temperature": 1.6},
-    "top_p": {"temperature": 0.7, "top_p": 0.8},
+    "top_p": {"temperature": 1.6, "top_p": 0.9},
     "top_k": {"temperature": 1.2, "top_k": 7},
-    "min_p": {"temperature": 1.5, "min_p": 0.2},
+    "min_p": {"temperature": 2.0, "min_p": 0.05},
     "typical_p": {"temperature": 0.8, "typical_p": 0.6},
-    "repetition_penalty": {"temperature": 0.6, "repetition_penalty": 1.8},
+    "repetition_penalty": {"temperature": 1.6, "repetition_penalty": 1.8},
     "top_n_sigma": {"temperature": 1.5, "top_n_sigma": 1.5},
 }
 

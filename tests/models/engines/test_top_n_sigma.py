@@ -57,7 +57,7 @@ def test_the_likeliest_tokens_always_stay():
 
 
 def first_runner(asked):
-    """The processor as vLLM's runner on CPUs has it, with a request in each row."""
+    """The processor as vLLM's older runner has it, with a request in each row."""
     from vllm import SamplingParams
     from vllm.v1.sample.logits_processor import BatchUpdate
 
@@ -73,7 +73,7 @@ def first_runner(asked):
 
 
 def second_runner(asked, slots):
-    """As vLLM's runner on GPUs has it: requests in slots, the batch's rows in another order."""
+    """As vLLM's newer runner has it: requests in slots, the batch's rows in another order."""
     from vllm import SamplingParams
     from vllm.v1.worker.gpu.sample.logits_processor import LogitsContext, LogitsProcRequestState
 

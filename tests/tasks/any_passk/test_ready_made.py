@@ -8,6 +8,8 @@ from lm_eval.tasks._index import TaskIndex
 
 import hm_tasks
 from hm_models.sweep.config import read_config, read_settings
+from hm_models.sweep.points import points_of
+from hm_models.sweep.preflight import load_tasks
 from tests.tasks.any_passk.ten_tasks import AIME_25, CASES, GPQA_COT
 
 OURS = Path(hm_tasks.__file__).parent
@@ -55,10 +57,29 @@ def test_there_is_no_other_one():
     assert found == set(READY)
 
 
-def test_the_sweep_over_code_mathematics_and_instructions_asks_for_tasks_that_come_along():
-    config = read_config(read_settings(CONFIGS / "reasoning.yaml"))
+@pytest.fixture
+def reasoning():
+    return read_settings(CONFIGS / "reasoning.yaml")
+
+
+def test_the_sweep_over_code_mathematics_and_instructions_has_room_for_what_it_asks(reasoning):
+    config = read_config(reasoning)
     assert config.tasks == ("mbppplus_passk", "gsm8k_passk", "math500_passk", "ifeval_passk")
-    assert set(config.tasks) <= TaskIndex.build([OURS]).keys()
     assert config.alphas == read_config(read_settings(CONFIGS / "qwen3-8b.yaml")).alphas
     context = config.model_args["max_model_len"]
     assert all(READY[task][-1] <= context // 2 for task in config.tasks if task in READY)
+
+
+def test_its_plan_counts_the_answers_of_the_wrapped_tasks(
+    reasoning, tmp_path, no_download, our_tasks_alone
+):
+    wrapping = [name for name in reasoning["tasks"] if name in READY]
+    for name in wrapping:
+        LOCAL[READY[name][0]].yaml_in(tmp_path)
+    config = read_config(reasoning | {"tasks": wrapping, "include_path": str(tmp_path)})
+    sizes = load_tasks(config, points_of(config)[0])
+    assert [(size.name, size.answers, size.max_tokens) for size in sizes] == [
+        ("gsm8k_passk", 2 * 11, 1024),
+        ("math500_passk", 3 * 11, 2048),
+        ("ifeval_passk", 5 * 11, 1280),
+    ]

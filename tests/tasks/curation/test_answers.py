@@ -9,6 +9,7 @@ import pytest
 from hm_metrics.logs.results_file import results_beside
 from hm_models.errors import UsageError
 from hm_models.plugin.task_manager import LOADING
+from hm_tasks.any_passk.settings import DEFAULTS
 from hm_tasks.curation.candidate import read_records
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.pipeline import Curation
@@ -133,8 +134,8 @@ def test_a_record_says_who_graded_it_and_where_it_is_from(tmp_path, tasks, log, 
         "task": "sums",
         "filter": "strict",
         "metric": "exact_match",
-        "seconds": 5.0,
-        "memory_mib": 1024,
+        "seconds": DEFAULTS["seconds"],
+        "memory_mib": DEFAULTS["memory_mib"],
     }
     config = json.loads(results_beside(log).read_text())["configs"]["sums_passk"]
     assert told["dataset"] == config["metadata"]["dataset_sha256"]

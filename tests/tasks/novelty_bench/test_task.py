@@ -200,7 +200,11 @@ def test_similarities_come_with_it(folder):
             "judge=keyword knows refusals",
         ),
         ({"ratings_by": "judge"}, ProtocolError, "judge=null, but it is to decide 'quality'"),
-        ({"ratings_by": "dice"}, ProtocolError, "ratings_by='dice': expected judge or null"),
+        (
+            {"ratings_by": "dice"},
+            ProtocolError,
+            "ratings_by='dice': expected judge, reward or null",
+        ),
         (
             {"embedder_threshold": 2},
             ProtocolError,

@@ -168,5 +168,6 @@ def test_similarities_and_measures_of_texts_come_with_it_and_those_of_programs_a
         found, metadata, _ = results(diversity=["global_similarity"], **asked, **judge_at(server))
     assert -1 <= found["global_similarity,scored"] <= 1
     assert metadata["embedding"]["embedder"] == "openai:m"
+    assert "left_out_questions,scored" not in found
     with pytest.raises(ProtocolError, match="distinct_programs is of programs"):
         load("xstest", judge="keyword", dataset_sha256=None, diversity=["distinct_programs"])
