@@ -130,15 +130,18 @@ def _answer(item: Labelled) -> str | None:
 def run(asked: argparse.Namespace) -> int:
     from hm_metrics.logs.labelled import write_labelled
     from hm_metrics.logs.xstest_labels import COLUMNS, FINAL
+    from hm_models.files.places import cache_folder
     from hm_tasks.judges.agreement import compare
     from hm_tasks.judges.keyword import UNFAITHFUL
-    from hm_tasks.judges.settings import JudgeSettings
+    from hm_tasks.judges.settings import KEYWORD, JudgeSettings
 
     others = sources(asked.agreement, [FINAL]) if asked.agreement else []
     if not asked.samples and not (others and asked.judge):
         raise UsageError(
             "Name SAMPLES, or --agreement HUMAN.jsonl with the --judge that is to be compared."
         )
+    if asked.judge and asked.judge != KEYWORD:
+        cache_folder()  # where verdicts are kept: said before long files are read
     columns = [FINAL] if asked.judge else COLUMNS  # a judge's verdicts do not depend on the labels
     given = [each for text in asked.samples for each in sources(text, columns)] or others
     found = {name: source.read() for name, source in names_of(given).items()}

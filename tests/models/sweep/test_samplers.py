@@ -51,8 +51,8 @@ def test_a_sampler_that_a_greedy_task_would_pass_over_is_refused(base, instruct,
     (problem,) = problems(base, instruct, greedy, samplers=[{"min_p": 0.1}])
     assert "tiny_words draws nothing by itself" in problem
     assert "the sampler (min_p 0.1) would change nothing. Give the sampler a temperature" in problem
-    for takes in ({"temperature": 1.2, "min_p": 0.1}, {"repetition_penalty": 1.1}, {}):
-        assert problems(base, instruct, greedy, samplers=[takes]) == ()
+    takes = [{"temperature": 1.2, "min_p": 0.1}, {"repetition_penalty": 1.1}, {}]
+    assert problems(base, instruct, greedy, samplers=takes) == ()
     drawn = {"gen_kwargs": {"do_sample": True, "temperature": 0.7}}
     assert problems(base, instruct, greedy, samplers=[{"min_p": 0.1}], **drawn) == ()
 
