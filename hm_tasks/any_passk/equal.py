@@ -26,8 +26,8 @@ from hm_models.settings import ProtocolError
 from hm_tasks.any_passk.settings import MATH
 from hm_tasks.sandbox.guarded import NoAnswer
 
-# Of computing, for one comparison.
-SECONDS = 2.0
+# Of computing, for one comparison: what honest answers need is hundredths of one.
+SECONDS = 1.0
 LONGEST_ANSWER = 200  # characters; what is longer, or has lines, is a response with an answer in it
 _ROUNDED = Decimal("0.000001")
 _PARSED = 4096  # answers that a process keeps parsed

@@ -158,3 +158,14 @@ def test_the_report_has_all_of_it(tmp_path, monkeypatch):
     page = (tmp_path / "out" / "report.html").read_text()
     for title in ("A fair contest", "Equal tuning", "Portfolios", "A larger k, extrapolated"):
         assert title in page
+
+
+def test_a_sampler_is_more_than_a_temperature(tmp_path):
+    sweep(tmp_path, lead=0.4)
+    narrow = code(["+-" * (N // 2)] * QUESTIONS, 1.4, ks=(1, 5))
+    narrow["config"]["generation_kwargs"]["min_p"] = 0.1
+    write_run(tmp_path / "narrow", merge(1.0), {CODE: narrow})
+    (sides,) = sides_of(rows_of(tmp_path), CODE)
+    assert len(sides.ours) == 3
+    assert "instruct (alpha=1), T=1.4, min_p=0.1" in [row.point.label for row in sides.theirs]
+    assert len(sides.theirs) == 4
