@@ -26,10 +26,10 @@ from hm_metrics.unscored import in_place_of_rate
 from hm_metrics.verdict import UNSCORED
 from hm_models.plugin.contracts import MeetsModel
 from hm_models.samples.generation import checked
-from hm_models.samples.key import is_sampled
 from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
 from hm_tasks.answered import keeps_thoughts
+from hm_tasks.any_passk.asked import filters_of, metrics_of, sampling_of
 from hm_tasks.any_passk.equal import is_response
 from hm_tasks.any_passk.grading import Grader
 from hm_tasks.any_passk.inner import digest_of, load_inner
@@ -39,8 +39,6 @@ from hm_tasks.sampled import Sampled
 
 logger = logging.getLogger(__name__)
 
-# What makes a greedy task one that is sampled: the paper's.
-SAMPLING = {"do_sample": True, "temperature": 0.7, "top_p": 0.95}
 COUNTS = (
     *("generated", "reused", "unscored", "unread_answers", "beyond_limits"),
     *("truncated_prompts", "equal_samples", definitions.UNFINISHED),
@@ -57,27 +55,27 @@ class AnyPassK(Task, MeetsModel):
         given = {key: value for key, value in config.items() if key != "class"}
         metadata = given["metadata"]
         name = str(given.get("task", NAMED_BY_INNER))
-        passk_of = given.pop("passk_of", None) or metadata.get("passk_of")
+        own, told = given.pop("passk_of", None), metadata.get("passk_of")
+        if own and told and own != told:
+            logger.warning(
+                "%s wraps %s, as its YAML says: passk_of of --metadata is for any_passk.", name, own
+            )
         self._settings = Settings.of(metadata)
         self._diversity = Diversity(metadata, OF_TEXTS)
-        self.inner = load_inner(passk_of, name)
+        self.inner = load_inner(own or told, name)
         inner = self.inner.config
         metadata["passk_of"] = inner.task
         self.VERSION = metadata["version"]
         self.UNSAFE_CODE = inner.unsafe_code is not False
         self.MULTIMODAL = bool(inner.doc_to_image or inner.doc_to_audio)
-        own = given.pop("generation_kwargs", None) or {}
-        asked = dict(inner.generation_kwargs or {})
-        was_greedy = not is_sampled(checked(asked))
-        if was_greedy:
-            asked = {k: v for k, v in asked.items() if k not in ("do_sample", "temperature")}
-            asked |= SAMPLING
+        asked, was_greedy = sampling_of(self.inner)
+        asked |= given.pop("generation_kwargs", None) or {}
         given.setdefault("num_fewshot", inner.num_fewshot)
         self._config = TaskConfig(
             **given
             | {
                 "output_type": self.OUTPUT_TYPE,
-                "generation_kwargs": asked | own,
+                "generation_kwargs": asked,
                 "repeats": self._settings.n,
             }
         )
@@ -88,18 +86,8 @@ class AnyPassK(Task, MeetsModel):
             "dataset_name": inner.dataset_name,
             "was_greedy": was_greedy,
         }
-        self.filters = _chosen(
-            self._settings.filters, [f.name for f in self.inner._filters], "filters", name
-        )
-        better = self.inner.higher_is_better()
-        known = list(self.inner.aggregation())
-        # The best of n samples, and an answer that is wrong since nobody could grade it, have no place there.
-        if less := [metric for metric in known if better.get(metric) is False]:
-            known = [metric for metric in known if metric not in less]
-            logger.warning(
-                "%s: less is better of %s, which is left out.", name, ", ".join(map(str, less))
-            )
-        self.metrics = _chosen(self._settings.metrics, known, "metrics", name)
+        self.filters = filters_of(self.inner, self._settings.filters, name)
+        self.metrics = metrics_of(self.inner, self._settings.metrics, name)
         metadata["headline"] = {"filter": self.filters[0], "metric": self.metrics[0]}
         self._binary: set[str] = set()
         self._unscored: dict[str, tuple[int, int]] = {}  # by filter: of how many samples
@@ -317,23 +305,6 @@ class AnyPassK(Task, MeetsModel):
         # The harness's W&B logger makes its table of samples from this list, and from no other.
         listed = [{"metric": metric} for metric in self.numbers()]
         return super().dump_config() | {"metric_list": listed, "inner": self.inner.dump_config()}
-
-
-def _chosen(
-    asked: Sequence[str] | None, known: Sequence[str], what: str, task: str
-) -> tuple[str, ...]:
-    """The filters or metrics that are asked for, out of the inner task's.
-
-    Raises:
-        ProtocolError: it has none of that name.
-    """
-    if unknown := [name for name in asked or () if name not in known]:
-        raise ProtocolError(
-            f"{task}: {what}={unknown[0]!r}: the inner task has {', '.join(known) or 'none'}."
-        )
-    if not known:
-        raise ProtocolError(f"{task}: the inner task has no {what} of which more is better.")
-    return tuple(asked or known)
 
 
 def _sums(model: Any, facts: Sequence[int]) -> list[int]:
