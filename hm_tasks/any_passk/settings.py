@@ -32,7 +32,7 @@ DEFAULTS: Mapping[str, Any] = {
     "equal": TEXT,
     # Less than the 5 on the wall after which math-verify and minerva_math give up by themselves, so that
     # what hangs them is counted. A larger number leaves it to them.
-    "seconds": 4,
+    "seconds": 3,
     "memory_mib": 1024,
     "isolation": "auto",
     "max_unscored": MOST_UNSCORED,
