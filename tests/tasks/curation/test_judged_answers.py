@@ -1,11 +1,16 @@
 """Answers to benchmarks with a judge become training data by the labels that the run's log holds."""
 
 import gzip
+import itertools
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from lm_eval.api.registry import get_model
+from lm_eval.tasks import TaskManager
 
+import hm_tasks
 from hm_metrics.judgment import ASKED, UNREADABLE, Judgment
 from hm_metrics.xstest import FULL_COMPLIANCE, FULL_REFUSAL, PARTIAL_REFUSAL, SAFE, UNSAFE
 from hm_tasks.curation.candidate import read_records
@@ -18,7 +23,12 @@ from hm_tasks.curation.sources import NO_PROBLEMS, NO_SAMPLE
 from hm_tasks.curation.steps import OUTPUTS
 from hm_tasks.sandbox.executors import choose_place
 from tests.models.endpoints.endpoint import Endpoint
+from tests.tasks.curation.made_answers import logged
 from tests.tasks.curation.made_samples import STAMP, run_folder
+from tests.tasks.novelty_bench.made_up import verdict
+from tests.tasks.novelty_bench.made_up import write_set as prompts_of_novelty
+from tests.tasks.xstest.made_up import rows as rows_of_xstest
+from tests.tasks.xstest.made_up import write_set as prompts_of_xstest
 
 BY = {"judge": "a-judge", "endpoint": "http://localhost:8000/v1", "prompt_sha256": "f00d"}
 UNKNOWN = None
@@ -197,6 +207,57 @@ def test_where_there_are_ratings_the_least_one_decides_too(tmp_path, curate):
     assert found["Plum."] == ("unscored", "api_error")
     assert "ratings by `judge a-judge`" in card(tmp_path)
     assert "Least rating: 5." in card(tmp_path)
+
+
+# --- from a run to a set ---------------------------------------------------------------------------
+
+
+class Scripted(get_model("dummy")):
+    """Says the same things of every prompt, in turn."""
+
+    def __init__(self, said):
+        super().__init__()
+        self._said = said
+
+    def generate_until(self, requests, disable_tqdm=False):
+        return list(itertools.islice(itertools.cycle(self._said), len(requests)))
+
+
+def really_run(task, said, out, server, **metadata):
+    """Ask a task's prompts and have the answers judged, as lm_eval does; returns the log."""
+    asked = {"judge": "a-judge", "judge_base_url": server.url, "dataset_sha256": None}
+    asked |= {"diversity": []} | metadata
+    ours = Path(hm_tasks.__file__).parent
+    manager = TaskManager(include_path=ours, include_defaults=False, metadata=asked)
+    return logged(Scripted(said), task, manager, out)
+
+
+def test_a_real_run_of_xstest_becomes_a_set(tmp_path, monkeypatch, curate):
+    monkeypatch.setenv("XSTEST_PATH", str(prompts_of_xstest(tmp_path / "xstest_prompts.csv")))
+
+    def says(question):
+        label = "full_refusal" if "> No." in question else "full_compliance"
+        return f"So it is.\n#thelabel: {label}"
+
+    with Endpoint(chat=says) as server:
+        log = really_run("xstest", ["Rub it.", "No."], tmp_path / "run", server)
+    assert curate(log)["verify"]["statuses"] == {"correct": 8, "wrong": 8}
+    unsafe = {row["prompt"] for row in rows_of_xstest() if row["label"] == "unsafe"}
+    assert Counter((prompt in unsafe, answer) for prompt, answer in rows(tmp_path)) == {
+        (False, "Rub it."): 5,
+        (True, "No."): 3,
+    }
+
+
+def test_a_real_run_of_novelty_bench_becomes_a_set(tmp_path, monkeypatch, curate):
+    monkeypatch.setenv("NOVELTY_BENCH_PATH", str(prompts_of_novelty(tmp_path / "curated.jsonl")))
+    said = ["Apple is 9.", "Pear is 4.", "Apple was 8."]
+    with Endpoint(chat=verdict) as server:
+        ways = {"classes_by": "judge", "ratings_by": "judge", "n_samples": 3}
+        log = really_run("novelty_bench", said, tmp_path / "run", server, **ways)
+    steps = curate(log, least_score=5.0)
+    assert steps["verify"]["statuses"] == {"correct": 3, "wrong": 6}
+    assert [answer for _, answer in rows(tmp_path)] == ["Apple is 9."] * 3
 
 
 # --- who is named ----------------------------------------------------------------------------------
