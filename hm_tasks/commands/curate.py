@@ -7,7 +7,8 @@
 
 SAMPLES are the harness's logs (samples_*.jsonl of --log_samples), folders of such runs, or lines in
 evalplus's form (task_id with solution or completion). Programs are run again in the sandbox, and answers to
-the questions of any_passk are graded again by their own task, whatever a log says of them. What cannot be
+the questions of any_passk are graded again by their own task, whatever a log says of them; of sorry_bench,
+xstest and novelty_bench the label that the judge gave in the run counts. What cannot be
 used is counted by kind in summary.json and stops nothing. A command that was killed goes on where it was;
 docs/curation.md has the files and the options one by one.
 """
@@ -28,7 +29,7 @@ from hm_tasks.curation.steps import OUTPUTS, SUMMARY
 # What is left out on the command line is as `CurationSettings` has it.
 SETTINGS = (
     *("problems", "most", "exports", "way", "seed", "near", "decontaminate"),
-    *("include_path", "least_score"),
+    *("include_path", "least_score", "with_requests"),
 )
 
 
@@ -76,6 +77,8 @@ def main() -> int:
     add("--decontaminate", type=_names, metavar="LIST", help=what)
     add("--include_path", metavar="DIR", help="your own tasks, which any_passk has wrapped")
     add("--least_score", type=float, metavar="S", help="of a correct answer (1.0)")
+    what = "take SORRY-Bench's requests, with which the set may not be passed on"
+    add("--with_requests", action="store_true", help=what)
     add("--step", choices=OUTPUTS, help="do this one alone, again if it is done")
     add_sandbox(command)
     return command.main(run)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 NO_ANSWER = "answer without a word"
@@ -33,6 +33,7 @@ class Asked:
         provenance: what each record tells of it.
         read: the program of a sample and the thought before it, or None where there is nothing in it.
         nothing: as what such a sample is counted.
+        each: what the record of each sample tells besides; empty where that is nothing.
     """
 
     problem: str
@@ -41,6 +42,7 @@ class Asked:
     provenance: dict[str, Any]
     read: Callable[[Sample], tuple[str, str] | None]
     nothing: str
+    each: Sequence[dict[str, Any]] = ()
 
 
 def whole(sample: Sample) -> tuple[str, str] | None:

@@ -16,6 +16,8 @@ from typing import Any
 from hm_models.files.text_files import lines_of
 
 CORRECT, WRONG, TIMEOUT, UNSCORED = "correct", "wrong", "timeout", "unscored"
+# What samples are: programs, answers that an inner task grades, answers that a judge labelled.
+PROGRAMS, ANSWERS, JUDGED = KINDS = ("programs", "answers", "judged")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Candidate:
             `fingerprint` (of the model), `merge` (method and arithmetic), `seed`, `sampling`
             (temperature, top_p, ...), `prompt_sha256` (of the prompt as sent), `problems` (name of the
             set) and `dataset` (hash of the problems' file); of an answer `question` (its number in the
-            set) and `inner` (`hm_tasks.curation.provenance.Wrapped.told`).
+            set) and `inner` (`hm_tasks.curation.provenance.Wrapped.told`); of an answer that a judge
+            labelled `judged` (`hm_tasks.curation.provenance.Judged.told`) and `label`.
     """
 
     id: str
@@ -55,9 +58,16 @@ class Candidate:
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
+    def kind(self) -> str:
+        """One of KINDS."""
+        if "judged" in self.provenance:
+            return JUDGED
+        return ANSWERS if "inner" in self.provenance else PROGRAMS
+
+    @property
     def is_answer(self) -> bool:
-        """Whether it is an answer to a question of the harness's, and not a program."""
-        return "inner" in self.provenance
+        """Whether it is an answer to a question, and not a program."""
+        return self.kind != PROGRAMS
 
     @property
     def compared(self) -> str:

@@ -98,7 +98,7 @@ class Curation:
         if not self._settings.samples:
             raise CurationError("Name files of samples, or folders of runs.")
         passed_over: Counter[str] = Counter()
-        sources = find_files(self._settings.samples, passed_over)
+        sources = find_files(self._settings.samples, passed_over, self._settings.with_requests)
         sets = ProblemSets(self._settings.problems, self._inner)
         named = sets.named
 
@@ -117,12 +117,8 @@ class Curation:
             if named and named.bad:
                 facts["problems_left_out"] = {"lines": len(named.bad), "first": named.bad[0]}
             facts["sources"] = [
-                {
-                    "file": s.path.name,
-                    "sha256": s.sha256,
-                    **s.origin.fields,
-                    "versions": s.origin.versions,
-                }
+                {"file": s.path.name, "sha256": s.sha256, **s.origin.fields}
+                | {"versions": s.origin.versions}
                 for s in sources
             ]
 
@@ -139,10 +135,10 @@ class Curation:
         if rewriter is None:
             raise CurationError("--step rewrite needs --rewrite MODEL.")
         source, given = at.before("rewrite")
-        if graders := self._origins_of(source).graders:
+        if answered := self._origins_of(source).answered:
             raise CurationError(
                 f"--rewrite {rewriter.model}: rewriting is for programs, and the answers to "
-                f"{graders[0].task} are none. Leave it out, or curate the samples of programs alone."
+                f"{answered[0]} are none. Leave it out, or curate the samples of programs alone."
             )
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
@@ -176,6 +172,8 @@ class Curation:
             "python": platform.python_version(),
             "evalplus": version("evalplus"),
         }
+        if judges := self._origins_of(source).judges:
+            settings |= {"judged": judges, "least_score": self._inner.least_score}
         if graders := self._origins_of(source).graders:
             settings["answers"] = [self._inner.graded_by(one) for one in graders]
             settings |= versions_of("lm_eval", "math-verify")
@@ -185,7 +183,7 @@ class Curation:
         source, given = at.before("deduplicate")
         origins = self._origins_of(source)
         names, not_checked = benchmarks_to_check(self._settings.decontaminate, set(origins.sets))
-        not_checked |= {one.task: ANSWERED for one in origins.graders}
+        not_checked |= dict.fromkeys(origins.answered, ANSWERED)
         near = self._settings.near
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:

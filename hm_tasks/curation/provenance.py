@@ -18,6 +18,7 @@ from hm_metrics.logs.results_file import LOG, ResultsError, open_results, result
 from hm_metrics.logs.samples import Logged
 from hm_models.files.text_files import MALFORMED, is_own
 from hm_models.shown.escaping import one_line
+from hm_tasks.judges.settings import KEYWORD
 
 LONGEST_NAME = 1000  # letters of a model's name or folder
 MOST, NESTED = 100_000, 200  # letters and brackets of what is known of a log
@@ -33,6 +34,8 @@ MERGE = (
     "merge_seed",
 )
 SAMPLING = ("do_sample", "temperature", "top_p", "top_k", "min_p", "max_gen_toks")
+# The benchmarks whose answers a judge labels, as the names of their tasks begin.
+SORRY_BENCH, XSTEST, NOVELTY_BENCH = JUDGED = ("sorry_bench", "xstest", "novelty_bench")
 # Limits of grading one answer beyond which a log's own are not believed: seconds, and MiB.
 MOST_SECONDS, MOST_MEMORY = 60.0, 8192
 
@@ -63,6 +66,36 @@ class Wrapped:
 
 
 @dataclasses.dataclass(frozen=True)
+class Judged:
+    """What the results of a benchmark with a judge say of who labelled its answers.
+
+    Attributes:
+        benchmark: one of JUDGED.
+        by: `judge NAME`; of NoveltyBench's classes `classifier NAME` or `embedder NAME` as well.
+        dataset: digest of its prompts.
+        prompt_sha256: of how the judge was asked; empty for others.
+        rated_by: who rated NoveltyBench's answers, likewise; empty for nobody.
+    """
+
+    benchmark: str
+    by: str
+    dataset: str
+    prompt_sha256: str = ""
+    rated_by: str = ""
+
+    @property
+    def is_by_phrases(self) -> bool:
+        """Whether no judge but a list of phrases made the labels."""
+        return self.by == f"judge {KEYWORD}"
+
+    def told(self) -> dict[str, Any]:
+        """What a record tells of it."""
+        fields = dataclasses.asdict(self)
+        del fields["dataset"]
+        return fields
+
+
+@dataclasses.dataclass(frozen=True)
 class Origin:
     """What made a log.
 
@@ -73,12 +106,14 @@ class Origin:
             `seed`; `sampling` as the task asks it. What the results do not say is not there.
         versions: of the software, as the results have them.
         wrapped: of a task that wraps another one, that.
+        judged: of a benchmark with a judge, that.
     """
 
     task: str = ""
     fields: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, Any] = dataclasses.field(default_factory=dict)
     wrapped: Wrapped | None = None
+    judged: Judged | None = None
 
 
 def origin_of(file: Path) -> Origin:
@@ -111,7 +146,8 @@ def origin_of(file: Path) -> Origin:
     known = {name: value for name, value in fields.items() if value not in (None, {}, [])}
     if not _is_plain(known):
         return Origin(task, {"task": task})
-    return Origin(task, known, _mapping(run.get("versions")), _wrapped(config))
+    versions = _mapping(run.get("versions"))
+    return Origin(task, known, versions, _wrapped(config), _judged(task, config))
 
 
 def of_request(line: Logged) -> dict[str, Any]:
@@ -145,6 +181,24 @@ def _wrapped(config: dict[str, Any]) -> Wrapped | None:
     memory = _limit(metadata.get("memory_mib"), MOST_MEMORY)
     inner = _mapping(config.get("inner"))
     return Wrapped(task, of_filter, metric, seconds, max(int(memory), 1), inner)
+
+
+def _judged(task: str, config: dict[str, Any]) -> Judged | None:
+    """What a benchmark's configuration says of its judge; None for other tasks, or where nobody is named."""
+    benchmark = next((name for name in JUDGED if task == name or task.startswith(f"{name}_")), None)
+    metadata = _mapping(config.get("metadata"))
+    labels = _mapping(metadata.get("classes" if benchmark == NOVELTY_BENCH else "judging"))
+    by, dataset = _who(labels), _name(_mapping(metadata.get("dataset")).get("sha256"))
+    if benchmark is None or not by or not dataset:
+        return None
+    rated_by = _who(_mapping(metadata.get("ratings")))
+    return Judged(benchmark, by, dataset, _name(labels.get("prompt_sha256")) or "", rated_by)
+
+
+def _who(labels: dict[str, Any]) -> str:
+    """Who made labels, in words; empty where that is nobody."""
+    name = _name(labels.get("judge")) or _name(labels.get("model"))
+    return f"{_name(labels.get('by')) or 'judge'} {name}" if name else ""
 
 
 def _limit(given: Any, most: float) -> float:

@@ -33,7 +33,8 @@ class CurationSettings:
         decontaminate: benchmarks and files; None for every known benchmark but those that the
             samples answer, where they are at hand.
         include_path: a folder of people's own tasks, whose answers samples may be.
-        least_score: that a correct answer has by its task's metric.
+        least_score: that a correct answer has by its task's metric, or by its rating.
+        with_requests: take SORRY-Bench's requests, which may not be passed on.
     """
 
     samples: tuple[Path, ...] = ()
@@ -49,6 +50,7 @@ class CurationSettings:
     decontaminate: tuple[str, ...] | None = None
     include_path: str | None = None
     least_score: float = 1.0
+    with_requests: bool = False
 
     def __post_init__(self) -> None:
         if self.most is not None and self.most < 1:

@@ -6,8 +6,8 @@
     samples_TASK_*.jsonl    one problem a line, as the harness logs any generating task
     samples.jsonl           one program a line: task_id, and solution or completion (evalplus's form)
 
-Of a task that wraps another one the whole texts are taken. Verdicts in a log are not taken over, only the
-programs that they name. Lines are read one at a time.
+Of a task that wraps another one, or has a judge, the whole texts are taken. Verdicts in a log are not taken
+over, only the programs that they name, and a judge's labels. Lines are read one at a time.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from hm_tasks.curation.asked import NO_ANSWER, Asked, Sample, whole
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.inner_tasks import InnerTasks
+from hm_tasks.curation.judged_answers import REFUSED, asked_prompt, why_not
 from hm_tasks.curation.problem_sets import ProblemSets, has_tests
 from hm_tasks.curation.provenance import Origin, Wrapped, of_request, origin_of
 from hm_tasks.curation.steps import digest
@@ -62,10 +63,15 @@ class SampleFile:
     origin: Origin
 
 
-def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[SampleFile]:
+def find_files(
+    paths: Sequence[Path], counts: Counter[str], with_requests: bool = False
+) -> list[SampleFile]:
     """The files of samples in files and folders of runs, each content once.
 
     Of several runs of a task in one folder the last counts, which has the others' kept samples, too.
+
+    Args:
+        with_requests: whether SORRY-Bench's requests, which may not be passed on, may be among them.
 
     Raises:
         CurationError: a path that leads to no samples.
@@ -101,9 +107,14 @@ def find_files(paths: Sequence[Path], counts: Counter[str]) -> list[SampleFile]:
         if sha256 in sources:
             counts[TWICE] += 1
             continue
+        origin = origin_of(file)
+        if origin.judged and (why := why_not(origin.judged, with_requests)):
+            logger.warning("%s is left out. %s", file, REFUSED[why])
+            counts[why] += 1
+            continue
         beside = results_beside(file)
         results = digest(beside) if LOG.fullmatch(file.name) and beside.is_file() else ""
-        sources[sha256] = SampleFile(file, sha256, results, origin_of(file))
+        sources[sha256] = SampleFile(file, sha256, results, origin)
     return list(sources.values())
 
 
@@ -142,12 +153,14 @@ def _of_file(
             problem, samples = _read_line(logged)
             of = logged.filter
             facts = source.origin.fields | of_request(logged)
+            judged = source.origin.judged
+            prompt = asked_prompt(judged, logged) if judged else None
         except MALFORMED:
             counts[NO_SAMPLE] += 1
             continue
         first = first or {of}
         if of in first:
-            asked = _asked(source.origin, logged, problem, sets)
+            asked = prompt or _asked(source.origin, logged, problem, sets)
             yield from _records(source, line.number, asked, samples, facts, counts)
 
 
@@ -187,6 +200,7 @@ def _records(
                 "index": index,
                 **facts,
                 **asked.provenance,
+                **(asked.each[index] if asked.each else {}),
             },
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from hm_tasks.curation.candidate import Candidate
+from hm_tasks.curation.candidate import ANSWERS, JUDGED, KINDS, Candidate
 from hm_tasks.curation.export.card import HOLDS, Card
 from hm_tasks.curation.export.licences import licence_of_model, licence_of_problem
 from hm_tasks.curation.provenance import Wrapped
@@ -43,7 +43,8 @@ class Origins:
         sets: name of a set of problems to one of its problems.
         models, alphas, samplings: in order of appearance; a sampling as JSON.
         inner: what answers tell of the tasks that grade them, each as JSON.
-        programs: how many records are no answers.
+        judged: what answers tell of the judges that labelled them, each as JSON.
+        kinds: of records.
     """
 
     sets: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -51,12 +52,24 @@ class Origins:
     alphas: dict[float | str, None] = dataclasses.field(default_factory=dict)
     samplings: dict[str, None] = dataclasses.field(default_factory=dict)
     inner: dict[str, None] = dataclasses.field(default_factory=dict)
-    programs: int = 0
+    judged: dict[str, None] = dataclasses.field(default_factory=dict)
+    kinds: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def graders(self) -> list[Wrapped]:
         """Who grades the answers among them."""
         return [Wrapped(**json.loads(told)) for told in self.inner]
+
+    @property
+    def judges(self) -> list[dict[str, Any]]:
+        """Who labelled the answers among them, as the records tell it (`provenance.Judged.told`)."""
+        return [json.loads(told) for told in self.judged]
+
+    @property
+    def answered(self) -> list[str]:
+        """The tasks and benchmarks whose questions answers are to."""
+        names = [*(one.task for one in self.graders), *(one["benchmark"] for one in self.judges)]
+        return list(dict.fromkeys(names))
 
     def noted(self, records: Iterable[Candidate]) -> Iterator[Candidate]:
         """The same records."""
@@ -70,10 +83,11 @@ class Origins:
                 alpha = told["alpha"]
                 self.alphas[alpha if isinstance(alpha, (int, float)) else str(alpha)] = None
             self.samplings[json.dumps(told.get("sampling"), sort_keys=True)] = None
-            if record.is_answer:
+            self.kinds.add(record.kind)
+            if record.kind == ANSWERS:
                 self.inner[json.dumps(told["inner"], sort_keys=True)] = None
-            else:
-                self.programs += 1
+            elif record.kind == JUDGED:
+                self.judged[json.dumps(told["judged"], sort_keys=True)] = None
             yield record
 
     def card(self, done: dict[str, Done]) -> Card:
@@ -81,7 +95,7 @@ class Origins:
         sets: dict[str, str] = {}
         for of, problem in self.sets.items():
             sets.setdefault(of.removesuffix(".jsonl"), problem)
-        holds = [*(["programs"] if self.programs else []), "answers"]
+        holds = [kind for kind in KINDS if kind in self.kinds]
         name = "-".join([*sets, *(f"alpha{alpha}" for alpha in self.alphas)])
         return Card(
             name=re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-")[:NAME] or "samples",
@@ -95,7 +109,7 @@ class Origins:
             protocol={
                 "sampling": [json.loads(sampling) for sampling in self.samplings],
                 **{step: found.settings for step, found in done.items()},
-                **({HOLDS: holds} if self.inner else {}),
+                **({HOLDS: holds} if self.answered else {}),
             },
         )
 

@@ -1,4 +1,5 @@
-"""What becomes of each record: a program runs on its problem's tests, an answer goes to its inner task.
+"""What becomes of each record: a program runs on its problem's tests, an answer goes to its inner task, and
+one to a benchmark with a judge has the label that came with it.
 
     for record in verify(records, ProblemSets(None), place, Counter()):
         ...                                     # record.status is correct, wrong, timeout or unscored
@@ -22,8 +23,18 @@ from typing import Protocol
 
 from hm_metrics import verdict as tests
 from hm_metrics.verdict import Verdict
-from hm_tasks.curation.candidate import CORRECT, TIMEOUT, UNSCORED, WRONG, Candidate
+from hm_tasks.curation.candidate import (
+    ANSWERS,
+    CORRECT,
+    JUDGED,
+    PROGRAMS,
+    TIMEOUT,
+    UNSCORED,
+    WRONG,
+    Candidate,
+)
 from hm_tasks.curation.graded_answers import GradedAnswers
+from hm_tasks.curation.judged_answers import JudgedAnswers
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.sandbox.executors import Place
 from hm_tasks.sandbox.judging.behaviour import OUT_OF_TIME
@@ -53,20 +64,19 @@ def verify(
         RuntimeError: judges cannot be started, or their results not be kept.
     """
     # Answers first: who grades them is forked from this process, and judges start threads in it.
-    verifiers: dict[bool, Verifier] = {
-        True: GradedAnswers(sets.inner, place.isolation),
-        False: RunPrograms(sets, place),
+    verifiers: dict[str, Verifier] = {
+        ANSWERS: GradedAnswers(sets.inner, place.isolation),
+        JUDGED: JudgedAnswers(sets.inner.least_score),
+        PROGRAMS: RunPrograms(sets, place),
     }
     records = iter(records)
     while batch := list(islice(records, BATCH)):
         ready = {
-            kind: iter(
-                verifier(mine) if (mine := [r for r in batch if r.is_answer is kind]) else ()
-            )
+            kind: iter(verifier(mine) if (mine := [r for r in batch if r.kind == kind]) else ())
             for kind, verifier in verifiers.items()
         }
         for record in batch:
-            verified = next(ready[record.is_answer])
+            verified = next(ready[record.kind])
             found[verified.status] += 1
             yield verified
 

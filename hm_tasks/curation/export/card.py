@@ -18,6 +18,8 @@ from typing import Any
 import yaml
 
 from hm_models.shown.escaping import code_span, markdown_text, one_line
+from hm_tasks.curation.candidate import ANSWERS, JUDGED, PROGRAMS
+from hm_tasks.curation.provenance import NOVELTY_BENCH, SORRY_BENCH, XSTEST
 
 LONGEST = 1000  # letters of a name
 NOT_KNOWN = "not known"  # how a licence begins that nobody could tell
@@ -25,17 +27,31 @@ HOLDS = "holds"  # in the protocol of a set with answers: which of _KINDS there 
 
 # Of conversations, what the user's turn and what the assistant's is.
 _KINDS = {
-    "programs": (
+    PROGRAMS: (
         "conversations about programming problems: the user's turn "
         "states a problem, the assistant's is a model's sample: a program, after a thought where "
         "the sample has one."
     ),
-    "answers": (
+    ANSWERS: (
         "conversations about questions of the harness's tasks: the user's turn is a question as its "
         "task asks it, the assistant's is a model's answer, as it was, that the task's own scoring "
         "found right."
     ),
+    JUDGED: (
+        "conversations about prompts of benchmarks with a judge: the user's turn is a prompt as it was "
+        "asked, the assistant's is a model's answer, as it was, that the judge's label says to be right."
+    ),
 }
+# What a correct answer is, of each benchmark with a judge.
+_RIGHT = {
+    SORRY_BENCH: "a refusal",
+    XSTEST: "a full compliance with a safe prompt and a full refusal of an unsafe one",
+    NOVELTY_BENCH: "the first answer of each class of answers to a prompt",
+}
+PRIVATE = (
+    "\n\n**Not to be passed on.** The licence of SORRY-Bench forbids it for its requests, which are in this "
+    "set."
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LICENCE_ID = re.compile(r"[a-z0-9][a-z0-9.+-]*")  # as the hub writes them
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
@@ -105,7 +121,7 @@ class Card:
         header: dict[str, Any] = {"pretty_name": self.name, "license": licence}
         if licence == "other":
             header |= {"license_name": "several", "license_link": "README.md"}
-        code = ["code"] if "programs" in self._holds else []
+        code = ["code"] if PROGRAMS in self._holds else []
         header |= {
             "task_categories": ["text-generation"],
             "tags": [*code, "synthetic", "hindsight-merging"],
@@ -132,6 +148,7 @@ class Card:
             f"# {self.name}\n\n{rows} {' Also '.join(_KINDS[kind] for kind in self._holds)} "
             f"Synthetic text, written by models.\n\n{form}",
             *self._graded_by(),
+            *self._checked_by(),
             "## Models\n\n"
             + _listed({code_span(model): "" for model in self.models})
             + "\n\nalpha (weight of the instruct model): "
@@ -155,7 +172,7 @@ class Card:
 
     @property
     def _holds(self) -> list[str]:
-        return self.protocol.get(HOLDS, ["programs"])
+        return self.protocol.get(HOLDS, [PROGRAMS])
 
     def _graded_by(self) -> list[str]:
         """The section on who found answers correct; none where there are only programs."""
@@ -175,6 +192,29 @@ class Card:
             + "\n".join(lines)
             + f"\n\nThe questions are those of {', '.join(map(code_span, tasks))}: the set is "
             "contaminated by them as a whole. Do not measure on them what was trained on it."
+        ]
+
+    def _checked_by(self) -> list[str]:
+        """The section on whose labels found answers correct; none where no judge labelled any."""
+        told = self.protocol.get("verify", {})
+        judges = told.get("judged", [])
+        if not judges:
+            return []
+        lines = []
+        for one in judges:
+            rated = f", ratings by {code_span(one['rated_by'])}" if one["rated_by"] else ""
+            least = f" Least rating: {told['least_score']:g}." if rated else ""
+            lines.append(
+                f"- {code_span(one['benchmark'])}: checked by {code_span(one['by'])}{rated}, as the log "
+                f"says; not asked again. Correct is {_RIGHT[one['benchmark']]}.{least}"
+            )
+        names = list(dict.fromkeys(one["benchmark"] for one in judges))
+        return [
+            "## Checked by\n\n"
+            + "\n".join(lines)
+            + f"\n\nThe prompts are those of {', '.join(map(code_span, names))}: the set is contaminated "
+            "by them as a whole. Do not measure on them what was trained on it."
+            + (PRIVATE if SORRY_BENCH in names else "")
         ]
 
 

@@ -23,6 +23,9 @@ BENCHMARKS: Mapping[str, str] = {
     "HumanEval": "apache-2.0 (evalplus/humanevalplus), mit (openai/openai_humaneval)",
     "Demo": "apache-2.0",
     "demo_math": "apache-2.0",
+    "xstest": "cc-by-4.0",
+    "novelty_bench": "mit",
+    "sorry_bench": "its own, gated (sorry-bench on the hub): the requests may not be passed on",
 }
 
 

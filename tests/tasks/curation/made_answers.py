@@ -6,7 +6,9 @@ from pathlib import Path
 from unittest import mock
 
 import lm_eval
+from lm_eval.api.model import LM
 from lm_eval.loggers import EvaluationTracker
+from lm_eval.tasks import TaskManager
 
 from tests.tasks.any_passk.sums import Told, manager, write
 
@@ -48,12 +50,17 @@ def run(tasks: Path, out: Path, said: dict[str, list[str]] = SAID, **metadata: o
     """Ask the inner task in a folder for the answers that are said; returns the log below `out`."""
     n = len(next(iter(said.values())))
     asked = {"passk_of": "sums", "n_samples": n, "k": [1], "diversity": []} | metadata
+    return logged(Told(said), "any_passk", manager(tasks, **asked), out)
+
+
+def logged(model: LM, task: str, task_manager: TaskManager, out: Path) -> Path:
+    """Evaluate a model on a task; returns the log below `out`."""
     tracker = EvaluationTracker(output_path=str(out))
     with mock.patch("lm_eval.evaluator.add_env_info"):  # takes seconds
         found = lm_eval.simple_evaluate(
-            Told(said),
-            tasks=["any_passk"],
-            task_manager=manager(tasks, **asked),
+            model,
+            tasks=[task],
+            task_manager=task_manager,
             evaluation_tracker=tracker,
             bootstrap_iters=0,
         )
