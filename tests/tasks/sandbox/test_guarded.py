@@ -144,8 +144,9 @@ def test_memory_that_earlier_questions_left_is_not_the_next_ones_fault():
         return len(HELD)
 
     with Guarded(work, strongest(), n_keepers=1) as pool:
-        found = [pool.add(150, 5.0, MEMORY_BYTES).result() for _ in range(4)]
-        too_much = pool.add(300, 5.0, MEMORY_BYTES).result()
+        # A worker may give back some of what this process had, and has that much more.
+        found = [pool.add(240, 5.0, MEMORY_BYTES).result() for _ in range(4)]
+        too_much = pool.add(600, 5.0, MEMORY_BYTES).result()
     assert found == [1, 1, 1, 1]
     assert too_much.why == MEMORY
     assert HELD == []
