@@ -43,3 +43,13 @@ def manager(include_path: str | None = None) -> Any:
     from lm_eval.tasks import TaskManager
 
     return LOADING.get() or TaskManager(include_path=include_path)
+
+
+def as_written(known: Any, name: str) -> dict[str, Any]:
+    """What the YAML of a task or group says, with what it includes; neither its code nor its data is loaded."""
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    entry = known.task_index[name]
+    if name in known.all_tags:  # a tag is no file: its tasks bear it
+        return {"task": sorted(entry.tags)}
+    return load_yaml(entry.yaml_path, resolve_func=False) if entry.yaml_path else entry.cfg or {}

@@ -10,13 +10,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
-from hm_models.plugin.task_manager import manager
+from hm_models.plugin.task_manager import as_written, manager
 from hm_models.settings import ProtocolError
 
 GENERATING = "generate_until"
@@ -43,7 +43,15 @@ def load_inner(passk_of: Any, wrapper: str, known: TaskManager | None = None) ->
         )
     known = known or manager()
     task = _found(known, name, dict(given), wrapper)
-    _refuse(task, name, wrapper)
+    _refuse(task.OUTPUT_TYPE, task.config.repeats, name, wrapper)
+    if (
+        not isinstance(task, ConfigurableTask)
+        or type(task).apply_filters is not ConfigurableTask.apply_filters
+    ):
+        raise ProtocolError(
+            f"{wrapper}: passk_of={name!r} cannot be asked n times: it judges all answers of a run at "
+            "once, and not one sample by itself. Its own n_samples, where it has one, is what to use."
+        )
     return task
 
 
@@ -74,43 +82,38 @@ def _found(known: TaskManager, name: str, given: dict[str, Any], wrapper: str) -
         if name in members:
             return members[name]
         raise ProtocolError(f"{wrapper}: passk_of={name!r}: {_members(group, members)}")
+    written = as_written(known, name)  # so that what cannot be costs no download of its data
     if name in known.all_groups or name in known.all_tags:
-        raise ProtocolError(
-            f"{wrapper}: passk_of={name!r}: {_members(name, known.load([name])['tasks'])}"
-        )
+        members = [
+            m if isinstance(m, str) else m.get("task", m.get("group")) for m in written["task"]
+        ]
+        raise ProtocolError(f"{wrapper}: passk_of={name!r}: {_members(name, members)}")
+    asked = written | given
+    _refuse(asked.get("output_type"), asked.get("repeats"), name, wrapper)
     # A mapping alone is a task of its own to the harness; in a group it is one that differs.
-    asked = {"group": wrapper, "task": [given]} if len(given) > 1 else name
-    (task,) = known.load([asked])["tasks"].values()
+    spec = {"group": wrapper, "task": [given]} if len(given) > 1 else name
+    (task,) = known.load([spec])["tasks"].values()
     return task
 
 
-def _members(group: str, members: Mapping[str, Any]) -> str:
-    first = ", ".join(sorted(members)[:MOST_NAMED])
+def _members(group: str, members: Collection[Any]) -> str:
+    first = ", ".join(sorted(map(str, members))[:MOST_NAMED])
     more = f" and {len(members) - MOST_NAMED} more" if len(members) > MOST_NAMED else ""
     return f"{group} is a group. Name one of its tasks: {first}{more}."
 
 
-def _refuse(task: Any, name: str, wrapper: str) -> None:
-    """Raise ProtocolError for a task that cannot be asked n times."""
-    kind = task.OUTPUT_TYPE
+def _refuse(kind: str | None, repeats: int | None, name: str, wrapper: str) -> None:
+    """Raise ProtocolError for a task that cannot be asked n times, by its output_type and repeats."""
     why = ""
-    if kind != GENERATING:
+    if kind is not None and kind != GENERATING:
         why = (
             f"its output_type is {kind}: it does not generate answers, so that there are no samples. "
             f"Name a task that does ({GENERATING})"
         )
-    elif (task.config.repeats or 1) > 1:
+    elif (repeats or 1) > 1:
         why = (
-            f"it asks {task.config.repeats} times by itself (repeats). Name the task without repeats, and "
-            f"say how often here: n_samples"
-        )
-    elif (
-        not isinstance(task, ConfigurableTask)
-        or type(task).apply_filters is not ConfigurableTask.apply_filters
-    ):
-        why = (
-            "it judges all answers of a run at once, and not one sample by itself. Its own n_samples, "
-            "where it has one, is what to use"
+            f"it asks {repeats} times by itself (repeats). Name the task without repeats, and say how "
+            "often here: n_samples"
         )
     if why:
         raise ProtocolError(f"{wrapper}: passk_of={name!r} cannot be asked n times: {why}.")

@@ -242,6 +242,22 @@ def test_no_name_is_refused_with_how_to_give_one(tmp_path):
     assert "--metadata" in refused(write(tmp_path), passk_of=None)
 
 
+def test_what_cannot_be_is_refused_before_any_data_are_loaded(tmp_path):
+    nowhere = {"data_files": {"test": str(tmp_path / "none.jsonl")}}
+    write(tmp_path, "sums", dataset_kwargs=nowhere, repeats=8)
+    write(tmp_path, "choice", dataset_kwargs=nowhere, output_type="multiple_choice", tag="both")
+    write(tmp_path, "other", dataset_kwargs=nowhere, tag="both")
+    (tmp_path / "group.yaml").write_text("group: arithmetic\ntask: [sums, {task: choice}]\n")
+    assert "it asks 8 times" in refused(tmp_path)
+    assert "its output_type is multiple_choice" in refused(tmp_path, passk_of="choice")
+    assert "arithmetic is a group. Name one of its tasks: choice, sums." in refused(
+        tmp_path, passk_of="arithmetic"
+    )
+    assert "both is a group. Name one of its tasks: choice, other." in refused(
+        tmp_path, passk_of="both"
+    )
+
+
 def test_a_group_is_refused_with_its_members(tmp_path):
     write(tmp_path)
     (tmp_path / "group.yaml").write_text("group: arithmetic\ntask: [sums]\n")
