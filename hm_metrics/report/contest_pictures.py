@@ -10,14 +10,13 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from hm_metrics.definitions import AT_K
 from hm_metrics.figures.contest import Side, contest_figure
 from hm_metrics.figures.pass_at_k import Curve, pass_at_k_figure
 from hm_metrics.frontier import frontier_band
 from hm_metrics.report.contest import Fight
 from hm_metrics.report.forecast import Forecast
 from hm_metrics.report.leaderboard import ks_of
-from hm_metrics.report.pictures import Drawing
+from hm_metrics.report.pictures import Drawing, what_counts
 
 PLACES = 120  # at which a band is drawn
 MARGIN = 0.05  # of the range, left of the first point
@@ -41,14 +40,16 @@ def forecast_pictures(found: Sequence[Forecast]) -> Iterator[Drawing]:
     """One a task."""
     for task in dict.fromkeys(one.task for one in found):
         families: dict[str, list[Curve]] = {}
-        for one in (one for one in found if one.task == task):
+        of_task = [one for one in found if one.task == task]
+        counting = what_counts([one.row for one in of_task], task)
+        for one in of_task:
             families.setdefault(one.row.point.family, []).extend(_curves(one))
         yield (
             f"A larger k, extrapolated, {task}",
             "Dotted: not measured, but what a model of the questions makes of the samples (docs/contest.md); "
             "bands: 95 %. Solid: measured, bands one standard error.",
             f"extrapolated_{_file(task)}",
-            partial(pass_at_k_figure, families, f"{AT_K['pass'].correct}; dotted is extrapolated"),
+            partial(pass_at_k_figure, families, f"{counting}; dotted is extrapolated"),
         )
 
 

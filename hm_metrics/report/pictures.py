@@ -155,14 +155,19 @@ def _starred(rows: Sequence[Row], task: str) -> tuple[list[Row], str]:
     return starred, f" * measured otherwise: {', '.join(facts)}." if facts else ""
 
 
+def what_counts(rows: Sequence[Row], task: str, prefix: str = "pass") -> str:
+    """What makes a sample of a task right, in a few words."""
+    headline = next((h for row in rows if (h := row.point.runs[task].headline)), None)
+    return one_line(f"{headline.metric} of {task}") if headline else AT_K[prefix].correct
+
+
 def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
     headline = next((h for row in rows if (h := row.point.runs[task].headline)), None)
     for prefix in OF_ANSWERS if headline else DRAWN:
+        counting = what_counts(rows, task, prefix)
         if headline:
-            counting = one_line(f"{headline.metric} of {task}")
             words = f"A sample is right as the wrapped task says, by its {counting}. "
         else:
-            counting = AT_K[prefix].correct
             words = f"A sample counts as correct when it passes the {counting}. "
         number = "maj@k" if prefix == "maj" else "pass@k"
         if prefix == "maj":

@@ -11,7 +11,10 @@ from hm_metrics.report.browser import questions
 from hm_metrics.report.build import Report, ReportSettings, build
 from hm_metrics.report.choice import ChoiceError
 from hm_metrics.report.comparisons import to_instruct
+from hm_metrics.report.contest_pictures import forecast_pictures
+from hm_metrics.report.forecast import forecasts
 from hm_metrics.report.leaderboard import columns_of
+from hm_metrics.report.pictures import what_counts
 from hm_metrics.report.points import join
 from hm_metrics.report.rows import make_rows
 from tests.entry_points import run
@@ -65,6 +68,16 @@ def test_one_command_reports_wrapped_tasks_with_their_figures(tmp_path):
     assert "The best by estimate is alpha=0.7: maj@4 0.7" in table
     assert f"alpha=0.7 has the highest {OTHER}:avg@n of 3 rows" in table
     assert "headline exact_match, filter flexible-extract, equal answers text" in table
+
+
+def test_a_forecast_says_what_counts_in_the_task_and_not_in_programs(tmp_path):
+    rows = make_rows(join(find_runs([sweep(tmp_path)]).runs), quiet=True).rows
+    assert what_counts(rows, WRAPPED) == f"exact_match of {WRAPPED}"
+    (drawing,) = (one for one in forecast_pictures(forecasts(rows)) if WRAPPED in one[0])
+    (axes, *_) = drawing[3]().axes
+    said = " ".join(text.get_text() for text in drawing[3]().texts) + axes.get_title()
+    assert "tests" not in said
+    assert "exact_match" in said
 
 
 def test_people_see_few_of_the_numbers_and_the_csv_has_all(tmp_path):
