@@ -25,10 +25,9 @@ from hm_tasks.diversity_of_texts import of_texts
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.keyword import UNFAITHFUL
 from hm_tasks.judges.panel import Votes, agreements, judges_of, majority
-from hm_tasks.judges.request import BareRequest
+from hm_tasks.judges.request import BareRequest, BareTask
 from hm_tasks.judges.rubric import Rubric
 from hm_tasks.judges.unscored import fail_if_unscored
-from hm_tasks.zero_shot import ZeroShotTask
 
 # The filter's name stands beside every number in the harness's table and files.
 FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"
@@ -41,7 +40,7 @@ Judged = tuple[dict[str, Any], list[Judgment]]  # a document, and the judgments 
 T = TypeVar("T")
 
 
-class JudgedTask(ZeroShotTask):
+class JudgedTask(BareTask):
     """A benchmark whose answers a judge scores by `rubric`."""
 
     rubric: ClassVar[Rubric]
@@ -84,20 +83,6 @@ class JudgedTask(ZeroShotTask):
     @abc.abstractmethod
     def rate_aggregation(self) -> dict[str, Callable]:
         """From the items of each rate to its value."""
-
-    def doc_to_text(self, doc: dict[str, Any]) -> str:
-        return doc["request"]
-
-    def doc_to_target(self, doc: dict[str, Any]) -> str:
-        return ""  # nothing that an answer should be
-
-    def new_request(self, **fields: Any) -> BareRequest:
-        return BareRequest(**fields)
-
-    def build_all_requests(self, **kwargs: Any) -> None:
-        super().build_all_requests(**kwargs)
-        for request in self._instances or []:
-            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
 
     def apply_filters(self) -> list[BareRequest]:
         """Judge every answer of the run in one step.

@@ -17,14 +17,13 @@ from lm_eval.config.task import TaskConfig
 
 from hm_metrics import definitions
 from hm_metrics.aggregations import Mean
-from hm_metrics.entropy import TokenSums
 from hm_metrics.judgment import API_ERROR, KEPT, Judgment
 from hm_metrics.novelty import distinct, utility
 from hm_metrics.verdict import JsonRecord
 from hm_models.embedders import why_unusable
 from hm_models.settings import number, whole_number
 from hm_tasks.diversity_of_texts import of_texts
-from hm_tasks.judges.request import BareRequest
+from hm_tasks.judges.request import BareRequest, BareTask
 from hm_tasks.judges.unscored import fail_if_unscored
 from hm_tasks.novelty_bench.dataset import load_prompts
 from hm_tasks.novelty_bench.partition import Partition, partition
@@ -36,7 +35,6 @@ from hm_tasks.novelty_bench.settings import (
     rater_of,
 )
 from hm_tasks.sampled import Sampled
-from hm_tasks.zero_shot import ZeroShotTask
 
 FILTER = "scored"
 RATES = ("distinct_k", "distinct_k_low", "distinct_k_high", "utility_k")
@@ -49,7 +47,7 @@ COUNTS = (
 logger = logging.getLogger(__name__)
 
 
-class NoveltyBench(ZeroShotTask):
+class NoveltyBench(BareTask):
     """The curated prompts, each asked `n_samples` times."""
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -72,20 +70,6 @@ class NoveltyBench(ZeroShotTask):
         self._instances: list[BareRequest] | None = None
         self._sampled: dict[str, Sampled] = {}
         self._spent: dict[str, dict[str, int]] = {}  # on a judge, by question
-
-    def doc_to_text(self, doc: dict[str, Any]) -> str:
-        return doc["request"]
-
-    def doc_to_target(self, doc: dict[str, Any]) -> str:
-        return ""  # nothing that an answer should be
-
-    def new_request(self, **fields: Any) -> BareRequest:
-        return BareRequest(**fields)
-
-    def build_all_requests(self, **kwargs: Any) -> None:
-        super().build_all_requests(**kwargs)
-        for request in self._instances or []:
-            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
 
     def apply_filters(self) -> list[BareRequest]:
         """Make the classes of every question, and rate the first answer of each.
