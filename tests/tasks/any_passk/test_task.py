@@ -144,6 +144,25 @@ def test_three_lines_of_yaml_in_a_folder_of_ones_own_make_a_task(tmp_path):
     assert found["results"]["mine"]["pass@1,strict"] == pytest.approx(5 / 16)
 
 
+@pytest.mark.parametrize("asked", [{}, {"system_instruction": "Add."}], ids=["plain", "system"])
+def test_examples_are_the_inner_tasks_own(tmp_path, asked):
+    found = lm_eval.simple_evaluate(
+        Told({q: ["2"] * 20 for q in SAID}),  # the examples hold other questions, too
+        tasks=["sums", "any_passk"],
+        task_manager=manager(write(tmp_path), **ASKED),
+        num_fewshot=2,
+        bootstrap_iters=0,
+        **asked,
+    )
+    prompts = {
+        name: {line["doc_id"]: line["arguments"][0][0] for line in found["samples"][name]}
+        for name in ("sums", "sums_passk")
+    }
+    assert prompts["sums_passk"] == prompts["sums"]
+    assert all(prompt.count("A:") == 3 for prompt in prompts["sums"].values())
+    assert found["n-shot"]["sums_passk"] == 2
+
+
 def test_filters_and_metrics_can_be_chosen_and_ordered(tmp_path):
     name, found, _ = run(write(tmp_path), filters=["last"])
     assert "pass@1,last" in found["results"][name]
