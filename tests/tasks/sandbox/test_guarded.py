@@ -246,7 +246,8 @@ def test_a_process_with_threads_can_have_a_pool():
 
 
 ENDLESS = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs tests in the background ignores it
 from hm_tasks.sandbox.guarded import Guarded
 def endless(_):
     while True: pass
