@@ -76,10 +76,12 @@ def test_a_judge_that_dies_of_a_program_fails_it_and_judges_its_neighbours(monke
     (verdicts,) = check_all([(problem(), programs)], 1, "rlimit", sanitize=False)
     assert [v.base_status for v in verdicts] == [PASS] * 3 + [FAIL] + [PASS] * 5
     assert "the judging process died" in verdicts[3].reason
-    # After the judge has died each is asked alone, and nothing after the culprit. How many a worker
-    # had taken at once is chance.
+    # After the judge has died of a text among others, each of those is asked alone. How many a worker had
+    # taken at once is chance, and what it takes afterwards is asked together again.
     died = next(number for number, one in enumerate(asked) if "# dies" in one)
-    assert {len(one) for one in asked[died + 1 :]} == {1}
+    after = asked[died + 1 :]
+    assert all([text] in after for text in asked[died])
+    assert not any("# dies" in one and len(one) > 1 for one in after)
 
 
 def test_what_judges_die_of_without_any_program_is_unscored(monkeypatch):
