@@ -49,6 +49,9 @@ def main() -> int:
     parser.add_argument("--size", choices=SIZES, default="full", help="of the pair (full: 1 GB)")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--backend", choices=("auto", "vllm", "hf"), default="auto")
+    parser.add_argument(
+        "--limit", type=float, default=540, help="seconds after which it gives up (540)"
+    )
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # else steps live on
     if why := why_not(asked.backend, asked.device):
@@ -58,7 +61,7 @@ def main() -> int:
         backend = "hf" if why_not("vllm", asked.device) else "vllm"
     print(machine(asked.device, backend, asked.size), flush=True)
     with tempfile.TemporaryDirectory(prefix="check_gpu-") as folder:
-        steps = Steps(Path(folder), backend, asked.device, asked.size)
+        steps = Steps(Path(folder), backend, asked.device, asked.size, asked.limit)
         try:
             found = measure(steps)
         except StepError as error:

@@ -1,6 +1,6 @@
 """Programs, one after another: each with a log, the device memory that it took, and one time limit for all.
 
-steps = Steps(Path("OUT"), backend="hf", device="cpu", size="small")
+steps = Steps(Path("OUT"), backend="hf", device="cpu", size="small", limit=540)
 steps.step("plain", "plain", folder="OUT/0.7")["load"]
 """
 
@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-LIMIT_SECONDS = 540  # the table is printed within ten minutes
 MODEL = Path(__file__).with_name("model.py")
 TAIL = 25  # lines of a log that are shown
 
@@ -30,9 +29,9 @@ class StepError(Exception):
 class Steps:
     """Runs programs with a log each and one time limit for all."""
 
-    def __init__(self, out: Path, backend: str, device: str, size: str) -> None:
+    def __init__(self, out: Path, backend: str, device: str, size: str, limit: float) -> None:
         self.out, self.shared = out, {"backend": backend, "device": device, "size": size}
-        self._ends = time.monotonic() + LIMIT_SECONDS
+        self._ends, self._limit = time.monotonic() + limit, limit
         self.device_peaks: dict[str, float | None] = {}
 
     def program(self, name: str, command: list[str]) -> float:
@@ -54,7 +53,7 @@ class Steps:
                 process.wait()
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise StepError(
-                        f"{name}: all steps together took {LIMIT_SECONDS} seconds"
+                        f"{name}: all steps together took {self._limit:g} seconds"
                     ) from None
                 raise
         self.device_peaks[name] = peak[0] if peak else None
