@@ -26,6 +26,7 @@ from vllm.platforms import current_platform
 from hm_models.checkpoints.names import is_head
 from hm_models.engines.arrival import NotArrivedError, Receipts, all_written, nothing_lost
 from hm_models.engines.owner import end_with_owner
+from hm_models.engines.top_p_on_cpu import cut_without_sorting
 from hm_models.merge.contract import Merge
 from hm_models.merge.stream import MergeStream
 
@@ -36,6 +37,8 @@ WORKER_EXTENSION = f"{__name__}.MergingWorker"
 # Of each model the parameters that came from the checkpoint, the load that brought them, and the last.
 FROM_CHECKPOINT: WeakKeyDictionary[torch.nn.Module, frozenset[str]] = WeakKeyDictionary()
 LOADS: WeakKeyDictionary[torch.nn.Module, list[Receipts]] = WeakKeyDictionary()
+if current_platform.is_cpu():
+    cut_without_sorting()
 
 
 @register_model_loader(LOAD_FORMAT)
