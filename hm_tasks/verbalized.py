@@ -17,6 +17,7 @@ the form and what is done with it are this project's (docs/sampling.md).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -160,12 +161,12 @@ class Verbalized:
         An answer ends before the next one's line, or at a stop string. Without a word it is none.
         """
         lines = list(_LINE.finditer(text))
-        ends = [line.start() for line in lines[1:]] + [len(text)]
         found = []
-        for line, end in zip(lines, ends, strict=True):
-            body = postprocess_generated_text(text[line.end() : end], list(self.until), None)
-            if body.strip():
-                body = body.strip("\r\n").rstrip()
+        for line, behind in itertools.zip_longest(lines, lines[1:]):
+            end = behind.start() if behind else len(text)
+            body = text[line.end() : end].strip("\r\n")
+            body = postprocess_generated_text(body, list(self.until), None).rstrip()
+            if body:
                 found.append(Stated(body, _probability(line[1] + line[2])))
         return found
 

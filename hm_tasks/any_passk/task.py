@@ -27,11 +27,16 @@ from hm_metrics.unscored import in_place_of_rate
 from hm_metrics.verdict import UNSCORED
 from hm_models.plugin.contracts import MeetsModel, Verbalizes
 from hm_models.samples.generation import checked
-from hm_models.samples.sampler import VERBALIZED
 from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
 from hm_tasks.answered import keeps_thoughts
-from hm_tasks.any_passk.asked import filters_of, metrics_of, sampling_of
+from hm_tasks.any_passk.asked import (
+    asked_in_calls,
+    filters_of,
+    metrics_of,
+    refuse_begun,
+    sampling_of,
+)
 from hm_tasks.any_passk.equal import is_response
 from hm_tasks.any_passk.grading import Grader
 from hm_tasks.any_passk.inner import digest_of, load_inner
@@ -67,11 +72,7 @@ class AnyPassK(Task, MeetsModel, Verbalizes):
         self._diversity = Diversity(metadata, OF_TEXTS)
         self.inner = load_inner(own or told, name)
         inner = self.inner.config
-        if self._settings.verbalized and inner.gen_prefix:
-            raise ProtocolError(
-                f"{name}: {VERBALIZED}={self.answers_a_call}: {inner.task} begins the answer (gen_prefix), "
-                "which then is one. Leave it out, or wrap a task without gen_prefix."
-            )
+        refuse_begun(self.inner, self._settings.verbalized, name)
         metadata["passk_of"] = inner.task
         self.VERSION = metadata["version"]
         self.UNSAFE_CODE = inner.unsafe_code is not False
@@ -159,12 +160,8 @@ class AnyPassK(Task, MeetsModel, Verbalizes):
         refuse_plain(self.task_name, call, rendered, self._model)
         inner = self.inner
         if call is not None:
-            call = call.stopped_by(kwargs)
-            kwargs = call.generation(kwargs, self.task_name)
+            call, kwargs = asked_in_calls(inner, call, kwargs, self.task_name)
             self.config.metadata["call"] = call.noted(kwargs)
-            inner.set_config(
-                "metadata", {**(inner.config.metadata or {}), VERBALIZED: call.answers}
-            )
             if rendered:
                 given["chat_template"] = call.asking(given["chat_template"])
         for key, value in (
