@@ -28,6 +28,7 @@ _REFUSED = {
     "num_beams": "samples are drawn one by one, each with its own seed, never searched with beams. "
     "Leave it out; do_sample=false, or temperature=0, takes the likeliest token at each step.",
     "num_return_sequences": "each sample is a request of its own. {samples}",
+    "verbalized": "it is a setting of the task: --metadata '{{\"verbalized\": {value}}}'.",
     "max_length": "it would count the prompt, too. Write max_gen_toks={value}, which counts the "
     "answer's tokens alone.",
 }
