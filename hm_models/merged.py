@@ -58,6 +58,8 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_template: a Jinja file, or a name of `hm_models.prompts.chat_templates` such as `vicuna`, for
             checkpoints that have none; where given it wins.
+        self_test: read a few tensors back from the engine after each load and change of alpha, and refuse
+            to answer with wrong ones (`hm_models.engines.self_test`).
         chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.prompts.calendar_day`).
         arguments: the merge, and what the harness's backend class takes (`hm_models.engines.arguments`).
 
@@ -75,6 +77,7 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
         sampling_seed: int = 0,
         chat_date: str | None = None,
         chat_template: str | None = None,
+        self_test: bool = True,
         **arguments: Any,
     ) -> None:
         super().__init__()
@@ -87,12 +90,14 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
         check_style(prompt_style)
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
+        if not isinstance(self_test, bool):
+            raise RecipeError(f"self_test={self_test!r}: expected true or false.")
         self._chat_date = parse_day(chat_date)
         self._given_template = GivenTemplate.of(chat_template)
         merge = take_recipe(recipe, arguments)
         known = engine.known_arguments()
         arguments = {name: value for name, value in arguments.items() if name in known}
-        self.engine = engine(merge, arguments, materialize, keep_resident)
+        self.engine = engine(merge, arguments, materialize, keep_resident, self_test)
         for remark in (*self.engine.plan.remarks, *merge.remarks):
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed
