@@ -86,14 +86,13 @@ def read_settings(file: Path) -> dict[str, Any]:
     """The settings of a YAML file, unchecked.
 
     Raises:
-        SweepError: no such file, no YAML, no mapping.
+        SweepError: it cannot be read, is no YAML, or no mapping.
     """
     try:
         settings = read_yaml(file)
     except OSError as error:
         raise SweepError(
-            f"{file}: there is no such file ({error.strerror}). Give a sweep's YAML, as those in "
-            "configs/."
+            f"{file}: it cannot be read ({error.strerror}). Give a sweep's YAML, as those in configs/."
         ) from None
     except TextFileError as error:
         raise SweepError(f"{error} Expected a sweep's YAML, as those in configs/.") from None
