@@ -23,7 +23,9 @@ class WrappedRequest(ToldRequest):
     question: str = ""
 
     @classmethod
-    def of(cls, inner: Instance, task: str, n: int, question: str) -> WrappedRequest:
+    def of(
+        cls, inner: Instance, task: str, n: int, question: str, target: object
+    ) -> WrappedRequest:
         """The inner task's request, asked n times by the task of that name."""
         return cls(
             request_type=inner.request_type,
@@ -31,6 +33,9 @@ class WrappedRequest(ToldRequest):
             arguments=inner.arguments,
             idx=inner.idx,
             metadata=(task, inner.doc_id, n),
+            task_name=task,
+            doc_id=inner.doc_id,
+            target=target,
             question=question,
         )
 

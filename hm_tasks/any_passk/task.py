@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lm_eval.api.metrics import mean
-from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import answer_numbers, definitions
@@ -24,7 +23,6 @@ from hm_metrics.graded import BEYOND_LIMITS, UNREAD, Graded, GradedRecord
 from hm_metrics.measures import OF_TEXTS, Diversity
 from hm_metrics.unscored import in_place_of_rate
 from hm_metrics.verdict import UNSCORED
-from hm_models.plugin.contracts import MeetsModel
 from hm_models.samples.generation import checked
 from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
@@ -35,6 +33,7 @@ from hm_tasks.any_passk.grading import Grader
 from hm_tasks.any_passk.inner import digest_of, load_inner
 from hm_tasks.any_passk.request import WrappedRequest
 from hm_tasks.any_passk.settings import TEXT, Settings
+from hm_tasks.own_scoring import OwnScoring
 from hm_tasks.sampled import Sampled
 
 logger = logging.getLogger(__name__)
@@ -46,10 +45,8 @@ COUNTS = (
 NAMED_BY_INNER = "any_passk"  # the task of the command line, which wraps another one each time
 
 
-class AnyPassK(Task, MeetsModel):
+class AnyPassK(OwnScoring):
     """A task that wraps a task; a YAML of three lines names which, or `--metadata`."""
-
-    OUTPUT_TYPE = "generate_until"
 
     def __init__(self, config: dict[str, Any]) -> None:
         given = {key: value for key, value in config.items() if key != "class"}
@@ -94,7 +91,6 @@ class AnyPassK(Task, MeetsModel):
         self._sampled: dict[int, Sampled] = {}
         self._instances: list[WrappedRequest] | None = None
         self._grader: Grader | None = None
-        self._model: Any = None
         self._system: str | None = None
 
     @property
@@ -103,19 +99,7 @@ class AnyPassK(Task, MeetsModel):
         name = str(self.config.task)
         return f"{self.inner.config.task}_passk" if name == NAMED_BY_INNER else name
 
-    def meet(self, model: Any) -> None:
-        self._model = model
-
     # --- documents: the inner task's -------------------------------------------------------------
-
-    def has_training_docs(self) -> bool:
-        return False
-
-    def has_validation_docs(self) -> bool:
-        return False
-
-    def has_test_docs(self) -> bool:
-        return True
 
     def test_docs(self) -> Any:
         return self.inner.eval_docs
@@ -166,6 +150,7 @@ class AnyPassK(Task, MeetsModel):
                 self.task_name,
                 self._settings.n,
                 question if isinstance(question, str) else "",
+                inner.doc_to_target(built.doc),
             )
             request.style = "chat" if rendered else "completion"
             request.keeps_thoughts = thoughts
@@ -279,7 +264,6 @@ class AnyPassK(Task, MeetsModel):
         return number if metric == self.metrics[0] else f"{metric}/{number}"
 
     def numbers(self) -> list[str]:
-        """The metrics that are a plain number of each question, where it could be graded."""
         asked = self._settings.asked
         return [
             self._key(metric, number)
@@ -302,9 +286,7 @@ class AnyPassK(Task, MeetsModel):
         return definitions.higher_is_better(self.aggregation())
 
     def dump_config(self) -> dict[str, Any]:
-        # The harness's W&B logger makes its table of samples from this list, and from no other.
-        listed = [{"metric": metric} for metric in self.numbers()]
-        return super().dump_config() | {"metric_list": listed, "inner": self.inner.dump_config()}
+        return super().dump_config() | {"inner": self.inner.dump_config()}
 
 
 def _sums(model: Any, facts: Sequence[int]) -> list[int]:
