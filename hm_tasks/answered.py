@@ -29,6 +29,7 @@ class ToldRequest(Instance, TaskRequest):
 
     Attributes:
         style: `chat` or `completion`, as it was asked last.
+        target: the right answer, for logs.
         keeps_thoughts: whether a sample of which nothing is noted still has the thought that its prompt
             began, see `keeps_thoughts`.
         noted: the answers that the model has told, by sample; None for a thought without one.
@@ -43,6 +44,7 @@ class ToldRequest(Instance, TaskRequest):
     """
 
     style: str = "completion"
+    target: Any = None
     measure_tokens: type[TokenMeasure] | None = None
     keeps_thoughts: bool = False
     noted: dict[int, str | None] = dataclasses.field(default_factory=dict)

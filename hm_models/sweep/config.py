@@ -29,6 +29,7 @@ HARNESS_KEYS = (
     "limit",
     "samples",
     "num_fewshot",
+    "repeats",
     "batch_size",
     "max_batch_size",
     "device",

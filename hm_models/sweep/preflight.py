@@ -17,6 +17,7 @@ import logging
 import math
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,26 @@ def load_tasks(config: SweepConfig, point: Point) -> tuple[TaskSize, ...]:
     from lm_eval.config.evaluate_config import EvaluatorConfig
 
     arguments = point.run_arguments(config, Path())
+    known = {field.name for field in dataclasses.fields(EvaluatorConfig)}
+    if unknown := sorted(arguments.keys() - known):
+        raise SweepError(
+            f"{unknown[0]}: lm_eval {version('lm_eval')} has no such setting. Leave it out."
+        )
     run = EvaluatorConfig.from_cli(Namespace(**copy.deepcopy(arguments)))
+    given = arguments.get("gen_kwargs", {})
     try:
         manager = run.process_tasks(run.metadata)
     except ValueError as error:
         raise SweepError(_with_nearest(str(error), config)) from None
-    given = arguments.get("gen_kwargs", {})
-    loaded = manager.load(run.tasks)["tasks"]
+    try:
+        loaded = manager.load(run.tasks)["tasks"]
+    except KeyError as error:  # 0.5.0.dev1 says so here
+        if "not a registered" not in str(error):
+            raise
+        raise SweepError(_with_nearest(error.args[0], config)) from None
+    if (repeats := arguments.get("repeats")) is not None:
+        for task in loaded.values():
+            task.set_repeats(repeats)
     for name, task in loaded.items():
         _check_draws(name, task, config)
         if point.sampler.metadata() and not isinstance(task, Verbalizes):

@@ -12,6 +12,7 @@ from hm_models.samples.generation import checked
 from hm_models.samples.key import is_sampled
 from hm_models.samples.sampler import VERBALIZED
 from hm_models.settings import ProtocolError
+from hm_tasks.any_passk.inner_scoring import chains_of
 from hm_tasks.verbalized import Verbalized
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def filters_of(
     Raises:
         ProtocolError: it has none of that name.
     """
-    return _chosen(asked, [ensemble.name for ensemble in task._filters], "filters", wrapper)
+    return _chosen(asked, list(chains_of(task)), "filters", wrapper)
 
 
 def metrics_of(

@@ -25,7 +25,13 @@ class WrappedRequest(ToldRequest):
 
     @classmethod
     def of(
-        cls, inner: Instance, task: str, calls: int, question: str, verbalized: Verbalized | None
+        cls,
+        inner: Instance,
+        task: str,
+        calls: int,
+        question: str,
+        target: object,
+        verbalized: Verbalized | None,
     ) -> WrappedRequest:
         """The inner task's request, asked so many times by the task of that name."""
         return cls(
@@ -34,6 +40,9 @@ class WrappedRequest(ToldRequest):
             arguments=inner.arguments,
             idx=inner.idx,
             metadata=(task, inner.doc_id, calls),
+            task_name=task,
+            doc_id=inner.doc_id,
+            target=target,
             question=question,
             verbalized=verbalized,
         )

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lm_eval.api.metrics import mean
-from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import answer_numbers, definitions
@@ -25,7 +24,7 @@ from hm_metrics.graded import BEYOND_LIMITS, UNREAD, Graded, GradedRecord
 from hm_metrics.measures import OF_TEXTS, Diversity
 from hm_metrics.unscored import in_place_of_rate
 from hm_metrics.verdict import UNSCORED
-from hm_models.plugin.contracts import MeetsModel, Verbalizes
+from hm_models.plugin.contracts import Verbalizes
 from hm_models.samples.generation import checked
 from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
@@ -42,6 +41,7 @@ from hm_tasks.any_passk.grading import Grader
 from hm_tasks.any_passk.inner import digest_of, load_inner
 from hm_tasks.any_passk.request import WrappedRequest
 from hm_tasks.any_passk.settings import TEXT, Settings
+from hm_tasks.own_scoring import OwnScoring
 from hm_tasks.sampled import OF_CALLS, Sampled
 from hm_tasks.verbalized import NOT_GIVEN, refuse_plain
 
@@ -54,10 +54,8 @@ COUNTS = (
 NAMED_BY_INNER = "any_passk"  # the task of the command line, which wraps another one each time
 
 
-class AnyPassK(Task, MeetsModel, Verbalizes):
+class AnyPassK(OwnScoring, Verbalizes):
     """A task that wraps a task; a YAML of three lines names which, or `--metadata`."""
-
-    OUTPUT_TYPE = "generate_until"
 
     def __init__(self, config: dict[str, Any]) -> None:
         given = {key: value for key, value in config.items() if key != "class"}
@@ -103,7 +101,6 @@ class AnyPassK(Task, MeetsModel, Verbalizes):
         self._sampled: dict[int, Sampled] = {}
         self._instances: list[WrappedRequest] | None = None
         self._grader: Grader | None = None
-        self._model: Any = None
         self._system: str | None = None
 
     @property
@@ -116,19 +113,7 @@ class AnyPassK(Task, MeetsModel, Verbalizes):
     def answers_a_call(self) -> int:
         return self._settings.verbalized.answers if self._settings.verbalized else 1
 
-    def meet(self, model: Any) -> None:
-        self._model = model
-
     # --- documents: the inner task's -------------------------------------------------------------
-
-    def has_training_docs(self) -> bool:
-        return False
-
-    def has_validation_docs(self) -> bool:
-        return False
-
-    def has_test_docs(self) -> bool:
-        return True
 
     def test_docs(self) -> Any:
         return self.inner.eval_docs
@@ -186,6 +171,7 @@ class AnyPassK(Task, MeetsModel, Verbalizes):
                 self.task_name,
                 self._settings.calls,
                 question if isinstance(question, str) else "",
+                inner.doc_to_target(built.doc),
                 call,
             )
             if call is not None and rendered:
@@ -308,7 +294,6 @@ class AnyPassK(Task, MeetsModel, Verbalizes):
         return number if metric == self.metrics[0] else f"{metric}/{number}"
 
     def numbers(self) -> list[str]:
-        """The metrics that are a plain number of each question, where it could be graded."""
         asked = self._settings.asked
         return [
             self._key(metric, number)
@@ -331,9 +316,7 @@ class AnyPassK(Task, MeetsModel, Verbalizes):
         return definitions.higher_is_better(self.aggregation())
 
     def dump_config(self) -> dict[str, Any]:
-        # The harness's W&B logger makes its table of samples from this list, and from no other.
-        listed = [{"metric": metric} for metric in self.numbers()]
-        return super().dump_config() | {"metric_list": listed, "inner": self.inner.dump_config()}
+        return super().dump_config() | {"inner": self.inner.dump_config()}
 
 
 def _sums(model: Any, facts: Sequence[int]) -> list[int]:

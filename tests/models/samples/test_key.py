@@ -1,12 +1,12 @@
 """Keys and seeds: what makes another sample does, and nothing else."""
 
 import pytest
-from lm_eval.api.instance import Instance
 
 from hm_models.errors import RecipeError
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.samples.key import ModelKey, jobs_of, same_again
 from hm_models.samples.sampler import PARAMETERS
+from tests.instances import instance
 
 SAMPLED = {"until": ["\n"], "do_sample": True, "temperature": 0.7, "top_p": 0.95}
 GREEDY = {"until": ["\n"], "do_sample": False}
@@ -14,7 +14,7 @@ MODEL = ModelKey("m", {})
 
 
 def request(prompt="w1 w2", gen_kwargs=SAMPLED, doc_id=0, task="task"):
-    return Instance("generate_until", {}, (prompt, gen_kwargs), 0, metadata=(task, doc_id, 1))
+    return instance("generate_until", {}, (prompt, gen_kwargs), 0, metadata=(task, doc_id, 1))
 
 
 def jobs(requests, n=3, model=MODEL, seed=0):
