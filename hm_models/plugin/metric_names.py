@@ -8,7 +8,6 @@ later release (github.com/EleutherAI/lm-evaluation-harness/pull/4014); where the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -41,14 +40,7 @@ def change(module: Any) -> None:
         registry.higher_is_better_registry.register(name, target=False)
 
 
-def _in_one_list(
-    references: Sequence[Any],
-    predictions: Sequence[str],
-    embedder: str | None = None,
-    embedder_base_url: str | None = None,
-) -> Any:
-    """The samples of a question as the one value that 0.5 keeps of it."""
-    from hm_metrics.similarity import DEFAULT_EMBEDDER, samples_of
-
-    by = embedder or DEFAULT_EMBEDDER, embedder_base_url
-    return [samples_of(references, [list(predictions)], *by)]
+def _in_one_list(*given: Any, **named: Any) -> Any:
+    """The samples of a question as the one value that 0.5 keeps of it. Loaded when it is asked for."""
+    metric = EntryPoint("", "hm_metrics.similarity:samples_in_one_list", "lm_eval.metrics")
+    return metric.load()(*given, **named)

@@ -16,7 +16,10 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask, Task
 
-from hm_models.plugin.renamed import apply_template
+try:
+    from lm_eval.config.templates import apply_template
+except ImportError:  # 0.4
+    from lm_eval.utils import apply_template
 
 
 @dataclasses.dataclass(frozen=True)
