@@ -68,7 +68,7 @@ def place_labels(
             note.update_positions(renderer)
             box = Text.get_window_extent(note, renderer).padded(PADDING)  # without the hair
             cost = _cost(box, occupied, taken, inside) + 0.2 * rank
-            cost += 10.0 * _is_nearer_to_another(box, points, number)
+            cost += 25.0 * _is_nearer_to_another(box, points, number)
             if best is None or cost < best[0]:
                 if best is not None:
                     best[1].remove()

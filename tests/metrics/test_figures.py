@@ -260,10 +260,14 @@ def test_names_of_points_do_not_lie_on_each_other():
 
 def test_a_name_stands_nearest_to_its_own_point_or_a_hair_joins_them():
     """As rates of one model at its ends: two points nearly in one place, a third one not far away."""
-    places = {"alpha 0": (0.36, 0.66), "alpha 0.7": (0.94, 0.008), "alpha 0.9": (0.98, 0.004)}
-    places["the instruct model"] = (0.98, 0.012)
+    places = {
+        "base (alpha=0)": (0.355, 0.656),
+        "alpha=0.7": (0.94, 0.008),
+        "alpha=0.9": (0.98, 0.004),
+        "instruct (alpha=1)": (0.98, 0.012),
+    }
     family = [FrontierPoint(name, x, 0.02, y, 0.01) for name, (x, y) in places.items()]
-    figure = frontier_figure({"family": family}, "x", "y")
+    figure = frontier_figure({"family": family}, "x", "y", y_lower=True)
     figure.canvas.draw()
     (axes,) = figure.axes
     renderer = figure.canvas.get_renderer()
