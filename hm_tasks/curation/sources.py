@@ -183,7 +183,7 @@ def _records(
         counts[asked] += len(samples)
         return
     line = f"{source.sha256} {number}"
-    taken = source.draw and source.draw.places(line, len(samples))
+    taken = source.draw.places(line, len(samples)) if source.draw else None
     for index, sample in enumerate(samples):
         if taken is not None and index not in taken:
             counts[NOT_DRAWN] += 1

@@ -141,8 +141,8 @@ def test_a_template_may_want_lists_of_parts():
     assert parts == [{"type": "text", "text": "Well?"}], "what is given is not changed"
 
 
-def saying(folder, task, script, asked):
-    """hm-merged on transformers, a model that says the script to the task's first question."""
+def saying(folder, task, script):
+    """A checkpoint that says the script to the task's first question."""
     tok = tokenizer(CHAT)
 
     def apply(turns, add_generation_prompt=True):
@@ -153,10 +153,7 @@ def saying(folder, task, script, asked):
     task.build_all_requests(
         limit=1, rank=0, world_size=1, apply_chat_template=True, chat_template=apply
     )
-    model = str(scripted_model(folder / "model", tok, task.instances[0].args[0], script, 3072))
-    return HindsightMerged(
-        base=model, instruct=model, alpha=1.0, backend="hf", device="cpu", dtype="float32", **asked
-    )  # fmt: skip
+    return scripted_model(folder / "model", tok, task.instances[0].args[0], script, 3072)
 
 
 @pytest.fixture(scope="module")
@@ -168,11 +165,11 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def coded(tmp_path_factory, our_tasks_alone, cache):
-    """A run whose two calls give two answers of three each: its results, its log line, and how it was asked."""
-    folder = tmp_path_factory.mktemp("coded")
-    model = saying(folder, load("demo_passk", **TWO), CODE, {})
+    """A run whose two calls give two answers of three each: its results, log line, metadata, and model."""
+    model = str(saying(tmp_path_factory.mktemp("coded"), load("demo_passk", **TWO), CODE))
+    arguments = {"base": model, "instruct": model, "alpha": 1, "backend": "hf", "dtype": "float32"}
     found = lm_eval.simple_evaluate(
-        model,
+        HindsightMerged(**arguments),
         tasks=["demo_passk"],
         task_manager=lm_eval.tasks.TaskManager(metadata=TWO),
         gen_kwargs={"max_gen_toks": 150},
@@ -180,11 +177,12 @@ def coded(tmp_path_factory, our_tasks_alone, cache):
         bootstrap_iters=0,
     )
     (line,) = found["samples"]["demo_passk"]
-    return found["results"]["demo_passk"], line, found["configs"]["demo_passk"]["metadata"]
+    metadata = found["configs"]["demo_passk"]["metadata"]
+    return found["results"]["demo_passk"], line, metadata, arguments
 
 
 def test_calls_make_samples_and_what_is_missing_is_wrong(coded):
-    results, line, _ = coded
+    results, line, *_ = coded
     (verdicts,) = line["filtered_resps"]
     statuses = [verdict["base_status"] for verdict in verdicts]
     assert statuses == ["pass", "fail", "fail", "pass", "fail"]
@@ -198,7 +196,7 @@ def test_calls_make_samples_and_what_is_missing_is_wrong(coded):
 
 
 def test_the_log_has_the_answers_and_what_the_calls_said_with_its_probabilities(coded):
-    results, line, _ = coded
+    results, line, *_ = coded
     (samples,) = line["resps"]
     assert samples == [RIGHT, WRONG, "", RIGHT, WRONG], "cut at the task's stop strings"
     assert [call["probabilities"] for call in line["verbalized_calls"]] == [[0.7, 0.2]] * 2
@@ -207,19 +205,28 @@ def test_the_log_has_the_answers_and_what_the_calls_said_with_its_probabilities(
 
 
 def test_tokens_of_calls_are_counted_once_and_copies_among_what_was_said(coded):
-    results, _, _ = coded
+    results, *_ = coded
     assert results["tokens_a_sample,scored"] == pytest.approx(2 * (len(CODE) + 1) / 5)
     assert results["equal_samples,scored"] == 2
     assert (results["generated,scored"], results["reused,scored"]) == (5, 0)
 
 
 def test_calls_have_room_for_all_answers_and_no_stop_string(coded):
-    _, line, metadata = coded
+    _, line, metadata, _ = coded
     prompt, asked = line["arguments"][0]
     assert (asked["max_gen_toks"], asked["until"]) == (450, [])
     assert metadata["call"] == {"verbalized": 3, "calls": 2, "max_gen_toks": 450}
     assert INSTRUCTION.format(k=3) in prompt
     assert prompt.endswith(BEGUN)
+
+
+def test_calls_are_kept_and_hm_cache_finds_them(coded):
+    *_, arguments = coded
+    args = ",".join(f"{name}={value}" for name, value in arguments.items())
+    asked = ("--model_args", args, "--tasks", "demo_passk", "--limit", "1")
+    asked += ("--gen_kwargs", "max_gen_toks=150", "--metadata", json.dumps(TWO))
+    done = run("hm-cache", "plan", *asked)
+    assert "demo_passk: 2 of 2 answers are kept, 0 to generate" in done.stdout, done.stderr
 
 
 class Chatting(Told):
