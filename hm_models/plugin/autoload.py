@@ -28,7 +28,10 @@ CHANGES = {
     "lm_eval.api.metrics": ("metric_names", "standard_errors"),
     "lm_eval.api.model": ("own_answers",),
     "lm_eval.api.task": ("request_cache", "prompt_origin"),
-    "lm_eval.evaluator": ("introduced", "results_without_secrets", "whole_records"),
+    "lm_eval.evaluator": (
+        *("introduced", "results_without_secrets", "whole_records"),
+        "samples_by_number",
+    ),
     "lm_eval.models.api_models": ("own_seeds",),
     "lm_eval.models.vllm_causallms": ("own_seeds", "vllm_of_today"),
     "lm_eval.loggers.evaluation_tracker": ("run_name",),
