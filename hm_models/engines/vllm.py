@@ -17,7 +17,7 @@ from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.names import is_computed
 from hm_models.engines.base import OWN_SEEDS, Engine
-from hm_models.engines.owner import WORKER_EXTENSION, owned_by_this_process
+from hm_models.engines.owner import WORKER_EXTENSION, owning
 from hm_models.engines.restart import what_differs
 from hm_models.engines.self_test import Compared, SelfTest
 from hm_models.engines.teacher_forced import top_of
@@ -81,6 +81,10 @@ class VllmEngine(Engine):
     _keeps_old_weights: str | None = None
 
     def load(self, folder: Path | None, arguments: dict[str, Any]) -> TemplateLM:
+        with owning():
+            return self._started(folder, arguments)
+
+    def _started(self, folder: Path | None, arguments: dict[str, Any]) -> TemplateLM:
         from lm_eval.models.vllm_causallms import VLLM
         from vllm.platforms import current_platform
 
@@ -99,7 +103,6 @@ class VllmEngine(Engine):
             arguments |= whole_prompts(arguments, keeps_a_state=_keeps_a_state(source, arguments))
             if (os.cpu_count() or 1) <= FEW_CORES:
                 os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
-        os.environ.update(owned_by_this_process())
         if folder is not None:
             return VLLM(
                 pretrained=str(folder), **{"worker_extension_cls": WORKER_EXTENSION} | arguments

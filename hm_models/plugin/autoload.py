@@ -94,5 +94,9 @@ def install() -> None:
     """Put the hook in place, once; `HM_AUTOLOAD=0` in the environment prevents it."""
     if os.environ.get("HM_AUTOLOAD") == "0":
         return
+    if "HM_ENGINE_STARTS" in os.environ and "--multiprocessing-fork" in sys.orig_argv:
+        from hm_models.engines.owner import end_with_owner
+
+        end_with_owner()  # a process of vLLM's, long before it imports anything of ours
     if not any(isinstance(finder, HarnessHook) for finder in sys.meta_path):
         sys.meta_path.insert(0, HarnessHook())

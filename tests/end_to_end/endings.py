@@ -36,7 +36,6 @@ MINUTES = 900.0  # what only a hang takes
 MARK = "HM_TEST_OF_ENDINGS"
 ENGINE = {"max_model_len": 128, "enforce_eager": True, "kv_cache_memory_bytes": 2**28}
 ENDLESS = {"repeats": 4000, "filter_list": [], "metric_list": [{"metric": "bypass"}]}
-LOADS = "weights on"  # what hm-merged says before an engine loads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,19 +73,23 @@ class Watched:
                 env=os.environ | more | environment,
             )
         self.family = {self.process}
+        self._others = set(psutil.process_iter())
         self._over = threading.Event()
         threading.Thread(target=self._look, daemon=True).start()
 
     def _look(self) -> None:
-        while not self._over.wait(0.1):
+        while not self._over.wait(0.2):
             self.family |= self._found()
 
     def _found(self) -> set[psutil.Process]:
+        """Those that are new since the last look, and the command's own: who is not at first never is."""
         found, known = set(), {process.pid for process in self.family}
-        for process in psutil.process_iter():
+        for process in set(psutil.process_iter()) - self._others - self.family:
             with contextlib.suppress(psutil.Error):
                 if process.ppid() in known or process.environ().get(MARK) == self._mark:
                     found.add(process)
+                    continue
+            self._others.add(process)
         return found
 
     def wait_for(self, said: str, kept: int = 0) -> None:
@@ -96,6 +99,21 @@ class Watched:
             assert self.process.poll() is None, self.log.read_text()[-3000:]
             assert time.monotonic() < deadline, self.log.read_text()[-3000:]
             time.sleep(0.1)
+
+    def wait_for_children(self, named: str = "") -> None:
+        """Wait until it has started a process of this name; without one, by multiprocessing."""
+        deadline = time.monotonic() + MINUTES
+        while not self._started(named):
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            time.sleep(0.1)
+
+    def _started(self, named: str) -> bool:
+        words = []
+        for process in self.family - {self.process}:
+            with contextlib.suppress(psutil.Error):
+                words.append(" ".join(process.cmdline()))
+        return any((named or "spawn_main") in said for said in words)
 
     def kept(self) -> int:
         """How many answers it has kept."""
@@ -189,11 +207,7 @@ def measured(
         if phase == "sampling":
             watched.wait_for("", kept=1)
         else:
-            log = folder / "out" / "worker-0.log" if "--devices" in name else watched.log
-            while not (log.exists() and LOADS in log.read_text()):
-                time.sleep(0.1)
-                assert watched.process.poll() is None, watched.log.read_text()[-3000:]
-            time.sleep(4.0)
+            watched.wait_for_children()
         watched.end(ending)
         return watched.seconds_until_gone(most)
     finally:
