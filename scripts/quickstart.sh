@@ -19,10 +19,20 @@ while [ $# -gt 0 ]; do
         *) echo "quickstart.sh: unknown argument $1 (see --help)" >&2; exit 2 ;;
     esac
 done
-step() { echo "quickstart.sh: [$((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
+say() { echo "quickstart.sh: [$((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
 
 "$root/scripts/setup.sh"
 bin=$root/.venv/bin
+
+# A step ends with this script: by a signal that comes to it, and where it is killed, by the kernel (on Linux).
+step=
+trap '[ -z "$step" ] || kill "$step" 2>/dev/null; exit 143' TERM HUP INT
+with_us() {
+    "$bin/python" -m hm_models.engines.owner "$@" &
+    step=$!
+    wait "$step"
+    step=
+}
 pair=$root/runs/demo_pair
 mkdir -p "$out" && out=$(cd "$out" && pwd)
 export HF_HUB_OFFLINE=1          # the pair is made here; nothing is asked of a hub
@@ -35,8 +45,8 @@ cat > "$VLLM_LOGGING_CONFIG_PATH" <<JSON
  "loggers": {"vllm": {"handlers": ["file"], "level": "INFO", "propagate": false}}}
 JSON
 
-step "1 of 4: the demo pair, a model of 135M and its fine-tune"
-"$bin/python" "$root/scripts/make_demo_pair.py" --out "$pair"
+say "1 of 4: the demo pair, a model of 135M and its fine-tune"
+with_us "$bin/python" "$root/scripts/make_demo_pair.py" --out "$pair"
 
 tasks=(demo_passk)
 samples="{\"demo_passk\": [$(seq -s, 0 35)]}"
@@ -53,18 +63,18 @@ arguments=(max_model_len=2048)
 same=(--samples "$samples" --confirm_run_unsafe_code)
 
 if [ -z "$(find "$out/one" -name 'results_*.json' 2>/dev/null)" ]; then
-    step "2 of 4: lm_eval run --model hm-merged --model_args base=...,instruct=...,alpha=$alpha --tasks ${tasks[*]}"
-    "$bin/lm_eval" run --model hm-merged --tasks "$(IFS=,; echo "${tasks[*]}")" --log_samples --output_path "$out/one" \
+    say "2 of 4: lm_eval run --model hm-merged --model_args base=...,instruct=...,alpha=$alpha --tasks ${tasks[*]}"
+    with_us "$bin/lm_eval" run --model hm-merged --tasks "$(IFS=,; echo "${tasks[*]}")" --log_samples --output_path "$out/one" \
         --model_args base="$pair/base" instruct="$pair/instruct" alpha="$alpha" "${arguments[@]}" "${same[@]}"
 else
-    step "2 of 4: lm_eval was run before: $out/one"
+    say "2 of 4: lm_eval was run before: $out/one"
 fi
 
-step "3 of 4: hm-sweep --alphas $alpha 1; the samples at $alpha are kept, and used again"
-"$bin/hm-sweep" --base "$pair/base" --instruct "$pair/instruct" --name demo --alphas "$alpha" 1 --tasks "${tasks[@]}" \
+say "3 of 4: hm-sweep --alphas $alpha 1; the samples at $alpha are kept, and used again"
+with_us "$bin/hm-sweep" --base "$pair/base" --instruct "$pair/instruct" --name demo --alphas "$alpha" 1 --tasks "${tasks[@]}" \
     --output_path "$out/sweep" --model_args "${arguments[@]}" "${same[@]}"
 
-step "4 of 4: hm-report"
-"$bin/hm-report" "$out/sweep" --output_path "$out/report" > "$out/report.log"
-step "done. What merging wins here:"
+say "4 of 4: hm-report"
+with_us "$bin/hm-report" "$out/sweep" --output_path "$out/report" > "$out/report.log"
+say "done. What merging wins here:"
 grep -E ' over the instruct model, |^Wrote ' "$out/report.log"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hm_metrics.logs.results import find_runs
-from hm_metrics.report import contest_tables, tables
+from hm_metrics.report import contest_tables, differences, tables
 from hm_metrics.report.baseline import baseline_of
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
@@ -113,8 +113,8 @@ def build(settings: ReportSettings) -> Report:
     answers = [sentence for choice in chosen for sentence in choice.sentences]
     notes, marks = mark(_by_task(rows))
     compared = to_baseline(rows, columns, baseline)
-    shown = tables.baseline_table(compared, baseline)
-    shown += tables.samplers_table(to_other_samplers(rows, columns))
+    shown = differences.baseline_table(compared, baseline)
+    shown += differences.samplers_table(to_other_samplers(rows, columns))
     fought, spent, beyond = fights(rows, columns), portfolios(rows), forecasts(rows)
     several = len({row.point.family for row in rows}) > 1
     shown += contest_tables.fights_table(fought) + contest_tables.tuned_table(tuned(rows, columns))
