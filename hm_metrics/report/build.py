@@ -20,6 +20,7 @@ from hm_metrics.report.contest import fights, tuned
 from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
 from hm_metrics.report.forecast import forecasts
+from hm_metrics.report.gains import gains
 from hm_metrics.report.html_file import write_page
 from hm_metrics.report.judges import judges_tables
 from hm_metrics.report.leaderboard import BoardColumn, columns_of, write_csv, write_markdown
@@ -123,6 +124,7 @@ def build(settings: ReportSettings) -> Report:
     shown += judges_tables(rows)
     summary = [*answers, *tables.sentences(rows, columns, compared, baseline)]
     summary += [fight.sentence for fight in fought if fight.headline]
+    summary += gains(compared, baseline)
     problems = [*found.problems, *made.problems]
     left_out = [*made.unscored, *found.passed_over]
     output = settings.output
