@@ -1,8 +1,8 @@
 """Differences between rows as tables: a word for each number that readers look for, and all the rest folded.
 
-    (table,) = baseline_table(to_instruct(rows, columns), Instruct())
-    table.rows[0]      # ["alpha=0.7", "pass@10", "+0.059 [+0.021, +0.098]", "better"]
-    table.folded.rows  # every number, with p-values and what would settle it
+(table,) = baseline_table(to_instruct(rows, columns), Instruct())
+table.rows[0]      # ["alpha=0.7", "pass@10", "+0.059 [+0.021, +0.098]", "better"]
+table.folded.rows  # every number, with p-values and what would settle it
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ from hm_metrics.report.leaderboard import BoardColumn
 from hm_metrics.report.page import Table
 
 LEVEL = 0.05  # below this a corrected p-value is called a real difference
-WORDS = (
-    "Better and worse are real at the 5 % level, after Holm's correction over the rows; open may be chance."
-)
+WORDS = "Better and worse are real at the 5 % level, after Holm's correction over the rows; open may be chance."
 # What a reader looks for first, beside pass@k; other numbers are folded away where a task has one of these.
 FOREMOST = {
     LOCAL,
