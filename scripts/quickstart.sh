@@ -21,11 +21,21 @@ done
 
 "$root/scripts/setup.sh"
 bin=$root/.venv/bin
+
+# A step ends with this script: by a signal that comes to it, and where it is killed, by the kernel (on Linux).
+step=
+trap '[ -z "$step" ] || kill "$step" 2>/dev/null; exit 143' TERM HUP INT
+with_us() {
+    "$bin/python" -m hm_models.engines.owner "$@" &
+    step=$!
+    wait "$step"
+    step=
+}
 pair=$root/runs/demo_pair
 export HF_HUB_OFFLINE=1  # the pair is made here; nothing is asked of a hub
 
 echo "quickstart.sh: [$((SECONDS))s] the demo pair"
-"$bin/python" "$root/scripts/make_demo_pair.py" --out "$pair"
+with_us "$bin/python" "$root/scripts/make_demo_pair.py" --out "$pair"
 
 tasks=demo_passk
 samples="\"demo_passk\": [$(seq -s, 0 35)]"
@@ -56,7 +66,7 @@ arguments=(base="$pair/base" instruct="$pair/instruct" alpha="$alpha" max_model_
 started=$(mktemp)
 trap 'rm -f "$started"' EXIT
 echo "quickstart.sh: [$((SECONDS))s] lm_eval run --model hm-merged --tasks $tasks"
-"$bin/lm_eval" run --model hm-merged --model_args "${arguments[@]}" --tasks "$tasks" \
+with_us "$bin/lm_eval" run --model hm-merged --model_args "${arguments[@]}" --tasks "$tasks" \
     --samples "{$samples}" --log_samples --output_path "$out" --confirm_run_unsafe_code  # where no sandbox holds
 
 echo "quickstart.sh: [$((SECONDS))s] done. Results and samples:"

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from hm_metrics.logs.results import TaskRun
 from hm_metrics.logs.task_log import Log
 from hm_metrics.report.page import ProtocolNote
-from hm_models.samples.sampler import PARAMETERS
+from hm_models.samples.sampler import PARAMETERS, VERBALIZED
 from hm_models.shown.escaping import one_line
 
 # Of generation_kwargs: said by other facts, or a consequence of the prompt style.
@@ -51,6 +51,7 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
         "limit": run.run.get("limit"),
         "samples a question": metadata.get("n_samples") or (log.n_samples if log else None),
         "temperature": run.temperature,
+        VERBALIZED: run.sampler.get(VERBALIZED) if run.sampler else None,
         "prompt style": prompts.get("style") or style,
         "prompts": _cut(prompts.get("sha256")),
         DATE: run.run.get("chat_date"),
