@@ -13,7 +13,7 @@ from hm_models.plugin.contracts import MeetsModel
 from hm_models.prompts.conversation import RENDERED, TracedArguments
 from hm_models.samples.generation import checked
 from hm_models.settings import ProtocolError
-from hm_tasks import asked_prompts, copies
+from hm_tasks import asked_prompts, copies, table
 from hm_tasks.answered import keeps_thoughts
 
 logger = logging.getLogger(__name__)
@@ -55,9 +55,16 @@ class ZeroShotTask(Task, MeetsModel):
     def numbers(self) -> list[str]:
         """The metrics that are a plain number of each question, where it could be scored."""
 
+    @abc.abstractmethod
+    def headline(self) -> list[str]:
+        """The metrics that the harness prints, where nobody asks for others."""
+
     def dump_config(self) -> dict[str, Any]:
         # The harness's W&B logger makes its table of samples from this list, and from no other.
-        return super().dump_config() | {"metric_list": [{"metric": m} for m in self.numbers()]}
+        return super().dump_config() | {
+            "metric_list": [{"metric": m} for m in self.numbers()],
+            "table": table.printed(self.config.metadata, self.headline()),
+        }
 
     @abc.abstractmethod
     def new_request(self, **fields: Any) -> Any:
