@@ -52,7 +52,9 @@ def bench_engine(options: argparse.Namespace, folder: Path) -> None:
     def requests() -> list[Instance]:
         made = [
             Instance(
-                **dict(request_type="generate_until", doc={}, arguments=(prompt, dict(asked)), idx=0),
+                **dict(
+                    request_type="generate_until", doc={}, arguments=(prompt, dict(asked)), idx=0
+                ),
                 **dict(task_name="bench", doc_id=doc, metadata=("bench", doc, N)),
             )
             for doc, prompt in enumerate(prompts)
