@@ -27,7 +27,8 @@ from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe, with_recipe
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
-from hm_models.plugin.contracts import KeepsAnswers
+from hm_models.plugin.contracts import KeepsAnswers, StylesPrompts
+from hm_models.plugin.versions import refuse_too_old
 from hm_models.prompts.calendar_day import day_told, parse_day
 from hm_models.prompts.chat_templates import GivenTemplate
 from hm_models.prompts.style import Styler, check_style
@@ -43,30 +44,27 @@ FOR_THE_RECORD = ("config", "batch_sizes", "max_length", "MULTIMODAL")
 logger = logging.getLogger(__name__)
 
 
-class HindsightMerged(LM, KeepsAnswers):
+class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
-
-        lm = HindsightMerged(base="B", instruct="I", alpha=0.7)
-        lm_eval.simple_evaluate(lm, tasks=["mbppplus_passk"])
 
     Args:
         base, instruct: folder or hub name of the earlier and the fine-tuned checkpoint, or of a LoRA adapter.
         alpha: weight of `instruct`, a number, a gradient or by module (`hm_models.merge.alpha`).
         base_revision, instruct_revision: branch, tag or commit on the hub.
-        merge_method, merge_params: `linear` or what docs/merging.md lists, and the method's other parameters.
-        merge_dtype: precision of the arithmetic; the result is rounded once.
-        merge_seed: what methods that drop weights at random draw from.
+        merge_method, merge_params: `linear` or what docs/merging.md lists, and its other parameters.
+        merge_dtype, merge_seed: precision of the arithmetic; what methods that drop weights draw from.
         extrapolate: take an alpha outside [0, 1].
         recipe: a mergekit YAML, of any number of models, in place of these (`hm_models.merge.mergekit_yaml`).
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold all checkpoints in memory, so that `set_alpha` reads no file.
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
         prompt_style: `chat`, `completion`, or `auto`: completion for the base (alpha 0), else chat, also
-            below 0, which is no checkpoint of its own.
-            The harness's `--apply_chat_template`, where given, wins.
+            below 0, where no checkpoint is. The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_template: a Jinja file, or a name of `hm_models.prompts.chat_templates` such as `vicuna`, for
             checkpoints that have none; where given it wins.
+        self_test: read a few tensors back from the engine after each load and change of alpha, and refuse
+            to answer with wrong ones (`hm_models.engines.self_test`).
         chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.prompts.calendar_day`).
         arguments: what the harness's class of the backend takes besides, by its names, such as `dtype`,
             `batch_size` and `max_model_len` (`hm_models.engines.arguments`).
@@ -85,8 +83,10 @@ class HindsightMerged(LM, KeepsAnswers):
         sampling_seed: int = 0,
         chat_date: str | None = None,
         chat_template: str | None = None,
+        self_test: bool = True,
         **arguments: Any,
     ) -> None:
+        refuse_too_old()
         super().__init__()
         if "pretrained" in arguments:
             raise RecipeError("hm-merged takes base= and instruct= in place of pretrained=.")
@@ -97,12 +97,14 @@ class HindsightMerged(LM, KeepsAnswers):
         check_style(prompt_style)
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
+        if not isinstance(self_test, bool):
+            raise RecipeError(f"self_test={self_test!r}: expected true or false.")
         self._chat_date = parse_day(chat_date)
         self._given_template = GivenTemplate.of(chat_template)
         merge = take_recipe(recipe, arguments)
         known = engine.known_arguments()
         arguments = {name: value for name, value in arguments.items() if name in known}
-        self.engine = engine(merge, arguments, materialize, keep_resident)
+        self.engine = engine(merge, arguments, materialize, keep_resident, self_test)
         for remark in (*self.engine.plan.remarks, *merge.remarks):
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed

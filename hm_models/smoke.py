@@ -19,6 +19,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from hm_models.commands.command_line import CommandLine
 
@@ -90,16 +91,21 @@ def make_checkpoint(folder: Path, seed: int) -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-    room = {"vocab_size": len(TOKENS), "max_position_embeddings": 1024}
+    shape: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    ids: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    room: dict[str, Any] = {"vocab_size": len(TOKENS), "max_position_embeddings": 1024}
     torch.manual_seed(seed)
     model = LlamaForCausalLM(LlamaConfig(**shape, **heads, **ids, **room, dtype=torch.bfloat16))
-    model.to(torch.bfloat16).save_pretrained(folder)
+    model.bfloat16().save_pretrained(folder)
     words = Tokenizer(models.WordLevel({t: i for i, t in enumerate(TOKENS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
+    special: dict[str, Any] = {
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "pad_token": "</s>",
+        "unk_token": "<unk>",
+    }
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, chat_template=TEMPLATE, **special)
     tokenizer.save_pretrained(folder)
 
@@ -131,7 +137,7 @@ def fingerprint(pair: dict[str, Path]) -> str:
     """Of the merge that was asked for."""
     from hm_models import MergeRecipe
 
-    return MergeRecipe(**{s: str(f) for s, f in pair.items()}, alpha=ALPHA).fingerprint()
+    return MergeRecipe(str(pair["base"]), str(pair["instruct"]), ALPHA).fingerprint()
 
 
 def main() -> int:

@@ -35,7 +35,7 @@ def run(asked: argparse.Namespace) -> int:
 
     from hm_models.plugin.once_for_all import once_for_all
     from hm_models.sweep.config import SweepError, read_config
-    from hm_models.sweep.ending import Terminated, ending_in_order
+    from hm_models.sweep.ending import Terminated, ending_in_order, leave
     from hm_models.sweep.manifest import Manifest
     from hm_models.sweep.preflight import check
     from hm_models.sweep.runners import LocalRunner, PointRunner, process_runners, ray_runners
@@ -94,10 +94,10 @@ def run(asked: argparse.Namespace) -> int:
             return 1 if failed else 0
     except Terminated as ended:
         to_stderr(f"Ended by {ended}. {AGAIN}")
-        return ended.exit_code
+        leave(ended.exit_code)
     except KeyboardInterrupt:
         to_stderr(f"Interrupted. {AGAIN}")
-        return INTERRUPTED
+        leave(INTERRUPTED)
 
 
 def _detection(tasks: Sequence[TaskSize], difference: float, folder: Path | None) -> str:

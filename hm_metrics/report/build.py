@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hm_metrics.report import contest_tables, tables
+from hm_metrics.report import contest_tables, differences, tables
 from hm_metrics.report.baseline import baseline_of
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
@@ -19,6 +19,7 @@ from hm_metrics.report.contest import fights, tuned
 from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
 from hm_metrics.report.forecast import forecasts
+from hm_metrics.report.gains import gains
 from hm_metrics.report.html_file import write_page
 from hm_metrics.report.judges import judges_tables
 from hm_metrics.report.leaderboard import BoardColumn, write_csv, write_markdown
@@ -103,8 +104,8 @@ def build(settings: ReportSettings) -> Report:
     chosen = choose(settings.select, rows, columns) if settings.select else []
     answers = [sentence for choice in chosen for sentence in choice.sentences]
     compared = to_baseline(rows, columns, baseline)
-    shown = tables.baseline_table(compared, baseline)
-    shown += tables.samplers_table(to_other_samplers(rows, columns))
+    shown = differences.baseline_table(compared, baseline)
+    shown += differences.samplers_table(to_other_samplers(rows, columns))
     fought, spent, beyond = fights(rows, columns), portfolios(rows), forecasts(rows)
     several = len({row.point.family for row in rows}) > 1
     shown += contest_tables.fights_table(fought) + contest_tables.tuned_table(tuned(rows, columns))
@@ -114,6 +115,7 @@ def build(settings: ReportSettings) -> Report:
     shown += judges_tables(rows)
     summary = [*answers, *tables.sentences(rows, columns, compared, baseline)]
     summary += [fight.sentence for fight in fought if fight.headline]
+    summary += gains(compared, baseline)
     problems, left_out = [*runs.problems], runs.left_out
     output = settings.output
     output.mkdir(parents=True, exist_ok=True)

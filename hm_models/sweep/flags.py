@@ -140,14 +140,26 @@ class _Merged(argparse.Action):
     ) -> None:
         from lm_eval._cli.utils import MergeDictAction
 
-        MergeDictAction(self.option_strings, self.dest)(parser, namespace, values, option_string)
+        merge = MergeDictAction(self.option_strings, self.dest)
+        try:
+            merge(parser, namespace, values, option_string)
+        except ValueError:  # 0.5.0.dev1 knows no lists between commas
+            parser.error(f"argument {option_string}: expected key=value or JSON, got {values}")
 
 
 def _entries(text: str) -> list[Any]:
-    """`0,0.7` as two entries; commas within brackets and braces are theirs."""
-    from lm_eval._cli.utils import split_top_level
-
-    return [_value(part) for part in split_top_level(text)]
+    """`0,0.7` as two entries; commas within brackets, braces and quotes are theirs."""
+    parts, depth, quote = [""], 0, ""
+    for letter in text:
+        if letter == "," and not depth and not quote:
+            parts.append("")
+            continue
+        if letter in "\"'" and quote in ("", letter):
+            quote = "" if quote else letter
+        elif not quote:
+            depth += (letter in "[({") - (letter in "])}")
+        parts[-1] += letter
+    return [_value(part) for part in parts if part]
 
 
 def _value(text: str) -> Any:
