@@ -27,7 +27,8 @@ from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
-from hm_models.plugin.contracts import KeepsAnswers
+from hm_models.plugin.contracts import KeepsAnswers, StylesPrompts
+from hm_models.plugin.versions import refuse_too_old
 from hm_models.prompts.calendar_day import day_told, parse_day
 from hm_models.prompts.chat_templates import GivenTemplate
 from hm_models.prompts.style import Styler, check_style
@@ -43,7 +44,7 @@ FOR_THE_RECORD = ("config", "batch_sizes", "max_length", "MULTIMODAL")
 logger = logging.getLogger(__name__)
 
 
-class HindsightMerged(LM, KeepsAnswers):
+class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:
@@ -58,6 +59,8 @@ class HindsightMerged(LM, KeepsAnswers):
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_template: a Jinja file, or a name of `hm_models.prompts.chat_templates` such as `vicuna`, for
             checkpoints that have none; where given it wins.
+        self_test: read a few tensors back from the engine after each load and change of alpha, and refuse
+            to answer with wrong ones (`hm_models.engines.self_test`).
         chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.prompts.calendar_day`).
         arguments: the merge, and what the harness's backend class takes (`hm_models.engines.arguments`).
 
@@ -75,8 +78,10 @@ class HindsightMerged(LM, KeepsAnswers):
         sampling_seed: int = 0,
         chat_date: str | None = None,
         chat_template: str | None = None,
+        self_test: bool = True,
         **arguments: Any,
     ) -> None:
+        refuse_too_old()
         super().__init__()
         if "pretrained" in arguments:
             raise RecipeError("hm-merged takes base= and instruct= in place of pretrained=.")
@@ -87,12 +92,14 @@ class HindsightMerged(LM, KeepsAnswers):
         check_style(prompt_style)
         if isinstance(sampling_seed, bool) or not isinstance(sampling_seed, int):
             raise RecipeError(f"sampling_seed={sampling_seed!r}: expected a whole number.")
+        if not isinstance(self_test, bool):
+            raise RecipeError(f"self_test={self_test!r}: expected true or false.")
         self._chat_date = parse_day(chat_date)
         self._given_template = GivenTemplate.of(chat_template)
         merge = take_recipe(recipe, arguments)
         known = engine.known_arguments()
         arguments = {name: value for name, value in arguments.items() if name in known}
-        self.engine = engine(merge, arguments, materialize, keep_resident)
+        self.engine = engine(merge, arguments, materialize, keep_resident, self_test)
         for remark in (*self.engine.plan.remarks, *merge.remarks):
             logger.warning("hm-merged: %s", remark)
         self.sampling_seed = sampling_seed

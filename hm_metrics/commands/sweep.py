@@ -1,7 +1,7 @@
 """Run a pair (or several) at several alphas, methods and samplers: each point an lm_eval run.
 
     hm-sweep configs/demo.yaml --output_path runs/sweep
-    hm-sweep configs/llama-3.1-8b.yaml --output_path OUT --alphas 0,0.7,1 --dry-run
+    hm-sweep llama-3.1-8b --output_path OUT --alphas 0,0.7,1 --dry-run       # a config that comes along
     hm-sweep --base B --instruct I --tasks mbppplus_passk --output_path OUT
     hm-sweep configs/demo.yaml --output_path OUT --dry-run --detect 0.03     # how much would show it?
     hm-sweep configs/demo.yaml --output_path OUT --portfolio 10              # how to spend 10 samples
@@ -35,7 +35,7 @@ def run(asked: argparse.Namespace) -> int:
 
     from hm_models.plugin.once_for_all import once_for_all
     from hm_models.sweep.config import SweepError, read_config
-    from hm_models.sweep.ending import Terminated, ending_in_order
+    from hm_models.sweep.ending import Terminated, ending_in_order, leave
     from hm_models.sweep.manifest import Manifest
     from hm_models.sweep.preflight import check
     from hm_models.sweep.runners import LocalRunner, PointRunner, process_runners, ray_runners
@@ -94,10 +94,10 @@ def run(asked: argparse.Namespace) -> int:
             return 1 if failed else 0
     except Terminated as ended:
         to_stderr(f"Ended by {ended}. {AGAIN}")
-        return ended.exit_code
+        leave(ended.exit_code)
     except KeyboardInterrupt:
         to_stderr(f"Interrupted. {AGAIN}")
-        return INTERRUPTED
+        leave(INTERRUPTED)
 
 
 def _detection(tasks: Sequence[TaskSize], difference: float, folder: Path | None) -> str:

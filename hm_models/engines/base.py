@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.mapped import ResidentFiles
+from hm_models.engines.self_test import Compared, SelfTest
 from hm_models.errors import RecipeError
 from hm_models.merge.contract import Merge, same_checkpoints, tokenizer_checkpoint
 from hm_models.merge.plan import MergePlan, plan_merge
@@ -44,6 +45,7 @@ class Engine(abc.ABC):
         arguments: go to the harness's backend class as they are.
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold all checkpoints in memory, so that `set_alpha` reads no file.
+        self_test: read a few tensors back after each load and change (`hm_models.engines.self_test`).
 
     Raises:
         RecipeError, CheckpointError: they cannot be merged.
@@ -60,11 +62,13 @@ class Engine(abc.ABC):
         arguments: dict[str, Any],
         materialize: bool = False,
         keep_resident: bool = False,
+        self_test: bool = True,
     ) -> None:
         self.arguments = arguments
         self.recipe, self.plan = recipe, self._planned(recipe)
         self._materialize = materialize
         self._keep_resident = keep_resident
+        self._self_test = self_test
         self._stream: MergeStream | None = None
         self._resident: ResidentFiles | None = None  # what the stream reads; gone with it
         self._lm: Any = None
@@ -112,6 +116,10 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
         """Say why the running model cannot take the weights of `recipe` in place; None if it can."""
+
+    def compare(self, test: SelfTest) -> list[Compared]:
+        """Have each process that holds a part of the model take a test; nothing where none can be asked."""
+        return []
 
     def shut_down(self) -> None:
         """End the running model and free what it holds; a new one loads when it is needed."""
@@ -193,7 +201,11 @@ class Engine(abc.ABC):
                 arguments.setdefault("tokenizer", str(tokenizer_checkpoint(recipe).folder))
             try:
                 self._lm = self.load(folder, arguments)
-            except AttributeError as error:
+                self._test(recipe, self.plan)
+            except BaseException as error:
+                self.shut_down()
+                if not isinstance(error, AttributeError):
+                    raise
                 # Python would take it for a missing attribute of the model that holds this engine.
                 raise RuntimeError(f"the {self.name} backend did not load: {error}") from error
         return self._lm
@@ -247,7 +259,7 @@ class Engine(abc.ABC):
                 self.shut_down()
             else:
                 stream = self.stream if same_pair else MergeStream(plan)
-                self._change(recipe, stream)
+                self._change(recipe, plan, stream)
         if not same_pair:
             self.plan, self._stream, self._resident = plan, stream, None
         self.recipe, self._broken = recipe, None
@@ -274,9 +286,11 @@ class Engine(abc.ABC):
         held = self._keep_resident and not same_pair
         return "keep_resident=true holds the files of one pair" if held else None
 
-    def _change(self, recipe: Merge, stream: MergeStream) -> None:
+    def _change(self, recipe: Merge, plan: MergePlan, stream: MergeStream) -> None:
         try:
             reason = self.change(recipe, stream)
+            if reason is None:
+                self._test(recipe, plan)
         except BaseException as error:
             self._broken = (
                 f"The change to {recipe.label} failed half-way ({type(error).__name__}: "
@@ -288,3 +302,8 @@ class Engine(abc.ABC):
         if reason:
             logger.warning("hm-merged: a new engine for %s, as %s", recipe.label, reason)
             self.shut_down()
+
+    def _test(self, recipe: Merge, plan: MergePlan) -> None:
+        if self._self_test and not self._materialize:
+            test = SelfTest(recipe, plan, self._resident.paths if self._resident else {})
+            test.conclude(self.compare(test))

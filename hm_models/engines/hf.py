@@ -19,6 +19,7 @@ from hm_models.checkpoints.tokenizer import has_tekken, load_tokenizer
 from hm_models.engines.arguments import check_dtype
 from hm_models.engines.base import OWN_SEEDS, Engine
 from hm_models.engines.restart import what_differs
+from hm_models.engines.self_test import Compared, SelfTest
 from hm_models.engines.teacher_forced import logits_of
 from hm_models.engines.transformers_model import HarnessModel, from_folder, from_tensors
 from hm_models.errors import RecipeError
@@ -116,6 +117,9 @@ class HfEngine(Engine):
                 if not is_computed(name, tensor.shape):
                     places[name].copy_(tensor)
         return None
+
+    def compare(self, test: SelfTest) -> list[Compared]:
+        return [test.compare(self.lm.model)]
 
     def sample(self, jobs: list[Job], take: Taker) -> None:
         from hm_models.engines.sample_hf import sample_hf

@@ -12,16 +12,12 @@ import dataclasses
 from collections import deque
 from typing import Any
 
-import numpy as np
 from lm_eval.api.model import TemplateLM
-from lm_eval.models.utils import (
-    maybe_truncate,
-    normalize_gen_kwargs,
-    postprocess_generated_text,
-)
+from lm_eval.models.utils import maybe_truncate, normalize_gen_kwargs
 
+from hm_models.engines.vllm_calls import parameters, rows_of, vocabulary_size
 from hm_models.samples.answer_watch import AnswerWatch
-from hm_models.samples.generation import stop_strings
+from hm_models.samples.generation import cut_text, stop_strings
 from hm_models.samples.key import Job
 from hm_models.samples.request import measure_of
 from hm_models.samples.sampler import TOP_N_SIGMA
@@ -53,7 +49,7 @@ class _Flight:
         """Take what has come; True where a stop string has ended the answer."""
         self.text += output.text
         if output.logprobs:
-            self.logprobs.append(output.logprobs.logprobs)
+            self.logprobs.append(output.logprobs)
         return self.watch is not None and self.watch.add(output.token_ids)
 
 
@@ -76,11 +72,11 @@ def sample_vllm(lm: Any, jobs: list[Job], take: Taker) -> None:
         while waiting or flying:
             while waiting and len(flying) < at_once:
                 job = waiting.popleft()
-                ids, parameters, flight = _question(lm, thinking, job, tokens[job.prompt])
+                ids, settings, flight = _question(lm, thinking, job, tokens[job.prompt])
                 name = f"{job.key.question.hex()}-{job.key.index}"
                 flying[name] = flight
                 prompt = TokensPrompt(prompt_token_ids=ids)
-                engine.add_request(name, prompt, parameters, lora_request=lm.lora_request)
+                engine.add_request(name, prompt, settings, lora_request=lm.lora_request)
             finished, stopped = [], []
             for output in engine.step():
                 name, said = output.request_id, output.outputs[0]
@@ -108,7 +104,6 @@ def _question(
     lm: Any, thinking: Thinking, job: Job, tokens: list[int]
 ) -> tuple[list[int], Any, _Flight]:
     """Prompt tokens and sampling parameters of one sample."""
-    from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     eos = lm.tokenizer.decode(lm.eot_token_id) or getattr(lm.tokenizer, "eos_token", None)
@@ -129,17 +124,15 @@ def _question(
     if thinking.may_think(job.prompt):
         watch = AnswerWatch(thinking, job.prompt, until, lambda ids: _decode(lm, ids))
         kwargs["stop_token_ids"] = [*(kwargs.get("stop_token_ids") or ()), lm.eot_token_id]
-    # As arrays: an object for each of a run's hundred million numbers would cost more than they do.
-    measured: dict[str, Any] = {"logprobs": TOP, "flat_logprobs": True}
-    parameters = SamplingParams(
+    settings = parameters(
+        TOP if measure_of(job.request) else 0,
         **kwargs,
-        **(measured if measure_of(job.request) else {}),
         max_tokens=max_tokens,
         stop=[] if watch else until,
         seed=job.seed,
         output_kind=RequestOutputKind.DELTA if watch else RequestOutputKind.FINAL_ONLY,
     )
-    return tokens, parameters, _Flight(job, until, watch)
+    return tokens, settings, _Flight(job, until, watch)
 
 
 def _for_vllm(settings: dict[str, Any]) -> dict[str, Any]:
@@ -162,12 +155,10 @@ def _answer(lm: Any, thinking: Thinking, flight: _Flight, output: Any, stopped: 
         said = watch.answer(last=int(not stopped and output.finish_reason == "stop"))
     facts = {"tokens": tokens, "ended": "stop" if stopped else output.finish_reason}
     if measure := measure_of(flight.job.request):
-        # At temperature 1 and before top-p; the drawn token first, then the likeliest.
-        rows = np.concatenate(flight.logprobs).reshape(-1, TOP + 1)[:tokens]
-        vocabulary = lm.model.llm_engine.model_config.get_vocab_size()
-        facts |= measure.of_top(rows[:, 0], rows[:, 1:], vocabulary).facts()
+        rows = rows_of(flight.logprobs, TOP)[:tokens]
+        facts |= measure.of_top(rows[:, 0], rows[:, 1:], vocabulary_size(lm.model)).facts()
     if said is None:
-        said = Answer(postprocess_generated_text(flight.text, flight.until, thinking.given))
+        said = Answer(cut_text(flight.text, flight.until, thinking.given))
     return Answer(said.text, facts | said.facts)
 
 
@@ -188,7 +179,8 @@ def sample_replicas(lm: TemplateLM, jobs: list[Job], take: Taker) -> None:
             arguments["seed"] = job.seed
         if thinking.may_think(job.prompt):
             arguments["until"] = []
-        requests.append(Instance("generate_until", {}, (job.prompt, arguments), 0))
+        asked = (job.prompt, arguments)
+        requests.append(Instance("generate_until", {}, asked, idx=0, task_name="", doc_id=0))
     given = model.think_end_token
     model.think_end_token = None  # thoughts are left out here, or not, as on one engine
     try:
@@ -211,4 +203,4 @@ def _cut(lm: Any, thinking: Thinking, job: Job, text: str) -> Answer:
     until = stop_strings(job.gen_kwargs)
     watch = AnswerWatch(thinking, job.prompt, until, lambda ids: _decode(lm, ids))
     watch.add(lm.tokenizer.encode(text, add_special_tokens=False))
-    return watch.answer() or Answer(postprocess_generated_text(text, until, thinking.given))
+    return watch.answer() or Answer(cut_text(text, until, thinking.given))

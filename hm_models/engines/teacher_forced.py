@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from hm_models.engines.vllm_calls import parameters, rows_of
+
 BATCH = 32  # texts given to vLLM at once: their log-probabilities stay in memory
 
 
@@ -44,18 +46,15 @@ def top_of(
         lm: the harness's `vllm` model; its engine's `max_logprobs` (20) is the largest k.
         pairs: as for `logits_of`.
     """
-    from vllm import SamplingParams, TokensPrompt
+    from vllm import TokensPrompt
 
-    parameters = SamplingParams(
-        max_tokens=1, temperature=0, prompt_logprobs=k, flat_logprobs=True, detokenize=False
-    )
+    asked = parameters(k, of_prompt=True, max_tokens=1, temperature=0, detokenize=False)
     for start in range(0, len(pairs), BATCH):
         encoded = [_encode(lm, prompt, text) for prompt, text in pairs[start : start + BATCH]]
         prompts = [TokensPrompt(prompt_token_ids=before + after) for before, after in encoded]
-        outputs = lm.model.generate(prompts, parameters, use_tqdm=False)
+        outputs = lm.model.generate(prompts, asked, use_tqdm=False)
         for (_, after), output in zip(encoded, outputs, strict=True):
-            # The token itself comes first, then the k likeliest, of which it may be one.
-            rows = np.array(output.prompt_logprobs.logprobs, dtype=np.float64).reshape(-1, k + 1)
+            rows = rows_of([output.prompt_logprobs], k)
             rows = rows[len(rows) - len(after) :]
             yield rows[:, 0], rows[:, 1:]
 

@@ -17,9 +17,18 @@ from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.names import is_computed
 from hm_models.engines.base import OWN_SEEDS, Engine
-from hm_models.engines.owner import WORKER_EXTENSION, owned_by_this_process
+from hm_models.engines.owner import WORKER_EXTENSION, owning
 from hm_models.engines.restart import what_differs
+from hm_models.engines.self_test import Compared, SelfTest
 from hm_models.engines.teacher_forced import top_of
+from hm_models.engines.vllm_calls import (
+    check_vllm,
+    end,
+    forget_prefixes,
+    in_workers,
+    loading,
+    vocabulary_size,
+)
 from hm_models.engines.vllm_source import arguments_of_llm, fields_of_sampling, folder_of
 from hm_models.errors import RecipeError
 from hm_models.files.text_files import read_text
@@ -72,9 +81,14 @@ class VllmEngine(Engine):
     _keeps_old_weights: str | None = None
 
     def load(self, folder: Path | None, arguments: dict[str, Any]) -> TemplateLM:
+        with owning():
+            return self._started(folder, arguments)
+
+    def _started(self, folder: Path | None, arguments: dict[str, Any]) -> TemplateLM:
         from lm_eval.models.vllm_causallms import VLLM
         from vllm.platforms import current_platform
 
+        check_vllm()
         recipe = self.recipe
         if self._with_top_n_sigma:
             given = arguments.get("logits_processors") or ()
@@ -89,18 +103,17 @@ class VllmEngine(Engine):
             arguments |= whole_prompts(arguments, keeps_a_state=_keeps_a_state(source, arguments))
             if (os.cpu_count() or 1) <= FEW_CORES:
                 os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
-        os.environ.update(owned_by_this_process())
         if folder is not None:
             return VLLM(
                 pretrained=str(folder), **{"worker_extension_cls": WORKER_EXTENSION} | arguments
             )
-        from hm_models.engines.vllm_loader import engine_arguments
+        import hm_models.engines.vllm_loader  # noqa: F401  (registers the load format)
 
         if overrides := self.plan.overrides(recipe):
             arguments["hf_overrides"] = overrides | arguments.get("hf_overrides", {})
         if recipe.out_dtype:
             arguments.setdefault("dtype", recipe.out_dtype)
-        arguments |= engine_arguments(recipe, self.stream)
+        arguments |= loading(recipe, self.stream)
         lm = VLLM(pretrained=str(recipe.tokenizer_source.folder), **arguments)
         if left := self._tensors_left(lm):
             logger.warning(
@@ -115,7 +128,7 @@ class VllmEngine(Engine):
         """What the merge brought to a new engine and no worker read, by name."""
         if lm.data_parallel_size > 1:  # then no engine lives between calls
             return []
-        left = set.intersection(*map(set, lm.model.collective_rpc("tensors_left")))
+        left = set.intersection(*map(set, in_workers(lm.model, "tensors_left")))
         source = self.recipe.tokenizer_source
         shapes = {name: header.shape for name, header in source.tensors.items()}
         return sorted(
@@ -126,15 +139,19 @@ class VllmEngine(Engine):
         )
 
     def change(self, recipe: Merge, stream: MergeStream) -> str | None:
-        engine = self.lm.model
         # Workers keep their pair's stream, with the files that it has open.
         other = None if same_checkpoints(recipe, self.recipe) else stream
         # Parsed and with its checkpoints opened, as it is here; vLLM's messages know no classes.
-        reasons = engine.collective_rpc("change_recipe", args=(pickle.dumps((recipe, other)),))
+        reasons = in_workers(self.lm.model, "change_recipe", pickle.dumps((recipe, other)))
         self._keeps_old_weights = next(filter(None, reasons), None)
-        if self._keeps_old_weights is None and not engine.reset_prefix_cache():
-            raise RuntimeError("the prefix cache could not be reset while requests are running")
+        if self._keeps_old_weights is None:
+            forget_prefixes(self.lm.model)
         return self._keeps_old_weights
+
+    def compare(self, test: SelfTest) -> list[Compared]:
+        if self.lm.data_parallel_size > 1:  # then no engine lives between calls
+            return []
+        return in_workers(self.lm.model, "compare", pickle.dumps(test))
 
     def sample(self, jobs: list[Job], take: Taker) -> None:
         from hm_models.engines.sample_vllm import sample_replicas, sample_vllm
@@ -145,7 +162,7 @@ class VllmEngine(Engine):
     def read(
         self, pairs: Sequence[tuple[str, str]], measure: type[TokenMeasure], top: int
     ) -> Iterator[TokenMeasure]:
-        size = self.lm.model.llm_engine.model_config.get_vocab_size()
+        size = vocabulary_size(self.lm.model)
         return (measure.of_top(*found, size) for found in top_of(self.lm, pairs, top))
 
     def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
@@ -159,7 +176,7 @@ class VllmEngine(Engine):
 
     def shut_down(self) -> None:
         if self.is_loaded and self.lm.data_parallel_size == 1:
-            self.lm.model.llm_engine.engine_core.shutdown()
+            end(self.lm.model)
         super().shut_down()
 
     @classmethod

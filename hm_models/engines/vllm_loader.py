@@ -10,7 +10,6 @@ opened and planned before the engine started comes with its configuration; no wo
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import pickle
 import time
 from collections.abc import Generator, Iterator
@@ -26,14 +25,10 @@ from vllm.platforms import current_platform
 from hm_models.checkpoints.names import is_head
 from hm_models.engines.arrival import NotArrivedError, Receipts, all_written, nothing_lost
 from hm_models.engines.owner import end_with_owner
+from hm_models.engines.self_test import Compared
 from hm_models.engines.top_p_on_cpu import cut_without_sorting
-from hm_models.merge.contract import Merge
-from hm_models.merge.stream import MergeStream
+from hm_models.engines.vllm_calls import LOAD_FORMAT, load_from, loaded_from, reload
 
-LOAD_FORMAT = "hm-merged"
-RECIPE_KEY = "hm_recipe"
-STREAM_KEY = "hm_stream"
-WORKER_EXTENSION = f"{__name__}.MergingWorker"
 # Of each model the parameters that came from the checkpoint, the load that brought them, and the last.
 FROM_CHECKPOINT: WeakKeyDictionary[torch.nn.Module, frozenset[str]] = WeakKeyDictionary()
 LOADS: WeakKeyDictionary[torch.nn.Module, list[Receipts]] = WeakKeyDictionary()
@@ -47,16 +42,9 @@ class MergedModelLoader(DefaultModelLoader):
 
     def __init__(self, load_config: LoadConfig) -> None:
         end_with_owner()  # not as the module is imported: a forked worker has it already
-        extra = dict(load_config.model_loader_extra_config)
-        self.recipe: Merge = extra.pop(RECIPE_KEY)
-        self.stream: MergeStream = extra.pop(STREAM_KEY)
+        self.recipe, self.stream, plain = loaded_from(load_config)
         self.receipts = Receipts()
-        # The parent refuses keys and formats that it does not know.
-        super().__init__(
-            dataclasses.replace(
-                load_config, load_format="safetensors", model_loader_extra_config=extra
-            )
-        )
+        super().__init__(plain)
 
     def _get_weights_iterator(self, source: Any) -> Generator[tuple[str, torch.Tensor], None, None]:
         if source.prefix or source.subfolder:
@@ -104,19 +92,12 @@ class MergingWorker:
             Why the engine did not take all of them, else None. With a reason, and after an exception,
             parameters of two recipes lie beside each other: the engine must not be used any more.
         """
-        load_config = self.vllm_config.load_config  # type: ignore[attr-defined]
-        recipe, stream = pickle.loads(pickled)
-        extra = load_config.model_loader_extra_config
-        load_config.model_loader_extra_config = {
-            **extra,
-            RECIPE_KEY: recipe,
-            STREAM_KEY: stream or extra[STREAM_KEY],
-        }
+        load_from(self.vllm_config.load_config, *pickle.loads(pickled))  # type: ignore[attr-defined]
         model = self.get_model()  # type: ignore[attr-defined]
         try:
             written = all_written(model, FROM_CHECKPOINT.get(model, ()))
             with written, repacking(model), nothing_lost():
-                self.reload_weights()  # type: ignore[attr-defined]
+                reload(self)
             LOADS[model][-1].check_against(LOADS[model][0])
         except NotArrivedError as error:
             return str(error)
@@ -126,6 +107,10 @@ class MergingWorker:
         """The names of what the stream brought as the model was made, and this worker did not read."""
         made = LOADS[self.get_model()][0]  # type: ignore[attr-defined]
         return sorted(made.brought - made.taken)
+
+    def compare(self, pickled: bytes) -> Compared:
+        """Take a pickled `SelfTest`."""
+        return pickle.loads(pickled).compare(self.get_model())  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
@@ -158,12 +143,3 @@ def _pack_tied_heads(model: torch.nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, ParallelLMHead) and hasattr(module, "cpu_linear"):
             module.quant_method.process_weights_after_loading(module)
-
-
-def engine_arguments(recipe: Merge, stream: MergeStream) -> dict[str, Any]:
-    """The arguments of `vllm.LLM` that make it load this merge from the pair's stream."""
-    return {
-        "load_format": LOAD_FORMAT,
-        "model_loader_extra_config": {RECIPE_KEY: recipe, STREAM_KEY: stream},
-        "worker_extension_cls": WORKER_EXTENSION,
-    }

@@ -46,7 +46,8 @@ class MergeStream:
 
     Args:
         plan: what `plan_merge` gave for the merge, where the caller has it.
-        resident: where the files lie in memory (`ResidentFiles.paths`); None reads the files.
+        resident: where the files lie in memory (`ResidentFiles.paths`); None reads the files ahead of
+            whoever asks, an empty mapping as far as somebody asks.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
 """SIGTERM and SIGHUP end a sweep as Ctrl-C does: engines are shut down, what is finished is kept.
 
     with ending_in_order():
-        ...                 # Terminated is raised in the main thread
+        ...                 # Terminated is raised in the main thread, KeyboardInterrupt for Ctrl-C
 
 An end takes no longer than `MOST_SECONDS`: then the process is killed, and its engines with it
-(`hm_models.engines.owner`).
+(`hm_models.engines.owner`). A second Ctrl-C kills it at once.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 # For a sweep to end; for its worker processes, whose end it waits for.
-MOST_SECONDS, WORKER_SECONDS = 8.0, 4.0
+MOST_SECONDS, WORKER_SECONDS = 6.0, 3.0
 
 
 class Terminated(KeyboardInterrupt):
@@ -36,10 +38,11 @@ def ending_in_order() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def end(number: int, frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_IGN)  # an end that is on its way is not begun again
+        for each in SIGNALS:  # an end that is on its way is not begun again
+            signal.signal(each, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # but cut short
         kill_soon(MOST_SECONDS)
-        raise Terminated(number)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:  # nohup's: the terminal may go
@@ -59,3 +62,11 @@ def kill_soon(seconds: float) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=kill, daemon=True).start()
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End this process now: an interpreter's own end waits for threads, and hears nobody meanwhile."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(exit_code)

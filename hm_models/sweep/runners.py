@@ -99,7 +99,7 @@ class ProcessRunner:
             ours, theirs = os.pipe()
             with open(self._log, "a") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "hm_models.sweep.worker", str(theirs)],
+                    [sys.executable, "-m", "hm_models.sweep.worker", str(theirs), str(os.getpid())],
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,

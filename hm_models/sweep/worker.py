@@ -1,9 +1,10 @@
 """A process that runs points: one JSON line on its input each, one on the given descriptor for it.
 
-    python -m hm_models.sweep.worker DESCRIPTOR
+    python -m hm_models.sweep.worker DESCRIPTOR PARENT
 
 It is started by `hm_models.sweep.runners` and ends when its input does, in the middle of a point if
-need be: a sweep that is killed must not leave engines behind on the GPUs.
+need be: a sweep that is killed must not leave engines behind on the GPUs. On Linux the kernel ends it with
+its parent, too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import threading
 
 def main() -> None:
     """Run what is asked for until nothing more is."""
+    from hm_models.engines.owner import end_with_parent
+
+    end_with_parent(int(sys.argv[2]), signal.SIGTERM)
     from lm_eval.utils import setup_logging
 
     from hm_models.sweep.ending import WORKER_SECONDS, kill_soon
@@ -51,4 +55,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        from hm_models.sweep.ending import leave
+
+        leave(128 + signal.SIGINT)

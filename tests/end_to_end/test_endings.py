@@ -1,114 +1,144 @@
-"""However a sweep or a run ends, no process that it started outlives it, and what is done is kept."""
+"""However a sweep or a run ends, no process that it started outlives it, and what is done is kept.
 
-import contextlib
+`tests.end_to_end.endings` has the watch, and prints how long they live.
+"""
+
 import json
 import os
+import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
+from pathlib import Path
 
-import psutil
 import pytest
 
 from hm_models.sweep.manifest import Manifest
-from tests.entry_points import command
-from tests.models.sweep.world import write_task
-from tests.models.tiny import tiny_checkpoint
+from tests.end_to_end.endings import ENDINGS, ENGINE, Watched, model_arguments, words_of
+from tests.entry_points import ROOT
 
-MINUTES = 900  # a test that waits for ever ends with this
-ENGINE = {"max_model_len": 128, "enforce_eager": True, "kv_cache_memory_bytes": 2**28}
-ENDLESS = {"repeats": 4000, "filter_list": [], "metric_list": [{"metric": "bypass"}]}
-
-
-def gone_soon(processes):
-    """Whether these end by themselves within ten seconds (and the slack of a busy machine)."""
-    _, alive = psutil.wait_procs(processes, timeout=30)
-    return [process.name() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+SECONDS = 10.0  # that a process may outlive its command
+SLACK = 20.0  # of a busy machine
+needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
 
 
-def started(command, tmp_path, until):
-    """Start a command in a session of its own, and wait until it has said this."""
-    log = tmp_path / "log"
-    with log.open("w") as stream:
-        process = psutil.Popen(
-            list(map(str, command)),
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-            env=os.environ | {"HM_CACHE": str(tmp_path / "cache")},
-        )
-    deadline = time.monotonic() + MINUTES
-    while until not in log.read_text() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.2)
-    said = log.read_text()
-    assert until in said, said[-3000:]
-    assert process.is_running(), said[-3000:]
-    return process
+@pytest.fixture
+def watch(tmp_path):
+    """Start a command and watch what it starts; nothing is left after the test."""
+    started = []
+
+    def start(*words, **environment):
+        started.append(Watched(words, tmp_path, **environment))
+        return started[-1]
+
+    yield start
+    for watched in started:
+        watched.close()
 
 
-def wait_for(found):
-    deadline = time.monotonic() + MINUTES
-    while not found() and time.monotonic() < deadline:
-        time.sleep(0.2)
+def assert_gone(watched):
+    _, left = watched.seconds_until_gone(SECONDS + SLACK)
+    assert left == []
 
 
-def kept(tmp_path):
-    """How many answers the run has kept."""
-    file = tmp_path / "cache" / "samples.sqlite"
-    if not file.exists():
-        return 0
-    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as store:
-        try:
-            return store.execute("SELECT count(*) FROM answers").fetchone()[0]
-        except sqlite3.Error:
-            return 0
+DEFAULT = {("hm-sweep", "hf", "TERM")}
+IN_ENGINE_TIER = {
+    ("lm_eval", "hf", "TERM"),
+    ("hm-sweep", "hf", "INT INT"),
+    ("hm-sweep", "hf", "KILL"),
+    ("hm-sweep --devices 0", "hf", "KILL"),  # by which a sweep cannot end its workers itself
+    ("hm-sweep --devices 0", "hf", "TERM"),
+    ("hm-sweep", "vllm", "TERM"),
+}
+CASES = [
+    pytest.param(
+        *case,
+        id=" ".join(case),
+        marks=[
+            *([needs_vllm] if case[1] == "vllm" else []),
+            *([] if case in DEFAULT else [pytest.mark.engine]),
+            *([] if case in DEFAULT | IN_ENGINE_TIER else [pytest.mark.campaign]),
+        ],
+    )
+    for case in (
+        (name, backend, ending)
+        for name in ("lm_eval", "hm-sweep", "hm-sweep --devices 0")
+        for backend in ("hf", "vllm")
+        for ending in ENDINGS
+    )
+]
 
 
-def sweep_command(tmp_path, *more, **model_args):
-    """A sweep whose first point never comes to its end."""
-    pair = [
-        tiny_checkpoint(tmp_path / name, seed, hidden_size=128)
-        for seed, name in enumerate(("base", "instruct"))
-    ]
-    endless = write_task(tmp_path / "endless", **ENDLESS)
-    arguments = [f"{name}={json.dumps(value)}" for name, value in model_args.items()]
-    words = command("hm-sweep", "--name", "tiny", "--base", pair[0], "--instruct", pair[1])
-    words += ["--model_args", *arguments, "--batch_size", 4, "--output_path", tmp_path / "out"]
-    return [*words, "--tasks", "tiny_words", "--include_path", endless, *more]
-
-
-@pytest.mark.parametrize(
-    ("devices", "number"),
-    [
-        (False, signal.SIGTERM),
-        pytest.param(
-            True, signal.SIGKILL, marks=pytest.mark.engine
-        ),  # by which the sweep cannot end its workers itself
-        pytest.param(False, signal.SIGHUP, marks=pytest.mark.engine),
-        pytest.param(False, signal.SIGKILL, marks=pytest.mark.engine),
-        pytest.param(True, signal.SIGTERM, marks=pytest.mark.engine),
-        pytest.param(True, signal.SIGHUP, marks=pytest.mark.engine),
-    ],
-)
+@pytest.mark.parametrize(("name", "backend", "ending"), CASES)
 @pytest.mark.slow
-def test_a_sweep_that_is_ended_leaves_nobody_behind_and_keeps_what_is_done(
-    tmp_path, devices, number
+def test_a_command_that_is_ended_leaves_nobody_behind_and_keeps_what_is_done(
+    watch, tmp_path, name, backend, ending
 ):
-    command = sweep_command(tmp_path, *(["--devices", "0"] if devices else []), backend="hf")
-    process = started([*command, "--alphas", "0.3", "0.7"], tmp_path, "alpha0.3: begins")
-    wait_for(lambda: kept(tmp_path))
-    others = process.children(recursive=True)
-    assert bool(others) >= devices
-    process.send_signal(number)
-    # A machine that is too busy for an end in order kills what is left after some seconds.
-    assert process.wait(60) in (128 + number, -number, -signal.SIGKILL)
-    assert gone_soon(others)
-    assert kept(tmp_path) > 0
-    with Manifest.open(tmp_path / "out") as manifest:  # which nobody holds any more
-        assert manifest.records["tiny/alpha0.3"].state == "running"
+    watched = watch(*words_of(name, backend, tmp_path))
+    watched.wait_for("", kept=1)  # so the engine is at work
+    assert (len(watched.family) > 1) >= (backend == "vllm" or "--devices" in name)
+    watched.end(ENDINGS[ending])
+    assert_gone(watched)
+    assert watched.process.wait() != 0
+    assert watched.kept() > 0
+    if "sweep" in name:
+        with Manifest.open(tmp_path / "out") as manifest:  # which nobody holds any more
+            assert manifest.records["tiny/alpha0.7"].state == "running"
+
+
+@pytest.mark.campaign
+@needs_vllm
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("name", ["lm_eval", "hm-sweep"])
+def test_an_engine_that_is_just_starting_ends_too(watch, tmp_path, name, ending):
+    watched = watch(*words_of(name, "vllm", tmp_path))
+    watched.wait_for_children()
+    watched.end(ENDINGS[ending])
+    assert_gone(watched)
+
+
+@pytest.mark.campaign
+@needs_vllm
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_quickstart_leaves_nobody_behind(watch, demo_pair, tmp_path, ending):
+    """The script itself, where the environment and the pair are there already."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "quickstart.sh", tmp_path / "scripts")
+    shutil.copy(ROOT / "scripts" / "make_demo_pair.py", tmp_path / "scripts")
+    (tmp_path / "scripts" / "setup.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "scripts" / "setup.sh").chmod(0o755)
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(demo_pair, tmp_path / "runs" / "demo_pair")
+    watched = watch("bash", tmp_path / "scripts" / "quickstart.sh")
+    watched.wait_for("lm_eval run --model hm-merged")
+    watched.wait_for_children("VLLM")
+    watched.end(ENDINGS[ending])
+    assert_gone(watched)
+
+
+RUN = """
+import json, sys
+from hm_models.merged import HindsightMerged
+if __name__ == "__main__":
+    lm = HindsightMerged(alpha=0.7, **json.loads(sys.argv[1]))
+    lm.lm
+    print("engine is up", flush=True)
+    import time; time.sleep(3600)
+"""
+
+
+@pytest.mark.campaign
+@needs_vllm
+@pytest.mark.parametrize("ending", ["KILL", "TERM", "HUP"])
+def test_an_engine_on_a_checkpoint_ends_with_its_run(watch, tmp_path, ending):
+    (tmp_path / "run.py").write_text(RUN)
+    arguments = model_arguments(tmp_path, "vllm") | ENGINE | {"materialize": True}
+    watched = watch(sys.executable, tmp_path / "run.py", json.dumps(arguments))
+    watched.wait_for("engine is up")
+    watched.end(ENDINGS[ending])
+    assert_gone(watched)
 
 
 def test_nohup_keeps_a_sweep_alive(monkeypatch):
@@ -126,6 +156,28 @@ def test_nohup_keeps_a_sweep_alive(monkeypatch):
         signal.signal(signal.SIGHUP, before)
 
 
+TWICE = """
+import signal, time
+from hm_models.sweep.ending import ending_in_order
+with ending_in_order():
+    try:
+        print("at work", flush=True)
+        time.sleep(3600)
+    except KeyboardInterrupt:
+        print("ending", flush=True)
+        import ctypes; ctypes.PyDLL(None).sleep(3600)  # with the interpreter's lock: nobody else gets a turn
+"""
+
+
+def test_a_second_ctrl_c_ends_what_an_orderly_end_hangs_in(watch):
+    watched = watch(sys.executable, "-c", TWICE)
+    watched.wait_for("at work")
+    watched.end(ENDINGS["INT"])
+    watched.wait_for("ending")
+    watched.end(ENDINGS["INT"])
+    assert watched.process.wait() == -signal.SIGINT
+
+
 OWNER = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup would have these tests ignore
@@ -139,17 +191,65 @@ subprocess.run([sys.executable, "-c", core, worker] if sys.argv[1] == "core" els
 
 
 @pytest.mark.parametrize("shape", ["core", "alone"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
-def test_an_engine_ends_with_its_owner(tmp_path, shape, number):
-    process = started([sys.executable, "-c", OWNER, shape], tmp_path, "worker")
-    others = process.children(recursive=True)
-    assert len(others) == (2 if shape == "core" else 1)
-    process.send_signal(number)
-    process.wait(60)
-    assert gone_soon(others)
+@pytest.mark.parametrize("ending", ["TERM", "KILL", "HUP"])
+def test_an_engine_ends_with_its_owner(watch, shape, ending):
+    watched = watch(sys.executable, "-c", OWNER, shape)
+    watched.wait_for("worker")
+    watched.process.send_signal(ENDINGS[ending].number)
+    assert_gone(watched)
+    assert len(watched.family) == (3 if shape == "core" else 2)
 
 
-def test_a_process_that_only_inherits_the_variable_is_tied_to_nobody(tmp_path):
+STARTING = """
+import ctypes, multiprocessing, sys, threading, time
+from hm_models.engines.owner import owning
+
+def core(pipe):
+    print("core", flush=True)
+    if sys.argv[2] == "main":
+        ctypes.PyDLL(None).sleep(3600)  # with the interpreter's lock: no thread gets a turn
+    pipe.send(pipe.recv())
+    time.sleep(3600)
+
+def start():
+    with owning():
+        multiprocessing.get_context(sys.argv[1]).Process(target=core, args=(theirs,)).start()
+
+if __name__ == "__main__":
+    ours, theirs = multiprocessing.Pipe()
+    if sys.argv[2] == "main":
+        start()
+    else:
+        thread = threading.Thread(target=start)
+        thread.start()
+        thread.join()
+        ours.send("still there")
+        print(ours.recv(), flush=True)
+    time.sleep(3600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal")
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_a_core_that_is_starting_and_hears_nobody_ends_with_its_owner(watch, tmp_path, way):
+    (tmp_path / "owner.py").write_text(STARTING)
+    watched = watch(sys.executable, tmp_path / "owner.py", way, "main")
+    watched.wait_for("core")
+    watched.end(ENDINGS["KILL"])
+    assert_gone(watched)
+    assert len(watched.family) > 1
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_a_core_outlives_the_thread_that_started_it_and_ends_with_its_owner(watch, tmp_path, way):
+    (tmp_path / "owner.py").write_text(STARTING)
+    watched = watch(sys.executable, tmp_path / "owner.py", way, "thread")
+    watched.wait_for("still there")
+    watched.end(ENDINGS["KILL"])
+    assert_gone(watched)
+
+
+def test_a_process_that_only_inherits_the_variable_is_tied_to_nobody():
     script = "import os, hm_models.engines.vllm, hm_models.engines.owner as o; print(o._tied)"
     made = "from hm_models.engines.owner import owned_by_this_process as o; print(*o().items())"
     name, value = eval(subprocess.check_output([sys.executable, "-c", made], text=True))
@@ -162,46 +262,12 @@ def test_a_process_that_only_inherits_the_variable_is_tied_to_nobody(tmp_path):
     assert done.stdout.strip() == "set()", done.stderr
 
 
-RUN = """
-import json, sys
-from hm_models.merged import HindsightMerged
-if __name__ == "__main__":
-    lm = HindsightMerged(alpha=0.7, backend="vllm", **json.loads(sys.argv[1]))
-    lm.lm
-    print("engine is up", flush=True)
-    import time; time.sleep(3600)
-"""
-
-
-@pytest.mark.campaign
-@pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("materialize", [False, True])
-def test_an_engine_of_a_run_that_is_killed_ends_with_it(tmp_path, number, materialize):
-    pair = {
-        name: str(tiny_checkpoint(tmp_path / name, seed, hidden_size=128))
-        for seed, name in enumerate(("base", "instruct"))
-    }
-    script = tmp_path / "run.py"
-    script.write_text(RUN)
-    arguments = json.dumps(pair | ENGINE | {"materialize": materialize})
-    process = started([sys.executable, script, arguments], tmp_path, "engine is up")
-    others = process.children(recursive=True)
-    assert any("VLLM" in process.name() or "python" in process.name() for process in others)
-    process.send_signal(number)
-    process.wait(60)
-    assert gone_soon(others)
-
-
-@pytest.mark.campaign
-@pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_sweep_on_vllm_that_is_ended_leaves_no_engine(tmp_path, number):
-    command = sweep_command(tmp_path, backend="vllm", **ENGINE)
-    process = started([*command, "--alphas", "0.7"], tmp_path, "alpha0.7: begins")
-    wait_for(lambda: kept(tmp_path))  # so the engine is at work
-    others = process.children(recursive=True)
-    assert others
-    process.send_signal(number)
-    assert process.wait(60) in (128 + number, -number, -signal.SIGKILL)
-    assert gone_soon(others)
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal")
+def test_a_command_that_is_run_by_the_launcher_ends_with_its_shell(watch):
+    launched = f"{sys.executable} -m hm_models.engines.owner"
+    sleeping = f"{sys.executable} -c 'print(\"asleep\", flush=True); import time; time.sleep(3600)'"
+    watched = watch("sh", "-c", f"{launched} {sleeping} & wait")
+    watched.wait_for("asleep")
+    watched.end(ENDINGS["KILL"])
+    assert_gone(watched)
+    assert len(watched.family) == 2

@@ -13,6 +13,7 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import ADAPTER_CONFIG
 from hm_models.checkpoints.tokenizer import load_tokenizer
 from hm_models.engines.hf import TO_SPREAD, HfEngine
+from hm_models.engines.self_test import Compared, SelfTest
 from hm_models.engines.transformers_model import from_folder
 from hm_models.errors import RecipeError
 from hm_models.merge.contract import Merge, same_checkpoints
@@ -34,6 +35,9 @@ class _TwoModelsEngine(HfEngine):
     def why_restart(self, recipe: Merge, plan: MergePlan) -> str | None:
         same = same_checkpoints(recipe, self.recipe)
         return None if same else "the two models that run side by side are others"
+
+    def compare(self, test: SelfTest) -> list[Compared]:
+        return []  # there is no merge of the two
 
     @classmethod
     def reason_against(

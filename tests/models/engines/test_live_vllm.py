@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hm_metrics.entropy import TokenSums
+from hm_models.engines.self_test import SelfTest
 from hm_models.engines.teacher_forced import logits_of, top_of
 from hm_models.engines.vllm import TOP_N_SIGMA_PROCESSOR
 from hm_models.merge.plan import plan_merge
@@ -76,6 +77,14 @@ def known(lm):
     return lm.get_model_info()
 
 
+def self_tests(lm, alpha, other):
+    """What the engine at `alpha` says to the self-test of two alphas."""
+    lm.set_alpha(alpha)
+    engine = lm.engine
+    recipes = [engine.recipe, engine.recipe.with_alpha(other)]
+    return [engine.compare(SelfTest(recipe, engine.plan)) for recipe in recipes]
+
+
 def tops(lm, alpha):
     lm.set_alpha(alpha)
     return list(top_of(lm.lm, TEXTS, 20))
@@ -110,6 +119,15 @@ def first_tokens(lm, settings):
 
 
 # --- and what is right ---------------------------------------------------------------------------
+
+
+def test_the_self_test_finds_an_alpha_that_is_not_there(vllm):
+    ((compared, wrong),), ((same, others),) = vllm.ask(self_tests, 0.3, 0.7)
+    assert wrong == []
+    assert same == compared
+    # The CPU build packs the weights of linear layers; the embedding and the norms are as they came.
+    assert "model.embed_tokens.weight" in others
+    assert set(others) <= set(compared)
 
 
 def on_disk(pair, alpha):

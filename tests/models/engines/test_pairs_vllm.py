@@ -124,6 +124,14 @@ def test_an_engine_that_would_keep_old_weights_says_so(found, name, words):
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("name", [*PAIRS, *sorted(FAMILIES.keys() - set(NEED_TORCHVISION))])
+def test_the_self_test_alarms_at_another_merge_and_at_no_right_one(found, name):
+    assert found[name]["wrong"] == []
+    # What an adapter leaves alone is the same at every alpha.
+    assert bool(found[name]["wrong at another alpha"]) == ("adapter" not in name)
+
+
+@pytest.mark.engine
 def test_every_other_engine_is_known_to_have_taken_each_tensor(found):
     refused = {name for name, steps in found.items() if steps.get("refused 0")}
     assert refused == {STALE, PAST_LOADERS}

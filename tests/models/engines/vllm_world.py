@@ -29,7 +29,9 @@ from vllm.model_executor.model_loader import get_model_loader
 from vllm.model_executor.model_loader.reload.inplace import reload_weights
 from vllm.v1.worker.cpu_model_runner import _set_torch_accelerator_to_noop
 
-from hm_models.engines.vllm_loader import MergingWorker, engine_arguments
+from hm_models.engines.self_test import SelfTest
+from hm_models.engines.vllm_calls import loading
+from hm_models.engines.vllm_loader import MergingWorker
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.stream import MergeStream
@@ -117,13 +119,17 @@ def run(job: Job) -> dict[str, list[str]]:
     alphas = [alpha for alpha in ALPHAS if str(alpha) in job["on_disk"]]
     fresh = {alpha: load(config_of(job["on_disk"][str(alpha)])) for alpha in set(alphas)}
     recipe = MergeRecipe(base=job["base"], instruct=job["instruct"], alpha=alphas[0])
-    streamed = engine_arguments(recipe, MergeStream(plan_merge(recipe)))
+    streamed = loading(recipe, MergeStream(plan_merge(recipe)))
     config = config_of(
         str(recipe.instruct_checkpoint.folder), hf_overrides=job["overrides"], **streamed
     )
     model = load(config)
     worker = Worker(config, model)
+    plan = plan_merge(recipe)
     found = {"load": differing(model, fresh[alphas[0]]), "left": worker.tensors_left()}
+    compared, wrong = worker.compare(pickle.dumps(SelfTest(recipe, plan)))
+    other = worker.compare(pickle.dumps(SelfTest(recipe.with_alpha(alphas[1]), plan)))[1]
+    found |= {"compared": compared, "wrong": wrong, "wrong at another alpha": other}
     found["control"] = differing(model, fresh[alphas[1]])
     for step, alpha in enumerate(alphas[1:]):
         reason = worker.change_recipe(pickle.dumps((recipe.with_alpha(alpha), None)))
@@ -131,6 +137,7 @@ def run(job: Job) -> dict[str, list[str]]:
         if reason is not None:
             return found  # the model holds parts of two merges, and must not be used
         found[f"{step}: {alpha}"] = differing(model, fresh[alpha])
+        found["wrong"] += worker.compare(pickle.dumps(SelfTest(recipe.with_alpha(alpha), plan)))[1]
     return found
 
 
