@@ -25,7 +25,7 @@ ALL = "all"
 UNLESS_ZERO = (
     *("unscored", "timeouts", "unread_answers", "beyond_limits", "empty_programs", "empty_answers"),
     *(definitions.UNFINISHED, "truncated_prompts", "left_out_questions", "unrated"),
-    *("verbalized_unread", "verbalized_surplus"),
+    "verbalized_unread",
     *(f"unscored_{reason}" for reason in (*REASONS, TIE)),
 )
 
