@@ -97,6 +97,9 @@ FULFILLMENT = "fulfillment_rate"
 DISTINCT_K = "distinct_k"
 OVER_REFUSAL, UNSAFE_COMPLIANCE = "over_refusal_rate", "unsafe_compliance_rate"
 UNFINISHED = "unfinished_thoughts"
+TOKENS = "tokens_a_sample"
+VERBALIZED_UNREAD, VERBALIZED_SURPLUS = "verbalized_unread", "verbalized_surplus"
+VERBALIZED_CALLS, STATED_PROBABILITY = "verbalized_calls", "stated_probability"
 
 _DIVERSITY = {
     LOCAL: Definition(
@@ -146,6 +149,11 @@ _TOKENS = {
         False,
     ),
     "token_surprisal": Definition("Mean -log p of the drawn token, in nats.", True),
+    TOKENS: Definition(
+        "Tokens that were generated for a sample, thoughts included; those of a call that makes several are "
+        "shared by all of them.",
+        None,
+    ),
 }
 _REFUSALS = {
     FULFILLMENT: Definition(
@@ -240,6 +248,19 @@ _COUNTS = {
     "equal_samples": Definition(
         "Samples that repeat the text of another sample of their question.", False
     ),
+    VERBALIZED_UNREAD: Definition(
+        "Samples that a call with `verbalized` did not give; they count as wrong.", False
+    ),
+    VERBALIZED_SURPLUS: Definition(
+        "Answers of calls with `verbalized` that were dropped, being more than were asked for or than "
+        "n_samples.",
+        False,
+    ),
+    STATED_PROBABILITY: Definition(
+        "Mean of the probabilities that the model states for its answers, where it states one.",
+        None,
+    ),
+    VERBALIZED_CALLS: Definition("Calls that made the samples, with `verbalized`.", None),
     "left_out_questions": Definition("Questions without a vector for a similarity.", False),
     "n_samples": Definition("Samples of each question.", None),
     "generated": Definition("Samples made in this run.", None),

@@ -81,6 +81,16 @@ def samples_of(
     return Samples(texts, embedder, embedder_base_url)
 
 
+def samples_in_one_list(
+    references: Sequence,
+    predictions: Sequence[str],
+    embedder: str = DEFAULT_EMBEDDER,
+    embedder_base_url: str | None = None,
+) -> list[Samples]:
+    """`samples_of` for harnesses from 0.5 on, which keep one value of each question."""
+    return [samples_of(references, [list(predictions)], embedder, embedder_base_url)]
+
+
 @lru_cache(maxsize=8)  # two metrics and their errors ask for the same; a dead server is asked once
 def _sums(items: tuple[Samples, ...]) -> QuestionSums | str:
     """Sums of the questions' vectors, or why there are none."""

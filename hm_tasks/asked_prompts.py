@@ -48,7 +48,7 @@ def note(
     for request in requests:  # of models that tell of their samples this is known by now
         if would_cut(model, *request.args):
             request.cut_prompts = len(request.resps)
-    if warning := copies.warning([request.resps for request in requests]):
+    if warning := copies.warning([request.said for request in requests]):
         logger.warning("%s: %s", task, warning)
     return prompts
 

@@ -7,34 +7,69 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from hm_metrics.definitions import UNFINISHED
+from hm_metrics.aggregations import Mean
+from hm_metrics.definitions import (
+    STATED_PROBABILITY,
+    TOKENS,
+    UNFINISHED,
+    VERBALIZED_CALLS,
+    VERBALIZED_SURPLUS,
+    VERBALIZED_UNREAD,
+)
 from hm_metrics.entropy import TokenSums
 from hm_models.settings import ProtocolError, whole_number
 from hm_tasks import copies
 from hm_tasks.answered import ToldRequest
+from hm_tasks.verbalized import Call
+
+
+def _all(of_questions: Sequence[list[Any]]) -> int:
+    return sum(map(len, of_questions))
+
+
+# What becomes of `Sampled.of_calls` over questions.
+OF_CALLS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys((TOKENS, STATED_PROBABILITY), Mean()),
+    **dict.fromkeys((VERBALIZED_UNREAD, VERBALIZED_SURPLUS), sum),
+    VERBALIZED_CALLS: _all,
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Sampled:
-    """How one question's samples came about, and how many of them say nothing."""
+    """How one question's samples came about, and how many of them say nothing.
+
+    Attributes:
+        generated_tokens: of all calls; None where the model has not told those of each.
+        calls: where a call makes several samples.
+        unread: samples that their calls did not give.
+    """
 
     reused: int = 0
     truncated_prompts: int = 0
     equal: int = 0
     unfinished: int = 0
     tokens: tuple[TokenSums, ...] = ()
+    generated_tokens: int | None = None
+    calls: tuple[Call, ...] = ()
+    unread: int = 0
 
     @classmethod
     def of(cls, request: ToldRequest) -> Sampled:
-        """Of a request whose samples are there."""
+        """Of a request whose samples are there, its calls taken apart."""
+        calls = len(request.calls) or len(request.resps)
         return cls(
-            sum(request.reused.values()),
+            sum(reused * request.share(call) for call, reused in request.reused.items()),
             request.cut_prompts,
-            copies.count(request.resps),
+            copies.count(request.said),
             request.answers().count(None),
             tuple(request.token_sums.values()),
+            sum(request.tokens.values()) if len(request.tokens) == calls else None,
+            tuple(request.calls),
+            len(request.unread),
         )
 
     def counts(self, n: int) -> dict[str, int]:
@@ -47,6 +82,23 @@ class Sampled:
             "truncated_prompts": self.truncated_prompts,
             "equal_samples": self.equal,
         }
+
+    def of_calls(self, n: int) -> dict[str, Any]:
+        """What calls cost and gave of a question with n samples, by the names of results.
+
+        The tokens of a call are shared by all samples that it was to make, also those that it did not.
+        """
+        spent = self.generated_tokens
+        found: dict[str, Any] = {} if spent is None else {TOKENS: spent / n}
+        if self.calls:
+            stated = [p for call in self.calls for p in call.probabilities if p is not None]
+            found |= {
+                VERBALIZED_UNREAD: self.unread,
+                VERBALIZED_SURPLUS: sum(call.surplus for call in self.calls),
+                STATED_PROBABILITY: sum(stated) / len(stated) if stated else None,
+                VERBALIZED_CALLS: [dataclasses.asdict(call) for call in self.calls],
+            }
+        return found
 
 
 def n_and_ks(metadata: dict[str, Any]) -> tuple[int, list[int]]:

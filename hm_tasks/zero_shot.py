@@ -7,38 +7,21 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from lm_eval.api.task import Task
-
-from hm_models.plugin.contracts import MeetsModel
 from hm_models.prompts.conversation import RENDERED, TracedArguments
 from hm_models.samples.generation import checked
 from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
 from hm_tasks.answered import keeps_thoughts
+from hm_tasks.own_scoring import OwnScoring, origin_of
 
 logger = logging.getLogger(__name__)
 
 
-class ZeroShotTask(Task, MeetsModel):
-    """A `generate_until` task over `_docs`; the harness's system prompt is kept in `_system`."""
+class ZeroShotTask(OwnScoring):
+    """A task over `_docs`; the harness's system prompt is kept in `_system`."""
 
-    OUTPUT_TYPE = "generate_until"
     _docs: list[dict[str, Any]]
     _system: str | None = None
-    _model: Any = None
-
-    def meet(self, model: Any) -> None:
-        """Know the harness's model that is asked next; `hm_models.plugin.introduced` calls it."""
-        self._model = model
-
-    def has_training_docs(self) -> bool:
-        return False
-
-    def has_validation_docs(self) -> bool:
-        return False
-
-    def has_test_docs(self) -> bool:
-        return True
 
     def test_docs(self) -> list[dict[str, Any]]:
         return self._docs
@@ -50,14 +33,6 @@ class ZeroShotTask(Task, MeetsModel):
             )
         self._system = kwargs.get("system_instruction")
         return self.doc_to_text(doc)
-
-    @abc.abstractmethod
-    def numbers(self) -> list[str]:
-        """The metrics that are a plain number of each question, where it could be scored."""
-
-    def dump_config(self) -> dict[str, Any]:
-        # The harness's W&B logger makes its table of samples from this list, and from no other.
-        return super().dump_config() | {"metric_list": [{"metric": m} for m in self.numbers()]}
 
     @abc.abstractmethod
     def new_request(self, **fields: Any) -> Any:
@@ -72,7 +47,8 @@ class ZeroShotTask(Task, MeetsModel):
             doc=doc,
             arguments=(),
             idx=0,
-            metadata=kwargs["metadata"],
+            target=self.doc_to_target(doc),
+            **origin_of(self, kwargs),
             system=self._system,
             generation_kwargs=checked(self.config.generation_kwargs or {}),
         )

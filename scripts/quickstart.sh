@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# From a bare machine to pass@1..10 of a merge of two real checkpoints, through lm_eval itself.
+# From a bare machine to what a merge of two real checkpoints has over the instruct model.
 #
 #     scripts/quickstart.sh [--alpha 0.7] [--out runs/quickstart]
 #
-# Sets up .venv, makes the demo pair, samples 11 programs for each of the 36 demo problems from the
-# merge and scores them; the first 12 problems of MBPP+ too, where its data can be had.
+# Sets up .venv, makes the demo pair, samples 11 programs for each of the 36 demo problems from the merge by
+# lm_eval, the same at alpha 1 by hm-sweep, and compares them by hm-report. Where MBPP_OVERRIDE_PATH names
+# MBPP+, its first 12 problems, too. What engines say goes to OUT/engine.log.
 set -euo pipefail
 
 alpha=0.7
@@ -14,10 +15,11 @@ while [ $# -gt 0 ]; do
     case $1 in
         --alpha) alpha=${2:?--alpha needs a number}; shift 2 ;;
         --out) out=${2:?--out needs a folder}; shift 2 ;;
-        -h | --help) sed -n '2,7p' "$0" | cut -c3-; exit 0 ;;
+        -h | --help) sed -n '2,8p' "$0" | cut -c3-; exit 0 ;;
         *) echo "quickstart.sh: unknown argument $1 (see --help)" >&2; exit 2 ;;
     esac
 done
+say() { echo "quickstart.sh: [$((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
 
 "$root/scripts/setup.sh"
 bin=$root/.venv/bin
@@ -32,43 +34,47 @@ with_us() {
     step=
 }
 pair=$root/runs/demo_pair
-export HF_HUB_OFFLINE=1  # the pair is made here; nothing is asked of a hub
+mkdir -p "$out" && out=$(cd "$out" && pwd)
+export HF_HUB_OFFLINE=1          # the pair is made here; nothing is asked of a hub
+export LMEVAL_LOG_LEVEL=WARNING TRANSFORMERS_VERBOSITY=error PYTHONWARNINGS=ignore
+export VLLM_LOGGING_CONFIG_PATH=$out/.logging.json
+cat > "$VLLM_LOGGING_CONFIG_PATH" <<JSON
+{"version": 1, "disable_existing_loggers": false,
+ "formatters": {"line": {"format": "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"}},
+ "handlers": {"file": {"class": "logging.FileHandler", "filename": "$out/engine.log", "formatter": "line"}},
+ "loggers": {"vllm": {"handlers": ["file"], "level": "INFO", "propagate": false}}}
+JSON
 
-echo "quickstart.sh: [$((SECONDS))s] the demo pair"
+say "1 of 4: the demo pair, a model of 135M and its fine-tune"
 with_us "$bin/python" "$root/scripts/make_demo_pair.py" --out "$pair"
 
-tasks=demo_passk
-samples="\"demo_passk\": [$(seq -s, 0 35)]"
-if "$bin/python" - <<'PY'; then
-import sys
-from pathlib import Path
-
-import hm_tasks
-from hm_tasks.code_passk.dataset import DatasetError
-from lm_eval.tasks import TaskManager
-
-tasks = TaskManager(include_path=str(Path(hm_tasks.__file__).parent), include_defaults=False)
-try:
-    tasks.load(["mbppplus_passk"])
-except DatasetError as error:
-    sys.exit(f"quickstart.sh: without MBPP+. {error}")
-PY
-    tasks=$tasks,mbppplus_passk
-    samples="$samples, \"mbppplus_passk\": [$(seq -s, 0 11)]"
+tasks=(demo_passk)
+samples="{\"demo_passk\": [$(seq -s, 0 35)]}"
+if [ -n "${MBPP_OVERRIDE_PATH:-}" ]; then
+    tasks+=(mbppplus_passk)
+    samples="${samples%\}}, \"mbppplus_passk\": [$(seq -s, 0 11)]}"
 fi
-
-arguments=(base="$pair/base" instruct="$pair/instruct" alpha="$alpha" max_model_len=2048)
+arguments=(max_model_len=2048)
 # On a CPU: a short run is over before compiling pays, and a cache of 1 GiB holds all that runs at once.
 "$bin/python" -c 'import torch; raise SystemExit(torch.cuda.is_available())' &&
-    "$bin/python" -c 'import vllm' 2>/dev/null &&
+    "$bin/python" -c 'import importlib.util as u; raise SystemExit(u.find_spec("vllm") is None)' &&
     arguments+=(enforce_eager=true kv_cache_memory_bytes=$((1 << 30)))
+# The same for both commands; the last is for machines where no sandbox holds.
+same=(--samples "$samples" --confirm_run_unsafe_code)
 
-started=$(mktemp)
-trap 'rm -f "$started"' EXIT
-echo "quickstart.sh: [$((SECONDS))s] lm_eval run --model hm-merged --tasks $tasks"
-with_us "$bin/lm_eval" run --model hm-merged --model_args "${arguments[@]}" --tasks "$tasks" \
-    --samples "{$samples}" --log_samples --output_path "$out" --confirm_run_unsafe_code  # where no sandbox holds
+if [ -z "$(find "$out/one" -name 'results_*.json' 2>/dev/null)" ]; then
+    say "2 of 4: lm_eval run --model hm-merged --model_args base=...,instruct=...,alpha=$alpha --tasks ${tasks[*]}"
+    with_us "$bin/lm_eval" run --model hm-merged --tasks "$(IFS=,; echo "${tasks[*]}")" --log_samples --output_path "$out/one" \
+        --model_args base="$pair/base" instruct="$pair/instruct" alpha="$alpha" "${arguments[@]}" "${same[@]}"
+else
+    say "2 of 4: lm_eval was run before: $out/one"
+fi
 
-echo "quickstart.sh: [$((SECONDS))s] done. Results and samples:"
-find "$out" -name '*.json*' -newer "$started" | sort
-echo "Next, a page that shows and explains them:  $bin/hm-report $out --output_path ${out%/}-report"
+say "3 of 4: hm-sweep --alphas $alpha 1; the samples at $alpha are kept, and used again"
+with_us "$bin/hm-sweep" --base "$pair/base" --instruct "$pair/instruct" --name demo --alphas "$alpha" 1 --tasks "${tasks[@]}" \
+    --output_path "$out/sweep" --model_args "${arguments[@]}" "${same[@]}"
+
+say "4 of 4: hm-report"
+with_us "$bin/hm-report" "$out/sweep" --output_path "$out/report" > "$out/report.log"
+say "done. What merging wins here:"
+grep -E ' over the instruct model, |^Wrote ' "$out/report.log"

@@ -4,6 +4,8 @@ import configparser
 import doctest
 import importlib
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +94,23 @@ def test_the_examples_of_a_docstring_run(path):
         pytest.skip(f"{error.name} is not installed")
     failed, tried = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert (tried > 0, failed) == (True, 0)
+
+
+def test_the_reference_is_what_the_docstrings_say():
+    made = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "api_docs.py"], capture_output=True, check=True
+    )
+    said = "run: python scripts/api_docs.py > docs/api.md"
+    assert made.stdout.decode() == (ROOT / "docs" / "api.md").read_text("utf8"), said
+
+
+def test_the_index_leads_to_every_page_and_the_readme_to_the_two_commands():
+    index = (ROOT / "docs" / "README.md").read_text("utf8")
+    pages = {page.name for page in ROOT.glob("docs/*.md")} - {"README.md"}
+    assert {page for page in pages if f"({page}" not in index} == set()
+    readme = (ROOT / "README.md").read_text("utf8")
+    assert "scripts/quickstart.sh" in readme
+    assert "scripts/test.sh" in readme
 
 
 def test_the_citation_names_the_version_of_the_package():

@@ -1,7 +1,7 @@
 """Run a pair (or several) at several alphas, methods and samplers: each point an lm_eval run.
 
     hm-sweep configs/demo.yaml --output_path runs/sweep
-    hm-sweep configs/llama-3.1-8b.yaml --output_path OUT --alphas 0,0.7,1 --dry-run
+    hm-sweep llama-3.1-8b --output_path OUT --alphas 0,0.7,1 --dry-run       # a config that comes along
     hm-sweep --base B --instruct I --tasks mbppplus_passk --output_path OUT
     hm-sweep configs/demo.yaml --output_path OUT --dry-run --detect 0.03     # how much would show it?
     hm-sweep configs/demo.yaml --output_path OUT --portfolio 10              # how to spend 10 samples

@@ -30,6 +30,7 @@ OFFSETS = [
 FAR = 20.0  # points; from here on a hair joins the name and its point
 STEPS = 25  # places tried along each piece of a line
 PADDING = 1.5  # pixels around a name
+ONE_PLACE = 10.0  # pixels; points as near as this cover one another
 
 
 def place_labels(
@@ -43,8 +44,11 @@ def place_labels(
     occupied = _along_lines(axes)
     taken: list[Bbox] = [text.get_window_extent(renderer) for text in axes.texts]
     inside = axes.get_window_extent(renderer)
+    points = (
+        axes.transData.transform([(x, y) for _, x, y, _ in named]) if named else np.zeros((0, 2))
+    )
     placed = []
-    for text, x, y, colour in named:
+    for number, (text, x, y, colour) in enumerate(named):
         hair = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 4}
         best: tuple[float, Annotation, Bbox] | None = None
         for rank, (right, up) in enumerate(OFFSETS):
@@ -64,6 +68,7 @@ def place_labels(
             note.update_positions(renderer)
             box = Text.get_window_extent(note, renderer).padded(PADDING)  # without the hair
             cost = _cost(box, occupied, taken, inside) + 0.2 * rank
+            cost += 25.0 * _is_nearer_to_another(box, points, number)
             if best is None or cost < best[0]:
                 if best is not None:
                     best[1].remove()
@@ -89,6 +94,18 @@ def _cost(box: Bbox, occupied: np.ndarray, taken: Sequence[Bbox], inside: Bbox) 
     )
     overlaps = sum(box.overlaps(other) for other in taken)
     return 100.0 * overlaps + 20.0 * outside + float(hit.sum())
+
+
+def _is_nearer_to_another(box: Bbox, points: np.ndarray, own: int) -> bool:
+    """Whether a name would be taken for that of another point.
+
+    Args:
+        points: [N, 2] pixels.
+    """
+    corner = np.array([[box.x0, box.y0], [box.x1, box.y1]])
+    distances = np.linalg.norm(points - points.clip(corner[0], corner[1]), axis=1)
+    others = np.linalg.norm(points - points[own], axis=1) > ONE_PLACE
+    return bool((distances[others] < distances[own] - 1e-6).any())
 
 
 def _along_lines(axes: Axes) -> np.ndarray:

@@ -27,7 +27,7 @@ from hm_metrics.logs.results_file import (
     what,
 )
 from hm_models.files.text_files import MALFORMED, is_own
-from hm_models.samples.sampler import TEMPERATURE, Sampler
+from hm_models.samples.sampler import TEMPERATURE, VERBALIZED, Sampler
 from hm_models.shown.escaping import one_line
 
 
@@ -248,6 +248,11 @@ def _sampler(config: dict[str, Any]) -> Sampler | None:
     asked = config.get("generation_kwargs") or {}
     if asked.get(TEMPERATURE) is not None:
         _finite(asked[TEMPERATURE], TEMPERATURE)
+    call = (config.get("metadata") or {}).get(
+        "call"
+    )  # of our tasks: one that makes several samples
+    if isinstance(call, dict) and _number(call.get(VERBALIZED)):
+        asked = {**asked, VERBALIZED: call[VERBALIZED]}
     return Sampler.logged(asked)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hm_metrics.logs.results import find_runs
-from hm_metrics.report import contest_tables, tables
+from hm_metrics.report import contest_tables, differences, tables
 from hm_metrics.report.baseline import baseline_of
 from hm_metrics.report.browser import questions
 from hm_metrics.report.choice import choose
@@ -20,6 +20,7 @@ from hm_metrics.report.contest import fights, tuned
 from hm_metrics.report.export.identity import check_developer
 from hm_metrics.report.export.write import export
 from hm_metrics.report.forecast import forecasts
+from hm_metrics.report.gains import gains
 from hm_metrics.report.html_file import write_page
 from hm_metrics.report.judges import judges_tables
 from hm_metrics.report.leaderboard import BoardColumn, columns_of, write_csv, write_markdown
@@ -112,8 +113,8 @@ def build(settings: ReportSettings) -> Report:
     answers = [sentence for choice in chosen for sentence in choice.sentences]
     notes, marks = mark(_by_task(rows))
     compared = to_baseline(rows, columns, baseline)
-    shown = tables.baseline_table(compared, baseline)
-    shown += tables.samplers_table(to_other_samplers(rows, columns))
+    shown = differences.baseline_table(compared, baseline)
+    shown += differences.samplers_table(to_other_samplers(rows, columns))
     fought, spent, beyond = fights(rows, columns), portfolios(rows), forecasts(rows)
     several = len({row.point.family for row in rows}) > 1
     shown += contest_tables.fights_table(fought) + contest_tables.tuned_table(tuned(rows, columns))
@@ -123,6 +124,7 @@ def build(settings: ReportSettings) -> Report:
     shown += judges_tables(rows)
     summary = [*answers, *tables.sentences(rows, columns, compared, baseline)]
     summary += [fight.sentence for fight in fought if fight.headline]
+    summary += gains(compared, baseline)
     problems = [*found.problems, *made.problems]
     left_out = [*made.unscored, *found.passed_over]
     output = settings.output

@@ -7,17 +7,18 @@ against failure to refuse.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from hm_metrics.definitions import LOCAL
+from hm_metrics.figures.along_alpha import AlphaLine
 from hm_metrics.figures.frontier import FrontierPoint
 from hm_metrics.figures.pass_at_k import Curve
 from hm_metrics.figures.stages import StageMap
 from hm_metrics.logs.models import BASE, INSTRUCT
 from hm_metrics.rates import by_category, item_of
-from hm_metrics.report.leaderboard import ks_of
+from hm_metrics.report.every_k import every_k
 from hm_metrics.report.paper import FIGURE, TEXT, published, sources
 from hm_metrics.report.rows import Row
 from hm_metrics.report.samplers import differing, order, told
@@ -31,8 +32,7 @@ def curves(rows: Sequence[Row], task: str, prefix: str) -> dict[str, list[Curve]
     """pass@k against k by family, and the paper's beside, dotted, where it counts in this way."""
     families: dict[str, list[Curve]] = {}
     for row in rows:
-        found = {k: row.values[task].get(f"{prefix}@{k}") for k in ks_of(row, task)}
-        values = {k: v for k, v in found.items() if v is not None and not math.isnan(v.value)}
+        values = every_k(row, task, prefix)
         for panel in _panels(row, rows) if values else ():
             families.setdefault(panel, []).append(
                 Curve(
@@ -153,6 +153,31 @@ def frontier(
         if points:
             lines[name] = points
     return lines
+
+
+def along_alpha(
+    rows: Sequence[Row], task: str, metrics: Sequence[str], others: Collection[str]
+) -> dict[str, list[AlphaLine]]:
+    """Of each family, method and sampler with three alphas or more, a line for each number.
+
+    Args:
+        others: ids of the rows that were measured in another way than most.
+    """
+    families: dict[str, list[AlphaLine]] = {}
+    for name, ours in _over_alpha(rows):
+        found = [row for row in ours if row.point.model.number is not None]
+        for metric in metrics:
+            known = [(row, v) for row in found if (v := _value(row, (task, metric))) is not None]
+            if len(known) > 2:
+                line = AlphaLine(
+                    metric.replace("_", " "),
+                    [row.point.model.number or 0.0 for row, _ in known],
+                    [value.value for _, value in known],
+                    [value.error for _, value in known],
+                    [row.point.id in others for row, _ in known],
+                )
+                families.setdefault(name, []).append(line)
+    return families
 
 
 def over_stages(rows: Sequence[Row], task: str, metric: str) -> dict[str, StageMap]:

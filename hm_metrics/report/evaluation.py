@@ -17,10 +17,10 @@ from hm_metrics.definitions import is_count
 from hm_metrics.report.baseline import Instruct, instruct_of
 from hm_metrics.report.chosen import Chosen
 from hm_metrics.report.comparisons import to_instruct
+from hm_metrics.report.differences import all_differences, baseline_table
 from hm_metrics.report.leaderboard import BoardColumn, text
 from hm_metrics.report.page import PageFigure
 from hm_metrics.report.pictures import draw
-from hm_metrics.report.tables import baseline_table
 from hm_metrics.report.values import Value
 from hm_models.merge.card import Evaluation
 from hm_models.shown.escaping import code_span, markdown_table, markdown_text, one_line
@@ -95,9 +95,10 @@ def _differences(chosen: Chosen) -> list[str]:
     compared = to_instruct(chosen.rows, chosen.columns)
     ours = [comparison for comparison in compared if comparison.row is chosen.row]
     return [
-        f"### {table.title}\n\n{markdown_text(table.help)}\n\n"
-        + markdown_table([table.head, ["---"] * len(table.head), *table.rows])
+        f"### {table.title}\n\n{markdown_text(f'{table.help} {whole.help}')}\n\n"
+        + markdown_table([whole.head, ["---"] * len(whole.head), *whole.rows])
         for table in baseline_table(ours, Instruct())
+        for whole in [all_differences(ours)]
     ]
 
 

@@ -24,7 +24,17 @@ from hm_metrics.report.samples_blob import pack
 from hm_models.files.text_files import read_text, write_pieces
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("dom.js", "leaderboard.js", "sections.js", "samples.js", "start.js")
+SCRIPTS = (
+    "dom.js",
+    "marks.js",
+    "leaderboard.js",
+    "controls.js",
+    "changes.js",
+    "cards.js",
+    "sections.js",
+    "samples.js",
+    "start.js",
+)
 
 
 def write_page(page: Page, file: Path) -> None:

@@ -148,8 +148,8 @@ def write_markdown(
         table.append([*line, *(text(column.of(row)) for column in shown)])
     parts = ["# Leaderboard", markdown_table(table)]
     parts.append(
-        "Square brackets: 95 % intervals over questions. Rows whose protocol has different letters "
-        "do not rank against each other."
+        "Square brackets: 95 % intervals over questions. Rows whose protocols differ in more than "
+        "prompts and sampler do not rank against each other."
     )
     for note in notes:
         facts = ", ".join(

@@ -70,22 +70,32 @@ class PageRow:
 
 @dataclass(frozen=True)
 class ProtocolNote:
-    """What a mark ("A", "B", ...) of a task stands for, and in which facts the task's marks differ."""
+    """What a mark ("A", "B", ...) of a task stands for, and in which facts the task's marks differ.
+
+    Attributes:
+        beside: the mark whose rows its own are ranked with; "" for none but its own.
+    """
 
     mark: str
     task: str
     facts: Mapping[str, str]
     differs: Sequence[str] = ()
+    beside: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A plain table: differences, or ours beside the paper's."""
+    """A plain table: differences, or ours beside the paper's.
+
+    Attributes:
+        folded: a longer one beneath it, closed until the reader opens it by its title.
+    """
 
     title: str
     help: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    folded: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,10 @@ class PageFigure:
 
 @dataclass(frozen=True)
 class Page:
-    """All of a report. `samples` may be a generator: it is read once, a question at a time."""
+    """All of a report. `samples` may be a generator: it is read once, a question at a time.
+
+    The first of `figures` stands before the leaderboard, the others after the tables.
+    """
 
     title: str
     summary: Sequence[str]

@@ -23,6 +23,7 @@ from hm_metrics.definitions import (
     UNSAFE_COMPLIANCE,
 )
 from hm_metrics.figures import (
+    along_alpha_figure,
     frontier_figure,
     pass_at_k_figure,
     refusal_figure,
@@ -83,6 +84,7 @@ def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
     for task in sampled:
         of_task = [row for row in rows if task in row.values]
         starred, note = _starred(of_task, task)
+        yield from _along_alpha(of_task, task)
         yield from _pass_at_k(starred, task, note)
         yield from _similarities(starred, task, note)
         ks = sorted({k for row in of_task for k in ks_of(row, task)})
@@ -159,6 +161,34 @@ def what_counts(rows: Sequence[Row], task: str, prefix: str = "pass") -> str:
     """What makes a sample of a task right, in a few words."""
     headline = next((h for row in rows if (h := row.point.runs[task].headline)), None)
     return one_line(f"{headline.metric} of {task}") if headline else AT_K[prefix].correct
+
+
+def _along_alpha(rows: Sequence[Row], task: str) -> Iterator[Drawing]:
+    """What going back costs and brings, for whoever looks at one picture alone."""
+    ks = sorted({k for row in rows for k in ks_of(row, task)})
+    shown = sorted({1, 5, 10, *([top_k(ks)] if ks else [])}.intersection(ks))
+    _, others, facts = _alike(rows, [task])
+    # A base that is asked by completion is ranked with its merges, yet differs in more than weights.
+    styles = [row.facts[task].get("prompt style") for row in rows]
+    odd = {
+        row.point.id for row, s in zip(rows, styles, strict=True) if styles.count(s) * 2 < len(rows)
+    }
+    others, facts = others | odd, [*facts, *(["prompt style"] if odd else [])]
+    shares = distributions.along_alpha(rows, task, [f"pass@{k}" for k in shown], others)
+    similar = distributions.along_alpha(rows, task, list(SIMILAR), others)
+    if shares:
+        counting = what_counts(rows, task)
+        yield (
+            f"pass@k and similarity against alpha, {task}",
+            f"A sample counts as correct when it passes: {counting}. Bands: one standard error over questions."
+            + (f" Hollow: measured otherwise ({', '.join(facts)})." if facts else ""),
+            f"along_alpha_{_file(task)}",
+            partial(
+                along_alpha_figure,
+                {family: (lines, similar.get(family, [])) for family, lines in shares.items()},
+                counting,
+            ),
+        )
 
 
 def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:

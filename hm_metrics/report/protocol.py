@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from hm_metrics.logs.results import TaskRun
 from hm_metrics.logs.task_log import Log
 from hm_metrics.report.page import ProtocolNote
-from hm_models.samples.sampler import PARAMETERS
+from hm_models.samples.sampler import PARAMETERS, VERBALIZED
 from hm_models.shown.escaping import one_line
 
 # Of generation_kwargs: said by other facts, or a consequence of the prompt style.
@@ -26,6 +26,7 @@ NOT_OF_JUDGE = {"endpoint", "warning"}
 NOVELTY = ("classes", "ratings")  # parts of metadata that say who made them
 # Facts that differ between a base and an instruct model by nature, or because that is the question.
 MAY_DIFFER = {"prompt style", "prompts", *PARAMETERS}
+DATE = "date in the prompts"
 WRAPPED, HEADLINE, EQUALITY = "wrapped task", "headline", "equal answers"
 DIGITS = 12  # of a hash: enough to tell two files apart
 
@@ -50,9 +51,10 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
         "limit": run.run.get("limit"),
         "samples a question": metadata.get("n_samples") or (log.n_samples if log else None),
         "temperature": run.temperature,
+        VERBALIZED: run.sampler.get(VERBALIZED) if run.sampler else None,
         "prompt style": prompts.get("style") or style,
         "prompts": _cut(prompts.get("sha256")),
-        "date in the prompts": run.run.get("chat_date"),
+        DATE: run.run.get("chat_date"),
         "truncated prompts": _count(run, "truncated_prompts") or None,
         "system prompt": prompts.get("system") or _cut(run.facts["system prompt"]),
         "few-shot": run.facts["few-shot"],
@@ -126,7 +128,7 @@ def mark(
         facts: task to row to facts.
 
     Returns:
-        A note for each mark, and row to task to mark.
+        A note for each mark, and row to task to mark. Marks that may be ranked together are named.
     """
     notes: list[ProtocolNote] = []
     marks: dict[str, dict[str, str]] = {}
@@ -136,7 +138,10 @@ def mark(
         names = {key for way in ranked for key, _ in way}
         differs = sorted(key for key in names if len({dict(way).get(key) for way in ranked}) > 1)
         letters = {way: letter(number) for number, way in enumerate(ranked)}
-        notes += [ProtocolNote(letters[way], task, dict(way), differs) for way in ranked]
+        beside = _beside(ranked)
+        for way in ranked:
+            with_whom = letters[beside[way]] if beside[way] != way else ""
+            notes.append(ProtocolNote(letters[way], task, dict(way), differs, with_whom))
         for row, found in rows.items():
             marks.setdefault(row, {})[task] = letters[tuple(found.items())]
     return notes, marks
@@ -150,23 +155,41 @@ def comparable(
     Args:
         facts: those of a row, one dict for each task that counts.
     """
-    ways: dict[tuple, list[R]] = defaultdict(list)
-    for row in rows:
-        ways[tuple(_way(found) for found in facts(row))].append(row)
-    if not ways:
+    if not rows:
         return [], []
-    usual = max(ways, key=lambda way: len(ways[way]))
-    others = [
-        (row, sorted({fact for a, b in zip(way, usual, strict=True) for fact, _ in a ^ b}))
-        for way, found in ways.items()
-        if way != usual
-        for row in found
+    ways: dict[tuple, list[Sequence[Facts]]] = defaultdict(list)
+    for row in rows:
+        ways[tuple(map(_way, facts(row)))].append(facts(row))
+    usual = max(ways.values(), key=lambda alike: (len(alike), any(DATE in f for f in alike[0])))[0]
+    found = [
+        (
+            row,
+            sorted({name for a, b in zip(facts(row), usual, strict=True) for name in _apart(a, b)}),
+        )
+        for row in rows
     ]
-    return ways[usual], others
+    return [row for row, why in found if not why], [(row, why) for row, why in found if why]
+
+
+def _beside(ways: Sequence[tuple[tuple[str, str], ...]]) -> dict[tuple, tuple]:
+    """Each way to the first with which it may be ranked; those that tell a date come first."""
+    first: list[tuple] = []
+    found = {}
+    for way in sorted(ways, key=lambda way: DATE not in dict(way)):
+        found[way] = next((other for other in first if not _apart(dict(way), dict(other))), way)
+        first += [way] if found[way] is way else []
+    return found
 
 
 def _way(facts: Facts) -> frozenset[tuple[str, str]]:
     return frozenset((fact, value) for fact, value in facts.items() if fact not in MAY_DIFFER)
+
+
+def _apart(ours: Facts, theirs: Facts) -> set[str]:
+    """The facts for which two runs of a task are not ranked together."""
+    apart = {fact for fact, _ in _way(ours) ^ _way(theirs)}
+    # Only a chat template tells a date: where one side has none, it is a part of the prompt style.
+    return apart - {DATE} if DATE not in ours or DATE not in theirs else apart
 
 
 def letter(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Comparisons and the paper's numbers as tables of words, and what they come to in sentences."""
+"""The paper's numbers beside ours as a table, and what a report comes to in sentences."""
 
 from __future__ import annotations
 
@@ -8,49 +8,15 @@ from collections.abc import Sequence
 from hm_metrics.definitions import FULFILLMENT
 from hm_metrics.report.baseline import Baseline, Instruct
 from hm_metrics.report.comparisons import Comparison
+from hm_metrics.report.differences import LEVEL, interval_of, p_value
 from hm_metrics.report.leaderboard import BoardColumn, main_number, text
 from hm_metrics.report.page import Table
 from hm_metrics.report.paper import HEAD, beside, published, sources
-from hm_metrics.report.protocol import MAY_DIFFER, comparable
+from hm_metrics.report.protocol import DATE, MAY_DIFFER, comparable
 from hm_metrics.report.rows import Row
 
-LEVEL = 0.05  # below this a corrected p-value is called a real difference
 # A base model is asked in another style by its nature; that alone is no ground for a warning.
-BY_NATURE = {"prompt style", "prompts"}
-
-
-def differences(found: Sequence[Comparison], title: str, help_text: str) -> list[Table]:
-    """One table, or none without comparisons."""
-    if not found:
-        return []
-    several = len({comparison.row.point.family for comparison in found}) > 1
-    head = ["row", "against", "number", "difference [95 %]", "p", "p (Holm)", "questions"]
-    head += ["is it real?", "protocol differs in"]
-    return [Table(title, help_text, head, [_line(comparison, several) for comparison in found])]
-
-
-def baseline_table(found: Sequence[Comparison], baseline: Baseline) -> list[Table]:
-    """Differences to the instruct models, or to what the reader named."""
-    return differences(
-        found,
-        f"Differences to {baseline.words}",
-        f"Ours less that of {baseline.words}, paired question by question: bootstrap interval over "
-        "questions, permutation test, and Holm's correction over the rows that are compared with one "
-        "model in one number. Where the difference is open, the last but one column says how many "
-        "questions of this kind, or samples of these, would settle it with a power of 80 %, if the "
-        "difference is what it seems.",
-    )
-
-
-def samplers_table(found: Sequence[Comparison]) -> list[Table]:
-    """Merges against their instruct models with other samplers."""
-    return differences(
-        found,
-        "Merging against other samplers",
-        "Each merge against its instruct model with another sampler (a higher temperature, min-p, "
-        "top-n-sigma, ...): does merging beat turning those knobs? Read the frontier figures beside it: one "
-        "side may pay more in another number.",
-    )
+BY_NATURE = {"prompt style", "prompts", DATE}
 
 
 def paper_table(rows: Sequence[Row]) -> list[Table]:
@@ -154,7 +120,7 @@ def _answer(
     if not pairs or pairs[0].difference is None:
         why = f" ({pairs[0].why_not})" if pairs else ""
         return f"{lead}. No paired comparison with {baseline.words}{why}.{aside}"
-    return f"{lead}; {_difference(pairs[0])} against {baseline.words}. {_verdict(pairs[0])}{aside}"
+    return f"{lead}; {interval_of(pairs[0])} against {baseline.words}. {_verdict(pairs[0])}{aside}"
 
 
 def _aside(
@@ -176,15 +142,8 @@ def _value(measure: BoardColumn, row: Row) -> float:
     return math.nan if value is None else value.value
 
 
-def _difference(comparison: Comparison) -> str:
-    found = comparison.difference
-    if found is None:
-        return ""
-    return f"{found.estimate:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-
-
 def _verdict(comparison: Comparison) -> str:
-    corrected = f"corrected p = {_p(comparison.adjusted)}"
+    corrected = f"corrected p = {p_value(comparison.adjusted)}"
     nature = BY_NATURE if "prompt style" in comparison.differs else set()
     differs = [fact for fact in comparison.differs if fact not in nature]
     but = f" Mind that the protocols differ in {', '.join(differs)}." if differs else ""
@@ -192,36 +151,3 @@ def _verdict(comparison: Comparison) -> str:
         return f"The difference is real at the 5 % level ({corrected}).{but}"
     settles = f" What would settle it: {comparison.settles}." if comparison.settles else ""
     return f"It is not settled ({corrected}).{settles}{but}"
-
-
-def _line(comparison: Comparison, families: bool) -> list[str]:
-    found, point = comparison.difference, comparison.row.point
-    names = [
-        point.id if families else point.label,
-        comparison.against.point.label,
-        comparison.measure.key,
-    ]
-    differs = ", ".join(comparison.differs)
-    if found is None:
-        return [*names, "not compared", "", "", "", comparison.why_not, differs]
-    real = "yes" if comparison.adjusted < LEVEL else "open"
-    if real == "open" and comparison.settles:
-        real += f": {comparison.settles} would settle it"
-    elif real == "open" and comparison.settled:
-        real = "open: alone it would be, corrected for the others it is not"
-    questions = f"{found.questions}" + (f", {found.left_out} left out" if found.left_out else "")
-    return [
-        *names,
-        _difference(comparison),
-        _p(found.p_value),
-        _p(comparison.adjusted),
-        questions,
-        real,
-        differs,
-    ]
-
-
-def _p(value: float) -> str:
-    if math.isnan(value):
-        return "none"
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"

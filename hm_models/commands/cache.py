@@ -76,6 +76,7 @@ def plan(asked: argparse.Namespace) -> None:
     from lm_eval.utils import simple_parse_args_string
 
     from hm_models.merged import HindsightMerged
+    from hm_models.plugin.contracts import MeetsModel
 
     model_args = simple_parse_args_string(asked.model_args)
     try:
@@ -94,6 +95,8 @@ def plan(asked: argparse.Namespace) -> None:
         if asked.gen_kwargs:
             given = simple_parse_args_string(asked.gen_kwargs)
             task.set_config(key="generation_kwargs", value=given, update=True)
+        if isinstance(task, MeetsModel):
+            task.meet(lm)
         task.build_all_requests(limit=asked.limit)
         requests = [r for r in task.instances for _ in range(r.repeats)]
         known = lm.known(requests)

@@ -15,15 +15,12 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 import torch
-from lm_eval.models.utils import (
-    handle_stop_sequences,
-    normalize_gen_kwargs,
-    postprocess_generated_text,
-)
+from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 from transformers import LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
 from hm_models.engines.top_n_sigma import TopNSigma
 from hm_models.samples.answer_watch import AnswerWatch
+from hm_models.samples.generation import cut_text
 from hm_models.samples.key import Job, is_sampled
 from hm_models.samples.request import TokenMeasure, measure_of
 from hm_models.samples.sampler import TOP_N_SIGMA
@@ -144,7 +141,7 @@ def _text(lm: Any, tokens: list[int], until: list[str]) -> str:
         text = lm.tok_decode(tokens[last + 1 :]).lstrip()
     else:
         text = lm.tok_decode(tokens)
-    return postprocess_generated_text(text, until, marker if isinstance(marker, str) else None)
+    return cut_text(text, until, marker if isinstance(marker, str) else None)
 
 
 class StopRows(StoppingCriteria):

@@ -13,15 +13,11 @@ from collections import deque
 from typing import Any
 
 from lm_eval.api.model import TemplateLM
-from lm_eval.models.utils import (
-    maybe_truncate,
-    normalize_gen_kwargs,
-    postprocess_generated_text,
-)
+from lm_eval.models.utils import maybe_truncate, normalize_gen_kwargs
 
 from hm_models.engines.vllm_calls import parameters, rows_of, vocabulary_size
 from hm_models.samples.answer_watch import AnswerWatch
-from hm_models.samples.generation import stop_strings
+from hm_models.samples.generation import cut_text, stop_strings
 from hm_models.samples.key import Job
 from hm_models.samples.request import measure_of
 from hm_models.samples.sampler import TOP_N_SIGMA
@@ -162,7 +158,7 @@ def _answer(lm: Any, thinking: Thinking, flight: _Flight, output: Any, stopped: 
         rows = rows_of(flight.logprobs, TOP)[:tokens]
         facts |= measure.of_top(rows[:, 0], rows[:, 1:], vocabulary_size(lm.model)).facts()
     if said is None:
-        said = Answer(postprocess_generated_text(flight.text, flight.until, thinking.given))
+        said = Answer(cut_text(flight.text, flight.until, thinking.given))
     return Answer(said.text, facts | said.facts)
 
 
@@ -183,7 +179,8 @@ def sample_replicas(lm: TemplateLM, jobs: list[Job], take: Taker) -> None:
             arguments["seed"] = job.seed
         if thinking.may_think(job.prompt):
             arguments["until"] = []
-        requests.append(Instance("generate_until", {}, (job.prompt, arguments), 0))
+        asked = (job.prompt, arguments)
+        requests.append(Instance("generate_until", {}, asked, idx=0, task_name="", doc_id=0))
     given = model.think_end_token
     model.think_end_token = None  # thoughts are left out here, or not, as on one engine
     try:
@@ -206,4 +203,4 @@ def _cut(lm: Any, thinking: Thinking, job: Job, text: str) -> Answer:
     until = stop_strings(job.gen_kwargs)
     watch = AnswerWatch(thinking, job.prompt, until, lambda ids: _decode(lm, ids))
     watch.add(lm.tokenizer.encode(text, add_special_tokens=False))
-    return watch.answer() or Answer(postprocess_generated_text(text, until, thinking.given))
+    return watch.answer() or Answer(cut_text(text, until, thinking.given))

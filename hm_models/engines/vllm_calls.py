@@ -8,7 +8,8 @@
 
 Beside these: `LLMEngine.add_request`, `step` and `abort_request` (`sample_vllm`), the methods of
 `DefaultModelLoader` that `vllm_loader` overrides, `get_numel_loaded` of its layerwise reload (`arrival`), the
-interface of logits processors (`top_n_sigma_vllm`), and the classes whose fields `vllm_source` reads.
+interface of logits processors (`top_n_sigma_vllm`), the function that cuts by top-p (`top_p_on_cpu`), and the
+classes whose fields `vllm_source` reads.
 
 vLLM 0.32.0 is tested (its CPU build). In 0.33.0 all of these are the same, by its source: reload, registry of
 loaders, log-probabilities and logits processors are unchanged files, `DefaultModelLoader` and

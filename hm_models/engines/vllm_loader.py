@@ -26,11 +26,14 @@ from hm_models.checkpoints.names import is_head
 from hm_models.engines.arrival import NotArrivedError, Receipts, all_written, nothing_lost
 from hm_models.engines.owner import end_with_owner
 from hm_models.engines.self_test import Compared
+from hm_models.engines.top_p_on_cpu import cut_without_sorting
 from hm_models.engines.vllm_calls import LOAD_FORMAT, load_from, loaded_from, reload
 
 # Of each model the parameters that came from the checkpoint, the load that brought them, and the last.
 FROM_CHECKPOINT: WeakKeyDictionary[torch.nn.Module, frozenset[str]] = WeakKeyDictionary()
 LOADS: WeakKeyDictionary[torch.nn.Module, list[Receipts]] = WeakKeyDictionary()
+if current_platform.is_cpu():
+    cut_without_sorting()
 
 
 @register_model_loader(LOAD_FORMAT)

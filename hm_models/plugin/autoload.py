@@ -1,7 +1,7 @@
 """Make the plugin known to lm-evaluation-harness in every Python process.
 
-lm_eval 0.4.13 discovers no plugins, so the installed line of `hm_autoload.pth` runs `install()`
-when the interpreter starts. It places one finder on `sys.meta_path` that does nothing until the
+Neither lm_eval 0.4.13 nor 0.5.0.dev1 discovers plugins, so the installed line of `hm_autoload.pth` runs
+`install()` when the interpreter starts. It places one finder on `sys.meta_path` that does nothing until the
 harness imports one of a few modules of its own, which the files beside this one then change.
 
     HM_AUTOLOAD=0 lm_eval ls tasks      # the same harness without the plugin
@@ -27,13 +27,19 @@ CHANGES = {
     "lm_eval.tasks.manager": ("task_folder", "task_manager"),
     "lm_eval.api.metrics": ("metric_names", "standard_errors"),
     "lm_eval.api.model": ("own_answers",),
+    "lm_eval.utils": ("printed_rows",),
     "lm_eval.api.task": ("request_cache", "prompt_origin"),
-    "lm_eval.evaluator": ("introduced", "results_without_secrets", "whole_records"),
+    "lm_eval.evaluator": (
+        *("introduced", "results_without_secrets", "whole_records"),
+        "samples_by_number",
+    ),
     "lm_eval.models.api_models": ("own_seeds",),
-    "lm_eval.models.vllm_causallms": ("own_seeds",),
+    "lm_eval.models.vllm_causallms": ("own_seeds", "vllm_of_today"),
     "lm_eval.loggers.evaluation_tracker": ("run_name",),
     "lm_eval.config.evaluate_config": ("arguments_without_secrets",),
 }
+# The module -> the file whose `before` is entered while it is loaded.
+BEFORE = {"lm_eval.models.vllm_causallms": "vllm_of_today"}
 
 
 class HarnessHook:
@@ -56,11 +62,16 @@ class HarnessHook:
         execute = spec.loader.exec_module
 
         def exec_module(module: "ModuleType") -> None:
-            execute(module)
-            for name in names:
-                try:
-                    from importlib import import_module
+            from contextlib import nullcontext
+            from importlib import import_module
 
+            from hm_models.plugin.versions import may_be_changed
+
+            before = BEFORE.get(fullname)
+            with import_module(f"hm_models.plugin.{before}").before() if before else nullcontext():
+                execute(module)
+            for name in names if may_be_changed() else ():
+                try:
                     import_module(f"hm_models.plugin.{name}").change(module)
                 except Exception as error:  # a broken plugin must not break the harness
                     print(f"hm-merged: {name}.py failed in {fullname}: {error!r}", file=sys.stderr)

@@ -32,6 +32,24 @@ class MeetsModel(abc.ABC):
         """Know the model that is asked next."""
 
 
+class StylesPrompts(abc.ABC):
+    """A model that writes the prompts of requests (`hm_models.samples.request`) in a style of its own."""
+
+    @property
+    @abc.abstractmethod
+    def prompt_style(self) -> str:
+        """`chat` or `completion`, as it asks next."""
+
+
+class Verbalizes(abc.ABC):
+    """A task that may ask for several samples in one call: `verbalized` of its metadata."""
+
+    @property
+    @abc.abstractmethod
+    def answers_a_call(self) -> int:
+        """1 where a call is a sample."""
+
+
 @runtime_checkable
 class OwnError(Protocol):
     """An aggregation that knows the standard error of its value."""

@@ -1,7 +1,7 @@
 """The similarities are metrics of any task, each with an aggregation of its name.
 
-Harness: 0.4.13. In 0.5.0.dev1 a metric is another kind of object: there a task's YAML names the functions
-(`!function`).
+Harness: 0.4.13 and 0.5.0.dev1. In 0.4.13 a metric gets a question's samples in one list of length 1, in 0.5 one
+by one, and gives a value for each, which a `reduction` puts together.
 Unnecessary: once entry points of `lm_eval.metrics` and `lm_eval.aggregations` are read, as merged for a
 later release (github.com/EleutherAI/lm-evaluation-harness/pull/4014); where they are, nothing is changed.
 """
@@ -18,14 +18,29 @@ def change(module: Any) -> None:
     """Enter them into the registries that `lm_eval.api.metrics` has filled."""
     from lm_eval.api import registry
 
-    if hasattr(registry, "load_plugins") or not hasattr(registry, "metric_agg_registry"):
+    if hasattr(registry, "load_plugins"):
         return
     for name in SIMILARITIES:
-        metric = EntryPoint(name, "hm_metrics.similarity:samples_of", "lm_eval.metrics")
         aggregation = EntryPoint(name, f"hm_metrics.similarity:{name}", "lm_eval.aggregations")
-        if name not in registry.metric_registry:
-            registry.metric_registry.register(name, target=metric)
         if name not in registry.aggregation_registry:
             registry.aggregation_registry.register(name, target=aggregation)
-            registry.metric_agg_registry.register(name, target=aggregation)
-            registry.higher_is_better_registry.register(name, target=False)
+        if name in registry.metric_registry:
+            continue
+        if not hasattr(registry, "metric_agg_registry"):
+            registry.register_metric(
+                metric=name,
+                higher_is_better=False,
+                output_type="generate_until",
+                aggregation=name,
+            )(_in_one_list)
+            continue
+        metric = EntryPoint(name, "hm_metrics.similarity:samples_of", "lm_eval.metrics")
+        registry.metric_registry.register(name, target=metric)
+        registry.metric_agg_registry.register(name, target=aggregation)
+        registry.higher_is_better_registry.register(name, target=False)
+
+
+def _in_one_list(*given: Any, **named: Any) -> Any:
+    """The samples of a question as the one value that 0.5 keeps of it. Loaded when it is asked for."""
+    metric = EntryPoint("", "hm_metrics.similarity:samples_in_one_list", "lm_eval.metrics")
+    return metric.load()(*given, **named)

@@ -14,6 +14,7 @@ Unnecessary: once repeats of a request are told apart
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 from collections import Counter
@@ -69,7 +70,8 @@ def apart(requests: Sequence[Instance], seed: int) -> list[Instance]:
         # Endpoints are asked at temperature 0 unless one is given.
         if nth and float(gen_kwargs.get("temperature") or 0) > 0:
             own = gen_kwargs | {"seed": int(gen_kwargs.get("seed", seed)) + nth}
-            request = Instance(request.request_type, request.doc, (prompt, own, *rest), request.idx)
+            request = copy.copy(request)
+            request.arguments = (prompt, own, *rest)
         found.append(request)
     if (most := max(times.values(), default=1)) > 1:
         logger.info(

@@ -1,7 +1,6 @@
 """Requests know who made their prompt of what, so that it can be asked in turns, or stays as rendered.
 
-Harness: 0.4.13, whose requests hold the prompt as one text (`hm_models.prompts.conversation`). 0.5.0.dev1 glues
-its parts together in another way: there all of a plain prompt is the user's turn.
+Harness: 0.4.13 and 0.5.0.dev1, whose requests hold the prompt as one text (`hm_models.prompts.conversation`).
 Unnecessary: once a request holds the turns of its prompt.
 """
 

@@ -23,7 +23,12 @@ def change(module: Any) -> None:
         if cache_requests:
             from lm_eval.utils import hash_string
 
+            from hm_models.samples.sampler import VERBALIZED
+
+            shaped: tuple[Any, ...]
             shaped = (self.config.generation_kwargs, self.config.repeats, rest.get("samples"))
+            if asked := (self.config.metadata or {}).get(VERBALIZED):
+                shaped += (asked,)
             tokenizer_name = f"{tokenizer_name}-{hash_string(repr(shaped))[:16]}"
         return plain(self, cache_requests=cache_requests, tokenizer_name=tokenizer_name, **rest)
 

@@ -49,7 +49,7 @@ def as_written(known: Any, name: str) -> dict[str, Any]:
     """What the YAML of a task or group says, with what it includes; neither its code nor its data is loaded."""
     from lm_eval.tasks._yaml_loader import load_yaml
 
-    entry = known.task_index[name]
+    entry = known._index[name]
     if name in known.all_tags:  # a tag is no file: its tasks bear it
         return {"task": sorted(entry.tags)}
     return load_yaml(entry.yaml_path, resolve_func=False) if entry.yaml_path else entry.cfg or {}

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from importlib.util import find_spec
 from typing import Any
 
 from lm_eval.api.instance import Instance
-from lm_eval.api.task import ConfigurableTask
+from lm_eval.api.task import ConfigurableTask, Task
 
-# Harness 0.5.0.dev1 glues the parts of a prompt together in another way: all of it is the user's turn.
-PARTS_ARE_KNOWN = find_spec("lm_eval.api.utils") is not None
+try:
+    from lm_eval.config.templates import apply_template
+except ImportError:  # 0.4
+    from lm_eval.utils import apply_template
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Origin:
     """
 
     prompt: str | None
-    task: ConfigurableTask | None = None
+    task: Task | None = None
     system: str = ""
 
 
@@ -61,11 +62,15 @@ def note_origin(task: Any, system: str | None, rendered: bool = False) -> None:
         rendered: whether it applied the chat template (`--apply_chat_template`).
     """
     # Other classes build prompts in their own ways.
-    known = task if PARTS_ARE_KNOWN and isinstance(task, ConfigurableTask) else None
+    known = task if isinstance(task, Task) and _builds_as_yaml(task) else None
     for request in task.instances or ():
         if isinstance(request.arguments, tuple) and request.arguments:
             origin = Origin(None if rendered else request.arguments[0], known, system or "")
             request.arguments = TracedArguments.of(request.arguments, origin)
+
+
+def _builds_as_yaml(task: Task) -> bool:
+    return type(task).fewshot_context is ConfigurableTask.fewshot_context
 
 
 def was_rendered(request: Instance) -> bool | None:
@@ -103,7 +108,7 @@ def turns_of(request: Instance, origin: Origin) -> list[dict[str, str]]:
         if head and prompt.startswith(head):
             before = [{"role": "system", "content": origin.system}]
             prompt = prompt.removeprefix(head)
-        prefix = task.doc_to_prefix(request.doc) or ""
+        prefix = _field(task.config.gen_prefix, request.doc)
         tail = _tail(task, request.doc, prefix)
         if tail and prompt.endswith(tail):
             behind = [{"role": "assistant", "content": prefix}]
@@ -111,19 +116,27 @@ def turns_of(request: Instance, origin: Origin) -> list[dict[str, str]]:
     return [*before, {"role": "user", "content": prompt}, *behind]
 
 
-def _head(task: ConfigurableTask, doc: dict, system: str) -> str:
+def _head(task: Task, doc: dict, system: str) -> str:
     """The system instruction with what the harness puts between it and a description."""
-    from lm_eval.api.utils import requires_delimiter
-
-    description = task.resolve_field(doc, task.config.description) or ""
-    between = system and description and requires_delimiter(system, description)
+    description = _field(task.config.description, doc)
+    between = system and description and _needs_delimiter(system, description)
     return system + (task.config.fewshot_delimiter if between else "")
 
 
-def _tail(task: ConfigurableTask, doc: dict, prefix: str) -> str:
+def _tail(task: Task, doc: dict, prefix: str) -> str:
     """The beginning of the answer with what the harness puts before it, and leaves out in chats."""
-    from lm_eval.api.utils import requires_delimiter
-
     question = task.doc_to_text(doc) if prefix else ""
-    between = isinstance(question, str) and prefix and requires_delimiter(question, prefix)
+    between = isinstance(question, str) and prefix and _needs_delimiter(question, prefix)
     return (task.config.target_delimiter if between else "") + prefix
+
+
+def _needs_delimiter(before: str, behind: str) -> bool:
+    """Whether the harness puts one between two texts: where there is a text and no white space."""
+    return bool(before) and not (before[-1].isspace() or behind[0].isspace())
+
+
+def _field(written: str | None, doc: dict) -> str:
+    """What a YAML's field says of a question: one of its fields, or a template."""
+    if not written:
+        return ""
+    return str(doc[written] if written in doc else apply_template(written, doc))

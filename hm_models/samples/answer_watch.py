@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from lm_eval.models.utils import postprocess_generated_text
-
+from hm_models.samples.generation import cut_text
 from hm_models.samples.store import Answer
 from hm_models.samples.thinking import Thinking
 from hm_models.samples.thoughts import FORM, FORM_ANSWER, begins_again, begun_by, end_of
@@ -149,9 +148,7 @@ class AnswerWatch:
         if self._thought is None:
             if self._from == 0:
                 return None
-            text = text[: self._from] + postprocess_generated_text(
-                text[self._from :], self._until, None
-            )
+            text = text[: self._from] + cut_text(text[self._from :], self._until)
             span = None if self._native is None else (self._native, len(text))
         elif self._again is not None and text[self._from : self._again].strip():
             # It began to think again and was cut off; the answer before is what there is.
@@ -159,11 +156,11 @@ class AnswerWatch:
         elif not self._is_sure and self._again is None:
             return None
         elif self._thought == self._form and self._native is None:
-            return Answer(postprocess_generated_text(text, self._count_within, None))
+            return Answer(cut_text(text, self._count_within))
         else:
             # Cut off within a thought. The harness takes it for an answer where it was to leave
             # thoughts out, and so do its own tasks; ours are told.
-            cut = postprocess_generated_text(text, self._until, given) if given else text
+            cut = cut_text(text, self._until, given) if given else text
             return Answer(cut, {"answer": None})
         if given is None or span is None:
             return Answer(text, {} if span is None else {"answer": list(span)})

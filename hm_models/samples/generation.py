@@ -2,13 +2,15 @@
 
     >>> checked({"until": "STOP", "temperature": 0.7})
     {'until': ['STOP'], 'temperature': 0.7}
+    >>> cut_text("<think>2 + 2</think> 4;Q: more", [";"], "</think>")
+    '4'
 
 What sampling cannot honour is refused before an engine starts, with what to write instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hm_models.errors import RecipeError
@@ -28,6 +30,7 @@ _REFUSED = {
     "num_beams": "samples are drawn one by one, each with its own seed, never searched with beams. "
     "Leave it out; do_sample=false, or temperature=0, takes the likeliest token at each step.",
     "num_return_sequences": "each sample is a request of its own. {samples}",
+    "verbalized": "it is a setting of the task: --metadata '{{\"verbalized\": {value}}}'.",
     "max_length": "it would count the prompt, too. Write max_gen_toks={value}, which counts the "
     "answer's tokens alone.",
 }
@@ -83,6 +86,19 @@ def stop_strings(settings: Mapping[str, Any]) -> list[str]:
                 f"which stops nothing. Write it in quotes: {right}."
             )
     return [stop for stop in listed if stop]
+
+
+def cut_text(text: str, until: Iterable[str], think_end: str | None = None) -> str:
+    """What is left of a text before the first stop string, and behind the last end of a thought.
+
+    The harness's own function takes thoughts out first in 0.4.13, and last in 0.5.0.dev1, where stop strings
+    within a thought cut it.
+    """
+    if think_end:
+        text = text.rpartition(think_end)[2].lstrip()
+    for stop in filter(None, until):
+        text = text.partition(stop)[0]
+    return text
 
 
 def _check_length(settings: Mapping[str, Any]) -> None:

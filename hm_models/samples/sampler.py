@@ -25,6 +25,7 @@ from hm_models.samples.generation import LENGTHS
 TEMPERATURE = "temperature"
 TOP_N_SIGMA = "top_n_sigma"
 REPETITION_PENALTY = "repetition_penalty"
+VERBALIZED = "verbalized"  # of a task, not of an engine: answers that a call is asked for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,9 +62,10 @@ PARAMETERS = {
     "typical_p": Range("a number above 0, 1 at most", 0, 1, above_low=True, neutral=(1,)),
     REPETITION_PENALTY: Range("a number above 0", 0, above_low=True, neutral=(1,)),
     TOP_N_SIGMA: Range("a number above 0", 0, above_low=True),
+    VERBALIZED: Range("a whole number, 2 at least", 2, whole=True),
 }
 # Of these alone greedy decoding takes notice.
-WHEN_GREEDY = (TEMPERATURE, REPETITION_PENALTY)
+WHEN_GREEDY = (TEMPERATURE, REPETITION_PENALTY, VERBALIZED)
 # Among sampling parameters (`--gen_kwargs`): whether tokens are drawn and when an answer ends, not how.
 NOT_OF_SAMPLER = ("do_sample", "until", *LENGTHS)
 
@@ -173,7 +175,12 @@ class Sampler:
         A task that is greedy by itself passes over a temperature, and transformers refuses one of 0.
         """
         given: dict[str, Any] = dict(self.parameters)
+        given.pop(VERBALIZED, None)
         return given | ({"do_sample": given[TEMPERATURE] > 0} if TEMPERATURE in given else {})
+
+    def metadata(self) -> dict[str, Any]:
+        """As `--metadata`: what it asks of the task."""
+        return dict(self.only([VERBALIZED]).parameters)
 
 
 def short(value: Any) -> str:

@@ -19,7 +19,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 from tqdm import tqdm
 
-from hm_models.samples.key import Job, ModelKey, SampleKey, jobs_of, question_of
+from hm_models.samples.key import ROLLING, Job, ModelKey, SampleKey, jobs_of, question_of
 from hm_models.samples.request import Sample, TaskRequest
 from hm_models.samples.store import Answer, SampleStore
 from hm_models.samples.truncation import is_cut, sentence
@@ -114,10 +114,10 @@ class Sampling:
             lm = load()
             lm.set_cache_hook(_KeepScores(self, kind, missing))
             values = getattr(lm, kind)(list(missing.values()))
-            answers = [_score(value) for value in values]
+            answers = [_score(kind, value) for value in values]
             found |= dict(zip(missing, answers, strict=True))
             self._keep_scores(missing, answers)
-        return [_value(found[key]) for key in keys]
+        return [_value(r, found[key]) for r, key in zip(requests, keys, strict=True)]
 
     def _keep_scores(self, requests: dict[SampleKey, Instance], answers: Iterable[Answer]) -> None:
         rows = zip(requests.items(), answers, strict=True)
@@ -134,17 +134,22 @@ class _KeepScores:
         key = question_of(kind, arguments, self._sampling.model)
         # Rolling likelihoods are made of others, which nobody asked for.
         if kind == self._kind and key in self._requests:
-            self._sampling._keep_scores({key: self._requests[key]}, [_score(value)])
+            self._sampling._keep_scores({key: self._requests[key]}, [_score(kind, value)])
 
 
-def _score(value: Any) -> Answer:
+def _score(kind: str, value: Any) -> Answer:
     # Numbers in `facts`, which is JSON: there and back to the bit.
-    return Answer("", {"score": list(value) if isinstance(value, tuple) else value})
+    if kind == ROLLING:
+        return Answer("", {"score": value[0] if isinstance(value, tuple) else value})
+    return Answer("", {"score": list(value)})
 
 
-def _value(answer: Answer) -> Any:
+def _value(request: Instance, answer: Answer) -> Any:
+    """The answer as the harness takes it: of rolling ones 0.5 asks with two arguments, and takes a pair."""
     score = answer.facts["score"]
-    return tuple(score) if isinstance(score, list) else score
+    if request.request_type == ROLLING:
+        return (score, False) if len(request.args) == 2 else score
+    return tuple(score)
 
 
 def _tell(job: Job, answer: Answer, reused: bool) -> None:

@@ -29,6 +29,7 @@ HARNESS_KEYS = (
     "limit",
     "samples",
     "num_fewshot",
+    "repeats",
     "batch_size",
     "max_batch_size",
     "device",
@@ -86,14 +87,13 @@ def read_settings(file: Path) -> dict[str, Any]:
     """The settings of a YAML file, unchecked.
 
     Raises:
-        SweepError: no such file, no YAML, no mapping.
+        SweepError: it cannot be read, is no YAML, or no mapping.
     """
     try:
         settings = read_yaml(file)
     except OSError as error:
         raise SweepError(
-            f"{file}: there is no such file ({error.strerror}). Give a sweep's YAML, as those in "
-            "configs/."
+            f"{file}: it cannot be read ({error.strerror}). Give a sweep's YAML, as those in configs/."
         ) from None
     except TextFileError as error:
         raise SweepError(f"{error} Expected a sweep's YAML, as those in configs/.") from None
@@ -116,7 +116,7 @@ def read_config(settings: Mapping[str, Any]) -> SweepConfig:
     tasks = [name for task in tasks for name in str(task).split(",") if name]
     if not tasks:
         raise SweepError("tasks: none given. Name at least one, for example tasks: [demo_passk].")
-    samplers = _samplers(given, mappings["gen_kwargs"])
+    samplers = _samplers(given, mappings)
     harness = {key: given[key] for key in HARNESS_KEYS if key in given}
     for key in HARNESS_MAPPINGS:
         if key in harness:
@@ -150,7 +150,7 @@ def _alpha(given: object, extrapolate: bool) -> Alpha | int:
     return int(alpha) if isinstance(alpha, float) and alpha.is_integer() else alpha
 
 
-def _samplers(given: Mapping[str, Any], gen_kwargs: Mapping[str, Any]) -> list[Sampler]:
+def _samplers(given: Mapping[str, Any], mappings: Mapping[str, Mapping[str, Any]]) -> list[Sampler]:
     """Those of `samplers`, or of its short form `temperatures`; else the task's own."""
     key = "samplers" if "samplers" in given else "temperatures"
     if {"samplers", "temperatures"} <= given.keys():
@@ -172,10 +172,11 @@ def _samplers(given: Mapping[str, Any], gen_kwargs: Mapping[str, Any]) -> list[S
         except RecipeError as error:
             raise SweepError(f"{key}: {error}") from None
     named = dict.fromkeys(name for sampler in samplers for name, _ in sampler.parameters)
-    if twice := [name for name in named if name in gen_kwargs]:
-        raise SweepError(
-            f"{' and '.join(twice)} stands in gen_kwargs and in {key}. Leave one of them out."
-        )
+    for place in ("gen_kwargs", "metadata"):
+        if twice := [name for name in named if name in mappings[place]]:
+            raise SweepError(
+                f"{' and '.join(twice)} stands in {place} and in {key}. Leave one of them out."
+            )
     return samplers or [Sampler()]
 
 

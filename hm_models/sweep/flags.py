@@ -23,7 +23,9 @@ from hm_models.sweep.config import (
     MAPPINGS,
     read_settings,
 )
+from hm_models.sweep.given import SweepError
 from hm_models.sweep.pairs import PAIR_KEYS
+from hm_models.sweep.shipped import config_file, shipped
 
 HELP = {
     "bases": "the stages to go back to in place of base: folders or hub names",
@@ -56,7 +58,11 @@ FLAGS = ("predict_only", "trust_remote_code", "confirm_run_unsafe_code")
 
 def add_flags(made: argparse.ArgumentParser) -> None:
     """All of hm-sweep's own arguments; those that are keys of the YAML are None unless given."""
-    made.add_argument("config", nargs="?", type=Path, help="the sweep's YAML, see configs/")
+    names = ", ".join(shipped())
+    made.add_argument("config", nargs="?", help=f"the sweep's YAML, or one by name: {names}")
+    made.add_argument(
+        "--config", dest="config_too", metavar="CONFIG", help="the same, as for lm_eval run"
+    )
     made.add_argument("--output_path", "-o", type=Path, help="the sweep's folder")
     made.add_argument(
         "--dry-run", "--dry_run", action="store_true", help="print the plan, run nothing"
@@ -102,9 +108,14 @@ def merged_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings of the file, if one is named, with those of the flags over them.
 
     Raises:
-        SweepError: the file cannot be read.
+        SweepError: there is no such file, or it cannot be read.
     """
-    settings = read_settings(arguments.config) if arguments.config else {}
+    if arguments.config and arguments.config_too:
+        raise SweepError(
+            f"{arguments.config} and --config {arguments.config_too}: a sweep has one file. Leave one out."
+        )
+    named = arguments.config or arguments.config_too
+    settings = read_settings(config_file(named)) if named else {}
     given = {key: value for key in KEYS if (value := getattr(arguments, key)) is not None}
     for key in AXES:
         if key in given:
@@ -129,14 +140,26 @@ class _Merged(argparse.Action):
     ) -> None:
         from lm_eval._cli.utils import MergeDictAction
 
-        MergeDictAction(self.option_strings, self.dest)(parser, namespace, values, option_string)
+        merge = MergeDictAction(self.option_strings, self.dest)
+        try:
+            merge(parser, namespace, values, option_string)
+        except ValueError:  # 0.5.0.dev1 knows no lists between commas
+            parser.error(f"argument {option_string}: expected key=value or JSON, got {values}")
 
 
 def _entries(text: str) -> list[Any]:
-    """`0,0.7` as two entries; commas within brackets and braces are theirs."""
-    from lm_eval._cli.utils import split_top_level
-
-    return [_value(part) for part in split_top_level(text)]
+    """`0,0.7` as two entries; commas within brackets, braces and quotes are theirs."""
+    parts, depth, quote = [""], 0, ""
+    for letter in text:
+        if letter == "," and not depth and not quote:
+            parts.append("")
+            continue
+        if letter in "\"'" and quote in ("", letter):
+            quote = "" if quote else letter
+        elif not quote:
+            depth += (letter in "[({") - (letter in "])}")
+        parts[-1] += letter
+    return [_value(part) for part in parts if part]
 
 
 def _value(text: str) -> Any:

@@ -96,7 +96,7 @@ class Point:
             "model": "hm-merged",
             "model_args": self.model_args(config),
             "tasks": list(config.tasks),
-            "metadata": dict(config.metadata),
+            "metadata": {**config.metadata, **self.sampler.metadata()},
             "gen_kwargs": self._gen_kwargs(config),
             "log_samples": True,
             "output_path": str(out / self.label),

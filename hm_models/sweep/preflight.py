@@ -17,6 +17,7 @@ import logging
 import math
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from hm_models.engines.sampling_arguments import check_sampling
 from hm_models.errors import RecipeError
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.recipe import MergeRecipe
+from hm_models.plugin.contracts import Verbalizes
 from hm_models.prompts.chat_templates import NO_TEMPLATE, GivenTemplate
 from hm_models.samples.generation import checked
 from hm_models.samples.key import is_sampled
+from hm_models.samples.sampler import VERBALIZED, Sampler
 from hm_models.sweep.config import SweepConfig, SweepError
 from hm_models.sweep.live import LiveMerged, LiveModel
 from hm_models.sweep.pairs import Pair
@@ -84,11 +87,15 @@ def check(config: SweepConfig, fetch: bool = True) -> Preflight:
     points = points_of(config)
     problems: list[str] = []
     notes: list[str] = []
-    try:
-        tasks = load_tasks(config, points[0])
-    except Exception as error:  # tasks are anybody's code, and the reason is theirs
-        problems.append(_sentence("tasks", error))
-        tasks = tuple(TaskSize(name) for name in config.tasks)
+    tasks = tuple(TaskSize(name) for name in config.tasks)
+    # What a sampler asks of tasks (`verbalized`), they may refuse.
+    told = {json.dumps(point.sampler.metadata()): point for point in reversed(points)}
+    for point in told.values():
+        try:
+            loaded = load_tasks(config, point)
+            tasks = loaded if point is points[0] else tasks
+        except Exception as error:  # tasks are anybody's code, and the reason is theirs
+            problems.append(_sentence("tasks", error))
     fingerprints = dict.fromkeys((point.label for point in points), "")
     away = {} if fetch else {pair.label: _away(pair) for pair in config.pairs}
     for name in itertools.chain.from_iterable(away.values()):
@@ -104,7 +111,7 @@ def check(config: SweepConfig, fetch: bool = True) -> Preflight:
                 model = models.at(arguments["model_args"] | beside)
                 if point.pair.stage:
                     _check_instruct(model)
-                _check_prompts(model, config)
+                _check_prompts(model, config, point.sampler)
                 check_sampling(model.engine, arguments.get("gen_kwargs", {}))
                 fingerprints[point.label] = _fingerprint(arguments, model.recipe, tasks)
             except Exception as error:  # also of transformers, which reads the tokenizer
@@ -123,15 +130,33 @@ def load_tasks(config: SweepConfig, point: Point) -> tuple[TaskSize, ...]:
     from lm_eval.config.evaluate_config import EvaluatorConfig
 
     arguments = point.run_arguments(config, Path())
+    known = {field.name for field in dataclasses.fields(EvaluatorConfig)}
+    if unknown := sorted(arguments.keys() - known):
+        raise SweepError(
+            f"{unknown[0]}: lm_eval {version('lm_eval')} has no such setting. Leave it out."
+        )
     run = EvaluatorConfig.from_cli(Namespace(**copy.deepcopy(arguments)))
+    given = arguments.get("gen_kwargs", {})
     try:
         manager = run.process_tasks(run.metadata)
     except ValueError as error:
         raise SweepError(_with_nearest(str(error), config)) from None
-    given = arguments.get("gen_kwargs", {})
-    loaded = manager.load(run.tasks)["tasks"]
+    try:
+        loaded = manager.load(run.tasks)["tasks"]
+    except KeyError as error:  # 0.5.0.dev1 says so here
+        if "not a registered" not in str(error):
+            raise
+        raise SweepError(_with_nearest(error.args[0], config)) from None
+    if (repeats := arguments.get("repeats")) is not None:
+        for task in loaded.values():
+            task.set_repeats(repeats)
     for name, task in loaded.items():
         _check_draws(name, task, config)
+        if point.sampler.metadata() and not isinstance(task, Verbalizes):
+            raise SweepError(
+                f"{name} knows no {VERBALIZED}, so that the sampler ({point.sampler}) would not do what it "
+                "says. Sweep it apart; of the harness's tasks any_passk makes ones that know it."
+            )
     return tuple(_size(name, task, given, config.harness) for name, task in loaded.items())
 
 
@@ -166,7 +191,8 @@ def _size(name: str, task: Any, given: Mapping[str, Any], harness: Mapping[str, 
     if settings.output_type != "generate_until":
         return TaskSize(name, questions, identity=identity)
     tokens = generation.get("max_gen_toks") or generation.get("max_new_tokens")
-    return TaskSize(name, questions, settings.repeats, tokens, identity)
+    samples = settings.repeats * (task.answers_a_call if isinstance(task, Verbalizes) else 1)
+    return TaskSize(name, questions, samples, tokens, identity)
 
 
 def _with_nearest(message: str, config: SweepConfig) -> str:
@@ -190,8 +216,13 @@ def _check_instruct(model: LiveMerged) -> None:
         )
 
 
-def _check_prompts(model: LiveMerged, config: SweepConfig) -> None:
+def _check_prompts(model: LiveMerged, config: SweepConfig, sampler: Sampler) -> None:
     asks_in_turns = config.harness.get("apply_chat_template") or model.prompt_style == "chat"
+    if sampler.metadata() and not asks_in_turns:
+        raise SweepError(
+            f"the sampler ({sampler}) asks in a chat, and this point is given prompts to complete. Leave "
+            "alpha 0 out, or say prompt_style: chat in model_args."
+        )
     if asks_in_turns and not model.tokenizer.chat_template:
         raise SweepError(f"{tokenizer_checkpoint(model.recipe).name} {NO_TEMPLATE}")
 

@@ -16,7 +16,7 @@ import logging
 import os
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ OUTPUTS = ("results_*.json", "samples_*.jsonl")
 AS_CONFIGURED = (
     *("tasks", "num_fewshot", "batch_size", "max_batch_size", "device", "use_cache", "limit", "samples"),
     *("log_samples", "system_instruction", "apply_chat_template", "fewshot_as_multiturn", "gen_kwargs"),
-    *("predict_only", "confirm_run_unsafe_code", "metadata", "model_args"),
+    *("predict_only", "confirm_run_unsafe_code", "metadata", "model_args", "repeats"),
 )  # fmt: skip
 # Arguments of the model that the command line has options of their own for.
 BESIDE_MODEL_ARGS = ("batch_size", "max_batch_size", "device")
@@ -109,8 +109,8 @@ def _run(arguments: dict[str, Any], live: LiveModel, ending: contextlib.ExitStac
         model=model,
         task_manager=manager,
         evaluation_tracker=tracker,
-        **{name: getattr(config, name) for name in AS_CONFIGURED},
-        **dict(zip(SEEDS, config.seed or (None,) * len(SEEDS), strict=True)),
+        **{name: getattr(config, name) for name in AS_CONFIGURED if name in dir(config)},
+        **dict(zip(SEEDS, _seeds(config.seed), strict=True)),
     )
     if results is None:  # of another process than the first
         return
@@ -137,15 +137,22 @@ def _run(arguments: dict[str, Any], live: LiveModel, ending: contextlib.ExitStac
         print(make_table(results, "groups"))
 
 
+def _seeds(given: Any) -> Sequence[int | None]:
+    """One for each; 0.5.0.dev1 leaves a number of a YAML as it is."""
+    return given if isinstance(given, (list, tuple)) else (given,) * len(SEEDS)
+
+
 def _loggers(config: Any, ending: contextlib.ExitStack) -> list[Any]:
     """Those that are asked for; however the run ends, the next one is not written into this one's."""
-    from lm_eval.loggers import TrackioLogger, WandbLogger
+    from lm_eval.loggers import WandbLogger
 
     found: list[Any] = []
     if config.wandb_args:
         found.append(wandb := WandbLogger(config.wandb_args, config.wandb_config_args))
         ending.callback(wandb.run.finish)
-    if config.trackio_args:
+    if "trackio_args" in dir(config) and config.trackio_args:  # 0.5.0.dev1 has none
+        from lm_eval.loggers import TrackioLogger
+
         found.append(trackio := TrackioLogger(config.trackio_args))
         ending.callback(trackio.finish)
     return found

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lm_eval.api.task import ConfigurableTask
 
 from hm_models.samples.generation import checked
 from hm_models.samples.key import is_sampled
+from hm_models.samples.sampler import VERBALIZED
 from hm_models.settings import ProtocolError
+from hm_tasks.any_passk.inner_scoring import chains_of
+from hm_tasks.verbalized import Verbalized
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,32 @@ def sampling_of(task: ConfigurableTask) -> tuple[dict[str, Any], bool]:
     return {k: v for k, v in own.items() if k not in SAMPLING} | SAMPLING, True
 
 
+def refuse_begun(task: ConfigurableTask, call: Verbalized | None, wrapper: str) -> None:
+    """Refuse to ask a task for several answers that begins the answer itself.
+
+    Raises:
+        ProtocolError: it does.
+    """
+    if call is not None and task.config.gen_prefix:
+        raise ProtocolError(
+            f"{wrapper}: {VERBALIZED}={call.answers}: {task.config.task} begins the answer (gen_prefix), "
+            "which then is one. Leave it out, or wrap a task without gen_prefix."
+        )
+
+
+def asked_in_calls(
+    task: ConfigurableTask, call: Verbalized, gen_kwargs: Mapping[str, Any], wrapper: str
+) -> tuple[Verbalized, dict[str, Any]]:
+    """The same with the task's stop strings, and a call's sampling parameters; the task is told of it.
+
+    Raises:
+        ProtocolError: nothing says how long an answer may be.
+    """
+    told = {**(task.config.metadata or {}), VERBALIZED: call.answers}
+    task.set_config("metadata", told)  # by which the harness tells apart the requests that it keeps
+    return call.stopped_by(gen_kwargs), call.generation(gen_kwargs, wrapper)
+
+
 def filters_of(
     task: ConfigurableTask, asked: Sequence[str] | None, wrapper: str
 ) -> tuple[str, ...]:
@@ -37,7 +66,7 @@ def filters_of(
     Raises:
         ProtocolError: it has none of that name.
     """
-    return _chosen(asked, [ensemble.name for ensemble in task._filters], "filters", wrapper)
+    return _chosen(asked, list(chains_of(task)), "filters", wrapper)
 
 
 def metrics_of(

@@ -4,7 +4,7 @@
         grader.add(0, text)              # of the first question; returns at once
         grader.grades([texts, ...])      # of all questions: by filter, a Graded for each text
 
-A fresh chain of a filter's steps sees one sample alone, and so does `process_results`, which is called
+A fresh chain of a filter's steps sees one sample alone, and so does what scores it, which is called
 as the harness's `evaluate` does. What that does, and what is compared, runs in forks of this process
 (`hm_tasks.sandbox.guarded`): a model's text is never evaluated here.
 """
@@ -17,7 +17,7 @@ import inspect
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from numbers import Real
 from typing import Any
@@ -31,6 +31,7 @@ from tqdm import tqdm
 from hm_metrics.graded import BEYOND_LIMITS, GRADED, UNREAD, Graded
 from hm_metrics.verdict import UNSCORED
 from hm_tasks.any_passk import equal
+from hm_tasks.any_passk.inner_scoring import Chain, chains_of, scores_of
 from hm_tasks.any_passk.settings import MATH, Settings
 from hm_tasks.sandbox.guarded import Guarded, NoAnswer
 from hm_tasks.sandbox.isolation.prove import choose
@@ -54,12 +55,13 @@ def grade(
 
     An answer that is the whole text is None: it does not travel back.
     """
-    chains = {ensemble.name: ensemble.filters for ensemble in task._filters}
-    return {name: _through(chains[name], task, doc, text, metrics) for name in filters}
+    chains = chains_of(task)
+    return {name: _through(name, chains[name], task, doc, text, metrics) for name in filters}
 
 
 def _through(
-    chain: Sequence[Callable[[], Any]],
+    name: str,
+    chain: Chain,
     task: ConfigurableTask,
     doc: Any,
     text: str,
@@ -74,7 +76,7 @@ def _through(
         (found,) = responses
         said = _as_text(found)
         answer = None if said == text else said
-        scored = task.process_results(doc, [found])
+        scored = scores_of(task, name, doc, found)
         scores = {metric: _score(task, metric, scored) for metric in metrics}
     except (MemoryError, RecursionError):
         raise

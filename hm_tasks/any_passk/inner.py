@@ -18,6 +18,7 @@ from lm_eval.tasks import TaskManager
 
 from hm_models.plugin.task_manager import as_written, manager
 from hm_models.settings import ProtocolError
+from hm_tasks.any_passk.inner_scoring import judges_at_once
 
 GENERATING = "generate_until"
 HOW = '--tasks any_passk --metadata \'{"passk_of": "gsm8k_cot"}\''
@@ -44,10 +45,7 @@ def load_inner(passk_of: Any, wrapper: str, known: TaskManager | None = None) ->
     known = known or manager()
     task = _found(known, name, dict(given), wrapper)
     _refuse(task.OUTPUT_TYPE, task.config.repeats, name, wrapper)
-    if (
-        not isinstance(task, ConfigurableTask)
-        or type(task).apply_filters is not ConfigurableTask.apply_filters
-    ):
+    if judges_at_once(task):
         raise ProtocolError(
             f"{wrapper}: passk_of={name!r} cannot be asked n times: it judges all answers of a run at "
             "once, and not one sample by itself. Its own n_samples, where it has one, is what to use."

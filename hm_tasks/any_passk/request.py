@@ -10,6 +10,7 @@ from lm_eval.api.instance import Instance
 
 from hm_models.prompts.conversation import ask_in_turns, ask_plainly
 from hm_tasks.answered import ToldRequest
+from hm_tasks.verbalized import Verbalized
 
 
 @dataclasses.dataclass
@@ -23,21 +24,37 @@ class WrappedRequest(ToldRequest):
     question: str = ""
 
     @classmethod
-    def of(cls, inner: Instance, task: str, n: int, question: str) -> WrappedRequest:
-        """The inner task's request, asked n times by the task of that name."""
+    def of(
+        cls,
+        inner: Instance,
+        task: str,
+        calls: int,
+        question: str,
+        target: object,
+        verbalized: Verbalized | None,
+    ) -> WrappedRequest:
+        """The inner task's request, asked so many times by the task of that name."""
         return cls(
             request_type=inner.request_type,
             doc=inner.doc,
             arguments=inner.arguments,
             idx=inner.idx,
-            metadata=(task, inner.doc_id, n),
+            metadata=(task, inner.doc_id, calls),
+            task_name=task,
+            doc_id=inner.doc_id,
+            target=target,
             question=question,
+            verbalized=verbalized,
         )
 
     def use_prompt_style(self, style: str, apply_chat_template: Callable[..., Any] | None) -> None:
         if style == "chat":
             assert apply_chat_template is not None, "chat style needs the model's chat template"
-            ask_in_turns(self, apply_chat_template)
+            if self.verbalized is None:
+                ask_in_turns(self, apply_chat_template)
+            else:
+                ask_in_turns(self, self.verbalized.asking(apply_chat_template))
+                self.verbalized.check(self.arguments[0])
         else:
             ask_plainly(self)
         self.style = style

@@ -15,6 +15,7 @@ from hm_metrics.answer_numbers import Asked
 from hm_metrics.unscored import MOST_UNSCORED
 from hm_models.settings import ProtocolError, number, whole_number
 from hm_tasks.sampled import n_and_ks
+from hm_tasks.verbalized import Verbalized
 
 TEXT, MATH = EQUAL = ("text", "math")
 # What any samples have; the similarities and token numbers (docs/diversity.md).
@@ -49,6 +50,7 @@ class Settings:
 
     Attributes:
         n: samples of each question.
+        verbalized: how one call makes several of them; None where it makes one.
         asked: the k and the thresholds of the numbers.
         metrics, filters: of the inner task, the headline's first; None: all of them, in its order.
         equal: what makes two answers equal: their text, or math-verify.
@@ -58,6 +60,7 @@ class Settings:
     """
 
     n: int
+    verbalized: Verbalized | None
     asked: Asked
     metrics: tuple[str, ...] | None
     filters: tuple[str, ...] | None
@@ -85,6 +88,7 @@ class Settings:
             )
         return cls(
             n,
+            Verbalized.of(metadata, n),
             Asked(ks, _thresholds(metadata["g_pass_thresholds"])),
             _names(metadata, "metrics"),
             _names(metadata, "filters"),
@@ -94,6 +98,11 @@ class Settings:
             str(metadata["isolation"]),
             number(metadata, "max_unscored", least=0.0, most=1.0),
         )
+
+    @property
+    def calls(self) -> int:
+        """Of each question."""
+        return self.verbalized.calls if self.verbalized else self.n
 
 
 def _thresholds(given: Any) -> list[float]:

@@ -10,32 +10,42 @@ goes through a fresh chain of its filters and its `process_results` alone. docs/
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from lm_eval.api.metrics import mean
-from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import answer_numbers, definitions
+from hm_metrics.definitions import GLOBAL, LOCAL
 from hm_metrics.entropy import TokenSums
 from hm_metrics.graded import BEYOND_LIMITS, UNREAD, Graded, GradedRecord
 from hm_metrics.measures import OF_TEXTS, Diversity
 from hm_metrics.unscored import in_place_of_rate
 from hm_metrics.verdict import UNSCORED
-from hm_models.plugin.contracts import MeetsModel
+from hm_models.plugin.contracts import Verbalizes
 from hm_models.samples.generation import checked
 from hm_models.settings import ProtocolError
-from hm_tasks import asked_prompts, copies
+from hm_tasks import asked_prompts, copies, table
 from hm_tasks.answered import keeps_thoughts
-from hm_tasks.any_passk.asked import filters_of, metrics_of, sampling_of
+from hm_tasks.any_passk.asked import (
+    asked_in_calls,
+    filters_of,
+    metrics_of,
+    refuse_begun,
+    sampling_of,
+)
 from hm_tasks.any_passk.equal import is_response
 from hm_tasks.any_passk.grading import Grader
 from hm_tasks.any_passk.inner import digest_of, load_inner
 from hm_tasks.any_passk.request import WrappedRequest
 from hm_tasks.any_passk.settings import TEXT, Settings
-from hm_tasks.sampled import Sampled
+from hm_tasks.own_scoring import OwnScoring
+from hm_tasks.sampled import OF_CALLS, Sampled
+from hm_tasks.verbalized import NOT_GIVEN, refuse_plain
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +56,8 @@ COUNTS = (
 NAMED_BY_INNER = "any_passk"  # the task of the command line, which wraps another one each time
 
 
-class AnyPassK(Task, MeetsModel):
+class AnyPassK(OwnScoring, Verbalizes):
     """A task that wraps a task; a YAML of three lines names which, or `--metadata`."""
-
-    OUTPUT_TYPE = "generate_until"
 
     def __init__(self, config: dict[str, Any]) -> None:
         given = {key: value for key, value in config.items() if key != "class"}
@@ -61,9 +69,11 @@ class AnyPassK(Task, MeetsModel):
                 "%s wraps %s, as its YAML says: passk_of of --metadata is for any_passk.", name, own
             )
         self._settings = Settings.of(metadata)
+        table.check(metadata)
         self._diversity = Diversity(metadata, OF_TEXTS)
         self.inner = load_inner(own or told, name)
         inner = self.inner.config
+        refuse_begun(self.inner, self._settings.verbalized, name)
         metadata["passk_of"] = inner.task
         self.VERSION = metadata["version"]
         self.UNSAFE_CODE = inner.unsafe_code is not False
@@ -76,7 +86,7 @@ class AnyPassK(Task, MeetsModel):
             | {
                 "output_type": self.OUTPUT_TYPE,
                 "generation_kwargs": asked,
-                "repeats": self._settings.n,
+                "repeats": self._settings.calls,
             }
         )
         metadata["inner"] = {
@@ -94,7 +104,6 @@ class AnyPassK(Task, MeetsModel):
         self._sampled: dict[int, Sampled] = {}
         self._instances: list[WrappedRequest] | None = None
         self._grader: Grader | None = None
-        self._model: Any = None
         self._system: str | None = None
 
     @property
@@ -103,19 +112,11 @@ class AnyPassK(Task, MeetsModel):
         name = str(self.config.task)
         return f"{self.inner.config.task}_passk" if name == NAMED_BY_INNER else name
 
-    def meet(self, model: Any) -> None:
-        self._model = model
+    @property
+    def answers_a_call(self) -> int:
+        return self._settings.verbalized.answers if self._settings.verbalized else 1
 
     # --- documents: the inner task's -------------------------------------------------------------
-
-    def has_training_docs(self) -> bool:
-        return False
-
-    def has_validation_docs(self) -> bool:
-        return False
-
-    def has_test_docs(self) -> bool:
-        return True
 
     def test_docs(self) -> Any:
         return self.inner.eval_docs
@@ -141,11 +142,19 @@ class AnyPassK(Task, MeetsModel):
             ProtocolError: its questions have several requests each, or it cannot grade an answer.
         """
         kwargs = checked(self.config.generation_kwargs or {})
-        copies.refuse(self.task_name, self._settings.n, kwargs, self._model)
+        copies.refuse(self.task_name, self._settings.calls, kwargs, self._model)
+        rendered = bool(given.get("apply_chat_template"))
+        call = self._settings.verbalized
+        refuse_plain(self.task_name, call, rendered, self._model)
         inner = self.inner
+        if call is not None:
+            call, kwargs = asked_in_calls(inner, call, kwargs, self.task_name)
+            self.config.metadata["call"] = call.noted(kwargs)
+            if rendered:
+                given["chat_template"] = call.asking(given["chat_template"])
         for key, value in (
             ("generation_kwargs", kwargs),
-            ("repeats", self._settings.n),
+            ("repeats", self._settings.calls),
             ("num_fewshot", self.config.num_fewshot),
         ):
             inner.set_config(key, value)
@@ -156,7 +165,6 @@ class AnyPassK(Task, MeetsModel):
                 "scores them together: its samples cannot be graded one by one."
             )
         self._system = given.get("system_instruction")
-        rendered = bool(given.get("apply_chat_template"))
         thoughts = keeps_thoughts(self.config.metadata or {})
         self._instances = []
         for built in inner.instances:
@@ -164,9 +172,13 @@ class AnyPassK(Task, MeetsModel):
             request = WrappedRequest.of(
                 built,
                 self.task_name,
-                self._settings.n,
+                self._settings.calls,
                 question if isinstance(question, str) else "",
+                inner.doc_to_target(built.doc),
+                call,
             )
+            if call is not None and rendered:
+                call.check(request.arguments[0], asked_prompts.whose_template(self._model))
             request.style = "chat" if rendered else "completion"
             request.keeps_thoughts = thoughts
             request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
@@ -199,11 +211,16 @@ class AnyPassK(Task, MeetsModel):
     def apply_filters(self) -> Sequence[WrappedRequest]:
         """Wait for the grades of all samples, whether a model has told of them before or not."""
         requests = self._instances or []
+        for request in requests:
+            request.take_apart()
         assert self._grader is not None
         with self._grader as grader:
             found = grader.grades([request.resps for request in requests])
         self._grader = None
         for request, by_filter in zip(requests, found, strict=True):
+            for name, index in itertools.product(self.filters, request.unread):
+                nothing = dict.fromkeys(self.metrics, 0.0)
+                by_filter[name][index] = Graded("", nothing, None, UNREAD, NOT_GIVEN)
             request.filtered_resps = {
                 name: [graded.record(name, request.doc_id or 0) for graded in by_filter[name]]
                 for name in self.filters
@@ -268,6 +285,7 @@ class AnyPassK(Task, MeetsModel):
         return (
             found
             | sampled.counts(len(grades))
+            | sampled.of_calls(len(grades))
             | {
                 "unscored": sum(graded.status == UNSCORED for graded in grades),
                 "beyond_limits": sum(graded.status == BEYOND_LIMITS for graded in grades),
@@ -279,7 +297,6 @@ class AnyPassK(Task, MeetsModel):
         return number if metric == self.metrics[0] else f"{metric}/{number}"
 
     def numbers(self) -> list[str]:
-        """The metrics that are a plain number of each question, where it could be graded."""
         asked = self._settings.asked
         return [
             self._key(metric, number)
@@ -287,10 +304,19 @@ class AnyPassK(Task, MeetsModel):
             for number in answer_numbers.names(asked, metric in self._binary)
         ] + ["distinct_answers", "n_samples", *COUNTS]
 
+    def headline(self) -> list[str]:
+        """The metrics that the harness prints: those of the headline's filter and metric."""
+        asked = dataclasses.replace(
+            self._settings.asked, ks=table.few(self._settings.asked.ks), thresholds=()
+        )
+        numbers = answer_numbers.names(asked, self.metrics[0] in self._binary)
+        of_answers = [f"{number},{self.filters[0]}" for number in (*numbers, "distinct_answers")]
+        return [*of_answers, "n_samples", LOCAL, GLOBAL]
+
     def aggregation(self) -> dict[str, Any]:
         rates = dict.fromkeys(self.numbers(), self._rate())
         counts = {"n_samples": min, "distinct_answers": mean} | dict.fromkeys(COUNTS, sum)
-        return rates | self._diversity.aggregation() | counts
+        return rates | self._diversity.aggregation() | counts | OF_CALLS
 
     def _rate(self) -> Callable[[list], Any]:
         """The mean over questions; where too many samples have no grade, words that say so."""
@@ -302,9 +328,7 @@ class AnyPassK(Task, MeetsModel):
         return definitions.higher_is_better(self.aggregation())
 
     def dump_config(self) -> dict[str, Any]:
-        # The harness's W&B logger makes its table of samples from this list, and from no other.
-        listed = [{"metric": metric} for metric in self.numbers()]
-        return super().dump_config() | {"metric_list": listed, "inner": self.inner.dump_config()}
+        return super().dump_config() | {"inner": self.inner.dump_config()}
 
 
 def _sums(model: Any, facts: Sequence[int]) -> list[int]:

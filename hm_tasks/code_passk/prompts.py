@@ -14,6 +14,7 @@ from typing import Any
 
 from hm_models.prompts.rendered import ApplyChatTemplate, asked, opened, rendered
 from hm_tasks.answered import AnsweredRequest
+from hm_tasks.verbalized import BEGUN
 
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown "
@@ -45,6 +46,7 @@ def chat_prompt(
     apply_chat_template: ApplyChatTemplate,
     system: str | None,
     whose: str = "The model's chat template",
+    begin: str = f"{RESPONSE}\n```python\n",
 ) -> Any:
     """The conversation up to the point where the answer's code begins.
 
@@ -52,6 +54,7 @@ def chat_prompt(
         apply_chat_template: turns -> text, as the harness's models have it.
         system: the harness's `--system_instruction`.
         whose: names the template in errors.
+        begin: of the answer.
 
     Returns:
         A text; or, of a model that sends turns to an endpoint, those of the question.
@@ -60,7 +63,7 @@ def chat_prompt(
         ChatTemplateError: the problem, the answer's beginning or the system turn would be lost.
     """
     turns = asked(user_turn(problem_prompt), system)
-    prompt = opened(apply_chat_template, turns, f"{RESPONSE}\n```python\n", whose, rest="\n```\n")
+    prompt = opened(apply_chat_template, turns, begin, whose, rest="\n```\n")
     if isinstance(prompt, str):
         return prompt
     return rendered(apply_chat_template, asked(endpoint_turn(problem_prompt), system), whose)
@@ -76,14 +79,26 @@ class CodeRequest(AnsweredRequest):
 
     until: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
+    @property
+    def begun(self) -> str:
+        return BEGUN if isinstance(self.arguments[0], str) else ""
+
     def generation_arguments(self, prompt: Any) -> dict[str, Any]:
+        if self.verbalized is not None:
+            return self.verbalized.generation(self.generation_kwargs, str(self.task_name))
         until = list(self.generation_kwargs["until"])
         if isinstance(prompt, str):  # else the answer is a whole message, and no part of one
             until += self.until[self.style]
         return self.generation_kwargs | {"until": until}
 
     def chat_prompt(self, apply_chat_template: ApplyChatTemplate, whose: str) -> Any:
-        return chat_prompt(self.doc["prompt"], apply_chat_template, self.system, whose)
+        problem, call = self.doc["prompt"], self.verbalized
+        if call is None:
+            return chat_prompt(problem, apply_chat_template, self.system, whose)
+        several = call.asking(apply_chat_template)
+        prompt = chat_prompt(problem, several, self.system, whose, begin=BEGUN)
+        call.check(prompt, whose)
+        return prompt
 
     def completion_prompt(self) -> str:
         return completion_prompt(self.doc["prompt"])

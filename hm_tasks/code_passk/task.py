@@ -5,10 +5,12 @@
 
 n samples a problem, evalplus's prompts and verdicts, pass@k by the unbiased estimator. The YAML
 beside this file says which problems and which sampling; `--metadata '{"n_samples": 50}'` overrides.
+With `verbalized` one call makes several samples (`hm_tasks.verbalized`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -18,21 +20,24 @@ from lm_eval.api.metrics import mean
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import definitions
-from hm_metrics.definitions import AT_K, SCORED, UNFINISHED
+from hm_metrics.definitions import AT_K, GLOBAL, LOCAL, SCORED, UNFINISHED
 from hm_metrics.entropy import TokenSums
 from hm_metrics.measures import Diversity
 from hm_metrics.pass_at_k import pass_at_k
 from hm_metrics.unscored import MOST_UNSCORED, in_place_of_rate
 from hm_metrics.verdict import TIMEOUT, UNSCORED, Verdict, VerdictRecord
+from hm_models.plugin.contracts import Verbalizes
 from hm_models.samples.generation import stop_strings
-from hm_models.settings import number, refuse_thinking
+from hm_models.settings import ProtocolError, number, refuse_thinking
+from hm_tasks import asked_prompts, table
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
-from hm_tasks.sampled import Sampled, n_and_ks
+from hm_tasks.sampled import OF_CALLS, Sampled, n_and_ks
 from hm_tasks.sandbox.executors import choose_place
 from hm_tasks.sandbox.isolation.levels import RLIMIT
 from hm_tasks.sandbox.pool import Scorer
 from hm_tasks.sandbox.problem import Problem
+from hm_tasks.verbalized import NOT_GIVEN, Verbalized, refuse_plain
 from hm_tasks.zero_shot import ZeroShotTask
 
 logger = logging.getLogger(__name__)
@@ -41,15 +46,18 @@ COUNTS = (
     *("generated", "reused", "unscored", "timeouts", "empty_programs"),
     *("truncated_prompts", "equal_samples"),
 )
+HEADLINE = ("pass", "base_pass")  # of AT_K
 
 
-class CodePassK(ZeroShotTask):
+class CodePassK(ZeroShotTask, Verbalizes):
     """A pass@k task; everything that differs between benchmarks is in its YAML."""
 
     # Which samples count, by the prefix of the metric (`hm_metrics.definitions.AT_K`).
     counting: tuple[str, ...] = tuple(AT_K)
     # Whether chat prompts begin the answer, as evalplus's do, so that a model cannot think first.
     begins_answers = True
+    # Whether a call may be asked for several answers.
+    verbalizes = True
     # Whether what `_solution` gives is a text, out of which evalplus's sanitizer takes the program.
     sanitize = True
 
@@ -57,12 +65,20 @@ class CodePassK(ZeroShotTask):
         settings = {key: value for key, value in config.items() if key != "class"}
         metadata = settings["metadata"]
         n_samples, self.ks = n_and_ks(metadata)
+        table.check(metadata)
         metadata.setdefault("max_unscored", MOST_UNSCORED)
         self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._unscored = 0, 0  # of how many samples
         if self.begins_answers:
             refuse_thinking(metadata, str(settings.get("task")))
-        self._config = TaskConfig(**settings, repeats=n_samples)
+        self._verbalized = Verbalized.of(metadata, n_samples)
+        if self._verbalized and not self.verbalizes:
+            raise ProtocolError(
+                f"{settings.get('task')}: verbalized={self._verbalized.answers}: this task has a form of its "
+                "own for one answer. Leave it out, or take a pass@k task, such as mbppplus_passk."
+            )
+        calls = self._verbalized.calls if self._verbalized else n_samples
+        self._config = TaskConfig(**settings, repeats=calls)
         self.VERSION = metadata["version"]
         # Proven here and now, so that results say what held, and users are asked where little does.
         self._place = choose_place(metadata["executor"], metadata["isolation"])
@@ -94,6 +110,10 @@ class CodePassK(ZeroShotTask):
         source = Source(**self.config.dataset_kwargs)
         return load_problems(source, Path(metadata["config_source"]).parent)
 
+    @property
+    def answers_a_call(self) -> int:
+        return self._verbalized.answers if self._verbalized else 1
+
     # --- documents ----------------------------------------------------------------------------
 
     def doc_to_text(self, doc: dict[str, str]) -> str:
@@ -105,12 +125,18 @@ class CodePassK(ZeroShotTask):
     # --- requests -----------------------------------------------------------------------------
 
     def new_request(self, **fields: Any) -> CodeRequest:
-        return CodeRequest(until=self._until, **fields)
+        call = self._verbalized and self._verbalized.stopped_by(fields["generation_kwargs"])
+        return CodeRequest(until=self._until, verbalized=call, **fields)
 
     # --- scoring ------------------------------------------------------------------------------
 
     def build_all_requests(self, **kwargs: Any) -> None:
+        in_turns = kwargs.get("apply_chat_template") or asked_prompts.takes_turns_alone(self._model)
+        refuse_plain(str(self.task_name), self._verbalized, bool(in_turns), self._model)
         super().build_all_requests(**kwargs)
+        if self._verbalized and self._instances:
+            asked = self._instances[0].generation_arguments("")
+            self.config.metadata["call"] = self._verbalized.noted(asked)
         for request in self._instances or []:
             # Not before: the harness may keep requests in a file.
             request.on_sample = self._score
@@ -132,6 +158,8 @@ class CodePassK(ZeroShotTask):
     def apply_filters(self) -> list[CodeRequest]:
         """Wait for the verdicts of all samples, of those that came early and of those that did not."""
         requests = self._instances or []
+        for request in requests:
+            request.take_apart()
         asked = [
             (
                 self._problems[r.doc["task_id"]],
@@ -144,6 +172,8 @@ class CodePassK(ZeroShotTask):
             verdicts = scorer.verdicts(asked)
         self._solutions.clear()
         for request, found in zip(requests, verdicts, strict=True):
+            for index in request.unread:
+                found[index] = dataclasses.replace(found[index], reason=NOT_GIVEN)
             request.filtered_resps[SCORED] = [verdict.record() for verdict in found]
         self.note_samples(requests)
         self._sampled = {r.doc["task_id"]: Sampled.of(r) for r in requests}
@@ -185,6 +215,10 @@ class CodePassK(ZeroShotTask):
             *COUNTS,
         ]
 
+    def headline(self) -> list[str]:
+        at_k = [f"{p}@{k}" for p in self.counting for k in table.few(self.ks) if p in HEADLINE]
+        return [*at_k, "n_samples", LOCAL, GLOBAL, "distinct_programs"]
+
     def process_results(
         self, doc: dict[str, str], results: list[list[VerdictRecord]]
     ) -> dict[str, Any]:
@@ -203,6 +237,7 @@ class CodePassK(ZeroShotTask):
         return (
             metrics
             | sampled.counts(len(verdicts))
+            | sampled.of_calls(len(verdicts))
             | {
                 "unscored": len(verdicts) - len(scored),
                 "timeouts": sum(TIMEOUT in (v.base_status, v.plus_status) for v in scored),
@@ -213,7 +248,7 @@ class CodePassK(ZeroShotTask):
     def aggregation(self) -> dict[str, Any]:
         rates = {f"{prefix}@{k}": self._rate() for prefix in self.counting for k in self.ks}
         counts = {"n_samples": min} | dict.fromkeys((*COUNTS, UNFINISHED), sum)
-        return rates | self._diversity.aggregation() | counts
+        return rates | self._diversity.aggregation() | counts | OF_CALLS
 
     def _rate(self) -> Callable[[list], Any]:
         """The mean over problems; where more than `max_unscored` has no verdict, words that say so."""
@@ -221,7 +256,7 @@ class CodePassK(ZeroShotTask):
         return mean if words is None else lambda _: words
 
     def higher_is_better(self) -> dict[str, bool]:
-        numbers = (*self.numbers(), *self._diversity.aggregation(), UNFINISHED)
+        numbers = (*self.numbers(), *self._diversity.aggregation(), UNFINISHED, *OF_CALLS)
         return definitions.higher_is_better(numbers)
 
 

@@ -3,6 +3,7 @@
     hm-curate runs/quickstart --output_path runs/curated
     hm-curate OUT/*/samples_mbppplus_passk_*.jsonl --output_path SET --max_samples 500 --select diverse
     hm-curate samples.jsonl --problems my_problems.jsonl --output_path SET --export openai
+    hm-curate runs/sweep --output_path SET --portfolio 8             # 8 samples a question, split over alphas
     hm-curate --step select --max_samples 200 --output_path SET      # one step, on what is there
 
 SAMPLES are the harness's logs (samples_*.jsonl of --log_samples), folders of such runs, or lines in
@@ -29,7 +30,7 @@ from hm_tasks.curation.steps import OUTPUTS, SUMMARY
 # What is left out on the command line is as `CurationSettings` has it.
 SETTINGS = (
     *("problems", "most", "exports", "way", "seed", "near", "decontaminate"),
-    *("include_path", "least_score", "with_requests"),
+    *("include_path", "least_score", "with_requests", "portfolio"),
 )
 
 
@@ -70,7 +71,11 @@ def main() -> int:
     for name, (kind, default, what) in OPTIONS.items():
         add(f"--{name}", type=kind, default=default, help=what)
     add("--select", dest="way", help="random, diverse or representative (random)")
-    add("--seed", type=int, help="of the selection (0)")
+    add("--seed", type=int, help="of the selection, and of what a portfolio draws (0)")
+    what = (
+        "draw K samples of each question, split over the alphas and samplers of the logs (take all)"
+    )
+    add("--portfolio", type=int, metavar="K", help=what)
     command.add_embedder("minilm", "(minilm)")
     add("--near", type=float, help="similarity of near-duplicates (0.85)")
     what = f"{names}, files, or none (every benchmark at hand that the samples do not answer)"

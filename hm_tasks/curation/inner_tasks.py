@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hm_models.errors import UsageError
 from hm_models.plugin.task_manager import manager
+from hm_tasks.any_passk.inner_scoring import chains_of
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.provenance import Wrapped
 
@@ -117,7 +118,7 @@ class InnerTasks:
         """
         inner = self._load(wrapped.task)
         task = inner.task
-        filters = [one.name for one in task._filters]
+        filters = list(chains_of(task))
         better = task.higher_is_better()
         why = ""
         if task.config.unsafe_code is not False:

@@ -27,6 +27,7 @@ from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.export import export
 from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.curation.likeness import ProgramVectors, alike
+from hm_tasks.curation.portfolio import drawn, each_counted
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.rewrite import REWRITTEN, estimate_of, rewrite, unfinished
 from hm_tasks.curation.select import (
@@ -37,7 +38,7 @@ from hm_tasks.curation.select import (
     chosen_by_vectors,
 )
 from hm_tasks.curation.settings import CurationSettings
-from hm_tasks.curation.sources import find_files, read_files
+from hm_tasks.curation.sources import find_files
 from hm_tasks.curation.steps import OUTPUTS, SUMMARY, UNFINISHED, Workplace, Write, digest
 from hm_tasks.curation.summary import RECORDS, Origins, summary_of, versions_of
 from hm_tasks.curation.verify import verify
@@ -98,15 +99,16 @@ class Curation:
         if not self._settings.samples:
             raise CurationError("Name files of samples, or folders of runs.")
         passed_over: Counter[str] = Counter()
-        sources = find_files(self._settings.samples, passed_over, self._settings.with_requests)
+        files = find_files(self._settings.samples, passed_over, self._settings.with_requests)
+        sources, split = drawn(files, self._settings.portfolio, self._settings.seed)
         sets = ProblemSets(self._settings.problems, self._inner)
         named = sets.named
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             counts.update(passed_over)
-            facts[RECORDS] = self._write(
-                draft, at.output("read"), read_files(sources, sets, counts)
-            )
+            read: Counter[str] = Counter()
+            records = each_counted(sources, sets, counts, read)
+            facts[RECORDS] = self._write(draft, at.output("read"), records)
             if not facts[RECORDS]:
                 kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items()))
                 raise CurationError(
@@ -119,12 +121,14 @@ class Curation:
             facts["sources"] = [
                 {"file": s.path.name, "sha256": s.sha256, **s.origin.fields}
                 | {"versions": s.origin.versions}
+                | ({"draws": s.draw.samples, "records": read[s.sha256]} if s.draw else {})
                 for s in sources
             ]
 
         given = [[source.path.name, source.sha256, source.results] for source in sources]
         settings: Facts = {"problems": named and named.name}
         settings["problems_sha256"] = named and named.sha256
+        settings |= {"portfolio": split} if split else {}
         asked = [wrapped for source in sources if (wrapped := source.origin.wrapped)]
         if inner := [found for one in asked if (found := self._inner.known(one))]:
             settings["inner_tasks"] = {one.name: one.identity for one in inner}

@@ -26,7 +26,7 @@ class CurationSettings:
         most: records to select; None for all.
         exports: the forms of training sets to write.
         way: of selecting.
-        seed: of selecting.
+        seed: of selecting, and of a portfolio's draws.
         embedder, embedder_base_url: what makes the vectors of programs and answers.
         rewrite: who rewrites samples; None leaves them as they are.
         near: least similarity of near-duplicates.
@@ -34,6 +34,8 @@ class CurationSettings:
             samples answer, where they are at hand.
         include_path: a folder of people's own tasks, whose answers samples may be.
         least_score: that a correct answer has by its task's metric, or by its rating.
+        portfolio: samples of each question to draw, split over the alphas and samplers of the logs; None
+            takes all samples of all logs.
         with_requests: take SORRY-Bench's requests, which may not be passed on.
     """
 
@@ -51,10 +53,13 @@ class CurationSettings:
     include_path: str | None = None
     least_score: float = 1.0
     with_requests: bool = False
+    portfolio: int | None = None
 
     def __post_init__(self) -> None:
         if self.most is not None and self.most < 1:
             raise CurationError(f"--max_samples {self.most}: expected a whole number above 0.")
+        if self.portfolio is not None and self.portfolio < 1:
+            raise CurationError(f"--portfolio {self.portfolio}: expected a whole number above 0.")
         if self.way not in WAYS:
             raise CurationError(f"--select {self.way}: expected one of {', '.join(WAYS)}.")
         if not self.exports or set(self.exports) - set(EXPORTS):

@@ -25,6 +25,7 @@ from hm_metrics.logs.samples import Logged, of_evalplus
 from hm_models.files.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
 from hm_tasks.curation.asked import NO_ANSWER, Asked, Sample, whole
 from hm_tasks.curation.candidate import Candidate
+from hm_tasks.curation.draw import Draw
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.curation.judged_answers import REFUSED, asked_prompt, why_not
@@ -50,17 +51,22 @@ NO_STATEMENT = "question that is no text"
 NO_PROBLEMS = "no problems are known for"
 LINK = "file that is a link out of its folder, or no plain file"
 OLDER = "file of an older run of its task in its folder"
+NOT_DRAWN = "sample that the portfolio does not draw"
 TWICE = "file that is there already, under another name"
 
 
 @dataclasses.dataclass(frozen=True)
 class SampleFile:
-    """A file of samples; `sha256` is over its bytes, `results` over those of the results beside it."""
+    """A file of samples; `sha256` is over its bytes, `results` over those of the results beside it.
+
+    `draw` says which of a question's samples are taken; None for all.
+    """
 
     path: Path
     sha256: str
     results: str
     origin: Origin
+    draw: Draw | None = None
 
 
 def find_files(
@@ -176,7 +182,12 @@ def _records(
     if isinstance(asked, str):
         counts[asked] += len(samples)
         return
+    line = f"{source.sha256} {number}"
+    taken = source.draw.places(line, len(samples)) if source.draw else None
     for index, sample in enumerate(samples):
+        if taken is not None and index not in taken:
+            counts[NOT_DRAWN] += 1
+            continue
         if not isinstance(sample.text, str):
             counts[NO_TEXT] += 1
             continue
@@ -185,7 +196,7 @@ def _records(
             counts[asked.nothing] += 1
             continue
         program, reasoning = found
-        place = f"{source.sha256} {number} {index}"
+        place = f"{line} {index}"
         yield Candidate(
             id=hashlib.sha256(place.encode()).hexdigest()[:16],
             problem=asked.problem,

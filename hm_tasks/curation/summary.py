@@ -119,6 +119,9 @@ def table(summary: dict[str, Any]) -> str:
     lines = []
     for step, found in summary["steps"].items():
         lines.append(f"{step:<12}{found.get(RECORDS, ''):>8}  {found['output']}")
+        for told in found["settings"].get("portfolio", []):
+            shown = ", ".join(f"{samples} x {row}" for row, samples in told["split"].items())
+            lines.append(f"{'':12}{'split':>8}: {shown} ({told['family']}, {told['task']})")
         kinds = found.get("statuses", {}) | {f"- {k}": n for k, n in found["left_out"].items()}
         lines += [f"{'':12}{count:>8}  {kind}" for kind, count in kinds.items()]
         for choice in ("chosen", "random"):

@@ -29,6 +29,7 @@ class Traces(CodePassK):
     # A user's file has no extra tests.
     counting = ("pass",)
     begins_answers = False
+    verbalizes = False
     sanitize = False
 
     def _completion_until(self, metadata: dict[str, Any]) -> list[str]:

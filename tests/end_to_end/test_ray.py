@@ -23,15 +23,15 @@ pytestmark = [
 ASK = """
 import json, os, sys
 import ray
-from lm_eval.api.instance import Instance
 from hm_models.merged import HindsightMerged
+from tests.instances import instance
 
 def answers(lm):
     if lm.engine.arguments.get("data_parallel_size"):
         ray.init(num_gpus=2, num_cpus=2, include_dashboard=False, ignore_reinit_error=True)
     asked = {"until": [], "do_sample": False, "max_gen_toks": 8}
     prompts = ("w1 w2", "w3", "w4 w5")
-    return lm.generate_until([Instance("generate_until", {}, (p, asked), 0) for p in prompts])
+    return lm.generate_until([instance("generate_until", {}, (p, asked), 0) for p in prompts])
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])

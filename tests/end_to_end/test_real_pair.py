@@ -21,17 +21,17 @@ ALPHA = 0.7
 GREEDY = """
 import json, sys
 import lm_eval.models
-from lm_eval.api.instance import Instance
 from lm_eval.api.registry import get_model
+from tests.instances import instance
 
 if __name__ == "__main__":
     lm = get_model("hm-merged").create_from_arg_obj(json.loads(sys.argv[1]))
     asked = {"until": [], "do_sample": False, "max_gen_toks": 24}
     prompts = ["Write a poem.", "def add(a, b):", "The capital of France is"]
-    requests = [Instance("generate_until", {}, (prompt, asked), 0) for prompt in prompts]
+    requests = [instance("generate_until", {}, (prompt, asked), 0) for prompt in prompts]
     # One at a time: which requests share a batch is a race, and rounding depends on the batch.
     texts = [lm.generate_until([request])[0] for request in requests]
-    scored = [Instance("loglikelihood", {}, ("The sky is", " " + c), 0) for c in ("blue", "green")]
+    scored = [instance("loglikelihood", {}, ("The sky is", " " + c), 0) for c in ("blue", "green")]
     print("ANSWER" + json.dumps([texts, [list(lm.loglikelihood([pair])[0]) for pair in scored]]))
 """
 

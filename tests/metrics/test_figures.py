@@ -19,6 +19,7 @@ from hm_metrics.figures import (
     save,
     similarity_figure,
 )
+from hm_metrics.figures.labels import ONE_PLACE
 from hm_metrics.figures.style import BLUE, PALETTE, VERMILLION, colours_of_alphas
 
 ALPHAS = (0.0, 0.7, 0.9, 1.0)
@@ -255,6 +256,28 @@ def test_names_of_points_do_not_lie_on_each_other():
     overlaps = sum(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
     assert len(boxes) == 12
     assert overlaps == 0
+
+
+def test_a_name_stands_nearest_to_its_own_point_or_a_hair_joins_them():
+    """As rates of one model at its ends: two points nearly in one place, a third one not far away."""
+    places = {
+        "base (alpha=0)": (0.355, 0.656),
+        "alpha=0.7": (0.94, 0.008),
+        "alpha=0.9": (0.98, 0.004),
+        "instruct (alpha=1)": (0.98, 0.012),
+    }
+    family = [FrontierPoint(name, x, 0.02, y, 0.01) for name, (x, y) in places.items()]
+    figure = frontier_figure({"family": family}, "x", "y", y_lower=True)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    renderer = figure.canvas.get_renderer()
+    pixels = axes.transData.transform(list(places.values()))
+    notes = {text.get_text(): text for text in axes.texts}
+    for own, name in enumerate(places):
+        box = matplotlib.text.Text.get_window_extent(notes[name], renderer)
+        away = np.linalg.norm(pixels - pixels.clip(box.min, box.max), axis=1)
+        apart = np.linalg.norm(pixels - pixels[own], axis=1) > ONE_PLACE
+        assert (away[apart] > away[own]).all() or notes[name].arrow_patch is not None
 
 
 def test_points_without_errors_and_more_lines_than_colours_are_drawn():

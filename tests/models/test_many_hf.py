@@ -6,12 +6,12 @@ The reference is transformers itself on the checkpoint that mergekit writes.
 import pytest
 import torch
 import yaml
-from lm_eval.api.instance import Instance
 from transformers import AutoModelForCausalLM
 
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
 from tests.entry_points import run
+from tests.instances import instance
 from tests.models.merge.by_mergekit import run_mergekit
 from tests.models.tiny import copy_of, edit_config, tiny_checkpoint
 
@@ -60,7 +60,7 @@ def logits(model):
 
 def answers(lm):
     requests = [
-        Instance("generate_until", {}, (prompt, GREEDY), n) for n, prompt in enumerate(("w1", "w2"))
+        instance("generate_until", {}, (prompt, GREEDY), n) for n, prompt in enumerate(("w1", "w2"))
     ]
     return lm.generate_until(requests, disable_tqdm=True)
 
@@ -95,7 +95,7 @@ def test_answers_are_kept_for_the_content_of_all_models(file, models, tmp_path):
     def known(recipe):
         lm = load(recipe)
         lm.keep_samples_in(kept)
-        request = Instance("generate_until", {}, ("w1", GREEDY), 0)
+        request = instance("generate_until", {}, ("w1", GREEDY), 0)
         before = lm.known([request])
         lm.generate_until([request], disable_tqdm=True)
         return before

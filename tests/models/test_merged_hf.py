@@ -19,6 +19,7 @@ from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe, RecipeError
 from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
+from tests.instances import instance
 from tests.models.noting_request import NotingRequest
 from tests.models.tiny import copy_of, tiny_checkpoint
 
@@ -33,7 +34,7 @@ def load(base, instruct, alpha=0.7, **arguments):
 
 def requests_for(questions=QUESTIONS, kind=Instance, **generation):
     return [
-        kind("generate_until", {}, (question, GREEDY | generation), number)
+        instance("generate_until", {}, (question, GREEDY | generation), number, made_as=kind)
         for number, question in enumerate(questions)
     ]
 
@@ -146,7 +147,7 @@ def test_a_config_without_dtype_takes_that_of_the_weights(base, instruct, tmp_pa
 
 def test_log_likelihoods_are_those_of_the_merge_on_disk(streamed, base, instruct):
     written = load(base, instruct, materialize=True)
-    requests = [Instance("loglikelihood", {}, ("w1 w2", " w3 w4"), 0)]
+    requests = [instance("loglikelihood", {}, ("w1 w2", " w3 w4"), 0)]
     # The backends themselves: the two are one model, whose answers are kept.
     assert streamed.lm.loglikelihood(requests) == written.lm.loglikelihood(requests)
 
@@ -349,7 +350,7 @@ def test_requests_are_left_as_the_harness_gave_them_in_completion_style(base, in
 
 def test_a_request_that_is_asked_twice_is_wrapped_once(base, instruct):
     lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.5, backend="hf")
-    request = Instance("generate_until", {}, ("w1 w2", {"until": [], "max_gen_toks": 2}), 0)
+    request = instance("generate_until", {}, ("w1 w2", {"until": [], "max_gen_toks": 2}), 0)
     lm.generate_until([request])
     once = request.args
     lm.generate_until([request])

@@ -4,13 +4,13 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from lm_eval.api.instance import Instance
 
 from hm_models.errors import RecipeError
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.writer import write_checkpoint
 from hm_models.merged import HindsightMerged
+from tests.instances import instance
 from tests.models.tiny import copy_of, edit_config
 
 CODE = """
@@ -51,7 +51,7 @@ def pair(tmp_path, base, instruct, monkeypatch):
 def greedy(lm):
     asked = {"until": ["</s>"], "max_gen_toks": 6, "do_sample": False}
     return lm.generate_until(
-        [Instance("generate_until", {}, ("w1 w2", asked), 0)], disable_tqdm=True
+        [instance("generate_until", {}, ("w1 w2", asked), 0)], disable_tqdm=True
     )
 
 

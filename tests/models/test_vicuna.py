@@ -86,14 +86,14 @@ def test_the_papers_protocol_for_vicuna_is_one_file(size):
 
 ENGINE = """
 import json, sys
-from lm_eval.api.instance import Instance
 from hm_models.merged import HindsightMerged
+from tests.instances import instance
 
 def answers(lm):
     lm.keep_samples_in(lm._samples_file.parent / f"{id(lm)}-{lm.recipe.alpha}.sqlite")
     words = "def wrap(text):", "import random", "return self"
     asked = {"until": ["\\n\\n"], "max_gen_toks": 12, "do_sample": False}
-    requests = [Instance("generate_until", {}, (word, dict(asked)), i) for i, word in enumerate(words)]
+    requests = [instance("generate_until", {}, (word, dict(asked)), i) for i, word in enumerate(words)]
     return lm.generate_until(requests, disable_tqdm=True)
 
 if __name__ == "__main__":

@@ -56,17 +56,6 @@ function number(value, whole) {
   return value.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3).replace('-', '\u2212');
 }
 
-// A protocol's mark: a letter, and a colour as a second hint.
-function chip(task, mark, withTask) {
-  const hue = mark ? (mark.charCodeAt(mark.length - 1) - 65 + 800) % 8 : 0;
-  return el(
-    'a',
-    { class: 'mark hue' + hue, href: '#protocols', title: task + ': protocol ' + mark },
-    el('b', {}, mark),
-    withTask && el('span', {}, task),
-  );
-}
-
 const count = (n, word) => n.toLocaleString('en') + ' ' + word + (n === 1 ? '' : 's');
 
 const page = JSON.parse($('page').textContent);

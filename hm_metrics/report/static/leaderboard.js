@@ -2,9 +2,6 @@
 
 const board = { column: null, descending: true, text: '', task: '', facets: {}, shown: new Set() };
 
-const marksOf = new Map(); // task -> its marks, in order
-for (const note of page.protocols) marksOf.set(note.task, [...(marksOf.get(note.task) || []), note.mark].sort());
-const divided = [...marksOf.keys()].filter((task) => marksOf.get(task).length > 1);
 const columnOf = new Map(page.columns.map((column) => [column.key, column]));
 const cellOf = (row, column) => row.cells[column.key] || [null, null, null, null];
 
@@ -48,7 +45,7 @@ function groupOf(row) {
   const column = columnOf.get(board.column);
   const tasks = column && column.task ? [column.task] : board.task ? [board.task] : divided;
   return JSON.stringify(
-    divided.filter((task) => tasks.includes(task)).map((task) => [task, row.protocol[task] || '']),
+    divided.filter((task) => tasks.includes(task)).map((task) => [task, rankedAs(task, row.protocol[task] || '')]),
   );
 }
 
@@ -148,8 +145,9 @@ function labelCell(row) {
     { scope: 'row', class: 'label' },
     el('span', { class: 'title' }, plain(row.label)),
     el('span', { class: 'under' },
-      Object.keys(row.protocol).sort().map((task) => chip(task, row.protocol[task], tasksOfBoard.length > 1)),
-      el('a', { class: 'to-samples', href: '#sample=&rows=' + encode(row.id), hidden: true, 'data-row': row.id }, 'samples'),
+      Object.keys(row.protocol).sort().map((task) => [chip(task, row.protocol[task], tasksOfBoard.length > 1), aside(task, row.protocol[task])]),
+      el('a', { class: 'to-samples', href: '#sample=&rows=' + encode(row.id), hidden: true, 'data-row': row.id,
+        'aria-label': 'samples of ' + row.label }, 'samples'),
       row.warnings.length > 0 && el(
         'details',
         { class: 'warnings' },
@@ -161,7 +159,8 @@ function labelCell(row) {
 
 function groupHead(key, width, rows) {
   const marks = JSON.parse(key);
-  const notes = marks.map(([task, mark]) => page.protocols.find((n) => n.task === task && n.mark === mark));
+  const ranked = marks.map(([task]) => rankedOf.get(task).map((mark) => noteOf(task, mark)));
+  const notes = marks.map(([task, mark]) => noteOf(task, mark));
   return el(
     'tr',
     { class: 'group' },
@@ -176,7 +175,7 @@ function groupHead(key, width, rows) {
           notes[at] && notes[at].differs.length > 0 && el(
             'span',
             { class: 'facts' },
-            notes[at].differs.map((name) => name + ' ' + (notes[at].facts[name] ?? '\u2013')).join(', '),
+            factsApart(notes[at], ranked[at]),
           ),
         ]),
         el('span', { class: 'facts' }, '\u2014 ' + count(rows, 'row') + ', ranked on their own'),
@@ -246,64 +245,4 @@ function drawBoard() {
   $('apart').hidden = groups.size < 2;
   offerSamples(table);
   if (focused !== undefined) [...table.querySelectorAll('.sort')].find((b) => b.dataset.key === focused)?.focus({ preventScroll: true });
-}
-
-function menu(title, options, choose, every) {
-  const select = el(
-    'select',
-    { on: { change: () => choose(select.value) } },
-    el('option', { value: '' }, every),
-    options.map((option) => el('option', { value: option }, option)),
-  );
-  return el('label', {}, el('span', {}, title), select);
-}
-
-function boardSection() {
-  const facets = [...new Set(page.rows.flatMap((row) => Object.keys(row.facets)))];
-  const tasks = tasksOfBoard;
-  const search = el('input', {
-    type: 'search', id: 'filter', placeholder: 'words of the name\u2026', autocomplete: 'off', spellcheck: false,
-    on: { input: () => { board.text = search.value; drawBoard(); } },
-  });
-  page.columns.filter((column) => column.shown).forEach((column) => board.shown.add(column.key));
-  sortByShown();
-  return el(
-    'section',
-    { id: 'leaderboard' },
-    el('h2', {}, 'Leaderboard'),
-    el(
-      'div',
-      { class: 'controls' },
-      el('label', {}, el('span', {}, 'Filter (press /)'), search),
-      tasks.length > 1 && menu('task', tasks, (value) => { board.task = value; sortByShown(); drawBoard(); }, 'all'),
-      facets.map((name) => {
-        const values = [...new Set(page.rows.map((row) => row.facets[name]).filter((v) => v !== undefined))];
-        values.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-        return values.length > 1 && menu(name, values, (value) => { board.facets[name] = value; drawBoard(); }, 'all');
-      }),
-      el(
-        'details',
-        { class: 'pick' },
-        el('summary', {}, 'Columns'),
-        el('div', {}, page.columns.map((column) => el(
-          'label',
-          { title: column.help },
-          el('input', {
-            type: 'checkbox', checked: board.shown.has(column.key),
-            on: { change: (event) => {
-              board.shown[event.target.checked ? 'add' : 'delete'](column.key);
-              sortByShown();
-              drawBoard();
-            } },
-          }),
-          column.title + (column.task && tasks.length > 1 ? ' (' + column.task + ')' : ''),
-        ))),
-      ),
-      el('output', { id: 'found', 'aria-live': 'polite' }),
-    ),
-    el('p', { id: 'apart', class: 'notice', hidden: true },
-      'These rows were measured under different protocols. They are listed apart and ranked only among their own kind; ',
-      el('a', { href: '#protocols' }, 'what differs'), '.'),
-    el('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'Leaderboard' }, el('table', { id: 'board' })),
-  );
 }

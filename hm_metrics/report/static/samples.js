@@ -1,15 +1,9 @@
 // The sample browser: one question, several rows side by side.
 
 const SHOWN = 4; // columns to begin with
-const samples = { tasks: [], questions: [], keys: new Map(), at: -1, rows: [], raw: false, grouped: true, kind: 'all', text: '' };
+const samples = { tasks: [], questions: [], keys: new Map(), at: -1, rows: [], raw: false, grouped: true, differing: true,
+  against: null, one: null, entered: false, kind: 'all', text: '' };
 const rowNumber = new Map(page.rows.map((row, at) => [row.id, at]));
-const GLYPH = { pass: '\u2713', fail: '\u2717', timeout: '\u23f1', unscored: '?' };
-
-function badge(word, of) {
-  const kind = word in GLYPH ? word : 'other';
-  return el('span', { class: 'badge ' + kind }, GLYPH[word] ? GLYPH[word] + ' ' : '', of ? of + ': ' : '', plain(word));
-}
-
 // A question in an address; slashes of its name stay readable.
 const keyOf = (task, name) => encode(task) + '/' + encode(name).replaceAll('%2F', '/');
 
@@ -55,25 +49,33 @@ function companions(task, id) {
   return have.filter((row) => nearest.includes(row)).map((row) => row.id);
 }
 
-function addressOf(at, rows) {
-  return '#sample=' + samples.questions[at].key + '&rows=' + (rows || samples.rows).map(encode).join(',');
+// Of a question, or of one sample, [row's id, its number from 1].
+function addressOf(at, rows, one) {
+  return '#sample=' + samples.questions[at].key + '&rows=' + (rows || samples.rows).map(encode).join(',') +
+    (one ? '&one=' + encode(one[0]) + ':' + one[1] : '');
 }
 
 function goTo(at, rows) {
   location.replace(addressOf(at, rows));
 }
 
-// {sample: key, rows: [id]} of an address, or null where it is none of ours.
+// {sample: key, rows: [id], one: [id, number]} of an address, or null where it is none of ours.
 function readAddress(hash) {
   if (!hash.startsWith('#sample=')) return null;
   const fields = new Map(hash.slice(1).split('&').map((part) => [part.split('=', 1)[0], part.slice(part.indexOf('=') + 1)]));
   const rows = (fields.get('rows') || '').split(',').filter(Boolean);
   const ids = new Map(page.rows.map((row) => [encode(row.id), row.id]));
   try {
+    const known = (row) => ids.get(encode(decodeURIComponent(row)));
     const [task, ...name] = fields.get('sample').split('/').map(decodeURIComponent);
-    return { sample: keyOf(task, name.join('/')), rows: rows.map((row) => ids.get(encode(decodeURIComponent(row)))).filter((id) => id !== undefined) };
+    const [, row, number] = (fields.get('one') || '').match(/^(.*):(\d+)$/) || [];
+    return {
+      sample: keyOf(task, name.join('/')),
+      rows: rows.map(known).filter((id) => id !== undefined),
+      one: row === undefined ? null : [known(row), Number(number)],
+    };
   } catch {
-    return { sample: fields.get('sample'), rows: [] };
+    return { sample: fields.get('sample'), rows: [], one: null };
   }
 }
 
@@ -136,55 +138,12 @@ function step(by) {
   if (next !== undefined) goTo(next);
 }
 
-function sampleCard(outcome, numbers, total, content) {
-  const [text, made, base, plus, why] = outcome;
-  const program = made === 0 ? text : made;
-  const raw = samples.raw || !program;
-  const one = base && plus ? [badge(base, 'base'), badge(plus, 'extra')] : [base || plus ? badge(base || plus) : null];
-  return el(
-    'article',
-    { class: 'sample' },
-    el('header', {},
-      el('span', { class: 'numbers', title: 'number of the sample' }, '#' + numbers.join(', #')),
-      numbers.length > 1 && el('span', { class: 'times' }, '\u00d7' + numbers.length + ' of ' + total),
-      one),
-    content.reasons[why] && el('p', { class: 'reason' }, plain(content.reasons[why])),
-    raw && !samples.raw && el('p', { class: 'reason' }, base || plus ? 'no program found; the raw text:' : null),
-    el('pre', { tabindex: '0', class: raw ? 'raw' : '' }, plain(raw ? text : program)),
-  );
-}
-
-function rowColumn(id, content) {
-  const row = page.rows[rowNumber.get(id)];
-  const question = samples.questions[samples.at];
-  const places = content.rows[rowNumber.get(id)] || [];
-  const groups = new Map();
-  places.forEach((place, at) => {
-    const key = samples.grouped ? place : at;
-    groups.set(key, [place, [...(groups.has(key) ? groups.get(key)[1] : []), at + 1]]);
-  });
-  const counts = solved(question, id);
-  return el(
-    'section',
-    { class: 'column', 'data-row': id, 'aria-label': row.label },
-    el('header', {},
-      el('h3', {}, plain(row.label)),
-      el('span', { class: 'under' },
-        row.protocol[question.task] && chip(question.task, row.protocol[question.task]),
-        counts ? counts[0] + ' of ' + counts[1] + ' pass' : count(places.length, 'sample'),
-        counts && counts[1] < counts[2] && ', ' + (counts[2] - counts[1]) + ' unscored'),
-      samples.rows.length > 1 && el('button', { type: 'button', class: 'drop', 'aria-label': 'Take ' + row.label + ' away',
-        on: { click: () => chooseRows(samples.rows.filter((other) => other !== id)) } }, '\u00d7')),
-    places.length === 0 && el('p', { class: 'reason' }, 'no samples of this question'),
-    [...groups.values()].map(([place, numbers]) => sampleCard(content.outcomes[place], numbers, places.length, content)),
-  );
-}
-
 function chooseRows(rows) {
   if (rows.length) goTo(samples.at, rows);
 }
 
-async function drawQuestion() {
+// `arrived`: at an address, whose sample is gone to; else the focus stays where it is.
+async function drawQuestion(arrived) {
   const at = samples.at;
   const question = samples.questions[at];
   $('question-name').replaceChildren(...plain(question.name));
@@ -201,6 +160,13 @@ async function drawQuestion() {
   $('entry-point').replaceChildren(...(content.entry_point ? ['asks for ', el('code', {}, plain(content.entry_point))] : []));
   $('columns').replaceChildren(...samples.rows.map((id) => rowColumn(id, content)));
   $('columns').dataset.at = String(at);
+  if (!samples.entered) $('question-title').focus({ preventScroll: true });
+  samples.entered = true;
+  const here = $('columns').querySelector('.here');
+  if (here && arrived) {
+    here.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    here.focus({ preventScroll: true });
+  }
 }
 
 function drawPicker() {
@@ -247,12 +213,13 @@ function browserParts() {
     el('div', { class: 'question' },
       el('div', { class: 'bar-top' },
         el('a', { id: 'back', href: '#leaderboard' }, '\u2190 Report'),
-        button('previous', '\u2039 p', () => step(-1), { 'aria-label': 'Previous question' }),
-        button('next', 'n \u203a', () => step(1), { 'aria-label': 'Next question' }),
-        el('h2', {}, el('small', { id: 'question-task' }), ' ', el('span', { id: 'question-name' }), ' ',
+        button('previous', '\u2039 previous', () => step(-1), { title: 'The question before (p)' }),
+        button('next', 'next \u203a', () => step(1), { title: 'The question after (n)' }),
+        el('h1', { id: 'question-title', tabindex: '-1' }, el('small', { id: 'question-task' }), ' ', el('span', { id: 'question-name' }), ' ',
           el('small', { id: 'entry-point' })),
         button('toggle-raw', 'raw text', () => toggle('raw'), { 'aria-pressed': 'false', title: 'What the model wrote, before a program was taken out of it (t)' }),
         button('toggle-grouped', 'group equal', () => toggle('grouped'), { 'aria-pressed': 'true', title: 'Equal samples of a model as one (g)' }),
+        button('toggle-differing', 'differences', () => toggle('differing'), { 'aria-pressed': 'true', title: 'Mark what differs from the first sample of a model (d)' }),
         el('details', { class: 'pick' }, el('summary', { id: 'rows-title' }), el('div', { id: 'rows' }))),
       el('details', { open: true, class: 'prompt' }, el('summary', {}, 'Prompt'), el('pre', { id: 'prompt', tabindex: '0' })),
       el('div', { id: 'columns', tabindex: '0', role: 'region', 'aria-label': 'Samples' })),
@@ -271,12 +238,14 @@ function openBrowser(wanted) {
     return true;
   }
   const same = wanted.rows.join('\n') === samples.rows.join('\n') && samples.at !== -1;
+  if (at !== samples.at || !wanted.rows.includes((samples.against || [])[0])) samples.against = null;
   samples.at = at;
   samples.rows = wanted.rows;
+  samples.one = wanted.one;
   if (!$('questions')) $('browser').replaceChildren(...browserParts());
   if (same) markHere();
   else drawList();
   if (!same || !$('rows').childElementCount) drawPicker();
-  drawQuestion();
+  drawQuestion(true);
   return true;
 }

@@ -8,6 +8,7 @@ function introSection() {
     { id: 'summary' },
     el('h1', {}, plain(page.title)),
     page.summary.map((line) => el('p', { class: 'lead' }, plain(line))),
+    page.figures.length > 0 && el('div', { id: 'figures', class: 'figures' }, figure(0)),
     el('details', { id: 'how' }, el('summary', {}, 'How to read this'), howTo()),
   );
 }
@@ -28,13 +29,17 @@ function howTo() {
       'by question, and are what to believe.'),
     item('A mark', ' such as ', mark ? chip(mark.task, mark.mark) : el('b', {}, 'A'), ' names the protocol of a ',
       'task: samples per question, temperature, prompts, data, judge and so on. Values of different marks are ',
-      'answers to different questions. Such rows are listed apart and never ranked together; ',
-      el('a', { href: '#protocols' }, 'Protocols'), ' says in what they differ.'),
+      'answers to different questions. Such rows are listed apart and never ranked together, unless they differ in ',
+      'prompts or sampler alone, as a base that is asked by completion does: it stands beside its merges with its ',
+      'own mark. ', el('a', { href: '#protocols' }, 'Protocols'), ' says in what they differ.'),
     item('Samples', ' under a name opens what the models wrote, a question at a time and several models side by ',
       'side. ', el('kbd', {}, 'n'), ' and ', el('kbd', {}, 'p'), ' go to the next and the previous question, ',
       el('kbd', {}, 't'), ' changes between program and raw text, ', el('kbd', {}, 'g'), ' groups equal samples, ',
-      el('kbd', {}, '/'), ' goes to the filter, ', el('kbd', {}, 'Esc'), ' comes back here. The address of ',
-      'each question can be kept and passed on.'),
+      el('kbd', {}, 'd'), ' shows what differs, ', el('kbd', {}, '/'), ' goes to the filter, ',
+      el('kbd', {}, 'Esc'), ' comes back here. Words that a model\u2019s first sample does not have are ',
+      el('mark', {}, 'marked'), ', and a bar stands where some of its words are missing; ',
+      el('i', {}, 'compare'), ' takes another sample for the first. The number of a sample is a link to it, ',
+      'which can be kept and passed on.'),
     item('A verdict', ' comes from running the program: ', badge('pass', 'base tests'), ' on the benchmark\u2019s own ',
       'tests, ', badge('fail', 'extra tests'), ' on the extra ones. A sample passes when it passes all that it has.'),
     item('This file', ' is complete. It loads nothing, sends nothing, and shows what models wrote as plain text; ',
@@ -42,11 +47,11 @@ function howTo() {
   );
 }
 
-function tableSections() {
-  return page.tables.map((table, at) => el(
-    'section',
-    { id: 'table-' + at },
-    el('h2', {}, plain(table.title)),
+const LONG = 24; // letters of a cell that may not be pressed into a narrow column
+
+function tableParts(table) {
+  const kind = (text) => (NUMERIC.test(text) ? 'figure' : text.length > LONG ? 'words long' : 'words');
+  return [
     table.help && el('p', { class: 'help' }, plain(table.help)),
     el(
       'div',
@@ -61,25 +66,42 @@ function tableSections() {
           {},
           row.map((text, column) => column === 0
             ? el('th', { scope: 'row' }, plain(text))
-            : el('td', { class: NUMERIC.test(text) ? 'figure' : 'words' }, plain(text))),
+            : el('td', { class: kind(text) }, plain(text))),
         ))),
       ),
     ),
+  ];
+}
+
+function tableSections() {
+  return page.tables.map((table, at) => el(
+    'section',
+    { id: 'table-' + at },
+    el('h2', {}, plain(table.title)),
+    tableParts(table),
+    table.folded && el('details', { class: 'folded' }, el('summary', {}, plain(table.folded.title)), tableParts(table.folded)),
   ));
 }
 
+function figure(at) {
+  const [title, caption, file] = page.figures[at];
+  return el(
+    'figure',
+    {},
+    el('div', { class: 'picture', tabindex: '0', role: 'region', 'aria-label': 'Picture: ' + title },
+      el('img', { 'data-figure': String(at), alt: title })),
+    el('figcaption', {}, el('b', {}, plain(title)), ' ', plain(caption),
+      file && el('span', { class: 'file' }, ' Also beside this file: ', el('code', {}, plain(file)))),
+  );
+}
+
+// All but the first, which stands before the leaderboard.
 function figureSection() {
-  return page.figures.length > 0 && el(
+  return page.figures.length > 1 && el(
     'section',
-    { id: 'figures' },
+    { id: 'more-figures' },
     el('h2', {}, 'Figures'),
-    el('div', { class: 'figures' }, page.figures.map(([title, caption, file], at) => el(
-      'figure',
-      {},
-      el('img', { 'data-figure': String(at), alt: title + '. ' + caption }),
-      el('figcaption', {}, el('b', {}, plain(title)), ' ', plain(caption),
-        file && el('span', { class: 'file' }, ' Also beside this file: ', el('code', {}, plain(file)))),
-    ))),
+    el('div', { class: 'figures' }, page.figures.slice(1).map((_, at) => figure(at + 1))),
   );
 }
 
@@ -95,8 +117,8 @@ function protocolSection() {
     'section',
     { id: 'protocols' },
     el('h2', {}, 'Protocols'),
-    el('p', { class: 'help' }, 'How each task was measured. Marks of a task differ in the facts that have a bar beside them; rows of ',
-      'different marks are not ranked together.'),
+    el('p', { class: 'help' }, 'How each task was measured. Marks of a task differ in the facts that have a bar beside them. Rows of ',
+      'different marks are ranked together where these are prompts or sampler alone.'),
     el('div', { class: 'beside' }, [...marksOf.keys()].sort().map((task) => {
       const notes = page.protocols.filter((note) => note.task === task).sort((a, b) => (a.mark < b.mark ? -1 : 1));
       const names = [...new Set(notes.flatMap((note) => [...note.differs, ...Object.keys(note.facts)]))];

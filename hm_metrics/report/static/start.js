@@ -6,7 +6,10 @@ function follow() {
   const wanted = readAddress(location.hash);
   const open = wanted !== null && openBrowser(wanted);
   const was = !$('browser').hidden;
-  if (open && !was) left = [window.scrollY, document.activeElement];
+  if (open && !was) {
+    left = [window.scrollY, document.activeElement];
+    samples.entered = false;
+  }
   $('browser').hidden = !open;
   $('report').hidden = open;
   document.body.classList.toggle('browsing', open);
@@ -46,13 +49,14 @@ function keys(event) {
     else if (event.key === 'p') step(-1);
     else if (event.key === 't') toggle('raw');
     else if (event.key === 'g') toggle('grouped');
+    else if (event.key === 'd') toggle('differing');
   }
 }
 
 function navigation() {
   const links = [['leaderboard', 'Leaderboard']];
   if (page.tables.length) links.push(['table-0', 'Tables']);
-  if (page.figures.length) links.push(['figures', 'Figures']);
+  if (page.figures.length) links.push([page.figures.length > 1 ? 'more-figures' : 'figures', 'Figures']);
   if (page.protocols.length) links.push(['protocols', 'Protocols']);
   if (page.notes.length) links.push(['notes', 'Notes']);
   links.push(['how', 'How to read this']);

@@ -169,3 +169,15 @@ def test_a_sampler_is_more_than_a_temperature(tmp_path):
     assert len(sides.ours) == 3
     assert "instruct (alpha=1), T=1.4, min_p=0.1" in [row.point.label for row in sides.theirs]
     assert len(sides.theirs) == 4
+
+
+def test_asking_for_several_answers_in_words_is_a_setting_of_sampling(tmp_path):
+    folder = sweep(tmp_path, lead=0.0)
+    random = np.random.default_rng(1)
+    several = code(words(random.beta(1, 1, QUESTIONS), random), 0.7, ks=(1, 5))
+    several["config"]["metadata"]["call"] = {"verbalized": 3, "calls": 2, "max_gen_toks": 2304}
+    write_run(folder / "several", merge(1.0), {CODE: several})
+    (sides,) = sides_of(rows_of(folder), CODE)
+    assert "instruct (alpha=1), T=0.7, verbalized=3" in [row.point.label for row in sides.theirs]
+    assert not any("verbalized" in row.point.label for row in sides.ours)
+    assert sides.left_out == []

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from lm_eval.api.instance import Instance
 
 from hm_models.merged import HindsightMerged
 from tests.entry_points import run
+from tests.instances import instance
 from tests.models.tiny import tiny_checkpoint
 
 ASKED = {"until": [], "do_sample": True, "temperature": 1.0, "max_gen_toks": 4}
@@ -28,7 +28,7 @@ def file(pair, tmp_path_factory):
             base=str(pair[0]), instruct=str(pair[1]), alpha=alpha, backend="hf", device="cpu"
         )
         lm.keep_samples_in(file)
-        request = Instance("generate_until", {}, ("w1 w2", ASKED), 0, metadata=("a_task", 0, n))
+        request = instance("generate_until", {}, ("w1 w2", ASKED), 0, metadata=("a_task", 0, n))
         lm.generate_until([request] * n, disable_tqdm=True)
     return file
 

@@ -7,7 +7,6 @@ import math
 
 import pytest
 import torch
-from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from transformers import (
     AutoTokenizer,
@@ -17,6 +16,7 @@ from transformers import (
 )
 
 from hm_models.engines.side_by_side.mix import MixedCausalLM
+from tests.instances import instance
 from tests.models.engines.side_by_side import (
     NEW,
     PROMPTS,
@@ -275,7 +275,7 @@ def lm(mixed, tokenizer):
 def ask(lm, **generation):
     settings = {"until": [], "max_gen_toks": NEW} | generation
     requests = [
-        Instance("generate_until", {}, (prompt, settings), number)
+        instance("generate_until", {}, (prompt, settings), number)
         for number, prompt in enumerate(PROMPTS)
     ]
     return lm.generate_until(requests, disable_tqdm=True)
@@ -305,7 +305,7 @@ def test_sampling_settings_of_the_harness_reach_the_mixture(lm, mixed, tokenizer
 def test_log_likelihoods_of_the_harness_are_the_mixtures(lm, pair, tokenizer):
     asked = [("w1 w2", " w3 w4 w5"), ("w40", " w41"), ("w7 w7 w7", " w8 w9")]
     found = lm.loglikelihood(
-        [Instance("loglikelihood", {}, args, number) for number, args in enumerate(asked)],
+        [instance("loglikelihood", {}, args, number) for number, args in enumerate(asked)],
         disable_tqdm=True,
     )
     for (context, continuation), (value, is_greedy) in zip(asked, found, strict=True):
@@ -319,7 +319,7 @@ def test_log_likelihoods_of_the_harness_are_the_mixtures(lm, pair, tokenizer):
 
 def test_a_greedy_continuation_is_seen_as_such(lm, pair, tokenizer):
     new = greedy_by_hand(pair, encode(tokenizer, PROMPTS[0])["input_ids"])[:2]
-    request = Instance("loglikelihood", {}, (PROMPTS[0], " " + tokenizer.decode(new)), 0)
+    request = instance("loglikelihood", {}, (PROMPTS[0], " " + tokenizer.decode(new)), 0)
     ((_, is_greedy),) = lm.loglikelihood([request], disable_tqdm=True)
     assert is_greedy
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from lm_eval.api.instance import Instance
 from scipy.stats import chisquare
 
 from hm_models.engines.sample_hf import SeededDraw
 from hm_models.merged import HindsightMerged
+from tests.instances import instance
 from tests.models.engines.drawn_by_hand import SAMPLERS, chances_of, check_texts
 from tests.models.tiny import copy_of
 
@@ -57,7 +57,7 @@ def requests(count=7, **gen_kwargs):
     gen_kwargs = {"until": [], "max_gen_toks": 24} | gen_kwargs
     prompts = [" ".join(f"w{n + i}" for i in range(n % 4 + 1)) for n in range(count)]
     return [
-        Instance("generate_until", {}, (prompt, gen_kwargs), 0, metadata=("task", doc, 1))
+        instance("generate_until", {}, (prompt, gen_kwargs), 0, metadata=("task", doc, 1))
         for doc, prompt in enumerate(prompts)
     ]
 

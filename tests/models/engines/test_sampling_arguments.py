@@ -3,11 +3,11 @@
 import importlib.util
 
 import pytest
-from lm_eval.api.instance import Instance
 
 from hm_models.engines.hf import HfEngine
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
+from tests.instances import instance
 
 needs_vllm = pytest.mark.skipif(
     importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"
@@ -22,7 +22,7 @@ def ask(pair, backend, settings, **arguments):
     model = HindsightMerged(
         base=str(base), instruct=str(instruct), alpha=0.7, backend=backend, **arguments
     )
-    request = Instance("generate_until", {}, ("w1", settings), 0, metadata=("task", 0, 1))
+    request = instance("generate_until", {}, ("w1", settings), 0, metadata=("task", 0, 1))
     return model.generate_until([request], disable_tqdm=True)
 
 

@@ -8,7 +8,6 @@ import random
 
 import pytest
 import torch
-from lm_eval.api.instance import Instance
 from transformers import AutoTokenizer
 
 from hm_models.engines.side_by_side.switch import SwitchedCausalLM
@@ -18,6 +17,7 @@ from hm_models.merge.schedule import Schedule
 from hm_models.merge.stream import merged_tensors
 from hm_models.merged import HindsightMerged
 from hm_models.samples.key import jobs_of
+from tests.instances import instance
 from tests.models.engines.side_by_side import (
     NEW,
     STOP,
@@ -232,7 +232,7 @@ def model(folders, tmp_path):
 def asked(n=4, prompts=PROMPTS, **gen_kwargs):
     gen_kwargs = {"until": [], "max_gen_toks": NEW} | gen_kwargs
     requests = [
-        Instance("generate_until", {}, (prompt, gen_kwargs), 0, metadata=("task", doc, n))
+        instance("generate_until", {}, (prompt, gen_kwargs), 0, metadata=("task", doc, n))
         for doc, prompt in enumerate(prompts)
     ]
     return [request for request in requests for _ in range(n)]
@@ -379,7 +379,7 @@ def test_log_likelihoods_are_refused_before_anything_is_loaded(model, kind):
     lm = model({"every": 2})
     args = ("w2", " w4")[: 2 if kind == "loglikelihood" else 1]
     with pytest.raises(RecipeError, match=r"a text that is given.*merge_method=mix"):
-        getattr(lm, kind)([Instance(kind, {}, args, 0)])
+        getattr(lm, kind)([instance(kind, {}, args, 0)])
     assert not lm.engine.is_loaded
 
 

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
-from lm_eval.api.instance import Instance
 
 from hm_models.plugin.own_seeds import apart, seed_of_replicas
+from tests.instances import instance
 
 pytest.importorskip("tenacity", reason="the harness's endpoint models need lm_eval[api]")
 
@@ -59,7 +59,7 @@ def model(endpoint, name="LocalCompletionsAPI", **arguments):
 
 
 def ask(lm, n=5, gen_kwargs=SAMPLED, prompts=("p", "qq")):
-    requests = [Instance("generate_until", {}, (p, gen_kwargs), i) for i, p in enumerate(prompts)]
+    requests = [instance("generate_until", {}, (p, gen_kwargs), i) for i, p in enumerate(prompts)]
     texts = lm.generate_until([r for r in requests for _ in range(n)], disable_tqdm=True)
     return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
 
@@ -132,7 +132,7 @@ def test_only_replicas_of_vllm_begin_with_one_seed():
 
 
 def test_what_was_asked_is_left_as_it_was():
-    request = Instance("generate_until", {"q": 1}, ("p", SAMPLED), 0)
+    request = instance("generate_until", {"q": 1}, ("p", SAMPLED), 0)
     one, two = apart([request, request], 5)
     assert (one, request.args[1]) == (request, SAMPLED)
     assert two.args == ("p", SAMPLED | {"seed": 6})

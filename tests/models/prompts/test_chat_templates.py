@@ -4,7 +4,6 @@ import hashlib
 import json
 
 import pytest
-from lm_eval.api.instance import Instance
 
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
@@ -12,6 +11,7 @@ from hm_models.prompts.chat_templates import KNOWN, GivenTemplate
 from hm_models.prompts.rendered import ChatTemplateError
 from hm_models.sweep.config import read_config
 from hm_models.sweep.preflight import check
+from tests.instances import instance
 from tests.models.tiny import copy_of
 
 SYSTEM = (
@@ -67,7 +67,7 @@ def test_it_serves_at_every_alpha(bare, alpha):
 
 def test_prompts_in_chat_style_without_a_template_are_refused_before_loading(bare):
     lm = merged(**bare)
-    asked = Instance("generate_until", {}, ("w1", {"until": ["w2"]}), 0)
+    asked = instance("generate_until", {}, ("w1", {"until": ["w2"]}), 0)
     with pytest.raises(ChatTemplateError, match=r"no chat template.*chat_template=FILE.*vicuna"):
         lm.generate_until([asked])
     assert not lm.engine.is_loaded

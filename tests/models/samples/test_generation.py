@@ -1,11 +1,11 @@
 """Generation settings: one text is one stop string, and what cannot be honoured has a ready answer."""
 
 import pytest
-from lm_eval.api.instance import Instance
 
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
 from hm_models.samples.generation import checked
+from tests.instances import instance
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_changes_nothing_is_left_out():
 
 def test_hm_merged_refuses_before_an_engine_starts(base, instruct):
     lm = HindsightMerged(base=str(base), instruct=str(instruct), alpha=0.7, backend="hf")
-    request = Instance("generate_until", {}, ("w1", {"num_beams": 3}), 0, metadata=("t", 0, 1))
+    request = instance("generate_until", {}, ("w1", {"num_beams": 3}), 0, metadata=("t", 0, 1))
     with pytest.raises(RecipeError, match="num_beams=3"):
         lm.generate_until([request], disable_tqdm=True)
     assert not lm.engine.is_loaded

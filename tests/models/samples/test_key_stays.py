@@ -8,11 +8,11 @@ import json
 import struct
 
 import pytest
-from lm_eval.api.instance import Instance
 
 from hm_models.merge import recipe as recipe_module
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.samples.key import ModelKey, jobs_of, question_of
+from tests.instances import instance
 
 RECIPES = {
     "a number": {"alpha": 0.7},
@@ -73,7 +73,7 @@ def keys_of(recipe, backend):
     """A digest of the keys and seeds of two samples of a prompt, and of a likelihood's key."""
     model = ModelKey.of(recipe, backend, {"dtype": "float32", "max_gen_toks": 8, "batch_size": 3})
     drawn = {"until": ["x"], "do_sample": True, "temperature": 0.8}
-    request = Instance("generate_until", {}, ("2+2?", drawn), 0, metadata=("task", 0, 2))
+    request = instance("generate_until", {}, ("2+2?", drawn), 0, metadata=("task", 0, 2))
     jobs = jobs_of([request, request], model, 5)
     asked = [f"{job.key.question.hex()}/{job.key.index}/{job.seed}" for job in jobs]
     asked.append(question_of("loglikelihood", ("a", "b"), model).question.hex())

@@ -3,11 +3,11 @@
 from collections import Counter
 
 import pytest
-from lm_eval.api.instance import Instance
 from lm_eval.api.model import CacheHook
 
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
+from tests.instances import ROLLING, instance
 from tests.models.noting_request import NotingRequest
 
 SAMPLED = {"until": ["w9"], "do_sample": True, "temperature": 1.0, "max_gen_toks": 8}
@@ -134,7 +134,7 @@ def test_alphas_in_one_file_are_never_mixed(load, gen_kwargs):
 
 def test_log_likelihoods_in_one_file_are_never_mixed_and_come_back_to_the_bit(load):
     def score(lm, kind="loglikelihood", arguments=(("w1 w2", " w3"), ("w4", " w5 w6"))):
-        return getattr(lm, kind)([Instance(kind, {}, args, 0) for args in arguments])
+        return getattr(lm, kind)([instance(kind, {}, args, 0) for args in arguments])
 
     apart = [score(load(alpha, file=str(alpha))) for alpha in (0.3, 0.7)]
     assert [score(load(alpha)) for alpha in (0.3, 0.7)] == apart
@@ -142,14 +142,15 @@ def test_log_likelihoods_in_one_file_are_never_mixed_and_come_back_to_the_bit(lo
     assert score(again) == apart[1]
     assert all(isinstance(answer, tuple) for answer in score(again))
     assert not again.engine.is_loaded
-    rolling = score(load(), "loglikelihood_rolling", (("w1 w2 w3",), ("w4 w5",)))
+    texts = (*ROLLING, "w1 w2 w3"), (*ROLLING, "w4 w5")
+    rolling = score(load(), "loglikelihood_rolling", texts)
     again = load()
-    assert score(again, "loglikelihood_rolling", (("w4 w5",), ("w1 w2 w3",))) == rolling[::-1]
+    assert score(again, "loglikelihood_rolling", texts[::-1]) == rolling[::-1]
     assert not again.engine.is_loaded
 
 
 def test_scores_are_kept_one_by_one(load, monkeypatch):
-    requests = [Instance("loglikelihood", {}, ("w1 w2", f" w{n}"), 0) for n in range(5)]
+    requests = [instance("loglikelihood", {}, ("w1 w2", f" w{n}"), 0) for n in range(5)]
     dying = load(batch_size=1)
     kill_after(dying, 2, monkeypatch)
     with pytest.raises(Killed):

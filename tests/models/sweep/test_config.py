@@ -9,6 +9,7 @@ import yaml
 from hm_models.sweep.config import KEYS, SweepError, read_config, read_settings
 from hm_models.sweep.flags import add_flags, merged_settings
 from hm_models.sweep.points import points_of
+from hm_models.sweep.shipped import shipped
 
 PAIR = {"base": "b/base", "instruct": "b/chat", "tasks": ["t"]}
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
@@ -178,6 +179,30 @@ def test_a_pair_on_the_command_line_replaces_those_of_the_file(tmp_path):
 def test_every_key_has_a_flag():
     arguments = vars(parsed([]))
     assert set(KEYS) <= arguments.keys()
+
+
+def test_a_config_that_comes_along_is_taken_by_name_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert list(shipped().values()) == CONFIGS
+    (tmp_path / "llama-3.1-8b").mkdir()  # an earlier --output_path
+    by_name = merged_settings(parsed(["llama-3.1-8b"]))
+    assert by_name["instruct"] == "meta-llama/Llama-3.1-8B-Instruct"
+    assert merged_settings(parsed(["--config", "llama-3.1-8b", "--limit", "3"])) == by_name | {
+        "limit": 3
+    }
+
+
+def test_a_file_goes_before_a_config_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").write_text("{name: mine}")
+    assert merged_settings(parsed(["demo"])) == {"name": "mine"}
+
+
+def test_an_unknown_config_is_told_the_names_and_two_are_too_many():
+    with pytest.raises(SweepError, match=r"Did you mean qwen3-8b\? There are: demo, gemma-3-1b, "):
+        merged_settings(parsed(["configs/qwen-8b.yaml"]))
+    with pytest.raises(SweepError, match="a sweep has one file"):
+        merged_settings(parsed(["demo", "--config", "smoke"]))
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)

@@ -2,12 +2,14 @@
 
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 
 from hm_metrics.logs.results import find_runs
 from hm_metrics.report.points import join
-from hm_models.sweep.config import read_config
+from hm_models.sweep.config import SweepError, read_config
+from hm_models.sweep.points import points_of
 from hm_models.sweep.preflight import check
 from hm_models.sweep.runners import LocalRunner
 from tests.models.sweep.world import TASK, open_sweep, samples, settings, write_task
@@ -72,3 +74,41 @@ def test_what_is_passed_by_gen_kwargs_is_checked_likewise(base, instruct, task, 
     assert TASK["generation_kwargs"]["do_sample"]
     (problem,) = problems(base, instruct, task, gen_kwargs={"presence_penalty": 0.5})
     assert "presence_penalty is no sampling parameter of backend hf" in problem
+
+
+SEVERAL = {"temperature": 0.7, "verbalized": 5}
+
+
+def test_verbalized_goes_to_tasks_and_never_to_an_engine(base, instruct, task):
+    given = settings(base, instruct, task, alphas=[1], samplers=[{"temperature": 0.7}, SEVERAL])
+    plain, several = points_of(config := read_config(given))
+    assert several.name == "alpha1--temperature0.7--verbalized5"
+    asked = several.run_arguments(config, Path())
+    assert asked["metadata"] == {"verbalized": 5}
+    assert asked["gen_kwargs"] == plain.run_arguments(config, Path())["gen_kwargs"]
+
+
+def test_a_task_that_cannot_ask_for_several_is_refused(base, instruct, task):
+    found = problems(base, instruct, task, alphas=[1], samplers=[{"temperature": 0.7}, SEVERAL])
+    assert found[0].startswith("tasks: tiny_words knows no verbalized")
+
+
+def test_alpha_0_which_completes_prompts_is_refused_with_verbalized(base, instruct, task):
+    found = problems(base, instruct, task, alphas=[0, 1], samplers=[SEVERAL])
+    assert "asks in a chat, and this point is given prompts to complete. Leave alpha 0" in found[1]
+    chat = {"model_args": {"backend": "hf", "prompt_style": "chat"}}
+    assert len(problems(base, instruct, task, alphas=[0, 1], samplers=[SEVERAL], **chat)) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"samplers": [{"verbalized": 1}]}, "verbalized=1 .*: expected a whole number, 2 at least"),
+        ({"samplers": [SEVERAL], "metadata": {"verbalized": 3}}, "stands in metadata and in sampl"),
+    ],
+)
+def test_a_number_of_answers_that_cannot_be_or_stands_twice_is_refused(
+    base, instruct, task, more, sentence
+):
+    with pytest.raises(SweepError, match=sentence):
+        read_config(settings(base, instruct, task, **more))

@@ -7,11 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from lm_eval.api.instance import Instance
 from lm_eval.tasks import TaskManager
 
 import hm_tasks
 from hm_tasks.any_passk.demo_math import problems
+from tests.instances import instance
 
 OURS = Path(hm_tasks.__file__).parent
 OPERATORS = {
@@ -72,7 +72,7 @@ def test_the_harness_reads_the_last_number_or_the_one_behind_the_answer_is(
     task, answer, said, scores
 ):
     doc = next(one for one in task.test_docs() if one["answer"] == answer)
-    request = Instance("generate_until", doc, (), 0, metadata=("demo_math", 0, 1), resps=[said])
+    request = instance("generate_until", doc, (), 0, metadata=("demo_math", 0, 1), resps=[said])
     task._instances = [request]
     task.apply_filters()
     found = {

@@ -1,0 +1,102 @@
+"""A task that scores the samples of each question itself, as both tested harnesses ask for it.
+
+0.4.13's evaluator calls `apply_filters`, and `process_results` with each question and filter. 0.5 asks a task
+for its scorers, one for each filter, and wants them to hold each question's numbers; how these become the
+task's, `aggregation` says in both. A task has one request for each question.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import Any
+
+from lm_eval.api.task import Task
+
+from hm_models.plugin.contracts import MeetsModel
+from hm_models.settings import ProtocolError
+from hm_tasks import table
+
+
+def origin_of(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request that say whose it is.
+
+    Args:
+        given: what the harness passes to `construct_requests`: in 0.5 the number of the question alone.
+    """
+    metadata = given.get("metadata") or (task.config.task, given["doc_id"], task.config.repeats)
+    return {"metadata": metadata, "task_name": metadata[0], "doc_id": metadata[1]}
+
+
+class OwnScoring(Task, MeetsModel):
+    """A `generate_until` task over test documents."""
+
+    OUTPUT_TYPE = "generate_until"
+    _instances: Any = None
+    _model: Any = None
+    _scorers: Any = ()  # the harness's name for them, and where it finds them
+
+    def meet(self, model: Any) -> None:
+        """Know the harness's model that is asked next; `hm_models.plugin.introduced` calls it."""
+        self._model = model
+
+    @property
+    def _qualified_name(self) -> str:
+        # 0.5 would put the group before the name of each task in it.
+        return self.task_name
+
+    def has_training_docs(self) -> bool:
+        return False
+
+    def has_validation_docs(self) -> bool:
+        return False
+
+    def has_test_docs(self) -> bool:
+        return True
+
+    @abc.abstractmethod
+    def numbers(self) -> list[str]:
+        """The metrics that are a plain number of each question, where it could be scored."""
+
+    @abc.abstractmethod
+    def headline(self) -> list[str]:
+        """The metrics that the harness prints, where nobody asks for others."""
+
+    def dump_config(self) -> dict[str, Any]:
+        # The harness's W&B logger makes its table of samples from this list, and from no other.
+        return super().dump_config() | {
+            "metric_list": [{"metric": m} for m in self.numbers()],
+            "table": table.printed(self.config.metadata, self.headline()),
+        }
+
+    def process_instances(self) -> None:
+        """What 0.5 calls when all samples are there, in place of `apply_filters` and `process_results`."""
+        from lm_eval.scorers import Scorer
+
+        self.apply_filters()
+        requests = self._instances or []
+        if self._scorers:  # those of --predict_only
+            for scorer in self._scorers:
+                scorer.apply_filter(requests)
+                scorer.set_results(scorer.score_instances({r.doc_id: [r] for r in requests}))
+            return
+        self._scorers = []
+        for name in requests[0].filtered_resps if requests else ():
+            scorer = Scorer(name=name, filter=None)
+            scorer.import_reduced(
+                {r.doc_id: self.process_results(r.doc, [r.filtered_resps[name]]) for r in requests}
+            )
+            self._scorers.append(scorer)
+
+    def set_repeats(self, repeats: int) -> None:
+        """What 0.5 calls for its `--repeats`.
+
+        Raises:
+            ProtocolError: it is another number of samples than the task's own.
+        """
+        if repeats != self.config.repeats:
+            raise ProtocolError(
+                f"{self.task_name} asks {self.config.repeats} times, which its k and its tables go by: "
+                f"--repeats {repeats} cannot be used. Say so as --metadata '{{\"n_samples\": {repeats}}}', "
+                "and the k of pass@k beside it."
+            )
