@@ -19,6 +19,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from hm_models.commands.command_line import CommandLine
 
@@ -96,10 +97,15 @@ def make_checkpoint(folder: Path, seed: int) -> None:
     room: dict[str, Any] = {"vocab_size": len(TOKENS), "max_position_embeddings": 1024}
     torch.manual_seed(seed)
     model = LlamaForCausalLM(LlamaConfig(**shape, **heads, **ids, **room, dtype=torch.bfloat16))
-    model.to(torch.bfloat16).save_pretrained(folder)
+    model.bfloat16().save_pretrained(folder)
     words = Tokenizer(models.WordLevel({t: i for i, t in enumerate(TOKENS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    special: dict[str, Any] = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
+    special: dict[str, Any] = {
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "pad_token": "</s>",
+        "unk_token": "<unk>",
+    }
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, chat_template=TEMPLATE, **special)
     tokenizer.save_pretrained(folder)
 

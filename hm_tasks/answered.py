@@ -117,7 +117,7 @@ class ToldRequest(Instance, TaskRequest):
                     samples.append("")
                 missing = None if answer is None else ""
                 noted[len(samples) - 1] = samples[-1] if is_read else missing
-        self.resps, self.noted = samples, noted
+        self.resps[:], self.noted = samples, noted
 
     @property
     def said(self) -> list[str]:

@@ -15,6 +15,7 @@ from lm_eval.api.task import Task
 
 from hm_models.plugin.contracts import MeetsModel
 from hm_models.settings import ProtocolError
+from hm_tasks import table
 
 
 def origin_of(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,6 +40,11 @@ class OwnScoring(Task, MeetsModel):
         """Know the harness's model that is asked next; `hm_models.plugin.introduced` calls it."""
         self._model = model
 
+    @property
+    def _qualified_name(self) -> str:
+        # 0.5 would put the group before the name of each task in it.
+        return self.task_name
+
     def has_training_docs(self) -> bool:
         return False
 
@@ -52,9 +58,16 @@ class OwnScoring(Task, MeetsModel):
     def numbers(self) -> list[str]:
         """The metrics that are a plain number of each question, where it could be scored."""
 
+    @abc.abstractmethod
+    def headline(self) -> list[str]:
+        """The metrics that the harness prints, where nobody asks for others."""
+
     def dump_config(self) -> dict[str, Any]:
         # The harness's W&B logger makes its table of samples from this list, and from no other.
-        return super().dump_config() | {"metric_list": [{"metric": m} for m in self.numbers()]}
+        return super().dump_config() | {
+            "metric_list": [{"metric": m} for m in self.numbers()],
+            "table": table.printed(self.config.metadata, self.headline()),
+        }
 
     def process_instances(self) -> None:
         """What 0.5 calls when all samples are there, in place of `apply_filters` and `process_results`."""

@@ -51,7 +51,12 @@ def bench_engine(options: argparse.Namespace, folder: Path) -> None:
 
     def requests() -> list[Instance]:
         made = [
-            Instance("generate_until", {}, (prompt, dict(asked)), 0, metadata=("bench", doc, N))
+            Instance(
+                **dict(
+                    request_type="generate_until", doc={}, arguments=(prompt, dict(asked)), idx=0
+                ),
+                **dict(task_name="bench", doc_id=doc, metadata=("bench", doc, N)),
+            )
             for doc, prompt in enumerate(prompts)
         ]
         return [request for request in made for _ in range(N)]

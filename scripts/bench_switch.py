@@ -36,7 +36,14 @@ METHODS = {
 def tokens_a_second(lm: HindsightMerged, samples: int, tokens: int, seed: int) -> float:
     asked = {"until": [], "do_sample": True, "temperature": 0.7, "max_gen_toks": tokens}
     requests = [
-        Instance("generate_until", {}, (lm.apply_chat_template(chat), asked), 0)
+        Instance(
+            "generate_until",
+            {},
+            (lm.apply_chat_template(chat), asked),
+            idx=0,
+            task_name="",
+            doc_id=0,
+        )
         for prompt in PROMPTS
         for chat in [[{"role": "user", "content": prompt}]]
     ]

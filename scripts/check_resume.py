@@ -36,7 +36,10 @@ def sample(arguments: dict, store: str, n: int, tokens: int) -> None:
     lm.keep_samples_in(Path(store))
     gen_kwargs = SAMPLED | {"max_gen_toks": tokens}
     requests = [
-        Instance("generate_until", {}, (prompt, gen_kwargs), 0, metadata=("resume", doc, n))
+        Instance(
+            **dict(request_type="generate_until", doc={}, arguments=(prompt, gen_kwargs), idx=0),
+            **dict(task_name="resume", doc_id=doc, metadata=("resume", doc, n)),
+        )
         for doc, prompt in enumerate(PROMPTS)
     ]
     asked = [request for request in requests for _ in range(n)]

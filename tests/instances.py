@@ -1,8 +1,13 @@
 """A request of the harness, made alike for each of its releases that the tests run with."""
 
+from importlib.util import find_spec
 from typing import Any
 
 from lm_eval.api.instance import Instance
+
+HAS_SCORERS = find_spec("lm_eval.scorers") is not None  # harness 0.5
+# What stands before the text of a rolling log-likelihood.
+ROLLING = ("",) if HAS_SCORERS else ()
 
 
 def instance(

@@ -18,7 +18,7 @@ from hm_metrics.figures.pass_at_k import Curve
 from hm_metrics.figures.stages import StageMap
 from hm_metrics.logs.models import BASE, INSTRUCT
 from hm_metrics.rates import by_category, item_of
-from hm_metrics.report.leaderboard import ks_of
+from hm_metrics.report.every_k import every_k
 from hm_metrics.report.paper import FIGURE, TEXT, published, sources
 from hm_metrics.report.rows import Row
 from hm_metrics.report.samplers import differing, order, told
@@ -32,8 +32,7 @@ def curves(rows: Sequence[Row], task: str, prefix: str) -> dict[str, list[Curve]
     """pass@k against k by family, and the paper's beside, dotted, where it counts in this way."""
     families: dict[str, list[Curve]] = {}
     for row in rows:
-        found = {k: row.values[task].get(f"{prefix}@{k}") for k in ks_of(row, task)}
-        values = {k: v for k, v in found.items() if v is not None and not math.isnan(v.value)}
+        values = every_k(row, task, prefix)
         for panel in _panels(row, rows) if values else ():
             families.setdefault(panel, []).append(
                 Curve(

@@ -14,7 +14,9 @@ from typing import Any
 
 from hm_metrics.definitions import AT_K
 from hm_metrics.logs.models import Model
+from hm_metrics.report.every_k import every_k
 from hm_metrics.report.rows import Row
+from hm_metrics.report.values import Value
 from hm_models.files.text_files import read_json
 
 FILE = Path(__file__).with_name("paper.json")
@@ -94,17 +96,19 @@ def beside(rows: Sequence[Row]) -> list[list[str]]:
             for k, theirs in by_alpha.get(model.alpha, {}).items():
                 if k not in SHOWN_K:
                     continue
-                metric = kinds[kind].metric.replace("@k", f"@{k}")
-                lines += _line(row, known, kinds[kind], metric, theirs)
+                prefix = kinds[kind].metric.removesuffix("@k")
+                ours = every_k(row, kinds[kind].task, prefix).get(k)
+                lines += _line(row, known, kinds[kind], f"{prefix}@{k}", ours, theirs)
         if (rate := known.refusals.get(model.alpha)) is not None:
-            lines += _line(row, known, kinds[REFUSALS], kinds[REFUSALS].metric, rate)
+            source = kinds[REFUSALS]
+            ours = row.values.get(source.task, {}).get(source.metric)
+            lines += _line(row, known, source, source.metric, ours, rate)
     return lines
 
 
 def _line(
-    row: Row, known: Published, source: PaperSource, metric: str, theirs: float
+    row: Row, known: Published, source: PaperSource, metric: str, ours: Value | None, theirs: float
 ) -> list[list[str]]:
-    ours = row.values.get(source.task, {}).get(metric)
     if ours is None:
         return []
     spread = "" if ours.error != ours.error else f" ± {ours.error:.3f}"

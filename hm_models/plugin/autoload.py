@@ -27,6 +27,7 @@ CHANGES = {
     "lm_eval.tasks.manager": ("task_folder", "task_manager"),
     "lm_eval.api.metrics": ("metric_names", "standard_errors"),
     "lm_eval.api.model": ("own_answers",),
+    "lm_eval.utils": ("printed_rows",),
     "lm_eval.api.task": ("request_cache", "prompt_origin"),
     "lm_eval.evaluator": (
         *("introduced", "results_without_secrets", "whole_records"),

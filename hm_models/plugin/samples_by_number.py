@@ -1,7 +1,7 @@
 """`--samples` with any numbers: the log has the questions that were asked.
 
-0.5.0.dev1 knows a question by its number in the data set, and looks that up among the numbers that were asked for
-once more when it writes the log: [1, 3] is an IndexError.
+0.5.0.dev1 knows a question by its number in the data set, and looks that up once more among the numbers that
+were asked for when it writes the log: [1, 3] is an IndexError.
 
 Harness: 0.5.0.dev1; 0.4.13 numbers the questions that were asked for anew.
 Unnecessary: once `_build_logged_samples` takes the number that a request has.

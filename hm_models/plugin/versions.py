@@ -11,6 +11,7 @@ as it is, and `hm-merged` refuses it.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from importlib.metadata import version
@@ -40,6 +41,7 @@ def what_to_say(installed: str) -> str:
     return f"hm-merged is not tested with lm_eval {installed}. It is tested with {' and '.join(TESTED)}."
 
 
+@functools.cache
 def may_be_changed() -> bool:
     """Whether the harness that is installed is new enough; says once what there is to say of it."""
     installed = version("lm_eval")
@@ -51,6 +53,5 @@ def may_be_changed() -> bool:
 
 def refuse_too_old() -> None:
     """Raise UsageError where the harness that is installed is too old."""
-    installed = version("lm_eval")
-    if is_too_old(installed):
-        raise UsageError(what_to_say(installed))
+    if not may_be_changed():
+        raise UsageError(what_to_say(version("lm_eval")))

@@ -1,6 +1,7 @@
 """Which answer is which: the key that a sample is kept under, and the seed that it is drawn with.
 
-    >>> asked = Instance("generate_until", {}, ("w1 w2", {"do_sample": True, "temperature": 0.7}), 0)
+    >>> drawn = {"do_sample": True, "temperature": 0.7}
+    >>> asked = Instance("generate_until", {}, ("w1 w2", drawn), idx=0, task_name="", doc_id=0)
     >>> first, second = jobs_of([asked, asked], ModelKey("a fingerprint", {}), sampling_seed=0)
     >>> first.key.question == second.key.question, first.key.index, second.key.index
     (True, 0, 1)

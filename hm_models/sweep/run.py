@@ -109,7 +109,7 @@ def _run(arguments: dict[str, Any], live: LiveModel, ending: contextlib.ExitStac
         model=model,
         task_manager=manager,
         evaluation_tracker=tracker,
-        **{name: value for name, value in vars(config).items() if name in AS_CONFIGURED},
+        **{name: getattr(config, name) for name in AS_CONFIGURED if name in dir(config)},
         **dict(zip(SEEDS, _seeds(config.seed), strict=True)),
     )
     if results is None:  # of another process than the first
@@ -150,7 +150,7 @@ def _loggers(config: Any, ending: contextlib.ExitStack) -> list[Any]:
     if config.wandb_args:
         found.append(wandb := WandbLogger(config.wandb_args, config.wandb_config_args))
         ending.callback(wandb.run.finish)
-    if vars(config).get("trackio_args"):  # 0.5.0.dev1 has none
+    if "trackio_args" in dir(config) and config.trackio_args:  # 0.5.0.dev1 has none
         from lm_eval.loggers import TrackioLogger
 
         found.append(trackio := TrackioLogger(config.trackio_args))

@@ -10,6 +10,7 @@ goes through a fresh chain of its filters and its `process_results` alone. docs/
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from lm_eval.api.metrics import mean
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import answer_numbers, definitions
+from hm_metrics.definitions import GLOBAL, LOCAL
 from hm_metrics.entropy import TokenSums
 from hm_metrics.graded import BEYOND_LIMITS, UNREAD, Graded, GradedRecord
 from hm_metrics.measures import OF_TEXTS, Diversity
@@ -27,7 +29,7 @@ from hm_metrics.verdict import UNSCORED
 from hm_models.plugin.contracts import Verbalizes
 from hm_models.samples.generation import checked
 from hm_models.settings import ProtocolError
-from hm_tasks import asked_prompts, copies
+from hm_tasks import asked_prompts, copies, table
 from hm_tasks.answered import keeps_thoughts
 from hm_tasks.any_passk.asked import (
     asked_in_calls,
@@ -67,6 +69,7 @@ class AnyPassK(OwnScoring, Verbalizes):
                 "%s wraps %s, as its YAML says: passk_of of --metadata is for any_passk.", name, own
             )
         self._settings = Settings.of(metadata)
+        table.check(metadata)
         self._diversity = Diversity(metadata, OF_TEXTS)
         self.inner = load_inner(own or told, name)
         inner = self.inner.config
@@ -300,6 +303,15 @@ class AnyPassK(OwnScoring, Verbalizes):
             for metric in self.metrics
             for number in answer_numbers.names(asked, metric in self._binary)
         ] + ["distinct_answers", "n_samples", *COUNTS]
+
+    def headline(self) -> list[str]:
+        """The metrics that the harness prints: those of the headline's filter and metric."""
+        asked = dataclasses.replace(
+            self._settings.asked, ks=table.few(self._settings.asked.ks), thresholds=()
+        )
+        numbers = answer_numbers.names(asked, self.metrics[0] in self._binary)
+        of_answers = [f"{number},{self.filters[0]}" for number in (*numbers, "distinct_answers")]
+        return [*of_answers, "n_samples", LOCAL, GLOBAL]
 
     def aggregation(self) -> dict[str, Any]:
         rates = dict.fromkeys(self.numbers(), self._rate())

@@ -20,7 +20,7 @@ from lm_eval.api.metrics import mean
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import definitions
-from hm_metrics.definitions import AT_K, SCORED, UNFINISHED
+from hm_metrics.definitions import AT_K, GLOBAL, LOCAL, SCORED, UNFINISHED
 from hm_metrics.entropy import TokenSums
 from hm_metrics.measures import Diversity
 from hm_metrics.pass_at_k import pass_at_k
@@ -29,7 +29,7 @@ from hm_metrics.verdict import TIMEOUT, UNSCORED, Verdict, VerdictRecord
 from hm_models.plugin.contracts import Verbalizes
 from hm_models.samples.generation import stop_strings
 from hm_models.settings import ProtocolError, number, refuse_thinking
-from hm_tasks import asked_prompts
+from hm_tasks import asked_prompts, table
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
 from hm_tasks.sampled import OF_CALLS, Sampled, n_and_ks
@@ -46,6 +46,7 @@ COUNTS = (
     *("generated", "reused", "unscored", "timeouts", "empty_programs"),
     *("truncated_prompts", "equal_samples"),
 )
+HEADLINE = ("pass", "base_pass")  # of AT_K
 
 
 class CodePassK(ZeroShotTask, Verbalizes):
@@ -64,6 +65,7 @@ class CodePassK(ZeroShotTask, Verbalizes):
         settings = {key: value for key, value in config.items() if key != "class"}
         metadata = settings["metadata"]
         n_samples, self.ks = n_and_ks(metadata)
+        table.check(metadata)
         metadata.setdefault("max_unscored", MOST_UNSCORED)
         self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._unscored = 0, 0  # of how many samples
@@ -212,6 +214,10 @@ class CodePassK(ZeroShotTask, Verbalizes):
             "n_samples",
             *COUNTS,
         ]
+
+    def headline(self) -> list[str]:
+        at_k = [f"{p}@{k}" for p in self.counting for k in table.few(self.ks) if p in HEADLINE]
+        return [*at_k, "n_samples", LOCAL, GLOBAL, "distinct_programs"]
 
     def process_results(
         self, doc: dict[str, str], results: list[list[VerdictRecord]]

@@ -16,11 +16,12 @@ from typing import Any, ClassVar, TypeVar
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics import definitions
+from hm_metrics.definitions import GLOBAL, LOCAL
 from hm_metrics.entropy import TokenSums
 from hm_metrics.judgment import KEPT, REASONS, RULE, TIE, Judgment, reasons
 from hm_metrics.measures import LEFT_OUT
 from hm_models.settings import number, whole_number
-from hm_tasks import copies
+from hm_tasks import copies, table
 from hm_tasks.diversity_of_texts import of_texts
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.keyword import UNFAITHFUL
@@ -50,6 +51,7 @@ class JudgedTask(BareTask):
         metadata = settings["metadata"]
         self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
         self.VERSION = metadata["version"]
+        table.check(metadata)
         self._judges = judges_of(metadata, self.rubric)
         self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._is_keyword = any(judge.is_keyword for judge in self._judges.values())
@@ -164,6 +166,9 @@ class JudgedTask(BareTask):
 
     def numbers(self) -> list[str]:
         return ["n_samples", "generated", "reused", "empty_answers", "unscored"]
+
+    def headline(self) -> list[str]:
+        return [*self.rate_aggregation(), "n_samples", LOCAL, GLOBAL]
 
     def process_results(self, doc: dict[str, Any], results: list[list[dict]]) -> dict[str, Any]:
         judgments = [Judgment(**record) for record in results[0]]

@@ -17,11 +17,13 @@ from lm_eval.config.task import TaskConfig
 
 from hm_metrics import definitions
 from hm_metrics.aggregations import Mean
+from hm_metrics.definitions import GLOBAL, LOCAL
 from hm_metrics.judgment import API_ERROR, KEPT, Judgment
 from hm_metrics.novelty import distinct, utility
 from hm_metrics.verdict import JsonRecord
 from hm_models.embedders import why_unusable
 from hm_models.settings import number, whole_number
+from hm_tasks import table
 from hm_tasks.diversity_of_texts import of_texts
 from hm_tasks.judges.request import BareRequest, BareTask
 from hm_tasks.judges.unscored import fail_if_unscored
@@ -55,6 +57,7 @@ class NoveltyBench(BareTask):
         metadata = settings["metadata"]
         self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
         self.VERSION = metadata["version"]
+        table.check(metadata)
         self._patience = number(metadata, "patience", above=0.0, most=1.0)
         self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._comparer = comparer_of(metadata)
@@ -147,6 +150,9 @@ class NoveltyBench(BareTask):
 
     def numbers(self) -> list[str]:
         return [*RATES, "n_samples", *COUNTS]
+
+    def headline(self) -> list[str]:
+        return [*RATES, "n_samples", LOCAL, GLOBAL]
 
     def process_results(self, doc: dict[str, Any], results: list[list[dict]]) -> dict[str, Any]:
         records, question = results[0], doc["task_id"]

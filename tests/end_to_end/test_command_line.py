@@ -127,6 +127,30 @@ def test_a_k_above_n_is_an_error_before_anything_is_loaded(tiny_pair, tmp_path):
 
 
 @pytest.mark.engine
+def test_the_table_has_the_headline_and_the_results_have_everything(tiny_pair, tmp_path):
+    options = {"backend": "hf", "dtype": "float32"}
+    more = ["--gen_kwargs", "max_gen_toks=4"]
+    done = lm_eval(tmp_path, tiny_pair, *more, **options)
+    assert done.returncode == 0, done.stderr[-4000:]
+    lines = done.stdout.splitlines()
+    table = [line for line in lines if line.startswith("|")][2:]
+    assert 0 < len(table) <= 16
+    for metric in ("pass@1", "pass@5", "pass@10", "base_pass@10", "n_samples"):
+        assert any(f"|{metric} " in line for line in table), metric
+    (said,) = [line for line in lines if line.startswith("Rows left out: ")]
+    (file,) = (tmp_path / "out").rglob("results_*.json")
+    numbers = json.loads(file.read_text())["results"]["demo_passk"]
+    every = {key for key in numbers if "," in key and "_stderr," not in key}
+    assert f": {len(every) - len(table)} of demo_passk." in said
+    assert {"plus_only_pass@5,scored", "token_entropy,scored", "reused,scored"} <= every
+
+    again = lm_eval(tmp_path, tiny_pair, *more, "--metadata", '{"table": "all"}', **options)
+    lines = again.stdout.splitlines()
+    assert len([line for line in lines if line.startswith("|")][2:]) == len(every)
+    assert "Rows left out" not in again.stdout
+
+
+@pytest.mark.engine
 def test_without_a_sandbox_programs_need_the_users_word(tmp_path):
     command = [LM_EVAL, "run", "--model", "dummy", "--tasks", "demo_passk", "--limit", "1"]
     command += ["--metadata", '{"isolation": "rlimit"}']

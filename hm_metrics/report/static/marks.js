@@ -13,8 +13,7 @@ function chip(task, mark, withTask) {
   const hue = mark ? (mark.charCodeAt(mark.length - 1) - 65 + 800) % 8 : 0;
   return el(
     'a',
-    { class: 'mark hue' + hue, href: '#protocols', title: task + ': protocol ' + mark,
-      'aria-label': mark + ' ' + task + ', its protocol' },
+    { class: 'mark hue' + hue, href: '#protocols', title: task + ': protocol ' + mark },
     el('b', {}, mark),
     withTask && el('span', {}, task),
   );

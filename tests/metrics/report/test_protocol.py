@@ -4,7 +4,7 @@ import pytest
 
 from hm_metrics.logs.results import find_runs
 from hm_metrics.report.points import join
-from hm_metrics.report.protocol import comparable, letter, mark
+from hm_metrics.report.protocol import DATE, comparable, letter, mark
 from hm_metrics.report.rows import make_rows
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, merge, refusals, write_run
 
@@ -110,3 +110,28 @@ def test_cut_prompts_and_copies_are_marked(tmp_path):
     assert any("3 samples were longer than the context" in text for text in one.warnings)
     assert not any("copies" in text for text in one.warnings)
     assert any("copies of one" in text for text in two.warnings)
+
+
+def test_a_base_by_completion_is_ranked_beside_its_merges_under_its_own_mark(tmp_path):
+    for alpha in (0.0, 0.7, 1.0):
+        task = code(
+            ["+-", "--"], prompts={"style": "chat" if alpha else "completion", "sha256": "ab"}
+        )
+        config = merge(alpha) | ({"chat_date": "2026-11-28"} if alpha else {})
+        write_run(tmp_path / str(alpha), config, {CODE: task})
+    found = facts(tmp_path)
+    notes, marks = mark({CODE: found})
+    assert [(note.mark, note.beside) for note in notes] == [("A", ""), ("B", "A")]
+    assert [marks[row][CODE] for row in found] == ["B", "A", "A"]
+    assert len(comparable(list(found), lambda row: [found[row]])[0]) == 3
+
+
+def test_whoever_tells_no_date_joins_one_side_and_never_two_dates():
+    base, first, second = {"n": "1"}, {"n": "1", DATE: "1"}, {"n": "1", DATE: "2"}
+    ways = {"base": base, "first": first, "second": second, "again": first}
+    notes, marks = mark({"t": {name: way for name, way in ways.items()}})
+    beside = {note.mark: note.beside or note.mark for note in notes}
+    ranked = {name: beside[marks[name]["t"]] for name in ways}
+    assert ranked["base"] == ranked["first"] == ranked["again"] != ranked["second"]
+    kept, others = comparable(list(ways), lambda name: [ways[name]])
+    assert (kept, others) == (["base", "first", "again"], [("second", [DATE])])

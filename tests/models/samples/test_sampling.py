@@ -7,7 +7,7 @@ from lm_eval.api.model import CacheHook
 
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
-from tests.instances import instance
+from tests.instances import ROLLING, instance
 from tests.models.noting_request import NotingRequest
 
 SAMPLED = {"until": ["w9"], "do_sample": True, "temperature": 1.0, "max_gen_toks": 8}
@@ -142,9 +142,10 @@ def test_log_likelihoods_in_one_file_are_never_mixed_and_come_back_to_the_bit(lo
     assert score(again) == apart[1]
     assert all(isinstance(answer, tuple) for answer in score(again))
     assert not again.engine.is_loaded
-    rolling = score(load(), "loglikelihood_rolling", (("w1 w2 w3",), ("w4 w5",)))
+    texts = (*ROLLING, "w1 w2 w3"), (*ROLLING, "w4 w5")
+    rolling = score(load(), "loglikelihood_rolling", texts)
     again = load()
-    assert score(again, "loglikelihood_rolling", (("w4 w5",), ("w1 w2 w3",))) == rolling[::-1]
+    assert score(again, "loglikelihood_rolling", texts[::-1]) == rolling[::-1]
     assert not again.engine.is_loaded
 
 
