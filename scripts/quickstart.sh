@@ -36,7 +36,7 @@ with_us() {
 pair=$root/runs/demo_pair
 mkdir -p "$out" && out=$(cd "$out" && pwd)
 export HF_HUB_OFFLINE=1          # the pair is made here; nothing is asked of a hub
-export LMEVAL_LOG_LEVEL=WARNING TRANSFORMERS_VERBOSITY=error PYTHONWARNINGS=ignore
+export LMEVAL_LOG_LEVEL=ERROR TRANSFORMERS_VERBOSITY=error PYTHONWARNINGS=ignore
 export VLLM_LOGGING_CONFIG_PATH=$out/.logging.json
 cat > "$VLLM_LOGGING_CONFIG_PATH" <<JSON
 {"version": 1, "disable_existing_loggers": false,
