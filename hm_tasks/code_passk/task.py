@@ -46,6 +46,7 @@ COUNTS = (
     *("generated", "reused", "unscored", "timeouts", "empty_programs"),
     *("truncated_prompts", "equal_samples"),
 )
+HEADLINE = ("pass", "base_pass")  # of AT_K
 
 
 class CodePassK(ZeroShotTask, Verbalizes):
@@ -215,10 +216,8 @@ class CodePassK(ZeroShotTask, Verbalizes):
         ]
 
     def headline(self) -> list[str]:
-        ks = table.few(self.ks)
-        of_k = {"pass": ks, "base_pass": [ks[0], ks[-1]]}
-        at_k = [f"{p}@{k}" for p in self.counting for k in dict.fromkeys(of_k.get(p, ()))]
-        return [*at_k, "n_samples", LOCAL, GLOBAL, "distinct_programs"]
+        at_k = [f"{p}@{k}" for p in self.counting for k in table.few(self.ks) if p in HEADLINE]
+        return [*at_k, LOCAL, GLOBAL, "distinct_programs"]
 
     def process_results(
         self, doc: dict[str, str], results: list[list[VerdictRecord]]
