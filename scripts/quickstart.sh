@@ -26,7 +26,7 @@ bin=$root/.venv/bin
 
 # A step ends with this script: by a signal that comes to it, and where it is killed, by the kernel (on Linux).
 step=
-trap '[ -z "$step" ] || kill "$step" 2>/dev/null; exit 143' TERM HUP INT
+trap 'kill "$step" 2>/dev/null || true; exit 143' TERM HUP INT
 with_us() {
     "$bin/python" -m hm_models.engines.owner "$@" &
     step=$!

@@ -24,7 +24,8 @@ from hm_models.shown.screen import say
 
 
 def run(asked: argparse.Namespace) -> int:
-    from hm_metrics.report.build import NothingToReport, ReportSettings, build
+    from hm_metrics.report.build import ReportSettings, build
+    from hm_metrics.report.runs import NothingToReport
     from hm_metrics.report.vectors import NONE
     from hm_models.embedders import make_embedder
 

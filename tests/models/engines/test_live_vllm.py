@@ -16,6 +16,8 @@ from hm_metrics.entropy import TokenSums
 from hm_models.engines.self_test import SelfTest
 from hm_models.engines.teacher_forced import logits_of, top_of
 from hm_models.engines.vllm import TOP_N_SIGMA_PROCESSOR
+from hm_models.engines.vllm_calls import check_vllm
+from hm_models.errors import RecipeError
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.writer import materialise
@@ -85,6 +87,20 @@ def self_tests(lm, alpha, other):
     return [engine.compare(SelfTest(recipe, engine.plan)) for recipe in recipes]
 
 
+def refusal_of_another_vllm(lm):
+    """What is said of a vLLM without a call that we need."""
+    import vllm
+
+    plain = vllm.LLM.reset_prefix_cache
+    del vllm.LLM.reset_prefix_cache
+    try:
+        check_vllm()
+    except RecipeError as error:
+        return str(error)
+    finally:
+        vllm.LLM.reset_prefix_cache = plain
+
+
 def tops(lm, alpha):
     lm.set_alpha(alpha)
     return list(top_of(lm.lm, TEXTS, 20))
@@ -128,6 +144,12 @@ def test_the_self_test_finds_an_alpha_that_is_not_there(vllm):
     # The CPU build packs the weights of linear layers; the embedding and the norms are as they came.
     assert "model.embed_tokens.weight" in others
     assert set(others) <= set(compared)
+
+
+def test_a_vllm_that_lacks_a_call_is_refused_by_a_sentence(vllm):
+    said = vllm.ask(refusal_of_another_vllm)
+    assert "has no LLM.reset_prefix_cache, on which hm-merged stands" in said
+    assert "backend=hf" in said
 
 
 def on_disk(pair, alpha):
