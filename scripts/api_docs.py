@@ -39,7 +39,7 @@ PUBLIC: dict[str, list[tuple[str, str]]] = {
     ],
     "Results and samples of runs": [
         ("hm_metrics.report.load_runs", "hm_metrics.report.runs"),
-        ("hm_metrics.report.Runs", "hm_metrics.report.runs"),
+        ("hm_metrics.report.runs.Runs", ""),
         ("hm_metrics.logs.results.find_runs", ""),
         ("hm_metrics.logs.results.TaskRun", ""),
         ("hm_metrics.logs.samples.read_log", ""),
