@@ -62,7 +62,7 @@ arguments=(max_model_len=2048)
 # The same for both commands; the last is for machines where no sandbox holds.
 same=(--samples "$samples" --confirm_run_unsafe_code)
 
-if [ -z "$(find "$out/one" -name 'results_*.json' 2>/dev/null)" ]; then
+if [ -z "$(find "$out/one" -path "*--alpha$alpha/results_*.json" 2>/dev/null)" ]; then
     say "2 of 4: lm_eval run --model hm-merged --model_args base=...,instruct=...,alpha=$alpha --tasks ${tasks[*]}"
     with_us "$bin/lm_eval" run --model hm-merged --tasks "$(IFS=,; echo "${tasks[*]}")" --log_samples --output_path "$out/one" \
         --model_args base="$pair/base" instruct="$pair/instruct" alpha="$alpha" "${arguments[@]}" "${same[@]}"
