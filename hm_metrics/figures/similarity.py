@@ -1,5 +1,5 @@
-"""How similarities are distributed: global ones over pairs of questions (figure 3 of the paper), local ones over
-questions (figure 4).
+"""How similarities are distributed: global ones over pairs of questions (figure 3 of the paper), local ones
+over questions (figure 4).
 
 A hill for each model, one below the other, so that ten are as readable as four. The dot is the mean
 (the number that the tables have), the bar the middle half, the tick the median.

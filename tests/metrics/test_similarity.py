@@ -108,7 +108,9 @@ def test_without_bootstrap_there_are_values_and_no_errors(tmp_path):
     assert results["global_similarity_stderr,all"] == "N/A"
 
 
-def test_a_task_without_a_filter_list_is_told_that_it_keeps_one_sample_where_it_does(tmp_path, caplog):
+def test_a_task_without_a_filter_list_is_told_that_it_keeps_one_sample_where_it_does(
+    tmp_path, caplog
+):
     with Endpoint() as server:
         results, _ = evaluate(tmp_path, server.url, filters="")
         if HAS_SCORERS:  # which keep all
