@@ -13,7 +13,7 @@ import inspect
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CacheHook, TemplateLM
@@ -23,7 +23,7 @@ from hm_models.engines.choose import choose_engine
 from hm_models.engines.sampling_arguments import check_sampling
 from hm_models.errors import RecipeError
 from hm_models.files.places import samples_file
-from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe
+from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe, with_recipe
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
@@ -48,21 +48,26 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:
-        base, instruct, alpha, ...: the merge, as `hm_models.merge.recipe.MergeRecipe` has it.
+        base, instruct: folder or hub name of the earlier and the fine-tuned checkpoint, or of a LoRA adapter.
+        alpha: weight of `instruct`, a number, a gradient or by module (`hm_models.merge.alpha`).
+        base_revision, instruct_revision: branch, tag or commit on the hub.
+        merge_method, merge_params: `linear` or what docs/merging.md lists, and its other parameters.
+        merge_dtype, merge_seed: precision of the arithmetic; what methods that drop weights draw from.
+        extrapolate: take an alpha outside [0, 1].
         recipe: a mergekit YAML, of any number of models, in place of these (`hm_models.merge.mergekit_yaml`).
         materialize: write the merged checkpoint into the cache and load that.
         keep_resident: hold all checkpoints in memory, so that `set_alpha` reads no file.
         backend: `vllm`, `hf`, or `auto`: vLLM where it is installed.
         prompt_style: `chat`, `completion`, or `auto`: completion for the base (alpha 0), else chat, also
-            below 0, which is no checkpoint of its own.
-            The harness's `--apply_chat_template`, where given, wins.
+            below 0, where no checkpoint is. The harness's `--apply_chat_template`, where given, wins.
         sampling_seed: with document and sample index, what each sample is drawn from.
         chat_template: a Jinja file, or a name of `hm_models.prompts.chat_templates` such as `vicuna`, for
             checkpoints that have none; where given it wins.
         self_test: read a few tensors back from the engine after each load and change of alpha, and refuse
             to answer with wrong ones (`hm_models.engines.self_test`).
         chat_date: YYYY-MM-DD, the day that chat templates are told (`hm_models.prompts.calendar_day`).
-        arguments: the merge, and what the harness's backend class takes (`hm_models.engines.arguments`).
+        arguments: what the harness's class of the backend takes besides, by its names, such as `dtype`,
+            `batch_size` and `max_model_len` (`hm_models.engines.arguments`).
 
     Raises:
         RecipeError, CheckpointError: bad input, before any weight is loaded.
@@ -107,6 +112,9 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
         self._styler = Styler()
         self._opened_store: SampleStore | None = None
         self.keep_samples_in(samples_file())
+
+    # What `help` and editors show: the merge's arguments by name, which lie among `arguments`.
+    __signature__: ClassVar = with_recipe(inspect.signature(__init__))
 
     @property
     def recipe(self) -> Merge:

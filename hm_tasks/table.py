@@ -26,7 +26,6 @@ UNLESS_ZERO = (
     *("unscored", "timeouts", "unread_answers", "beyond_limits", "empty_programs", "empty_answers"),
     *(definitions.UNFINISHED, definitions.VERBALIZED_UNREAD, "truncated_prompts"),
     *("left_out_questions", "unrated"),
-    *("verbalized_unread", "verbalized_surplus"),
     *(f"unscored_{reason}" for reason in (*REASONS, TIE)),
 )
 

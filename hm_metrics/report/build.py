@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hm_metrics.logs.results import find_runs
 from hm_metrics.report import contest_tables, differences, tables
 from hm_metrics.report.baseline import baseline_of
 from hm_metrics.report.browser import questions
@@ -23,20 +22,15 @@ from hm_metrics.report.forecast import forecasts
 from hm_metrics.report.gains import gains
 from hm_metrics.report.html_file import write_page
 from hm_metrics.report.judges import judges_tables
-from hm_metrics.report.leaderboard import BoardColumn, columns_of, write_csv, write_markdown
+from hm_metrics.report.leaderboard import BoardColumn, write_csv, write_markdown
 from hm_metrics.report.page import Cell, Column, Page, PageRow
-from hm_metrics.report.points import join
 from hm_metrics.report.portfolios import portfolios
-from hm_metrics.report.protocol import Facts, mark
-from hm_metrics.report.rows import Row, make_rows
+from hm_metrics.report.rows import Row
+from hm_metrics.report.runs import load_runs
 from hm_metrics.report.values import Value
 from hm_models.samples.sampler import TEMPERATURE
 
 PAGE, CSV, MARKDOWN, FIGURES = "report.html", "leaderboard.csv", "leaderboard.md", "figures"
-
-
-class NothingToReport(ValueError):
-    """No usable results among the paths; the message has a sentence for each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,21 +91,18 @@ def build(settings: ReportSettings) -> Report:
     from hm_metrics.report.contest_pictures import contest_pictures, forecast_pictures
     from hm_metrics.report.pictures import draw
 
-    found = find_runs(settings.paths)
-    if not found.runs:
-        raise NothingToReport("\n".join(found.problems) or "No path was given.")
-    made = make_rows(
-        join(found.runs), settings.embedder, settings.embedder_base_url, settings.quiet
+    runs = load_runs(
+        *settings.paths,
+        embedder=settings.embedder,
+        embedder_base_url=settings.embedder_base_url,
+        quiet=settings.quiet,
     )
-    if not made.rows:
-        raise NothingToReport("\n".join([*found.problems, *made.problems]))
-    rows, columns = made.rows, columns_of(made.rows)
+    rows, columns, (notes, marks) = runs.rows, runs.columns, runs.protocols
     baseline = baseline_of(settings.baseline, rows)
     if settings.exports:
         check_developer(rows, settings.developer)
     chosen = choose(settings.select, rows, columns) if settings.select else []
     answers = [sentence for choice in chosen for sentence in choice.sentences]
-    notes, marks = mark(_by_task(rows))
     compared = to_baseline(rows, columns, baseline)
     shown = differences.baseline_table(compared, baseline)
     shown += differences.samplers_table(to_other_samplers(rows, columns))
@@ -125,8 +116,7 @@ def build(settings: ReportSettings) -> Report:
     summary = [*answers, *tables.sentences(rows, columns, compared, baseline)]
     summary += [fight.sentence for fight in fought if fight.headline]
     summary += gains(compared, baseline)
-    problems = [*found.problems, *made.problems]
-    left_out = [*made.unscored, *found.passed_over]
+    problems, left_out = [*runs.problems], runs.left_out
     output = settings.output
     output.mkdir(parents=True, exist_ok=True)
     more = [*contest_pictures(fought), *forecast_pictures(beyond)]
@@ -150,15 +140,6 @@ def build(settings: ReportSettings) -> Report:
         files += export(kind, rows, output, settings.developer, settings.with_requests)
     files += sorted((output / FIGURES).glob("*.p[nd][gf]"))
     return Report(files, summary, problems, left_out)
-
-
-def _by_task(rows: Sequence[Row]) -> dict[str, dict[str, Facts]]:
-    """Task to row to facts."""
-    by_task: dict[str, dict[str, Facts]] = {}
-    for row in rows:
-        for task, facts in row.facts.items():
-            by_task.setdefault(task, {})[row.point.id] = facts
-    return by_task
 
 
 def _column(column: BoardColumn) -> Column:

@@ -82,13 +82,15 @@ def columns_of(rows: Sequence[Row]) -> list[BoardColumn]:
     return columns
 
 
-def write_csv(
+def board_lines(
     rows: Sequence[Row],
     columns: Sequence[BoardColumn],
     marks: Mapping[str, Mapping[str, str]],
-    file: Path,
-) -> None:
-    """One line a row, every number with error, interval and questions; an unscored one is empty."""
+) -> tuple[list[str], list[list[str | float | None]]]:
+    """The names of the columns, and a line a row: every number with error, interval and questions.
+
+    What a row does not have is None; what is unscored is nan.
+    """
     tasks = list(dict.fromkeys(column.task for column in columns))
     head = [
         "row",
@@ -105,29 +107,36 @@ def write_csv(
     head += [f"{task} {what}" for task in tasks for what in ("protocol", "samples", "results")]
     parts = ("", "_stderr", "_low", "_high", "_questions")
     head += [column.key + part for column in columns for part in parts]
-    lines = [head]
+    lines: list[list[str | float | None]] = []
     for row in rows:
         model, point = row.point.model, row.point
-        line = [point.id, point.family, model.stage or "", model.method, model.alpha]
         asked = dict.fromkeys(str(run.sampler) for run in point.runs.values() if run.sampler)
-        line += [_plain(point.temperature), "; ".join(asked)]
+        line: list[str | float | None]
+        line = [point.id, point.family, model.stage or "", model.method, model.alpha]
+        line += [point.temperature, "; ".join(asked)]
         line += [model.base, model.instruct, " ".join(row.warnings)]
         for task in tasks:
             run = point.runs.get(task)
             samples = row.facts.get(task, {}).get("samples a question", "")
             line += [marks[point.id].get(task, ""), samples, str(run.file) if run else ""]
         for column in columns:
-            value = column.of(row)
-            line += (
-                [""] * len(parts)
-                if value is None
-                else [
-                    _plain(v)
-                    for v in (value.value, value.error, value.low, value.high, value.questions)
-                ]
-            )
+            if value := column.of(row):
+                line += [value.value, value.error, value.low, value.high, value.questions]
+            else:
+                line += [None] * len(parts)
         lines.append(line)
-    write_text(file, csv_text(lines))
+    return head, lines
+
+
+def write_csv(
+    rows: Sequence[Row],
+    columns: Sequence[BoardColumn],
+    marks: Mapping[str, Mapping[str, str]],
+    file: Path,
+) -> None:
+    """`board_lines` as a file; an unscored number is empty."""
+    head, lines = board_lines(rows, columns, marks)
+    write_text(file, csv_text([head, *([_plain(cell) for cell in line] for line in lines)]))
 
 
 def write_markdown(
@@ -245,5 +254,7 @@ def _rank(name: tuple[str, str], found: Mapping[tuple[str, str], object]) -> tup
     return tasks.index(task), group, k, list(found).index(name)
 
 
-def _plain(value: float | None) -> str:
+def _plain(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return value
     return "" if value is None or math.isnan(value) else f"{value:.10g}"

@@ -62,7 +62,7 @@ def draw(
         problems: gets a sentence for each figure that cannot be drawn, which is left out then.
     """
     found = []
-    for title, caption, name, make in itertools.chain(_figures(rows), more):
+    for title, caption, name, make in itertools.chain(drawings(rows), more):
         try:
             save(make(), folder, name)
             png = (folder / f"{name}.png").read_bytes()
@@ -74,7 +74,8 @@ def draw(
     return found
 
 
-def _figures(rows: Sequence[Row]) -> Iterator[Drawing]:
+def drawings(rows: Sequence[Row]) -> Iterator[Drawing]:
+    """What the rows have to be drawn, task by task."""
     tasks = list(dict.fromkeys(task for row in rows for task in row.values))
     sampled = [task for task in tasks if main_number(rows, task)]
     refusals = [task for task in tasks if any(FULFILLMENT in r.values.get(task, {}) for r in rows)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from typing import Any
 
 from hm_models.errors import RecipeError
@@ -26,3 +27,18 @@ def take_recipe(file: str | None, arguments: dict[str, Any]) -> Merge:
             f"recipe={file} says what is merged and how; leave {', '.join(sorted(given))} out."
         )
     return read_recipe(file)
+
+
+def with_recipe(own: inspect.Signature) -> inspect.Signature:
+    """A method's signature with the recipe, which lies among its `**arguments`, by name; all as keywords."""
+    _, *theirs = own.parameters.values()
+    of_recipe = [
+        parameter
+        for name, parameter in inspect.signature(MergeRecipe).parameters.items()
+        if name in RECIPE_ARGUMENTS
+    ]
+    keywords = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in [*of_recipe, *theirs[:-1]]
+    ]
+    return own.replace(parameters=[*keywords, theirs[-1]])

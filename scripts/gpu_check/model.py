@@ -37,7 +37,11 @@ def request(prompt: str, second: object, number: int = 0) -> Any:
     from lm_eval.api.instance import Instance
 
     kind = "loglikelihood" if isinstance(second, str) else "generate_until"
-    return Instance(kind, {}, (prompt, second), number, metadata=("check_gpu", number, 1))
+    # By name, and each fact twice, as each release of the harness takes it.
+    return Instance(
+        **dict(request_type=kind, doc={}, arguments=(prompt, second), idx=number),
+        **dict(task_name="check_gpu", doc_id=number, metadata=("check_gpu", number, 1)),
+    )
 
 
 def score(lm: Any, prompt: str, continuation: str) -> float:

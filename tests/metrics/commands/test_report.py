@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hm_metrics.report.build import NothingToReport, Report, ReportSettings, build
+from hm_metrics.report.build import Report, ReportSettings, build
 from hm_metrics.report.choice import ChoiceError
+from hm_metrics.report.runs import NothingToReport
 from tests.entry_points import run, run_apart
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, foreign, merge, refusals, write_run
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hm_metrics.report.build import NothingToReport, Report, ReportSettings, build
+from hm_metrics.report.build import Report, ReportSettings, build
+from hm_metrics.report.runs import NothingToReport
 from tests.metrics.report.made_runs import CODE, STAMP, code, merge, write_run
 from tests.models.endpoints.endpoint import Endpoint
 

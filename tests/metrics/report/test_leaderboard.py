@@ -4,19 +4,14 @@ import csv
 
 import pytest
 
-from hm_metrics.logs.results import find_runs
-from hm_metrics.report.build import _by_task
-from hm_metrics.report.leaderboard import columns_of, write_csv, write_markdown
-from hm_metrics.report.points import join
-from hm_metrics.report.protocol import mark
-from hm_metrics.report.rows import make_rows
+from hm_metrics.report.leaderboard import write_csv, write_markdown
+from hm_metrics.report.runs import load_runs
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, foreign, merge, refusals, write_run
 
 
 def board(folder):
-    rows = make_rows(join(find_runs([folder]).runs), "none", quiet=True).rows
-    notes, marks = mark(_by_task(rows))
-    return rows, columns_of(rows), notes, marks
+    runs = load_runs(folder, embedder="none")
+    return runs.rows, runs.columns, *runs.protocols
 
 
 def test_the_csv_has_every_number_with_its_interval_and_reads_back(tmp_path):
