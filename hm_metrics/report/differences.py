@@ -11,15 +11,8 @@ import math
 from collections.abc import Sequence
 
 from hm_metrics.answer_names import AVERAGE
-from hm_metrics.definitions import (
-    DISTINCT_K,
-    FULFILLMENT,
-    GLOBAL,
-    LOCAL,
-    OVER_REFUSAL,
-    UNSAFE_COMPLIANCE,
-    at_k,
-)
+from hm_metrics.definitions import GLOBAL, LOCAL, at_k
+from hm_metrics.judged_definitions import DISTINCT_K, FULFILLMENT, OVER_REFUSAL, UNSAFE_COMPLIANCE
 from hm_metrics.report.baseline import Baseline
 from hm_metrics.report.comparisons import Comparison
 from hm_metrics.report.leaderboard import BoardColumn
