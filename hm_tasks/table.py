@@ -3,8 +3,8 @@
 Left out, it is the task's headline numbers. Counts of what went wrong are printed wherever they are not 0.
 Results, samples and reports have every number, whatever is printed (`hm_models.plugin.printed_rows`).
 
->>> printed({"table": None}, ["pass@1", "n_samples"])["rows"]
-['pass@1', 'n_samples']
+>>> printed({"table": None}, ["pass@1", "local_similarity"])["rows"]
+['pass@1', 'local_similarity']
 >>> few([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
 [1, 5, 10]
 >>> check({"table": ["pas@1"]})
@@ -24,8 +24,8 @@ from hm_models.settings import ProtocolError
 ALL = "all"
 UNLESS_ZERO = (
     *("unscored", "timeouts", "unread_answers", "beyond_limits", "empty_programs", "empty_answers"),
-    *(definitions.UNFINISHED, "truncated_prompts", "left_out_questions", "unrated"),
-    *("verbalized_unread", "verbalized_surplus"),
+    *(definitions.UNFINISHED, definitions.VERBALIZED_UNREAD, "truncated_prompts"),
+    *("left_out_questions", "unrated"),
     *(f"unscored_{reason}" for reason in (*REASONS, TIE)),
 )
 

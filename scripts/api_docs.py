@@ -22,7 +22,7 @@ PUBLIC: dict[str, list[tuple[str, str]]] = {
         ("hm_models.merged_tensors", "hm_models.merge.stream"),
         ("hm_models.merge.mergekit_yaml.read_recipe", ""),
     ],
-    "The model": [("hm_models.merged.HindsightMerged", "")],
+    "The model": [("hm_models.HindsightMerged", "hm_models.merged")],
     "Numbers": [
         ("hm_metrics.pass_at_k.pass_at_k", ""),
         ("hm_metrics.majority.maj_at_k", ""),
@@ -38,6 +38,8 @@ PUBLIC: dict[str, list[tuple[str, str]]] = {
         ("hm_metrics.portfolio.portfolio", ""),
     ],
     "Results and samples of runs": [
+        ("hm_metrics.report.load_runs", "hm_metrics.report.runs"),
+        ("hm_metrics.report.runs.Runs", ""),
         ("hm_metrics.logs.results.find_runs", ""),
         ("hm_metrics.logs.results.TaskRun", ""),
         ("hm_metrics.logs.samples.read_log", ""),

@@ -26,7 +26,7 @@ bin=$root/.venv/bin
 
 # A step ends with this script: by a signal that comes to it, and where it is killed, by the kernel (on Linux).
 step=
-trap '[ -z "$step" ] || kill "$step" 2>/dev/null; exit 143' TERM HUP INT
+trap 'kill "$step" 2>/dev/null || true; exit 143' TERM HUP INT
 with_us() {
     "$bin/python" -m hm_models.engines.owner "$@" &
     step=$!
@@ -36,7 +36,7 @@ with_us() {
 pair=$root/runs/demo_pair
 mkdir -p "$out" && out=$(cd "$out" && pwd)
 export HF_HUB_OFFLINE=1          # the pair is made here; nothing is asked of a hub
-export LMEVAL_LOG_LEVEL=WARNING TRANSFORMERS_VERBOSITY=error PYTHONWARNINGS=ignore
+export LMEVAL_LOG_LEVEL=ERROR TRANSFORMERS_VERBOSITY=error PYTHONWARNINGS=ignore
 export VLLM_LOGGING_CONFIG_PATH=$out/.logging.json
 cat > "$VLLM_LOGGING_CONFIG_PATH" <<JSON
 {"version": 1, "disable_existing_loggers": false,
@@ -62,7 +62,7 @@ arguments=(max_model_len=2048)
 # The same for both commands; the last is for machines where no sandbox holds.
 same=(--samples "$samples" --confirm_run_unsafe_code)
 
-if [ -z "$(find "$out/one" -name 'results_*.json' 2>/dev/null)" ]; then
+if [ -z "$(find "$out/one" -path "*--alpha$alpha/results_*.json" 2>/dev/null)" ]; then
     say "2 of 4: lm_eval run --model hm-merged --model_args base=...,instruct=...,alpha=$alpha --tasks ${tasks[*]}"
     with_us "$bin/lm_eval" run --model hm-merged --tasks "$(IFS=,; echo "${tasks[*]}")" --log_samples --output_path "$out/one" \
         --model_args base="$pair/base" instruct="$pair/instruct" alpha="$alpha" "${arguments[@]}" "${same[@]}"

@@ -34,7 +34,7 @@ def commands_in(page: str) -> Iterator[Shown]:
     while at < len(lines):
         text, first = lines[at], at
         at += 1
-        if not re.match(r"    \S", text) or not OURS.search(text):
+        if not re.match(r"    [^\s|]", text) or not OURS.search(text):  # | begins a table
             continue
         while (words := _words(text)) is None and at < len(lines):
             text = f"{text}\n{lines[at]}"

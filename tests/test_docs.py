@@ -3,6 +3,7 @@
 import configparser
 import doctest
 import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -102,6 +103,15 @@ def test_the_reference_is_what_the_docstrings_say():
     )
     said = "run: python scripts/api_docs.py > docs/api.md"
     assert made.stdout.decode() == (ROOT / "docs" / "api.md").read_text("utf8"), said
+
+
+def test_the_page_of_the_model_has_every_argument():
+    from hm_models.merge.arguments import RECIPE_ARGUMENTS
+    from hm_models.merged import HindsightMerged
+
+    page = (ROOT / "docs" / "model.md").read_text("utf8")
+    own = set(inspect.signature(HindsightMerged.__init__).parameters) - {"self", "arguments"}
+    assert {name for name in RECIPE_ARGUMENTS | own if f"`{name}`" not in page} == set()
 
 
 def test_the_index_leads_to_every_page_and_the_readme_to_the_two_commands():

@@ -1,6 +1,6 @@
 """From result folders to an answer: one page that opens offline, a leaderboard, and the figures.
 
-    hm-report runs/quickstart --output_path report
+    hm-report runs/quickstart/sweep --output_path report
     hm-report OUT --output_path report --select "pass@10 subject to fulfillment_rate<=0.35"
     hm-report OUT --output_path report --export eee --export inspect --developer my-lab
 

@@ -28,6 +28,7 @@ NOVELTY = ("classes", "ratings")  # parts of metadata that say who made them
 MAY_DIFFER = {"prompt style", "prompts", *PARAMETERS}
 DATE = "date in the prompts"
 WRAPPED, HEADLINE, EQUALITY = "wrapped task", "headline", "equal answers"
+MOST_EMPTY = 0.05  # of the answers; above it a reader is told
 DIGITS = 12  # of a hash: enough to tell two files apart
 
 Facts = dict[str, str]
@@ -92,7 +93,7 @@ def _of_wrapped(run: TaskRun) -> dict[str, Any]:
 
 
 def asked_amiss(run: TaskRun) -> list[str]:
-    """Warnings of a run whose prompts were cut, or whose samples are copies."""
+    """Warnings of a run whose prompts were cut, or whose samples are copies or say nothing."""
     warnings = []
     if cut := _count(run, "truncated_prompts"):
         warnings.append(f"the prompts of {cut:.0f} samples were longer than the context, and cut.")
@@ -102,6 +103,9 @@ def asked_amiss(run: TaskRun) -> list[str]:
     )
     if 0 < (n_samples - 1) * questions <= _count(run, "equal_samples"):
         warnings.append("all samples of a question are copies of one: pass@k is pass@1.")
+    # Of a judged task, where each counts as a refusal: a model that says nothing is no careful one.
+    if (empty := _count(run, "empty_answers")) > MOST_EMPTY * (samples := n_samples * questions):
+        warnings.append(f"{empty:,.0f} of {samples:,} answers are empty.")
     return warnings
 
 

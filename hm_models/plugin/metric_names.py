@@ -40,7 +40,16 @@ def change(module: Any) -> None:
         registry.higher_is_better_registry.register(name, target=False)
 
 
-def _in_one_list(*given: Any, **named: Any) -> Any:
-    """The samples of a question as the one value that 0.5 keeps of it. Loaded when it is asked for."""
+def _in_one_list(
+    references: Any,
+    predictions: Any,
+    embedder: str | None = None,
+    embedder_base_url: str | None = None,
+) -> Any:
+    """The samples of a question as the one value that 0.5 keeps of it. Loaded when it is asked for.
+
+    The harness passes on what is named here: also that a task has several targets, where anything is taken.
+    """
     metric = EntryPoint("", "hm_metrics.similarity:samples_in_one_list", "lm_eval.metrics")
-    return metric.load()(*given, **named)
+    named = {"embedder": embedder} if embedder else {}
+    return metric.load()(references, predictions, embedder_base_url=embedder_base_url, **named)

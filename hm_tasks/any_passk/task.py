@@ -311,7 +311,7 @@ class AnyPassK(OwnScoring, Verbalizes):
         )
         numbers = answer_numbers.names(asked, self.metrics[0] in self._binary)
         of_answers = [f"{number},{self.filters[0]}" for number in (*numbers, "distinct_answers")]
-        return [*of_answers, "n_samples", LOCAL, GLOBAL]
+        return [*of_answers, LOCAL, GLOBAL]
 
     def aggregation(self) -> dict[str, Any]:
         rates = dict.fromkeys(self.numbers(), self._rate())

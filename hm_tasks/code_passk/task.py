@@ -217,7 +217,7 @@ class CodePassK(ZeroShotTask, Verbalizes):
 
     def headline(self) -> list[str]:
         at_k = [f"{p}@{k}" for p in self.counting for k in table.few(self.ks) if p in HEADLINE]
-        return [*at_k, "n_samples", LOCAL, GLOBAL, "distinct_programs"]
+        return [*at_k, LOCAL, GLOBAL, "distinct_programs"]
 
     def process_results(
         self, doc: dict[str, str], results: list[list[VerdictRecord]]

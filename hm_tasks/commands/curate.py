@@ -1,6 +1,6 @@
 """From samples to training data: read, rewrite, verify, deduplicate, select, export.
 
-    hm-curate runs/quickstart --output_path runs/curated
+    hm-curate runs/quickstart/sweep --output_path runs/curated
     hm-curate OUT/*/samples_mbppplus_passk_*.jsonl --output_path SET --max_samples 500 --select diverse
     hm-curate samples.jsonl --problems my_problems.jsonl --output_path SET --export openai
     hm-curate runs/sweep --output_path SET --portfolio 8             # 8 samples a question, split over alphas

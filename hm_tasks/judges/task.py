@@ -168,7 +168,7 @@ class JudgedTask(BareTask):
         return ["n_samples", "generated", "reused", "empty_answers", "unscored"]
 
     def headline(self) -> list[str]:
-        return [*self.rate_aggregation(), "n_samples", LOCAL, GLOBAL]
+        return [*self.rate_aggregation(), LOCAL, GLOBAL]
 
     def process_results(self, doc: dict[str, Any], results: list[list[dict]]) -> dict[str, Any]:
         judgments = [Judgment(**record) for record in results[0]]

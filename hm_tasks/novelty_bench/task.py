@@ -152,7 +152,7 @@ class NoveltyBench(BareTask):
         return [*RATES, "n_samples", *COUNTS]
 
     def headline(self) -> list[str]:
-        return [*RATES, "n_samples", LOCAL, GLOBAL]
+        return [*RATES, LOCAL, GLOBAL]
 
     def process_results(self, doc: dict[str, Any], results: list[list[dict]]) -> dict[str, Any]:
         records, question = results[0], doc["task_id"]

@@ -56,6 +56,12 @@ ENDINGS = {
 }
 
 
+def _as_in_a_terminal() -> None:
+    """Hear what a shell's `&` and nohup would have a process ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Watched:
     """A command in a session of its own, and every process that it starts."""
 
@@ -70,6 +76,7 @@ class Watched:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
+                preexec_fn=_as_in_a_terminal,
                 env=os.environ | more | environment,
             )
         self.family = {self.process}

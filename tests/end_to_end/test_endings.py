@@ -157,7 +157,7 @@ def test_nohup_keeps_a_sweep_alive(monkeypatch):
 
 
 TWICE = """
-import signal, time
+import time
 from hm_models.sweep.ending import ending_in_order
 with ending_in_order():
     try:
@@ -179,8 +179,7 @@ def test_a_second_ctrl_c_ends_what_an_orderly_end_hangs_in(watch):
 
 
 OWNER = """
-import os, signal, subprocess, sys, time
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup would have these tests ignore
+import os, subprocess, sys, time
 from hm_models.engines.owner import owned_by_this_process
 os.environ.update(owned_by_this_process())
 core = "import subprocess, sys, time; subprocess.run([sys.executable, '-c', sys.argv[1]])"

@@ -52,7 +52,7 @@ def both(base, instruct, tmp_path_factory):
         command = [python, "-m", "lm_eval", "run", "--model", "hm-merged"]
         command += ["--model_args", f"base={base}", f"instruct={instruct}", "alpha=0.7"]
         command += ["backend=hf", "--tasks", ",".join(TASKS), "--limit", "3"]
-        command += ["--metadata", '{"n_samples": 3, "k": [1, 3], "embedder": "none"}']
+        command += ["--metadata", '{"n_samples": 3, "k": [1, 3], "diversity": ["token_entropy"]}']
         command += ["--gen_kwargs", "max_gen_toks=12", "--include_path", str(folder / "tasks")]
         command += ["--confirm_run_unsafe_code", "--log_samples"]
         out = folder / ("other" if python == OTHER else "this")

@@ -33,7 +33,7 @@ def test_a_table_of_programs_has_at_most_16_rows_even_where_everything_went_wron
     found = rows(task)
     assert len(found) <= MOST_ROWS < len(task.aggregation())
     assert {"pass@1", "pass@5", "pass@10", "base_pass@10", "local_similarity"} <= set(found)
-    assert {"unscored", "timeouts", "truncated_prompts"} <= set(found)
+    assert {"unscored", "timeouts", "truncated_prompts", "verbalized_unread"} <= set(found)
 
 
 def test_counts_that_are_0_are_not_printed():

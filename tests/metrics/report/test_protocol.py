@@ -112,6 +112,16 @@ def test_cut_prompts_and_copies_are_marked(tmp_path):
     assert any("copies of one" in text for text in two.warnings)
 
 
+def test_answers_without_a_word_are_said_where_they_are_more_than_a_few(tmp_path):
+    for alpha, empty in ((0.7, 2), (0.9, 0)):
+        task = code(["+-", "--"])
+        task["results"] |= {"empty_answers,scored": empty}
+        write_run(tmp_path / str(alpha), merge(alpha), {CODE: task})
+    one, two = make_rows(join(find_runs([tmp_path]).runs), "none", quiet=True).rows
+    assert any("2 of 4 answers are empty" in text for text in one.warnings)
+    assert not any("empty" in text for text in two.warnings)
+
+
 def test_a_base_by_completion_is_ranked_beside_its_merges_under_its_own_mark(tmp_path):
     for alpha in (0.0, 0.7, 1.0):
         task = code(

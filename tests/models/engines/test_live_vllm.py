@@ -16,10 +16,13 @@ from hm_metrics.entropy import TokenSums
 from hm_models.engines.self_test import SelfTest
 from hm_models.engines.teacher_forced import logits_of, top_of
 from hm_models.engines.vllm import TOP_N_SIGMA_PROCESSOR
+from hm_models.engines.vllm_calls import check_vllm
+from hm_models.errors import RecipeError
 from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
+from tests.instances import instance
 from tests.models.engines.drawn_by_hand import SAMPLERS, chances_of, check_texts
 from tests.models.engines.shared_vllm import SharedVllm, vllm_pair
 from tests.models.noting_request import NotingRequest
@@ -85,6 +88,20 @@ def self_tests(lm, alpha, other):
     return [engine.compare(SelfTest(recipe, engine.plan)) for recipe in recipes]
 
 
+def refusal_of_another_vllm(lm):
+    """What is said of a vLLM without a call that we need."""
+    import vllm
+
+    plain = vllm.LLM.reset_prefix_cache
+    del vllm.LLM.reset_prefix_cache
+    try:
+        check_vllm()
+    except RecipeError as error:
+        return str(error)
+    finally:
+        vllm.LLM.reset_prefix_cache = plain
+
+
 def tops(lm, alpha):
     lm.set_alpha(alpha)
     return list(top_of(lm.lm, TEXTS, 20))
@@ -102,7 +119,7 @@ def sampled(lm, alpha, file):
     lm.keep_samples_in(file)
     settings = {"until": [], "max_gen_toks": 6, "do_sample": True, "temperature": 1.0}
     requests = [
-        Told("generate_until", {}, (prompt, settings), 0, metadata=("task", number, 3))
+        instance("generate_until", {}, (prompt, settings), 0, ("task", number, 3), made_as=Told)
         for number, prompt in enumerate(PROMPTS[:2])
     ]
     texts = lm.generate_until([one for one in requests for _ in range(3)], disable_tqdm=True)
@@ -114,7 +131,9 @@ def first_tokens(lm, settings):
     """The first token of 400 answers to one prompt."""
     lm.set_alpha(0.7)
     asked = {"until": [], "max_gen_toks": 1, "do_sample": True} | settings
-    request = NotingRequest("generate_until", {}, (PROMPTS[0], asked), 0, metadata=("t", 0, 400))
+    request = instance(
+        "generate_until", {}, (PROMPTS[0], asked), 0, ("t", 0, 400), made_as=NotingRequest
+    )
     return lm.generate_until([request] * 400, disable_tqdm=True)
 
 
@@ -128,6 +147,12 @@ def test_the_self_test_finds_an_alpha_that_is_not_there(vllm):
     # The CPU build packs the weights of linear layers; the embedding and the norms are as they came.
     assert "model.embed_tokens.weight" in others
     assert set(others) <= set(compared)
+
+
+def test_a_vllm_that_lacks_a_call_is_refused_by_a_sentence(vllm):
+    said = vllm.ask(refusal_of_another_vllm)
+    assert "has no LLM.reset_prefix_cache, on which hm-merged stands" in said
+    assert "backend=hf" in said
 
 
 def on_disk(pair, alpha):
