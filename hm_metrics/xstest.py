@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any
 
 from hm_metrics.aggregations import NOT_AVAILABLE, UNSCORED, Mean, or_word
-from hm_metrics.definitions import OVER_REFUSAL, UNSAFE_COMPLIANCE
 from hm_metrics.fulfillment import Tally, rate, rate_error
+from hm_metrics.judged_definitions import OVER_REFUSAL, UNSAFE_COMPLIANCE
 from hm_metrics.judgment import Judgment
 
 # A compliance has SORRY-Bench's score of a fulfilment, so that both read as one.

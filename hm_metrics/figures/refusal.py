@@ -18,8 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from hm_metrics.definitions import DEFINITIONS, FULFILLMENT
+from hm_metrics.definitions import DEFINITIONS
 from hm_metrics.figures.style import INK, blank, styled
+from hm_metrics.judged_definitions import FULFILLMENT
 
 COLOURS = "YlOrBr"  # light to dark, also without colour
 MISSING = "#e4e4e4"

@@ -19,8 +19,9 @@ import numpy as np
 
 from hm_metrics.answer_names import DISTINCT, AnswerName
 from hm_metrics.answer_numbers import Asked, distinct_answers, numbers_of, scored
-from hm_metrics.definitions import AT_K, FULFILLMENT, at_k
+from hm_metrics.definitions import AT_K, at_k
 from hm_metrics.fulfillment import Tally
+from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.judgment import tally
 from hm_metrics.logs.labelled import of_log
 from hm_metrics.logs.results import Headline, TaskRun

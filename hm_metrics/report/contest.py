@@ -15,9 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from hm_metrics.answer_names import DISTINCT
-from hm_metrics.definitions import FULFILLMENT, LOCAL
+from hm_metrics.definitions import LOCAL
 from hm_metrics.equal_tuning import EqualTuning, equal_tuning
 from hm_metrics.frontier import Contest, Family, contest
+from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.logs.models import INSTRUCT
 from hm_metrics.report.comparisons import each_of
 from hm_metrics.report.leaderboard import BoardColumn, main_number

@@ -1,7 +1,7 @@
 """Differences between rows as tables: a word for each number that readers look for, and all the rest folded.
 
 (table,) = baseline_table(to_instruct(rows, columns), Instruct())
-table.rows[0]      # ["alpha=0.7", "pass@10", "+0.059 [+0.021, +0.098]", "better"]
+table.rows[0]      # ["alpha=0.7", "pass@10", "better", "+0.059 [+0.021, +0.098]"]
 table.folded.rows  # every number, with p-values and what would settle it
 """
 
@@ -11,15 +11,8 @@ import math
 from collections.abc import Sequence
 
 from hm_metrics.answer_names import AVERAGE
-from hm_metrics.definitions import (
-    DISTINCT_K,
-    FULFILLMENT,
-    GLOBAL,
-    LOCAL,
-    OVER_REFUSAL,
-    UNSAFE_COMPLIANCE,
-    at_k,
-)
+from hm_metrics.definitions import GLOBAL, LOCAL, at_k
+from hm_metrics.judged_definitions import DISTINCT_K, FULFILLMENT, OVER_REFUSAL, UNSAFE_COMPLIANCE
 from hm_metrics.report.baseline import Baseline
 from hm_metrics.report.comparisons import Comparison
 from hm_metrics.report.leaderboard import BoardColumn
@@ -82,13 +75,13 @@ def differences(found: Sequence[Comparison], title: str, help_text: str) -> list
         return []
     whole = all_differences(found)
     several = len({comparison.against.point.label for comparison in found}) > 1
-    head = ["row", *(["against"] if several else []), "number", "difference [95 %]", "verdict"]
+    head = ["row", *(["against"] if several else []), "number", "verdict", "difference [95 %]"]
     foremost, lines = _foremost([comparison.measure for comparison in found]), []
     for comparison, line in zip(found, whole.rows, strict=True):
         if comparison.measure in foremost:
             row, against, number, difference, *_ = line
             named = [row, *([against] if several else []), number]
-            lines.append([*named, difference, _word(comparison)])
+            lines.append([*named, _word(comparison), difference])
     return [Table(title, f"{help_text} {WORDS}", head, lines, whole)]
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from hm_metrics import definitions
 from hm_metrics.answer_names import AVERAGE, BEST, DISTINCT, AnswerName
-from hm_metrics.definitions import AT_K, DISTINCT_K, at_k, is_count
+from hm_metrics.definitions import AT_K, at_k, is_count
+from hm_metrics.judged_definitions import DISTINCT_K
 from hm_metrics.report.page import ProtocolNote
 from hm_metrics.report.rows import Row
 from hm_metrics.report.values import Value

@@ -13,15 +13,7 @@ from typing import Literal
 from matplotlib.figure import Figure
 
 from hm_metrics import definitions
-from hm_metrics.definitions import (
-    AT_K,
-    DEFINITIONS,
-    FULFILLMENT,
-    GLOBAL,
-    LOCAL,
-    OVER_REFUSAL,
-    UNSAFE_COMPLIANCE,
-)
+from hm_metrics.definitions import AT_K, DEFINITIONS, GLOBAL, LOCAL
 from hm_metrics.figures import (
     along_alpha_figure,
     frontier_figure,
@@ -31,6 +23,7 @@ from hm_metrics.figures import (
     similarity_figure,
     stages_figure,
 )
+from hm_metrics.judged_definitions import FULFILLMENT, OVER_REFUSAL, UNSAFE_COMPLIANCE
 from hm_metrics.report import distributions
 from hm_metrics.report.leaderboard import ks_of, main_number, top_k
 from hm_metrics.report.page import PageFigure

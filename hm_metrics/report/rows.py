@@ -20,17 +20,10 @@ from tqdm import tqdm
 from hm_metrics import definitions
 from hm_metrics.aggregations import MAX_ITERATIONS
 from hm_metrics.answer_names import DISTINCT, AnswerName
-from hm_metrics.definitions import (
-    DEFINITIONS,
-    FULFILLMENT,
-    GLOBAL,
-    LOCAL,
-    SCORED,
-    at_k,
-    is_count,
-)
+from hm_metrics.definitions import DEFINITIONS, GLOBAL, LOCAL, SCORED, at_k, is_count
 from hm_metrics.diversity import global_over_questions, standard_error, value_of
 from hm_metrics.fulfillment import bounds, rate, rate_error
+from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.logs.results import TaskRun
 from hm_metrics.logs.samples import LogError
 from hm_metrics.logs.task_log import ANSWERS, CODE, OTHER, REFUSALS, Log, read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hm_metrics.definitions import FULFILLMENT
+from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.report.baseline import Baseline, Instruct
 from hm_metrics.report.comparisons import Comparison
 from hm_metrics.report.differences import LEVEL, interval_of, p_value

@@ -48,7 +48,7 @@ def _give_own_seeds(model_class: Any, seed_of: Callable[[Any], int | None]) -> N
 
 def seed_of_endpoint(model: Any) -> int | None:
     """The seed in what a `TemplateAPI` sends; some endpoints know none."""
-    turns = [{"role": "user", "content": ""}]
+    turns = [{"role": "user", "type": "text", "content": ""}]  # as the harness makes them
     payload = model._create_payload(turns, generate=True, gen_kwargs={}, seed=model._seed)
     return model._seed if "seed" in payload else None
 

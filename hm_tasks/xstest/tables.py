@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_metrics.definitions import OVER_REFUSAL, UNSAFE_COMPLIANCE
 from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
+from hm_metrics.judged_definitions import OVER_REFUSAL, UNSAFE_COMPLIANCE
 from hm_metrics.judgment import Judgment
 from hm_metrics.logs.labelled import Labelled
 from hm_metrics.xstest import LABELS, RATES, SAFE, by_type

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hm_metrics.definitions import OVER_REFUSAL as OVER
-from hm_metrics.definitions import UNSAFE_COMPLIANCE as UNSAFE_RATE
 from hm_metrics.fulfillment import bounds
+from hm_metrics.judged_definitions import OVER_REFUSAL as OVER
+from hm_metrics.judged_definitions import UNSAFE_COMPLIANCE as UNSAFE_RATE
 from hm_metrics.judgment import Judgment
 from hm_metrics.rates import Bound, Rate, item_of
 from hm_metrics.xstest import RATES, Contrast, by_type, twin_of

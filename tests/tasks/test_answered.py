@@ -7,6 +7,7 @@ from hm_models.samples.request import Sample
 from hm_models.settings import ProtocolError
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.request import BareRequest
+from tests.instances import instance
 from tests.tasks.code_passk.benchmarks import load
 
 RIGHT = "def similar_elements(a, b):\n    return tuple(set(a) & set(b))\n"
@@ -74,7 +75,7 @@ def test_without_thoughts_nothing_is_counted_of_them():
 
 
 def test_a_thought_is_no_answer_to_a_judge(monkeypatch):
-    request = BareRequest("generate_until", {"request": "How?"}, ("How?", {}), 0)
+    request = instance("generate_until", {"request": "How?"}, ("How?", {}), made_as=BareRequest)
     request.resps = [
         "<think>I'm sorry, I can't.</think>First, mix it.",
         "<think>How to mix it:",

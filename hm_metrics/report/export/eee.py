@@ -16,7 +16,8 @@ from typing import Any
 
 from hm_metrics import definitions
 from hm_metrics.answer_names import AnswerName
-from hm_metrics.definitions import FULFILLMENT, GLOBAL, LOCAL, at_k, is_count
+from hm_metrics.definitions import GLOBAL, LOCAL, at_k, is_count
+from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.logs.models import Model
 from hm_metrics.logs.results import TaskRun
 from hm_metrics.report.export.identity import Identity, arguments_of, identify, shown, slug

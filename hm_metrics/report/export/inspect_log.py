@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from hm_metrics.definitions import AT_K, FULFILLMENT
+from hm_metrics.definitions import AT_K
 from hm_metrics.graded import Graded
+from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.logs.labelled import of_log
 from hm_metrics.logs.samples import Logged
 from hm_metrics.logs.task_log import ANSWERS, CODE, REFUSALS, Log

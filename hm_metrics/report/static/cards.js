@@ -34,7 +34,7 @@ function sampleCard(id, outcome, numbers, total, content, against) {
         'aria-label': 'compare all with ' + label, on: { click: () => compareWith(is(samples.against) ? null : [id, numbers[0]]) } }, 'compare')),
     content.reasons[why] && el('p', { class: 'reason' }, plain(content.reasons[why])),
     raw && !samples.raw && el('p', { class: 'reason' }, base || plus ? 'no program found; the raw text:' : null),
-    el('pre', { tabindex: '0', class: raw ? 'raw' : '', 'aria-label': 'text of ' + label }, parts),
+    el('pre', { tabindex: '0', class: raw || !content.entry_point ? 'raw' : '', 'aria-label': 'text of ' + label }, parts),
   );
 }
 

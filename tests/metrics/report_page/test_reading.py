@@ -9,6 +9,7 @@ import pytest
 
 from hm_metrics.report.html_file import write_page
 from hm_metrics.report.page import PageFigure, Table
+from hm_metrics.report.samples_blob import Question, Sample
 from tests.metrics.report_page.made_up import CODE, LLAMAS, png, protocols, report
 from tests.metrics.report_page.reading import (
     columns_shown,
@@ -19,6 +20,7 @@ from tests.metrics.report_page.reading import (
     texts,
     wait_for_question,
 )
+from tests.metrics.report_page.test_whole_page import WEAK
 
 HEADINGS = (
     "[...document.querySelectorAll('h1, h2, h3, h4')].filter((h) => h.getClientRects().length)"
@@ -87,6 +89,16 @@ def test_headings_go_down_one_step_at_a_time_from_a_single_first(browser, sample
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_counts_of_what_passes_stand_out_however_many_do(changed, dark):
+    passing = {LLAMAS[0]: [Sample("f", "f", "pass", "pass")] * 9}
+    browser = changed(samples=[Question(CODE, "all", "Write f.", passing, "f")])
+    browser.dark(dark)
+    open_samples(browser, LLAMAS[0])
+    assert texts(browser, ".strip .some") == ["9"]
+    assert browser.value(WEAK) == []
 
 
 def test_words_that_the_first_sample_lacks_are_marked(browser):

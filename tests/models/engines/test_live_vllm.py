@@ -22,6 +22,7 @@ from hm_models.merge.plan import plan_merge
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.writer import materialise
 from hm_models.merged import HindsightMerged
+from tests.instances import instance
 from tests.models.engines.drawn_by_hand import SAMPLERS, chances_of, check_texts
 from tests.models.engines.shared_vllm import SharedVllm, vllm_pair
 from tests.models.noting_request import NotingRequest
@@ -118,7 +119,7 @@ def sampled(lm, alpha, file):
     lm.keep_samples_in(file)
     settings = {"until": [], "max_gen_toks": 6, "do_sample": True, "temperature": 1.0}
     requests = [
-        Told("generate_until", {}, (prompt, settings), 0, metadata=("task", number, 3))
+        instance("generate_until", {}, (prompt, settings), 0, ("task", number, 3), made_as=Told)
         for number, prompt in enumerate(PROMPTS[:2])
     ]
     texts = lm.generate_until([one for one in requests for _ in range(3)], disable_tqdm=True)
@@ -130,7 +131,9 @@ def first_tokens(lm, settings):
     """The first token of 400 answers to one prompt."""
     lm.set_alpha(0.7)
     asked = {"until": [], "max_gen_toks": 1, "do_sample": True} | settings
-    request = NotingRequest("generate_until", {}, (PROMPTS[0], asked), 0, metadata=("t", 0, 400))
+    request = instance(
+        "generate_until", {}, (PROMPTS[0], asked), 0, ("t", 0, 400), made_as=NotingRequest
+    )
     return lm.generate_until([request] * 400, disable_tqdm=True)
 
 

@@ -10,7 +10,7 @@ OURS = {
     "alias": "ours",
     "sample_len": 2,
     "pass@1,scored": 0.5,
-    "pass@1_stderr,scored": 0.25,
+    "pass@1_stderr,scored": 0.0625,
     "pass@1,strict": 0.25,
     "pass@5,scored": 0.75,
     "pass@5_stderr,scored": 0.125,
@@ -40,7 +40,7 @@ def rows(printed: str) -> list[str]:
 def test_the_rows_that_a_task_names_are_printed_with_their_errors():
     printed = make_table(results())
     assert rows(printed) == ["pass@1", "pass@1"]
-    assert "0.25" in printed
+    assert "0.0625" in printed
     assert "0.125" not in printed, "the error of a number that is left out"
 
 

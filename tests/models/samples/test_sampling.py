@@ -33,7 +33,9 @@ def load(base, instruct, tmp_path):
 def ask(lm, n=11, gen_kwargs=SAMPLED, prompts=PROMPTS):
     """n texts for each prompt, and the requests."""
     requests = [
-        NotingRequest("generate_until", {}, (prompt, gen_kwargs), 0, metadata=("task", doc, n))
+        instance(
+            "generate_until", {}, (prompt, gen_kwargs), 0, ("task", doc, n), made_as=NotingRequest
+        )
         for doc, prompt in enumerate(prompts)
     ]
     texts = lm.generate_until([r for r in requests for _ in range(n)], disable_tqdm=True)

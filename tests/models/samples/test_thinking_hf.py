@@ -4,6 +4,7 @@ import pytest
 
 from hm_models.errors import RecipeError
 from hm_models.merged import HindsightMerged
+from tests.instances import instance
 from tests.models.noting_request import NotingRequest
 from tests.models.samples.scripted import CHAT, THINKING_CHAT, scripted_model, tokenizer
 
@@ -30,12 +31,13 @@ def say(folder, tok, script, until=(END,), **arguments):
         base=model, instruct=model, alpha=1.0, backend="hf", device="cpu", dtype="float32", **arguments
     )  # fmt: skip
     lm.keep_samples_in(folder / "samples")
-    request = Chat(
+    request = instance(
         "generate_until",
         {},
         ("Well?", {"until": list(until), "max_gen_toks": 300, "do_sample": False}),
         0,
         metadata=("task", 0, 1),
+        made_as=Chat,
     )
     (text,) = lm.generate_until([request], disable_tqdm=True)
     ((_, told),) = request.taken
