@@ -1,4 +1,4 @@
-"""An aggregation may bring its own standard error, as those of this project do.
+"""An aggregation may bring its own standard error, as those of this project do; its counts have none.
 
 Harness: 0.4.13, which has errors for its own aggregations alone; 0.5.0.dev1, which resamples every other one.
 Unnecessary: once the harness asks an aggregation for its error.
@@ -11,6 +11,9 @@ from typing import Any
 
 from hm_models.plugin.contracts import OwnError
 
+# Whose other functions have no error: Python's own and this project's.
+WITHOUT = ("builtins", "hm_metrics", "hm_tasks")
+
 
 def change(module: Any) -> None:
     """Ask the aggregation first, in `lm_eval.api.metrics`."""
@@ -19,8 +22,11 @@ def change(module: Any) -> None:
     def stderr_for_metric(
         metric: Any, bootstrap_iters: int
     ) -> Callable[[list[Any]], float | str] | None:
-        if bootstrap_iters <= 0 or not isinstance(metric, OwnError):
-            return plain(metric, bootstrap_iters)
-        return lambda items: metric.stderr(items, bootstrap_iters)
+        if bootstrap_iters > 0 and isinstance(metric, OwnError):
+            return lambda items: metric.stderr(items, bootstrap_iters)
+        # Sums, least values, and words in place of a rate, which 0.5 would resample.
+        if metric.__module__.partition(".")[0] in WITHOUT:
+            return None
+        return plain(metric, bootstrap_iters)
 
     module.stderr_for_metric = stderr_for_metric

@@ -40,6 +40,13 @@ def judges_at_once(task: object) -> bool:
     )
 
 
+def target_of(task: ConfigurableTask, doc: Any) -> Any:
+    """The right answer as 0.4 has it: 0.5.0.dev1 takes digits for a number, which equals no text."""
+    target = task.doc_to_target(doc)
+    is_text = Scorer is not None and isinstance(target, int) and not task.config.doc_to_choice
+    return str(target) if is_text else target
+
+
 def scores_of(task: ConfigurableTask, name: str, doc: Any, found: Any) -> Mapping[str, Any]:
     """A sample's value by each metric.
 
@@ -55,10 +62,9 @@ def scores_of(task: ConfigurableTask, name: str, doc: Any, found: Any) -> Mappin
         return {metric: _alone(value) for metric, value in scored.items()}
     (scorer,) = (scorer for scorer in task.scorers if scorer.name == name)
     (request,) = task.construct_requests(doc, "", doc_id=0)
-    # As 0.4 did: 0.5.0.dev1 takes digits for a number, which equals no text.
+    request.target = target_of(task, doc)
     if isinstance(request.target, int):
-        choices = task.doc_to_choice(doc) if task.config.doc_to_choice else None
-        request.target = choices[request.target] if choices else str(request.target)
+        request.target = task.doc_to_choice(doc)[request.target]
     if isinstance(request.target, list):
         request.metadata["metric_kwargs"] = {"multiple_targets": True}
     request.filtered_resps = {name: answers}

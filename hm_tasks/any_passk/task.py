@@ -41,6 +41,7 @@ from hm_tasks.any_passk.asked import (
 from hm_tasks.any_passk.equal import is_response
 from hm_tasks.any_passk.grading import Grader
 from hm_tasks.any_passk.inner import digest_of, load_inner
+from hm_tasks.any_passk.inner_scoring import target_of
 from hm_tasks.any_passk.request import WrappedRequest
 from hm_tasks.any_passk.settings import TEXT, Settings
 from hm_tasks.own_scoring import OwnScoring
@@ -125,7 +126,7 @@ class AnyPassK(OwnScoring, Verbalizes):
         return self.inner.doc_to_text(doc)
 
     def doc_to_target(self, doc: Any) -> Any:
-        return self.inner.doc_to_target(doc)
+        return target_of(self.inner, doc)
 
     def set_fewshot_seed(self, seed: int | None = None) -> None:
         self.inner.set_fewshot_seed(seed)
@@ -174,7 +175,7 @@ class AnyPassK(OwnScoring, Verbalizes):
                 self.task_name,
                 self._settings.calls,
                 question if isinstance(question, str) else "",
-                inner.doc_to_target(built.doc),
+                self.doc_to_target(built.doc),
                 call,
             )
             if call is not None and rendered:

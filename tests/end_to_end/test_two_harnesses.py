@@ -124,7 +124,8 @@ def test_the_samples_of_every_task_are_the_same(both):
             "whole" in name  # a pair in 0.5, a number in 0.4
         )
         for old, new in zip(*logged, strict=True):
-            assert (old["doc"], old["target"]) == (new["doc"], new["target"])
+            assert old["doc"] == new["doc"]
+            assert old["target"] == new["target"] or "whole" in name  # 0.5 has none of these
             if "passk" in name:
                 assert old["filtered_resps"] == new["filtered_resps"]
 
