@@ -69,9 +69,9 @@ def contest_figure(sides: Sequence[Side], x_label: str, y_label: str) -> Figure:
                 markeredgewidth=0.8,
                 gid="points",
             )
-            there = {place[:3] for place in named}  # the setting that both begin at is named once
+            there = {place[1:3] for place in named}  # the setting that both begin at is named once
             points = zip(side.labels, map(float, side.x), map(float, side.y), strict=True)
-            named += [(*point, colour) for point in points if point not in there]
+            named += [(*point, colour) for point in points if point[1:] not in there]
         axes.margins(0.08)
         shares = [value for side in sides for value in (*side.x, *side.y)]
         if all(0.0 <= value <= 1.0 for value in shares):

@@ -61,10 +61,23 @@ def _contest(fight: Fight) -> Figure:
     for family, rows in ((ours, fight.sides.ours), (theirs, fight.sides.theirs)):
         low, high = frontier_band(family, places, fight.same_questions)
         across, up = (np.nanmean(values, axis=1) for values in (family.across, family.up))
-        labels = [row.point.label for row in rows]
+        labels = told_apart([row.point.label for row in rows])
         sides.append(Side(family.name, across, up, labels, places, low, high))
     across = f"{fight.across} (more is better)"
     return contest_figure(sides, across, f"{fight.up} (higher is better)")
+
+
+def told_apart(labels: Sequence[str]) -> list[str]:
+    """Without what all of them say.
+
+    >>> told_apart(["alpha=0.7, T=0.7, top_p=0.95", "instruct (alpha=1), T=0.7, top_p=0.95"])
+    ['alpha=0.7', 'instruct (alpha=1)']
+    """
+    parts = [label.split(", ") for label in labels]
+    common = set.intersection(*map(set, parts)) if len(parts) > 1 else set()
+    return [
+        ", ".join(part for part in each if part not in common) or ", ".join(each) for each in parts
+    ]
 
 
 def _curves(one: Forecast) -> list[Curve]:
