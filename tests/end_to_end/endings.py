@@ -89,14 +89,12 @@ class Watched:
             self.family |= self._found()
 
     def _found(self) -> set[psutil.Process]:
-        """Those that are new since the last look, and the command's own: who is not at first never is."""
+        """The command's own among those that came after it. Who is just being started may tell nothing yet."""
         found, known = set(), {process.pid for process in self.family}
         for process in set(psutil.process_iter()) - self._others - self.family:
             with contextlib.suppress(psutil.Error):
                 if process.ppid() in known or process.environ().get(MARK) == self._mark:
                     found.add(process)
-                    continue
-            self._others.add(process)
         return found
 
     def wait_for(self, said: str, kept: int = 0) -> None:
@@ -106,6 +104,7 @@ class Watched:
             assert self.process.poll() is None, self.log.read_text()[-3000:]
             assert time.monotonic() < deadline, self.log.read_text()[-3000:]
             time.sleep(0.1)
+        self.family |= self._found()  # whoever has said it is there, and may be gone before the next look
 
     def wait_for_children(self, named: str = "") -> None:
         """Wait until it has started a process of this name; without one, by multiprocessing."""
