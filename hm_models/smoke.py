@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.commands.command_line import CommandLine
+from hm_models.files.text_files import json_lines, read_json
 
 ALPHA = 0.7
 TASK, PROBLEMS, SAMPLES = "demo_passk", 2, 2
@@ -56,18 +57,21 @@ def check(folder: Path) -> str:
     pair = {side: folder / side for side in ("base", "instruct")}
     for seed, side in enumerate(pair.values()):
         make_checkpoint(side, seed)
-    out, log = folder / "out", folder / "log"
-    with log.open("w") as said:
-        code = subprocess.run(
-            [sys.executable, "-m", "lm_eval", *command(pair, out)],
-            env=os.environ | {"HM_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-        ).returncode
-    if code:
-        tail = "\n".join(log.read_text("utf8", "replace").splitlines()[-TAIL:])
-        raise SmokeError(f"lm_eval ended with exit code {code}. The end of its log:\n{tail}")
+    out = folder / "out"
+    ran = subprocess.run(
+        [sys.executable, "-m", "lm_eval", *command(pair, out)],
+        env=os.environ | {"HM_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf8",
+        errors="replace",
+    )
+    if ran.returncode:
+        tail = "\n".join(ran.stdout.split("\n")[-TAIL:])
+        raise SmokeError(
+            f"lm_eval ended with exit code {ran.returncode}. The end of what it said:\n{tail}"
+        )
     found = results(out)
     wanted = fingerprint(pair)
     if found["config"]["merge"]["fingerprint"] != wanted:
@@ -127,10 +131,10 @@ def results(out: Path) -> dict:
     files = {kind: list(out.rglob(f"{kind}_*.json*")) for kind in ("results", "samples")}
     if missing := [kind for kind, found in files.items() if len(found) != 1]:
         raise SmokeError(f"lm_eval wrote no {missing[0]}_*.json.")
-    lines = files["samples"][0].read_text("utf8").splitlines()
-    if len(lines) != PROBLEMS or any(len(json.loads(one)["resps"][0]) != SAMPLES for one in lines):
+    logged = [line.value for line in json_lines(files["samples"][0])]
+    if len(logged) != PROBLEMS or any(len(one["resps"][0]) != SAMPLES for one in logged):
         raise SmokeError(f"the log of samples has other than {PROBLEMS} x {SAMPLES} answers.")
-    return json.loads(files["results"][0].read_text("utf8"))
+    return read_json(files["results"][0])
 
 
 def fingerprint(pair: dict[str, Path]) -> str:

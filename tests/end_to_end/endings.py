@@ -104,7 +104,9 @@ class Watched:
             assert self.process.poll() is None, self.log.read_text()[-3000:]
             assert time.monotonic() < deadline, self.log.read_text()[-3000:]
             time.sleep(0.1)
-        self.family |= self._found()  # whoever has said it is there, and may be gone before the next look
+        self.family |= (
+            self._found()
+        )  # whoever has said it is there, and may be gone before the next look
 
     def wait_for_children(self, named: str = "") -> None:
         """Wait until it has started a process of this name; without one, by multiprocessing."""
