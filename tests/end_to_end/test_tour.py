@@ -26,6 +26,7 @@ def test_the_committed_notebook_is_small_without_errors_and_without_a_machines_p
     assert NOTEBOOK.stat().st_size < LARGEST
     cells = json.loads(NOTEBOOK.read_text("utf8"))["cells"]
     assert not [output for output in outputs(cells) if output["output_type"] == "error"]
+    assert sum("image/png" in output.get("data", {}) for output in outputs(cells)) == 3
     assert not re.search(r"(?<![\w.<])/(?:home|root|tmp|work|Users)/", text_of(cells))
 
 
