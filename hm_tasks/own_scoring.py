@@ -9,13 +9,33 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from lm_eval.api.task import Task
 
 from hm_models.plugin.contracts import MeetsModel
 from hm_models.settings import ProtocolError
 from hm_tasks import table
+
+try:
+    from lm_eval.evaluator_utils import torch_gather_object
+except ImportError:  # 0.4, where models gather
+    torch_gather_object = None
+
+T = TypeVar("T")
+
+
+def of_all_processes(model: Any, part: T) -> list[T] | None:
+    """What each process of a run has, for the one that writes the results; None in the others.
+
+    Args:
+        model: the harness's, which knows the others; None where a task was never asked.
+    """
+    if model is None:
+        return [part]
+    if torch_gather_object is None:
+        return model.gather_object(part)
+    return torch_gather_object(part, rank=model.rank, world_size=model.world_size)
 
 
 def origin_of(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:

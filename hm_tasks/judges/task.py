@@ -29,6 +29,7 @@ from hm_tasks.judges.panel import Votes, agreements, judges_of, majority
 from hm_tasks.judges.request import BareRequest, BareTask
 from hm_tasks.judges.rubric import Rubric
 from hm_tasks.judges.unscored import fail_if_unscored
+from hm_tasks.own_scoring import of_all_processes
 
 # The filter's name stands beside every number in the harness's table and files.
 FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"
@@ -161,7 +162,7 @@ class JudgedTask(BareTask):
 
     def gathered(self, items: list[T]) -> list[T] | None:
         """The items of all processes; None in a process that does not write the results."""
-        parts = [items] if self._model is None else self._model.gather_object(items)
+        parts = of_all_processes(self._model, items)
         return None if parts is None else [item for part in parts for item in part]
 
     def numbers(self) -> list[str]:

@@ -176,7 +176,7 @@ def test_the_base_completes_and_every_merge_chats(base, instruct, alpha, style):
     assert lm.prompt_style == style
     plain = [as_user_turn(instruct, q) if style == "chat" else q for q in QUESTIONS]
     assert prompts_after_asking(lm, requests_for()) == plain
-    both = [TwoStyles("generate_until", {}, ("", GREEDY), 0)]
+    both = [instance("generate_until", {}, ("", GREEDY), made_as=TwoStyles)]
     asked = f"asked in {style}"
     expected = as_user_turn(instruct, asked) if style == "chat" else asked
     assert prompts_after_asking(lm, both) == [expected]
@@ -202,7 +202,7 @@ def test_what_the_harness_has_put_into_the_template_is_not_wrapped_again(base, i
     prompts = [lm.apply_chat_template([{"role": "user", "content": q}]) for q in QUESTIONS]
     assert prompts_after_asking(lm, requests_for(prompts)) == prompts
     assert lm.get_model_info()["prompt_style"] == "harness"
-    two_styles = TwoStyles("generate_until", {}, (prompts[0], GREEDY), 0)
+    two_styles = instance("generate_until", {}, (prompts[0], GREEDY), made_as=TwoStyles)
     assert prompts_after_asking(lm, [two_styles]) == prompts[:1]
     plain = [as_user_turn(instruct, "w1")]
     assert prompts_after_asking(lm, requests_for(["w1"])) == plain, "the next ones are plain again"

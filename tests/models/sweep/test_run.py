@@ -36,7 +36,9 @@ def made(monkeypatch):
         def make(*given, name=name):
             return found.setdefault(name, Logger(*given))
 
-        monkeypatch.setattr(f"lm_eval.loggers.{name}", make)
+        monkeypatch.setattr(
+            f"lm_eval.loggers.{name}", make, raising=False
+        )  # 0.5.0.dev1 has no Trackio
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from hm_metrics.answer_numbers import g_pass
 from hm_models.settings import ProtocolError
+from tests.instances import HAS_SCORERS
 from tests.tasks.any_passk.sums import Told, manager, write
 
 SAID = {
@@ -144,6 +145,7 @@ def test_three_lines_of_yaml_in_a_folder_of_ones_own_make_a_task(tmp_path):
     assert found["results"]["mine"]["pass@1,strict"] == pytest.approx(5 / 16)
 
 
+@pytest.mark.skipif(HAS_SCORERS, reason="0.5.0.dev1 refuses examples whose answer is digits alone")
 @pytest.mark.parametrize("asked", [{}, {"system_instruction": "Add."}], ids=["plain", "system"])
 def test_examples_are_the_inner_tasks_own(tmp_path, asked):
     found = lm_eval.simple_evaluate(

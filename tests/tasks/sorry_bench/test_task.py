@@ -10,6 +10,7 @@ from hm_metrics.logs.labelled import read_labelled
 from hm_models.settings import ProtocolError
 from hm_tasks.judges.unscored import UnscoredError
 from hm_tasks.sorry_bench.dataset import DatasetError
+from tests.instances import HAS_SCORERS
 from tests.models.endpoints.endpoint import Endpoint, say
 from tests.tasks.code_passk.benchmarks import load
 from tests.tasks.sorry_bench.judge_some import verdict
@@ -78,6 +79,7 @@ def test_an_aggregation_changes_nothing(folder):
     assert json.dumps(task.config.metadata) == given
 
 
+@pytest.mark.skipif(HAS_SCORERS, reason="0.5 asks torch for the other processes, and no model")
 def test_the_table_by_category_is_over_the_requests_of_all_processes(folder):
     class OneOfTwo(Polite):
         def gather_object(self, obj, dst=0):
@@ -183,8 +185,9 @@ def test_every_mutation_has_a_task_and_the_group_names_what_the_paper_measures()
     manager = TaskManager(include_path=Path(hm_tasks.__file__).parent, include_defaults=False)
     names = {name for name in manager.all_subtasks if name.startswith("sorry_bench")}
     assert names == {"sorry_bench", *(f"sorry_bench_{mutation}" for mutation in MUTATIONS)}
-    group = manager.task_index["hindsight"]
-    assert "mbppplus_passk" in (text := group.yaml_path.read_text())
+    (group,) = Path(hm_tasks.__file__).parent.glob("**/hindsight.yaml")
+    assert "hindsight" in manager.all_groups
+    assert "mbppplus_passk" in (text := group.read_text())
     assert "sorry_bench" in text
 
 
