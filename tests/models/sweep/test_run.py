@@ -4,6 +4,7 @@ import pytest
 
 from hm_models.sweep.live import LiveModel
 from hm_models.sweep.run import run_point
+from tests.instances import HAS_SCORERS
 from tests.models.sweep.world import QUESTIONS, settings
 
 
@@ -25,6 +26,9 @@ class Logger:
 
     def finish(self):
         self.ended += 1
+
+
+NEEDS_TRACKIO = pytest.mark.skipif(HAS_SCORERS, reason="harness 0.5.0.dev1 has no Trackio")
 
 
 @pytest.fixture
@@ -59,6 +63,7 @@ def arguments(base, instruct, task, out, **more):
     }
 
 
+@NEEDS_TRACKIO
 def test_results_are_written_whatever_becomes_of_their_copies(base, instruct, task, tmp_path, made):
     with LiveModel() as live:
         outcome = run_point(arguments(base, instruct, task, tmp_path), live, quiet=True)
@@ -72,6 +77,7 @@ def test_results_are_written_whatever_becomes_of_their_copies(base, instruct, ta
     assert [logger.ended for logger in made.values()] == [1, 1]
 
 
+@NEEDS_TRACKIO
 def test_loggers_get_the_samples(base, instruct, task, tmp_path, made, monkeypatch):
     monkeypatch.setattr(Logger, "log_eval_result", lambda self: None)
     with LiveModel() as live:
@@ -79,6 +85,7 @@ def test_loggers_get_the_samples(base, instruct, task, tmp_path, made, monkeypat
     assert len(made["TrackioLogger"].said["samples"]["tiny_words"]) == QUESTIONS
 
 
+@NEEDS_TRACKIO
 def test_a_run_that_fails_leaves_no_logger_open(base, instruct, task, tmp_path, made):
     given = arguments(base, instruct, task, tmp_path, tasks=["no_such_task"])
     with LiveModel() as live:
