@@ -79,6 +79,10 @@ def job_of(name, folder):
     return job
 
 
+# vLLM 0.32 has no code of its own for these, and transformers' classes hold their tensors under other names.
+THROUGH_TRANSFORMERS = {"gpt_neox", "gpt_neox tied", "Pythia"}
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What differs, by pair and step; see `vllm_world`."""
@@ -127,8 +131,10 @@ def test_an_engine_that_would_keep_old_weights_says_so(found, name, words):
 @pytest.mark.parametrize("name", [*PAIRS, *sorted(FAMILIES.keys() - set(NEED_TORCHVISION))])
 def test_the_self_test_alarms_at_another_merge_and_at_no_right_one(found, name):
     assert found[name]["wrong"] == []
+    assert bool(found[name]["compared"]) == (name not in THROUGH_TRANSFORMERS)
     # What an adapter leaves alone is the same at every alpha.
-    assert bool(found[name]["wrong at another alpha"]) == ("adapter" not in name)
+    told_apart = "adapter" not in name and name not in THROUGH_TRANSFORMERS
+    assert bool(found[name]["wrong at another alpha"]) == told_apart
 
 
 @pytest.mark.engine
