@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -119,7 +120,10 @@ def test_on_vllm_a_change_of_alpha_equals_the_merge_on_disk(pair, tmp_path):
     program = tmp_path / "engine.py"
     program.write_text(ENGINE)
     command = [sys.executable, str(program), json.dumps({"pair": pair})]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200)
+    knows_tests = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        command, cwd=ROOT, env=knows_tests, capture_output=True, text=True, timeout=1200
+    )
     lines = [line for line in ran.stdout.splitlines() if line.startswith("FOUND ")]
     assert lines, ran.stderr[-3000:]
     found = json.loads(lines[0].removeprefix("FOUND "))
