@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.entry_points import ROOT
 from tests.models.tiny import tiny_checkpoint
 
 pytestmark = [
@@ -56,7 +57,7 @@ def test_two_replicas_answer_like_one_engine(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", ASK, json.dumps(pair | engine | {"backend": "vllm"})],
         env=os.environ
-        | {"HM_CACHE": str(tmp_path / "cache")}
+        | {"HM_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
         | {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"},
         cwd=tmp_path,
         capture_output=True,

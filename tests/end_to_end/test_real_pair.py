@@ -90,7 +90,7 @@ def greedy(pair, cache, **options):
     own.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", GREEDY, json.dumps(arguments)],
-        env=os.environ | {"HM_CACHE": str(own)},
+        env=os.environ | {"HM_CACHE": str(own), "PYTHONPATH": str(ROOT)},
         cwd=own,
         capture_output=True,
         text=True,
