@@ -2,8 +2,8 @@
 
     undecided = keep_top_p(logits, p)       # logits: float32 [rows, vocabulary], p: float32 [rows]
 
-vLLM 0.32 sorts the logits of every token that it draws. With a small model and a vocabulary of 49,152 that
-is most of what sampling costs on two cores. What top-p keeps lies nearly always among the likeliest 1,024,
+vLLM 0.32 sorts the logits of the whole vocabulary for every token that it draws, some milliseconds for one
+of 49,152. What top-p keeps lies nearly always among the likeliest 1,024,
 so those alone are sorted; rows where it does not, at high temperatures for example, go vLLM's own way. As
 many tokens are kept as vLLM keeps; which ones of several that are exactly equally likely, its sort leaves
 open. GPUs have kernels of their own, and are left alone.
