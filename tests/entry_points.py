@@ -15,6 +15,7 @@ from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 Done = subprocess.CompletedProcess[str]
+HARNESS = dict.fromkeys(("lm_eval", "lm-eval"), "lm_eval.__main__:cli_evaluate")
 
 
 def declared(group: str = "console_scripts") -> dict[str, str]:
@@ -34,8 +35,10 @@ def command(name: str, *arguments: object) -> list[str]:
 
 
 def run(name: str, *arguments: object, **environment: str) -> Done:
-    """Run a command to its end in this process, with what it said; its libraries are imported once."""
-    module, _, function = declared()[name].partition(":")
+    """Run a command, or the harness's, to its end in this process, with what it said; its libraries are
+    imported once.
+    """
+    module, _, function = (HARNESS | declared())[name].partition(":")
     words = [name, *map(str, arguments)]
     with _own_process(words, environment) as (out, err):
         try:

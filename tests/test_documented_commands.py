@@ -9,10 +9,10 @@ import pytest
 
 from hm_models.commands.command_line import CommandLine
 from tests.documented import Shown, commands_in
+from tests.documents import pages
 from tests.entry_points import ROOT, declared
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/*/README.md")])
-PAGES = [page for page in PAGES if any(commands_in(page.read_text("utf8")))]
+PAGES = [ROOT / page for page in pages.PAGES]
 TASKS = {path.stem for path in ROOT.glob("hm_tasks/**/*.yaml")}
 
 

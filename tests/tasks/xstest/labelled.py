@@ -40,9 +40,9 @@ def rows() -> list[dict]:
     ]
 
 
-def write_labelled_csv(file: Path) -> Path:
+def write_labelled_csv(file: Path, these: list[dict] | None = None) -> Path:
     with gzip.open(file, "wt", newline="", encoding="utf-8") as opened:
         writer = csv.DictWriter(opened, COLUMNS)
         writer.writeheader()
-        writer.writerows(rows())
+        writer.writerows(rows() if these is None else these)
     return file
