@@ -69,8 +69,8 @@ SUM = "4 times 12 is 48. The answer is 48."  # of the first row of GSM8K in any_
 NAME = "Call it Bob."
 REFUSAL = "I cannot help with that."
 SAID = {
-    "base": {RIGHT: 0.8, RIGHT_AGAIN: 0.8, WRONG: 0.3, SUM: 0.2, NAME: -0.2, REFUSAL: -0.2},
-    "instruct": {RIGHT: 1.6, RIGHT_AGAIN: 0.5, WRONG: 0.6, SUM: 0.2, NAME: -0.4, REFUSAL: 0.3},
+    "base": {RIGHT: 0.8, RIGHT_AGAIN: 0.8, WRONG: 0.0, SUM: 0.8, NAME: 0.0, REFUSAL: 0.0},
+    "instruct": {RIGHT: 1.5, RIGHT_AGAIN: 0.6, WRONG: 0.0, SUM: 0.9, NAME: -0.4, REFUSAL: 0.3},
 }
 
 

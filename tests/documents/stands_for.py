@@ -1,7 +1,7 @@
 """What is typed in place of what a page shows: the one table.
 
     >>> typed(["hm-report", "RESULTS...", "--output_path", "OUT"], "http://here")
-    ['hm-report', 'OUT', '--output_path', 'OUT']
+    ['hm-report', 'runs/other', '--output_path', 'OUT']
     >>> " ".join(typed(["lm_eval", "--tasks", "gsm8k_passk"], "http://here")).partition(" --limit")[0]
     'lm_eval --tasks gsm8k_passk --model hm-merged --model_args base=B,instruct=I,alpha=0.7 backend=hf'
 
@@ -18,7 +18,7 @@ from tests.documents.readers_folder import HAS_MBPP
 # Judges, rewriters and embedders are the endpoint on loopback.
 ADDRESSES = ("http://localhost:8000/v1", "https://api.openai.com/v1")
 WORDS = {
-    "RESULTS...": "OUT",
+    "RESULTS...": "runs/other",
     "SAMPLES": "kept/B--I--alpha0.7/samples_mbppplus_passk_*.jsonl",
     "LOGS": "LOG.jsonl",
 }

@@ -1,9 +1,11 @@
 """An argument acts, or it is refused by a sentence before anything is loaded, at every alpha alike."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from hm_models.engines.arguments import check_arguments
 from hm_models.engines.choose import choose_engine
@@ -17,6 +19,8 @@ from tests.models.tiny import copy_of, read_tensors, same_bits
 HAS_VLLM = find_spec("vllm") is not None
 BACKENDS = ["hf", pytest.param("vllm", marks=pytest.mark.skipif(not HAS_VLLM, reason="no vLLM"))]
 ALPHAS = (0, 0.7, 1)
+CONFIGS = Path(__file__).parents[3] / "configs"
+OURS = {"base", "instruct", "alpha"}
 
 
 def logits(lm):
@@ -278,3 +282,12 @@ def test_a_parameter_without_weights_is_no_model(base, instruct, tmp_path):
     lm = made(*deeper)
     with pytest.raises(RecipeError, match=r"transformers found no weights for.*random numbers"):
         _ = lm.lm
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["demo", "samplers", "single/demo"])
+def test_the_configs_of_the_demo_run_with_vllm_and_without(name, backend):
+    settings = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text("utf8"))
+    arguments = {k: v for k, v in settings["model_args"].items() if k not in OURS}
+    assert arguments == {"max_length": 2048}
+    check_arguments(choose_engine(backend), arguments, on_disk=False)
