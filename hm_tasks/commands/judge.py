@@ -47,7 +47,7 @@ SETTINGS: dict[str, tuple[type, Any, str]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class AnswerFile:
     """A file of answers; `column` of XSTest's published labels, empty for any other."""
 
     file: Path
@@ -63,23 +63,23 @@ class Source:
         return read_labels(self.file, self.column) if self.column else read_labelled(self.file)
 
 
-def sources(text: str, columns: Sequence[str]) -> list[Source]:
+def sources(text: str, columns: Sequence[str]) -> list[AnswerFile]:
     """What FILE or FILE:COLUMN names; of published labels without a column, all of `columns`."""
     from hm_metrics.logs.xstest_labels import is_csv, named
 
     file, column = named(text)
     if is_csv(file) and not column:
-        return [Source(file, each) for each in columns]
-    return [Source(file, column)]
+        return [AnswerFile(file, each) for each in columns]
+    return [AnswerFile(file, column)]
 
 
-def names_of(given: Sequence[Source]) -> dict[str, Source]:
+def names_of(given: Sequence[AnswerFile]) -> dict[str, AnswerFile]:
     """What sources are called in a table: columns by their names, logs by their folders."""
     logs = short_names([source.file for source in given if not source.column])
     labels = [source for source in given if source.column]
     several = len({source.file for source in labels}) > 1
     columns = {str(each) if several else each.column: each for each in labels}
-    return {name: Source(file) for name, file in logs.items()} | columns
+    return {name: AnswerFile(file) for name, file in logs.items()} | columns
 
 
 def benchmark_of(answers: Sequence[Labelled]) -> Benchmark:
@@ -176,9 +176,9 @@ def run(asked: argparse.Namespace) -> int:
 
 def _compared(
     found: Mapping[str, list[Labelled]],
-    names: Mapping[str, Source],
+    names: Mapping[str, AnswerFile],
     judge: str | None,
-    other: Source,
+    other: AnswerFile,
 ) -> dict[str, list[Labelled]]:
     """Whose scores are compared: a judge's or the logs', all together; each column's by itself."""
     apart = {} if judge else {name: found[name] for name in found if names[name].column}

@@ -42,7 +42,7 @@ class Candidate:
             (temperature, top_p, ...), `prompt_sha256` (of the prompt as sent), `problems` (name of the
             set) and `dataset` (hash of the problems' file); of an answer `question` (its number in the
             set) and `inner` (`hm_tasks.curation.provenance.Wrapped.told`); of an answer that a judge
-            labelled `judged` (`hm_tasks.curation.provenance.Judged.told`) and `label`.
+            labelled `judged` (`hm_tasks.curation.provenance.Labelling.told`) and `label`.
     """
 
     id: str

@@ -13,8 +13,9 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, FOLDER, source_of
-from hm_tasks.code_passk.dataset import DatasetError, load_problems
+from hm_tasks.code_passk.dataset import load_problems
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.inner_tasks import InnerTasks
@@ -111,7 +112,3 @@ def load_set(name: str) -> ProblemSet:
     shown = name if name in BENCHMARKS else Path(name).name
     known = {problem.task_id: problem for problem in problems}
     return ProblemSet(shown, problems[0].dataset, known, tuple(bad))
-
-
-def has_tests(problem: Problem) -> bool:
-    return bool(problem.base_input or problem.plus_input)

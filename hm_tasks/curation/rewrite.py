@@ -101,7 +101,7 @@ def estimate_of(
         missing, _ = _look_up(window, settings, base)
         for record in islice(missing.values(), _places(settings, sent)):
             sent += 1
-            tokens_in += _Question(settings, record).chat.characters // CHARACTERS
+            tokens_in += _Conversation(settings, record).chat.characters // CHARACTERS
             tokens_out += (len(record.text) + len(record.program)) // CHARACTERS + THOUGHT_TOKENS
     return (
         f"Asking {settings.model} at {settings.endpoint.public_url} for {sent} rewrites: "
@@ -180,7 +180,7 @@ class _Run:
 
     def _ask(self, missing: dict[str, Candidate], bar: tqdm) -> dict[str, Rewriting]:
         keys = list(missing)
-        questions = [_Question(self._settings, record) for record in missing.values()]
+        questions = [_Conversation(self._settings, record) for record in missing.values()]
         self.sent += len(questions)
         found: dict[str, Rewriting] = {}
         hopeless: list[Failure] = []
@@ -211,7 +211,7 @@ class _Run:
             )
 
 
-class _Question:
+class _Conversation:
     """One sample before its rewriter."""
 
     def __init__(self, settings: RewriteSettings, record: Candidate) -> None:

@@ -23,14 +23,14 @@ from typing import Any
 from hm_metrics.logs.results_file import LOG, results_beside
 from hm_metrics.logs.samples import Logged, of_evalplus
 from hm_models.files.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
-from hm_tasks.curation.asked import NO_ANSWER, Asked, Sample, whole
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.draw import Draw
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.curation.judged_answers import REFUSED, asked_prompt, why_not
-from hm_tasks.curation.problem_sets import ProblemSets, has_tests
-from hm_tasks.curation.provenance import Origin, Wrapped, of_request, origin_of
+from hm_tasks.curation.problem_sets import ProblemSets
+from hm_tasks.curation.provenance import LogOrigin, Wrapped, of_request, origin_of
+from hm_tasks.curation.question import NO_ANSWER, LoggedSample, Question, whole
 from hm_tasks.curation.steps import digest
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.markers import BEGIN_SOLUTION
@@ -65,7 +65,7 @@ class SampleFile:
     path: Path
     sha256: str
     results: str
-    origin: Origin
+    origin: LogOrigin
     draw: Draw | None = None
 
 
@@ -173,8 +173,8 @@ def _of_file(
 def _records(
     source: SampleFile,
     number: int,
-    asked: Asked | str,
-    samples: list[Sample],
+    asked: Question | str,
+    samples: list[LoggedSample],
     facts: dict[str, Any],
     counts: Counter[str],
 ) -> Iterator[Candidate]:
@@ -216,7 +216,7 @@ def _records(
         )
 
 
-def _asked(origin: Origin, line: Logged, problem_id: Any, sets: ProblemSets) -> Asked | str:
+def _asked(origin: LogOrigin, line: Logged, problem_id: Any, sets: ProblemSets) -> Question | str:
     """What a line's samples answer; or as what they are counted where that is not known."""
     if origin.wrapped:
         return _asked_question(origin.task, origin.wrapped, line, sets.inner)
@@ -227,19 +227,19 @@ def _asked(origin: Origin, line: Logged, problem_id: Any, sets: ProblemSets) -> 
     problem = problems.find(problem_id)
     if problem is None:
         return NO_SUCH_PROBLEM
-    if not has_tests(problem):
+    if not problem.base_input and not problem.plus_input:
         return NO_TESTS
 
-    def read(sample: Sample) -> tuple[str, str] | None:
+    def read(sample: LoggedSample) -> tuple[str, str] | None:
         program, thought = _program(sample, problem, task)
         return (program, thought) if program.strip() else None
 
     told = {"problems": problems.name, "dataset": problems.sha256}
     statement = problem.prompt.strip()
-    return Asked(problem.task_id, statement, problem.entry_point, told, read, NO_PROGRAM)
+    return Question(problem.task_id, statement, problem.entry_point, told, read, NO_PROGRAM)
 
 
-def _asked_question(task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks) -> Asked | str:
+def _asked_question(task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks) -> Question | str:
     inner = tasks.known(wrapped)
     if inner is None:
         return f"{NO_PROBLEMS} {task}"
@@ -251,10 +251,10 @@ def _asked_question(task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks
         return NO_STATEMENT
     told = {"problems": inner.name, "dataset": inner.sha256, "question": number}
     told |= {"inner": wrapped.told()}
-    return Asked(inner.problem(number), statement, "", told, whole, NO_ANSWER)
+    return Question(inner.problem(number), statement, "", told, whole, NO_ANSWER)
 
 
-def _read_line(line: Logged) -> tuple[Any, list[Sample]]:
+def _read_line(line: Logged) -> tuple[Any, list[LoggedSample]]:
     """The problem and the samples of a line.
 
     Raises:
@@ -262,14 +262,14 @@ def _read_line(line: Logged) -> tuple[Any, list[Sample]]:
     """
     if "resps" not in line.record:
         problem, text, is_completion = of_evalplus(line.record)
-        return problem, [Sample(text, None, not is_completion, is_completion)]
+        return problem, [LoggedSample(text, None, not is_completion, is_completion)]
     texts, made = line.samples, line.made
     each = made if isinstance(made, list) and len(made) == len(texts) else [made] * len(texts)
-    samples = [Sample(text, logged) for text, logged in zip(texts, each, strict=True)]
+    samples = [LoggedSample(text, logged) for text, logged in zip(texts, each, strict=True)]
     return line.problem, samples
 
 
-def _program(sample: Sample, problem: Problem, task: str) -> tuple[str, str]:
+def _program(sample: LoggedSample, problem: Problem, task: str) -> tuple[str, str]:
     """The program of a sample, and the thought before it where it is a trace."""
     if sample.is_program:
         return sample.text, ""

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from hm_metrics.fulfillment import Tally, rate, rate_error
 from hm_metrics.logs.labelled import Labelled
 from hm_tasks.judges.rubric import Rubric
 
@@ -26,3 +27,10 @@ class Benchmark:
     complete: Callable[[Sequence[Labelled], str], list[Labelled]]
     rates: Callable[[Columns], str]
     write: Callable[[Columns, Path], None]
+
+
+def rate_in_words(tallies: Sequence[Tally]) -> str:
+    """A rate with its standard error, as tables have it."""
+    if not any(tally.scored for tally in tallies):
+        return "unscored"
+    return f"{rate(tallies):.3f} ± {rate_error(tallies):.3f}"

@@ -9,9 +9,9 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from hm_metrics.verdict import STATUSES, UNSCORED, Verdict
-from hm_models.files import store
+from hm_metrics.verdict import STATUSES, Verdict
 from hm_models.files.places import cache_file
+from hm_models.files.store import Store
 from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.problem import Problem
 
@@ -19,7 +19,7 @@ from hm_tasks.sandbox.problem import Problem
 VERSION = 3
 
 
-class Store(store.Store):
+class VerdictStore(Store):
     """Bytes by key, in the file of verdicts and expected outputs."""
 
     def __init__(self, file: Path | None = None) -> None:
@@ -42,8 +42,7 @@ class Store(store.Store):
 
     def keep(self, problem: Problem, verdict: Verdict, level: str) -> None:
         """Keep what `verdict` gives from now on; what broke down is no verdict, and is tried again."""
-        statuses = (verdict.base_status, verdict.plus_status)
-        if problem.dataset and verdict.program.strip() and UNSCORED not in statuses:
+        if problem.dataset and verdict.program.strip() and verdict.is_scored:
             _, *row = dataclasses.astuple(verdict)
             self.put(_key(problem, verdict.program, level), json.dumps(row).encode())
 

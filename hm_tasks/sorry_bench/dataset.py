@@ -10,19 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
-from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, read_text
+from hm_tasks.benchmark_file import DatasetError, from_hub, own_copy
 from hm_tasks.sorry_bench.categories import BASE, MUTATIONS, RELEASES, Release
 
 PATH_VARIABLE = "SORRY_BENCH_PATH"
-
-
-class DatasetError(UsageError, ValueError):
-    """A data set that cannot be had, or is not what it should be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,43 +98,18 @@ def load_requests(version: object, style: str) -> Requests:
 def _find(release: Release, style: str) -> tuple[Path, str]:
     """The file of that style, and what to call its source."""
     name = "question.jsonl" if style == BASE else f"question_{style}.jsonl"
-    if named := os.environ.get(PATH_VARIABLE):
-        given = Path(named).expanduser()
-        if not given.exists():
-            raise DatasetError(
-                f"{PATH_VARIABLE} names {given}, where there is nothing. Point it at question.jsonl of "
-                f"{release.repository}, or at the folder that holds it."
-            )
-        path = given / name if given.is_dir() else given
-        if style != BASE and not given.is_dir():
-            beside = given.with_name(name)
-            path = beside if beside.exists() else given
-        if not path.is_file():
-            raise DatasetError(
-                f"{path} is missing: this prompt style is in {name} of {release.repository}. Put "
-                f"it into the folder that {PATH_VARIABLE} names."
-            )
-        return path, "local file"
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        path = Path(hf_hub_download(release.repository, name, repo_type="dataset"))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        raise DatasetError(_no_access(release, name, error)) from None
-    return path, f"hub: {release.repository} at {path.parent.name}"
-
-
-def _no_access(release: Release, name: str, error: Exception) -> str:
-    why = " ".join(str(error).split())[:200] or type(error).__name__
-    return (
-        f"{name} of {release.repository} cannot be had ({why}). The data set is gated: "
+    if path := own_copy(PATH_VARIABLE, name):
+        beside = path.with_name(name)  # of the file with the base style, where that is named
+        return (beside if style != BASE and beside.exists() else path), "local file"
+    mend = (
+        "The data set is gated: "
         f"1. accept its licence on the hub's page datasets/{release.repository}; "
         "2. make a token there that may read gated repositories; "
         "3. run `hf auth login`, or set HF_TOKEN; "
         "4. see that HF_HUB_OFFLINE is not set. "
         f"Or set {PATH_VARIABLE} to a copy of question.jsonl, or to the folder that holds it."
     )
+    return from_hub(release.repository, name, mend)
 
 
 def _request(record: Any, where: str, release: Release) -> Request | None:

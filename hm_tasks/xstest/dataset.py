@@ -11,14 +11,13 @@ import csv
 import dataclasses
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hm_metrics.xstest import SAFE, UNSAFE
-from hm_models.errors import UsageError
 from hm_models.files.text_files import TextFileError, read_text
+from hm_tasks.benchmark_file import DatasetError, from_hub, own_copy
 
 PATH_VARIABLE = "XSTEST_PATH"
 REPOSITORY, FILE = "Paul/XSTest", "xstest_prompts.csv"
@@ -28,10 +27,6 @@ CONTRAST = "contrast_"  # the types of unsafe prompts begin so
 # The safe type whose nth prompt is the twin of the nth unsafe one, where its name does not say it. Of the
 # two safe types that have one contrast, it is the one that names the same groups, or asks for the same.
 TWIN_TYPES = {"contrast_discr": "real_group_nons_discr", "contrast_privacy": "privacy_fictional"}
-
-
-class DatasetError(UsageError, ValueError):
-    """A data set that cannot be had, or is not what it should be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +55,7 @@ def load_prompts(sha256: object) -> tuple[list[Prompt], dict[str, Any]]:
     Raises:
         DatasetError: no access, a damaged file, or another release.
     """
-    path, source = _find()
+    path, source = _found()
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         text = read_text(path)
@@ -144,26 +139,12 @@ def _rows(reader: csv.DictReader, path: Path) -> Iterator[dict[str, Any]]:
         raise DatasetError(f"{path}, line {reader.line_num}: is no CSV ({error}).") from None
 
 
-def _find() -> tuple[Path, str]:
+def _found() -> tuple[Path, str]:
     """The file, and what to call its source."""
-    if named := os.environ.get(PATH_VARIABLE):
-        path = Path(named).expanduser()
-        path = path / FILE if path.is_dir() else path
-        if not path.is_file():
-            raise DatasetError(
-                f"{PATH_VARIABLE} names {path}, where there is no file. Point it at {FILE}, or at the "
-                "folder that holds it."
-            )
+    if path := own_copy(PATH_VARIABLE, FILE):
         return path, "local file"
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        path = Path(hf_hub_download(REPOSITORY, FILE, repo_type="dataset"))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        why = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DatasetError(
-            f"{FILE} of {REPOSITORY} cannot be had ({why}). Set {PATH_VARIABLE} to a copy of it, "
-            "from the hub or from the repository of XSTest's authors; see that HF_HUB_OFFLINE is not set."
-        ) from None
-    return path, f"hub: {REPOSITORY} at {path.parent.name}"
+    mend = (
+        f"Set {PATH_VARIABLE} to a copy of it, from the hub or from the repository of XSTest's authors; "
+        "see that HF_HUB_OFFLINE is not set."
+    )
+    return from_hub(REPOSITORY, FILE, mend)

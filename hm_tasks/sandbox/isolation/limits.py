@@ -6,16 +6,11 @@ and stack are kept so that verdicts stay the same.
 
 from __future__ import annotations
 
-import contextlib
 import os
+import resource  # here and not in each program's process, where it takes half a millisecond
 from dataclasses import dataclass
-from types import ModuleType
 
 from hm_models.errors import UsageError
-
-resource: ModuleType | None = None
-with contextlib.suppress(ImportError):  # Windows
-    import resource  # here and not in each program's process, where it takes half a millisecond
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -60,8 +55,6 @@ class Limits:
         Args:
             tasks: processes and threads that the user may have in all; None leaves that as it is.
         """
-        if resource is None:
-            return
         wanted = {
             "AS": self.memory,
             "DATA": self.memory,

@@ -14,7 +14,7 @@ from hm_tasks.sandbox.judging.isolated import RunnerProcess
 from hm_tasks.sandbox.judging.light import is_light
 from hm_tasks.sandbox.judging.stated import digest_above
 from hm_tasks.sandbox.problem import KINDS, Problem
-from hm_tasks.sandbox.store import Store
+from hm_tasks.sandbox.store import VerdictStore
 
 # evalplus 0.3.1, config.py and eval/__init__.py: a test may take this multiple of the reference's time,
 # and at least so long; all tests of one kind at most so long, and a second for starting.
@@ -61,7 +61,7 @@ class Held:
         ]
 
 
-def hold(problem: Problem, store: Store, runner: Callable[[], RunnerProcess]) -> Held:
+def hold(problem: Problem, store: VerdictStore, runner: Callable[[], RunnerProcess]) -> Held:
     """Find out what is expected and set the limits.
 
     Raises:

@@ -17,9 +17,9 @@ from typing import Any
 
 from hm_tasks.sandbox.inside.program import Run
 from hm_tasks.sandbox.inside.reference import Reference
-from hm_tasks.sandbox.inside.watch import Allowed, Spent, Tests
-from hm_tasks.sandbox.isolation import Limits, clean_environment
+from hm_tasks.sandbox.inside.watch import Allowed, Spent, WhichTests
 from hm_tasks.sandbox.isolation.leftovers import remove
+from hm_tasks.sandbox.isolation.limits import Limits, clean_environment
 from hm_tasks.sandbox.wire.frames import (
     END,
     ENDED,
@@ -121,11 +121,11 @@ class RunnerProcess:
         """
         self._left = seconds
         if isinstance(run, Reference):
-            yield from self._follow(REFERENCE, run, Tests(run.kind))
+            yield from self._follow(REFERENCE, run, WhichTests(run.kind))
             return
         for part in run.parts():
             said = b""
-            tests = Tests(part.kind, part.first, len(part.time_limits))
+            tests = WhichTests(part.kind, part.first, len(part.time_limits))
             with contextlib.closing(self._follow(RUN, part, tests)) as messages:
                 for said, content in messages:
                     yield said, content
@@ -133,7 +133,7 @@ class RunnerProcess:
                 return
 
     def _follow(
-        self, asked: bytes, run: Run | Reference, tests: Tests
+        self, asked: bytes, run: Run | Reference, tests: WhichTests
     ) -> Generator[tuple[bytes, bytes], None, None]:
         """Run what is one process."""
         self._send(asked, pickle.dumps(dataclasses.astuple(tests)))

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.sorry_bench.categories import MUTATIONS, RELEASES
-from hm_tasks.sorry_bench.dataset import DatasetError, load_requests
+from hm_tasks.sorry_bench.dataset import load_requests
 from tests.tasks.sorry_bench.made_up import request, write_set
 
 
@@ -90,5 +91,5 @@ def test_a_path_with_nothing_there_and_unknown_versions_are_refused(folder, monk
     with pytest.raises(DatasetError, match="prompt style 'rot13'"):
         load_requests("202503", "rot13")
     monkeypatch.setenv("SORRY_BENCH_PATH", str(folder / "nowhere"))
-    with pytest.raises(DatasetError, match="there is nothing"):
+    with pytest.raises(DatasetError, match="nowhere is missing"):
         load_requests("202503", "base")

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from hm_tasks.xstest.dataset import DatasetError, load_prompts
+from hm_tasks.benchmark_file import DatasetError
+from hm_tasks.xstest.dataset import load_prompts
 from tests.tasks.xstest.made_up import rows, write_set
 
 V2 = "11783fb294ed017473ee53c207d71f2161c7672c8d0b037501e78387f801cb5a"
@@ -80,9 +81,7 @@ def test_a_file_without_the_columns_is_refused(given, text):
 
 def test_a_file_that_is_not_there_is_refused_and_so_is_the_hub_offline(monkeypatch, tmp_path):
     monkeypatch.setenv("XSTEST_PATH", str(tmp_path / "none.csv"))
-    with pytest.raises(
-        DatasetError, match=r"XSTEST_PATH names .*none\.csv, where there is no file"
-    ):
+    with pytest.raises(DatasetError, match=r"XSTEST_PATH: .*none\.csv is missing"):
         load_prompts(V2)
     monkeypatch.delenv("XSTEST_PATH")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))

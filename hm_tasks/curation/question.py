@@ -1,7 +1,7 @@
 """What a line's samples answer, as their records name it: a problem for programs, or a question of a task.
 
->>> question = Asked("sums/1", "What is 1 + 1?", "", {}, whole, NO_ANSWER)
->>> question.read(Sample("It is 2.")), question.read(Sample("  "))
+>>> question = Question("sums/1", "What is 1 + 1?", "", {}, whole, NO_ANSWER)
+>>> question.read(LoggedSample("It is 2.")), question.read(LoggedSample("  "))
 (('', ''), None)
 """
 
@@ -15,7 +15,7 @@ NO_ANSWER = "answer without a word"
 
 
 @dataclasses.dataclass(frozen=True)
-class Sample:
+class LoggedSample:
     """One of a line's samples; `logged` is what the log's filter made of it."""
 
     text: Any
@@ -25,7 +25,7 @@ class Sample:
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class Question:
     """A problem or a question.
 
     Attributes:
@@ -40,11 +40,11 @@ class Asked:
     statement: str
     entry_point: str
     provenance: dict[str, Any]
-    read: Callable[[Sample], tuple[str, str] | None]
+    read: Callable[[LoggedSample], tuple[str, str] | None]
     nothing: str
     each: Sequence[dict[str, Any]] = ()
 
 
-def whole(sample: Sample) -> tuple[str, str] | None:
+def whole(sample: LoggedSample) -> tuple[str, str] | None:
     """How an answer is read: it is its whole text, and has no program."""
     return ("", "") if sample.text.strip() else None
