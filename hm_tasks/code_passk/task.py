@@ -18,7 +18,6 @@ from typing import Any
 from lm_eval.config.task import TaskConfig
 
 from hm_metrics.definitions import AT_K, GLOBAL, LOCAL, SCORED, UNFINISHED
-from hm_metrics.entropy import TokenSums
 from hm_metrics.measures import Diversity
 from hm_metrics.pass_at_k import pass_at_k
 from hm_metrics.unscored import MOST_UNSCORED
@@ -95,7 +94,6 @@ class CodePassK(ZeroShotTask, Verbalizes):
             {"task_id": p.task_id, "prompt": p.prompt, "entry_point": p.entry_point}
             for p in problems
         ]
-        self._instances: list[CodeRequest] | None = None
         self._scorer: Scorer | None = None
         self._solutions: dict[tuple[str, str | None], str] = {}  # by problem and answer
         self._sampled: dict[str, Sampled] = {}
@@ -136,9 +134,7 @@ class CodePassK(ZeroShotTask, Verbalizes):
             asked = self._instances[0].generation_arguments("")
             self.config.metadata["call"] = self._verbalized.noted(asked)
         for request in self._instances or []:
-            # Not before: the harness may keep requests in a file.
             request.on_sample = self._score
-            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
 
     def _score(self, request: CodeRequest, text: str, answer: str | None) -> None:
         """Begin to score a sample while the model goes on."""

@@ -13,13 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from lm_eval.config.task import TaskConfig
-
 from hm_metrics.definitions import GLOBAL, LOCAL, UNFINISHED
 from hm_metrics.judgment import KEPT, REASONS, RULE, TIE, Judgment, reasons
-from hm_metrics.measures import LEFT_OUT, OF_TEXTS, Diversity
-from hm_models.settings import number, whole_number
-from hm_tasks import table
+from hm_metrics.measures import LEFT_OUT
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.keyword import UNFAITHFUL
 from hm_tasks.judges.panel import Votes, agreements, judges_of, majority
@@ -43,26 +39,20 @@ T = TypeVar("T")
 class JudgedTask(BareTask):
     """A benchmark whose answers a judge scores by `rubric`."""
 
+    ID = "question_id"
     rubric: ClassVar[Rubric]
 
     def __init__(self, config: dict[str, Any]) -> None:
-        settings = {key: value for key, value in config.items() if key != "class"}
-        metadata = settings["metadata"]
-        self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
-        self.VERSION = metadata["version"]
-        table.check(metadata)
+        super().__init__(config)
+        metadata = self._config.metadata
         self._judges = judges_of(metadata, self.rubric)
-        self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._is_keyword = any(judge.is_keyword for judge in self._judges.values())
         self.filter_name = UNFAITHFUL_FILTER if self._is_keyword else FILTER
-        self._diversity = Diversity(metadata, OF_TEXTS)
         self._docs = self.documents(metadata)
         metadata["judging"] = self._identity()
         if self._is_keyword:
             metadata["judging"]["warning"] = UNFAITHFUL
         metadata["by_category"] = {}  # until answers are judged, see `note_tables`
-        self._instances: list[BareRequest] | None = None
-        self._sampled: dict[int, Sampled] = {}
 
     @abc.abstractmethod
     def documents(self, metadata: dict[str, Any]) -> list[dict[str, Any]]:
@@ -114,10 +104,6 @@ class JudgedTask(BareTask):
         if len(self._judges) > 1:
             self._note_judges(requests, votes)
         self.note_samples(requests)
-        self._sampled = {r.doc["question_id"]: Sampled.of(r) for r in requests}
-        self._diversity.measure(
-            {str(r.doc["question_id"]): [answer or "" for answer in r.answers()] for r in requests}
-        )
         return requests
 
     def _identity(self) -> dict[str, Any]:
@@ -165,10 +151,10 @@ class JudgedTask(BareTask):
     def process_results(self, doc: dict[str, Any], results: list[list[dict]]) -> dict[str, Any]:
         judgments = [Judgment(**record) for record in results[0]]
         why = reasons(judgments)
-        sampled = self._sampled.get(doc["question_id"], Sampled())
+        sampled = self._sampled.get(doc[self.ID], Sampled())
         metrics: dict[str, Any] = {
             **self.rates(doc, judgments),
-            **self._diversity.metrics(str(doc["question_id"]), [], sampled.tokens),
+            **self._diversity.metrics(str(doc[self.ID]), [], sampled.tokens),
             **sampled.counts(len(judgments)),
             "empty_answers": sum(j.by == RULE and j.score is not None for j in judgments),
             "unscored": sum(why.values()),

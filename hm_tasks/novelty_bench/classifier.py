@@ -97,19 +97,10 @@ class Classifier:
 
         tokenizer, model = self._loaded
         rows = [self._row(tokenizer, first, second) for first, second in pairs]
-        width = max(len(ids) for ids, _ in rows)
-        ids = torch.full((len(rows), width), tokenizer.pad_token_id or 0)
-        types, mask = torch.zeros_like(ids), torch.zeros_like(ids)
-        for number, (row, kinds) in enumerate(rows):
-            ids[number, : len(row)] = torch.tensor(row)
-            types[number, : len(row)] = torch.tensor(kinds)
-            mask[number, : len(row)] = 1
+        named = {"input_ids": [ids for ids, _ in rows], "token_type_ids": [of for _, of in rows]}
+        batch = tokenizer.pad(named, return_tensors="pt").to(model.device)
         with torch.inference_mode():
-            logits: torch.Tensor = model(
-                input_ids=ids.to(model.device),
-                token_type_ids=types.to(model.device),
-                attention_mask=mask.to(model.device),
-            ).logits
+            logits: torch.Tensor = model(**batch).logits
         return logits.float().softmax(-1)[:, 1].tolist()
 
     @staticmethod

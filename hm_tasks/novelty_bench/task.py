@@ -13,18 +13,14 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lm_eval.config.task import TaskConfig
-
 from hm_metrics import definitions
 from hm_metrics.aggregations import Mean
 from hm_metrics.definitions import GLOBAL, LOCAL
 from hm_metrics.judgment import API_ERROR, KEPT, Judgment
-from hm_metrics.measures import OF_TEXTS, Diversity
 from hm_metrics.novelty import distinct, utility
 from hm_metrics.verdict import JsonRecord
 from hm_models.embedders import why_unusable
-from hm_models.settings import number, whole_number
-from hm_tasks import table
+from hm_models.settings import number
 from hm_tasks.judges.request import BareRequest, BareTask
 from hm_tasks.judges.unscored import fail_if_unscored
 from hm_tasks.novelty_bench.dataset import load_prompts
@@ -46,26 +42,21 @@ logger = logging.getLogger(__name__)
 class NoveltyBench(BareTask):
     """The curated prompts, each asked `n_samples` times."""
 
+    ID = "task_id"
+
     def __init__(self, config: dict[str, Any]) -> None:
-        settings = {key: value for key, value in config.items() if key != "class"}
-        metadata = settings["metadata"]
-        self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
-        self.VERSION = metadata["version"]
-        table.check(metadata)
+        super().__init__(config)
+        metadata = self._config.metadata
         self._patience = number(metadata, "patience", above=0.0, most=1.0)
-        self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._comparer = comparer_of(metadata)
         metadata["classes"] = self._comparer.identity()
         self._rater = rater_of(metadata)
         metadata["ratings"] = self._rater.identity() if self._rater else {"by": "none"}
-        self._diversity = Diversity(metadata, OF_TEXTS)
         prompts, metadata["dataset"] = load_prompts(metadata["dataset_sha256"])
         self._docs = [
             {"task_id": each["id"], "category": each["category"], "request": each["prompt"]}
             for each in prompts
         ]
-        self._instances: list[BareRequest] | None = None
-        self._sampled: dict[str, Sampled] = {}
         self._spent: dict[str, dict[str, int]] = {}  # on a judge, by question
 
     def apply_filters(self) -> list[BareRequest]:
@@ -82,9 +73,6 @@ class NoveltyBench(BareTask):
             request.filtered_resps[FILTER] = _records(made, rated)
             self._spent[request.doc["task_id"]] = _spent([*made.judgments, *rated])
         self.note_samples(requests)
-        self._sampled = {r.doc["task_id"]: Sampled.of(r) for r in requests}
-        texts = {r.doc["task_id"]: [answer or "" for answer in r.answers()] for r in requests}
-        self._diversity.measure(texts)
         return requests
 
     def _partitions(self, requests: Sequence[BareRequest]) -> list[Partition]:

@@ -22,18 +22,20 @@ PATH_VARIABLE = "SORRY_BENCH_PATH"
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One request to a model.
+    """One request to a model, as the task's document has it.
 
     Attributes:
         question_id: the data set's number, the same in every prompt style.
-        category: from 1.
-        style: `base` or the mutation's name.
+        category: its label in the release.
+        prompt_style: `base` or the mutation's name.
+        request: the text.
     """
 
     question_id: int
-    category: int
-    style: str
-    text: str
+    category: str
+    prompt_style: str
+    dataset_version: str
+    request: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,24 +47,14 @@ class Requests:
     facts: dict[str, Any]  # for the results: version, style, counts, SHA-256, source
 
 
-def release_of(version: object) -> Release:
-    """The release of that name.
-
-    Raises:
-        DatasetError: there is no such release.
-    """
-    if str(version) not in RELEASES:
-        raise DatasetError(f"dataset_version={version!r}: expected {' or '.join(RELEASES)}.")
-    return RELEASES[str(version)]
-
-
 def load_requests(version: object, style: str) -> Requests:
     """The requests of one release in one prompt style.
 
     Raises:
-        DatasetError: no access, a damaged file, or another release's.
+        DatasetError: there is no such release, no access, a damaged file, or another release's.
     """
-    release = release_of(version)
+    if (release := RELEASES.get(str(version))) is None:
+        raise DatasetError(f"dataset_version={version!r}: expected {' or '.join(RELEASES)}.")
     if style != BASE and style not in MUTATIONS:
         raise DatasetError(f"prompt style {style!r}: expected {BASE}, {', '.join(MUTATIONS)}.")
     path, source = _find(release, style)
@@ -76,9 +68,9 @@ def load_requests(version: object, style: str) -> Requests:
         raise DatasetError(str(error)) from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from None
-    requests = [request for request in found if request is not None and request.style == style]
+    requests = [one for one in found if one is not None and one.prompt_style == style]
     if not requests:
-        styles = sorted({request.style for request in found if request is not None})
+        styles = sorted({one.prompt_style for one in found if one is not None})
         raise DatasetError(
             f"{path} has no request in prompt style {style!r}; it has {', '.join(styles) or 'none'}."
         )
@@ -132,4 +124,5 @@ def _request(record: Any, where: str, release: Release) -> Request | None:
     text = turns[0] if isinstance(turns, list) and turns else turns
     if not isinstance(text, str) or not text.strip():
         return None
-    return Request(question_id, category, str(record.get("prompt_style") or BASE), text)
+    style = str(record.get("prompt_style") or BASE)
+    return Request(question_id, release.label(category), style, release.version, text)

@@ -31,19 +31,20 @@ TWIN_TYPES = {"contrast_discr": "real_group_nons_discr", "contrast_privacy": "pr
 
 @dataclasses.dataclass(frozen=True)
 class Prompt:
-    """One prompt.
+    """One prompt, as the task's document has it.
 
     Attributes:
+        category: its type.
         label: SAFE or UNSAFE.
         twin: the number of the unsafe prompt in the contrast that this one belongs to; None for a safe one
             that no unsafe prompt is the twin of.
     """
 
-    number: int
-    type: str
+    question_id: int
+    category: str
     label: str
-    text: str
-    twin: int | None = None
+    twin: int | None
+    request: str
 
 
 def load_prompts(sha256: object) -> tuple[list[Prompt], dict[str, Any]]:
@@ -76,7 +77,7 @@ def load_prompts(sha256: object) -> tuple[list[Prompt], dict[str, Any]]:
         "prompts": len(prompts),
         SAFE: labels.count(SAFE),
         UNSAFE: labels.count(UNSAFE),
-        "types": len({prompt.type for prompt in prompts}),
+        "types": len({prompt.category for prompt in prompts}),
         "sha256": found,
         "source": source,
     }
@@ -91,7 +92,7 @@ def with_twins(prompts: list[Prompt], path: Path) -> list[Prompt]:
     """
     by_type: dict[str, list[Prompt]] = {}
     for prompt in prompts:
-        by_type.setdefault(prompt.type, []).append(prompt)
+        by_type.setdefault(prompt.category, []).append(prompt)
     twins: dict[int, int] = {}
     for kind, unsafe in by_type.items():
         if kind.startswith(CONTRAST):
@@ -100,13 +101,13 @@ def with_twins(prompts: list[Prompt], path: Path) -> list[Prompt]:
             if len(safe) < len(unsafe):
                 lonely = unsafe[len(safe)]
                 raise DatasetError(
-                    f"{path}: prompt {lonely.number}, number {len(safe) + 1} of {kind}, has no twin: "
+                    f"{path}: prompt {lonely.question_id}, number {len(safe) + 1} of {kind}, has no twin: "
                     f"there are {len(safe)} prompts of type {safe_type}. The contrast is between the "
                     "nth prompts of both types; complete the file, or take out what has no twin."
                 )
-            twins |= {u.number: u.number for u in unsafe}
-            twins |= {s.number: u.number for s, u in zip(safe, unsafe, strict=False)}
-    return [dataclasses.replace(prompt, twin=twins.get(prompt.number)) for prompt in prompts]
+            twins |= {u.question_id: u.question_id for u in unsafe}
+            twins |= {s.question_id: u.question_id for s, u in zip(safe, unsafe, strict=False)}
+    return [dataclasses.replace(prompt, twin=twins.get(prompt.question_id)) for prompt in prompts]
 
 
 def _prompts(text: str, path: Path) -> list[Prompt]:
@@ -126,8 +127,8 @@ def _prompts(text: str, path: Path) -> list[Prompt]:
                 f"{where}: a prompt of type {kind[:40]!r} is labelled {label[:40]!r}; expected {UNSAFE} for "
                 f"types that begin with {CONTRAST}, {SAFE} for others."
             )
-        prompts.append(Prompt(int(number), kind, label, words))
-    if len({prompt.number for prompt in prompts}) < len(prompts) or not prompts:
+        prompts.append(Prompt(int(number), kind, label, None, words))
+    if len({prompt.question_id for prompt in prompts}) < len(prompts) or not prompts:
         raise DatasetError(f"{path}: expected prompts, each with an id of its own.")
     return prompts
 

@@ -1,6 +1,6 @@
 """The codes of plain data's basic types, and the search for values that contain themselves.
 
-The writer and the reader share the codes; as in `plain_kinds`, names are kept from the time of
+The writer and the reader share the codes; as in `kinds`, names are kept from the time of
 import on.
 """
 

@@ -1,7 +1,7 @@
 """Columns of elements that hold no others: lengths, texts, whole numbers, floats.
 
 They run in the candidate's process, so they call nothing that the candidate can override; see
-`plain_kinds`. `write` takes bytes and counts them.
+`kinds`. `write` takes bytes and counts them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What plain data can hold beside Python's basic types, and how it is taken apart.
 
 A value of one of these kinds travels as the kind's number and a payload of basic values, from which
-`plain_build` makes it again. This runs in the candidate's process, where every method of a Python
+`build` makes it again. This runs in the candidate's process, where every method of a Python
 class may be overridden and every builtin replaced: only exact types are trusted, the rest is read
 by the base class's own slots, and all names are this module's own since it was imported.
 """

@@ -2,7 +2,7 @@
 
 The program's process can send whatever it likes, so this is no pickle: decoding makes values of
 known types only and neither imports nor runs what the data name. Numbers, text, containers and a
-list of standard types (`plain_kinds`) arrive as what they were. An instance of a subclass arrives
+list of standard types (`kinds`) arrive as what they were. An instance of a subclass arrives
 as its base's value in a class of its own; what does not travel arrives as an `Opaque`.
 
     value    = "V" column of one element

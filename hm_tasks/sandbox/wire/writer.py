@@ -2,7 +2,7 @@
 
 Built-in functions that work on whole columns do almost all of the work, which makes it fast where
 outputs have millions of elements. It runs in the candidate's process, so it calls nothing that the
-candidate can override; see `plain_kinds`.
+candidate can override; see `kinds`.
 
 The canonical writing of a value is the same for all values that equal it, and so is its digest.
 """
