@@ -7,11 +7,13 @@ They run in the candidate's process, so they call nothing that the candidate can
 from __future__ import annotations
 
 from array import array
-from builtins import OverflowError, enumerate, len, map, sum, zip  # noqa: UP029
 from collections.abc import Callable
 from typing import TypeAlias
 
 from hm_tasks.sandbox.wire.codes import SEPARATOR
+from hm_tasks.sandbox.wire.kinds import own_builtins
+
+own_builtins(globals())
 
 Write: TypeAlias = Callable[[bytes], object]
 
