@@ -19,7 +19,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -55,7 +54,6 @@ def rewrite(
     settings: RewriteSettings,
     counts: Counter[str],
     *,
-    store: Path | None = None,
     total: int | None = None,
     quiet: bool = False,
 ) -> Iterator[Candidate]:
@@ -64,11 +62,10 @@ def rewrite(
     Args:
         counts: gets the number of records of each kind. Nothing in it tells an interrupted and repeated
             run from an undisturbed one; calls and tokens are said on stderr alone.
-        store: the file of what the model decided; by default the one under HM_CACHE.
         total: how many records there are, for the progress bar.
         quiet: no progress and no cost line.
     """
-    run = _Run(settings, _base(store))
+    run = _Run(settings)
     here: Counter[str] = Counter()
     with tqdm(total=total, desc="Rewriting", unit=" samples", disable=quiet) as bar:
         for window in _windows(records):
@@ -91,11 +88,9 @@ def unfinished(counts: Mapping[str, int]) -> int:
     return sum(n for kind, n in counts.items() if kind == OVER_LIMIT or kind.startswith(ENDPOINT))
 
 
-def estimate_of(
-    records: Iterable[Candidate], settings: RewriteSettings, store: Path | None = None
-) -> str:
+def estimate_of(records: Iterable[Candidate], settings: RewriteSettings) -> str:
     """A sentence: what `rewrite` of these records would send and cost. To be shown before it."""
-    base = _base(store)
+    base = _decided()
     sent = tokens_in = tokens_out = 0
     for window in _windows(records):
         missing, _ = _look_up(window, settings, base)
@@ -116,8 +111,9 @@ def key_of(settings: RewriteSettings, record: Candidate) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _base(store: Path | None) -> Store:
-    return Store(store or cache_file("rewrites.sqlite"))
+def _decided() -> Store:
+    """What the model decided before."""
+    return Store(cache_file("rewrites.sqlite"))
 
 
 def _windows(records: Iterable[Candidate]) -> Iterator[list[Candidate]]:
@@ -159,11 +155,11 @@ def _places(settings: RewriteSettings, sent: int) -> int | None:
 class _Run:
     """One run over all windows: what it may still send, what it cost, whether it is any use."""
 
-    def __init__(self, settings: RewriteSettings, base: Store) -> None:
+    def __init__(self, settings: RewriteSettings) -> None:
         self.spending = Spending()
         self.sent = self.kept = 0
         self.reasons: dict[str, str] = {}  # an example for each kind of failure
-        self._settings, self._base = settings, base
+        self._settings, self._base = settings, _decided()
         self._hopeless: Rewriting | None = None
 
     def outcomes(self, window: list[Candidate], bar: tqdm) -> dict[str, Rewriting]:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
 from hm_metrics.verdict import STATUSES, Verdict
 from hm_models.files.places import cache_file
@@ -22,8 +21,8 @@ VERSION = 3
 class VerdictStore(Store):
     """Bytes by key, in the file of verdicts and expected outputs."""
 
-    def __init__(self, file: Path | None = None) -> None:
-        super().__init__(file or cache_file("scoring", "found.sqlite"))
+    def __init__(self) -> None:
+        super().__init__(cache_file("scoring", "found.sqlite"))
 
     def verdict(self, problem: Problem, program: str, level: str) -> Verdict | None:
         """What was found at this level of isolation, of a program of a data set that has a hash."""
