@@ -144,12 +144,13 @@ def run(asked: argparse.Namespace) -> int:
         cache_folder()  # where verdicts are kept: said before long files are read
     columns = [FINAL] if asked.judge else COLUMNS  # a judge's verdicts do not depend on the labels
     given = [each for text in asked.samples for each in sources(text, columns)] or others
-    found = {name: source.read() for name, source in names_of(given).items()}
+    names = names_of(given)
+    found = {name: source.read() for name, source in names.items()}
     other = [answer for source in others for answer in source.read()]
     benchmark = benchmark_of([*other, *(a for answers in found.values() for a in answers)])
     if asked.judge:
         settings = JudgeSettings.of(vars(asked), benchmark.rubric)
-        for name, source in names_of(given).items():
+        for name, source in names.items():
             found[name] = judged(
                 found[name], settings, benchmark, asked.dataset_version, asked.quiet
             )
@@ -167,11 +168,9 @@ def run(asked: argparse.Namespace) -> int:
             say(f"\n{UNFAITHFUL}.")
     for source in others:
         second = source.column or source.file.name
-        for first, answers in _compared(found, names_of(given), asked.judge, source).items():
+        for first, answers in _compared(found, names, asked.judge, source).items():
             say("\n" + compare(answers, other, first, second, benchmark.rubric.names))
-    return report_unscored(
-        {str(names_of(given)[n]): a for n, a in found.items()}, asked.max_unscored
-    )
+    return report_unscored({str(names[n]): a for n, a in found.items()}, asked.max_unscored)
 
 
 def _compared(

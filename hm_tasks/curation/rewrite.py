@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -46,8 +45,6 @@ NO_PROGRAM, MARKED_PROGRAM = "no program", "markers in the program"  # these are
 TRUNCATED, REFUSED = "truncated", "refused"
 OVER_LIMIT, ENDPOINT = "over limit", "endpoint: "  # what another run may bring
 
-logger = logging.getLogger(__name__)
-
 
 def rewrite(
     records: Iterable[Candidate],
@@ -66,18 +63,16 @@ def rewrite(
         quiet: no progress and no cost line.
     """
     run = _Run(settings)
-    here: Counter[str] = Counter()
     with tqdm(total=total, desc="Rewriting", unit=" samples", disable=quiet) as bar:
         for window in _windows(records):
             found = run.outcomes(window, bar)
             for record in window:
                 outcome = found[key_of(settings, record)]
                 counts[outcome.kind] += 1
-                here[outcome.kind] += 1
                 if outcome.kind == REWRITTEN:
                     yield _rewritten(record, outcome.reasoning, settings)
     if not quiet:
-        kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(here.items()))
+        kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(counts.items()))
         tell(f"Rewriting ({kinds}): {run.sent} samples sent, {run.kept} known, {run.spending}.")
         for kind, reason in sorted(run.reasons.items()):
             tell(f"{kind}: for example: {reason}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource  # here and not in each program's process, where it takes half a millisecond
 from dataclasses import dataclass
+from pathlib import Path
 
 from hm_models.errors import UsageError
 
@@ -83,7 +84,7 @@ class Limits:
 
 
 def clean_environment(scratch: str) -> dict[str, str]:
-    """Return the whole environment to start a runner with: no keys, tokens or home folder."""
+    """Return the whole environment that programs have: no keys, tokens or home folder."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
@@ -98,3 +99,11 @@ def clean_environment(scratch: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def runner_environment(scratch: str) -> dict[str, str]:
+    """The same for a process that has to find this project's own packages."""
+    environment = clean_environment(scratch)
+    root = str(Path(__file__).parents[3])
+    found = filter(None, (root, environment.get("PYTHONPATH")))
+    return environment | {"PYTHONPATH": os.pathsep.join(found)}

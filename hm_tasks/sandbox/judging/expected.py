@@ -99,7 +99,9 @@ def expected_of(
     if problem.expected is not None:
         above = digest_above(problem.oracle, problem.atol)
         return {kind: _with_values(_stated(problem.expected[kind], above)) for kind in KINDS}
-    key = key_of("expected as plain data", problem.dataset, problem.task_id, _PYTHON)
+    key = key_of(
+        "expected as plain data", problem.dataset, problem.task_id, platform.python_version()
+    )
     if (kept := store.get(key)) is not None:
         with contextlib.suppress(PlainError, BeyondLimits):  # somebody else's: computed again
             found = unpack(kept)
@@ -113,9 +115,6 @@ def expected_of(
     if problem.dataset:
         store.put(key, pack(found))
     return values
-
-
-_PYTHON = platform.python_version()
 
 
 def _with_values(expected: Expected) -> tuple[Expected, list[Any]]:

@@ -12,14 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hm_tasks.sandbox.inside.program import Run
 from hm_tasks.sandbox.inside.reference import Reference
 from hm_tasks.sandbox.inside.watch import Allowed, Spent, WhichTests
 from hm_tasks.sandbox.isolation.leftovers import remove
-from hm_tasks.sandbox.isolation.limits import Limits, clean_environment
+from hm_tasks.sandbox.isolation.limits import Limits, runner_environment
 from hm_tasks.sandbox.wire.frames import (
     END,
     ENDED,
@@ -67,17 +66,12 @@ class RunnerProcess:
     ) -> None:
         make_run_folder(folder)  # a program without isolation may have taken it away
         self._scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
-        environment = clean_environment(self._scratch)
-        root = str(Path(__file__).parents[3])
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, (root, environment.get("PYTHONPATH")))
-        )
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hm_tasks.sandbox.inside.runner"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=runner_environment(self._scratch),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
