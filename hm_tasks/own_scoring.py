@@ -41,7 +41,7 @@ def of_all_processes(model: Any, part: T) -> list[T] | None:
     return torch_gather_object(part, rank=model.rank, world_size=model.world_size)
 
 
-def origin_of(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
+def request_fields(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request that say whose it is.
 
     Args:

@@ -14,7 +14,7 @@ from hm_models.samples.generation import checked
 from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
 from hm_tasks.answered import keeps_thoughts
-from hm_tasks.own_scoring import OwnScoring, origin_of
+from hm_tasks.own_scoring import OwnScoring, request_fields
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class ZeroShotTask(OwnScoring):
             arguments=(),
             idx=0,
             target=self.doc_to_target(doc),
-            **origin_of(self, kwargs),
+            **request_fields(self, kwargs),
             system=self._system,
             generation_kwargs=checked(self.config.generation_kwargs or {}),
         )

@@ -23,6 +23,7 @@ from typing import Any
 from hm_metrics.logs.results_file import LOG, results_beside
 from hm_metrics.logs.samples import Logged, of_evalplus
 from hm_models.files.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
+from hm_tasks.curation.assignment import NO_ANSWER, Assignment, LoggedSample, whole
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.draw import Draw
 from hm_tasks.curation.errors import CurationError
@@ -30,7 +31,6 @@ from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.curation.judged_answers import REFUSED, asked_prompt, why_not
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.provenance import LogOrigin, Wrapped, of_request, origin_of
-from hm_tasks.curation.question import NO_ANSWER, LoggedSample, Question, whole
 from hm_tasks.curation.steps import digest
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.markers import BEGIN_SOLUTION
@@ -173,7 +173,7 @@ def _of_file(
 def _records(
     source: SampleFile,
     number: int,
-    asked: Question | str,
+    asked: Assignment | str,
     samples: list[LoggedSample],
     facts: dict[str, Any],
     counts: Counter[str],
@@ -216,7 +216,7 @@ def _records(
         )
 
 
-def _asked(origin: LogOrigin, line: Logged, problem_id: Any, sets: ProblemSets) -> Question | str:
+def _asked(origin: LogOrigin, line: Logged, problem_id: Any, sets: ProblemSets) -> Assignment | str:
     """What a line's samples answer; or as what they are counted where that is not known."""
     if origin.wrapped:
         return _asked_question(origin.task, origin.wrapped, line, sets.inner)
@@ -236,10 +236,12 @@ def _asked(origin: LogOrigin, line: Logged, problem_id: Any, sets: ProblemSets) 
 
     told = {"problems": problems.name, "dataset": problems.sha256}
     statement = problem.prompt.strip()
-    return Question(problem.task_id, statement, problem.entry_point, told, read, NO_PROGRAM)
+    return Assignment(problem.task_id, statement, problem.entry_point, told, read, NO_PROGRAM)
 
 
-def _asked_question(task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks) -> Question | str:
+def _asked_question(
+    task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks
+) -> Assignment | str:
     inner = tasks.known(wrapped)
     if inner is None:
         return f"{NO_PROBLEMS} {task}"
@@ -251,7 +253,7 @@ def _asked_question(task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks
         return NO_STATEMENT
     told = {"problems": inner.name, "dataset": inner.sha256, "question": number}
     told |= {"inner": wrapped.told()}
-    return Question(inner.problem(number), statement, "", told, whole, NO_ANSWER)
+    return Assignment(inner.problem(number), statement, "", told, whole, NO_ANSWER)
 
 
 def _read_line(line: Logged) -> tuple[Any, list[LoggedSample]]:

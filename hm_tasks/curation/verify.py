@@ -64,7 +64,7 @@ def verify(
     verifiers: dict[str, Verifier] = {
         ANSWERS: GradedAnswers(sets.inner, place.isolation),
         JUDGED: JudgedAnswers(sets.inner.least_score),
-        PROGRAMS: partial(run_programs, sets=sets, place=place),
+        PROGRAMS: partial(verify_programs, sets=sets, place=place),
     }
     records = iter(records)
     while batch := list(islice(records, BATCH)):
@@ -78,7 +78,9 @@ def verify(
             yield verified
 
 
-def run_programs(records: Sequence[Candidate], sets: ProblemSets, place: Place) -> list[Candidate]:
+def verify_programs(
+    records: Sequence[Candidate], sets: ProblemSets, place: Place
+) -> list[Candidate]:
     """Verify programs, in the sandbox."""
     jobs: dict[str, tuple[Problem, list[str]]] = {}
     for record in records:

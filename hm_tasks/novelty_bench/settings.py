@@ -77,10 +77,10 @@ def rater_of(metadata: dict[str, Any]) -> Rater | None:
         raise ProtocolError(f"ratings_by={way!r}: expected {JUDGE}, {REWARD} or null.")
     if way == REWARD:
         return RewardModel(str(metadata["reward_model"]))
-    return ByJudge(judge_of(metadata, QUALITY)) if way == JUDGE else None
+    return ByJudge(judge_for(metadata, QUALITY)) if way == JUDGE else None
 
 
-def judge_of(metadata: dict[str, Any], rubric: Rubric) -> JudgeSettings:
+def judge_for(metadata: dict[str, Any], rubric: Rubric) -> JudgeSettings:
     """The judge of the task's metadata, for one of its rubrics.
 
     Raises:
@@ -119,5 +119,5 @@ def comparer_of(metadata: dict[str, Any]) -> PairComparer:
             way = EMBEDDER if metadata["judge"] is None else JUDGE
             logger.warning("%s Classes are made by the %s.", error, way)
     if way == JUDGE:
-        return ByJudge(judge_of(metadata, SAME))
+        return ByJudge(judge_for(metadata, SAME))
     return classifier if way == CLASSIFIER else Closeness(embedder, close)

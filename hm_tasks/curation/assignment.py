@@ -1,7 +1,7 @@
 """What a line's samples answer, as their records name it: a problem for programs, or a question of a task.
 
->>> question = Question("sums/1", "What is 1 + 1?", "", {}, whole, NO_ANSWER)
->>> question.read(LoggedSample("It is 2.")), question.read(LoggedSample("  "))
+>>> asked = Assignment("sums/1", "What is 1 + 1?", "", {}, whole, NO_ANSWER)
+>>> asked.read(LoggedSample("It is 2.")), asked.read(LoggedSample("  "))
 (('', ''), None)
 """
 
@@ -25,7 +25,7 @@ class LoggedSample:
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class Assignment:
     """A problem or a question.
 
     Attributes:
