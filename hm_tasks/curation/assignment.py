@@ -11,7 +11,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hm_models.files.text_files import parse_json
+from hm_tasks.sandbox.problem import Problem
+from hm_tasks.traces.markers import BEGIN_SOLUTION
+from hm_tasks.traces.program import program_of
+
 NO_ANSWER = "answer without a word"
+TRACES = "_traces"  # how names of tasks end whose answers are a thought and a program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,3 +54,35 @@ class Assignment:
 def whole(sample: LoggedSample) -> tuple[str, str] | None:
     """How an answer is read: it is its whole text, and has no program."""
     return ("", "") if sample.text.strip() else None
+
+
+def program_in(sample: LoggedSample, problem: Problem, task: str) -> tuple[str, str]:
+    """The program of a sample, and the thought before it where it is a trace."""
+    if sample.is_program:
+        return sample.text, ""
+    if sample.is_completion:  # evalplus: it goes on where the prompt ends
+        return problem.prompt + sample.text, ""
+    logged = sample.logged if isinstance(sample.logged, str) else ""
+    is_trace = task.endswith(TRACES) or BEGIN_SOLUTION in sample.text
+    program = _scored(logged)
+    if program and not is_trace:
+        # As this project extracted it: in a base model's log the prompt is a part of it.
+        return program, ""
+    found, thought = program_of(sample.text, problem.entry_point)
+    if program == "" and task.endswith(TRACES):
+        # The task knew more than the text: a draft of a thought that was cut off is no program.
+        return "", thought
+    if program is None and logged and f"def {problem.entry_point}" not in found:
+        # A task of the harness whose filter puts the prompt before the completion.
+        found = program_of(logged, problem.entry_point)[0] or found
+    return program or found, thought if is_trace else ""
+
+
+def _scored(logged: str) -> str | None:
+    """The program in a verdict as this project logs it; None for what is none."""
+    try:
+        verdict = parse_json(logged)
+    except ValueError:
+        return None
+    program = verdict.get("program") if isinstance(verdict, dict) else None
+    return program if isinstance(program, str) else None

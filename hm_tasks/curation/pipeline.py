@@ -27,7 +27,7 @@ from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.export import export
 from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.curation.likeness import ProgramVectors, alike
-from hm_tasks.curation.portfolio import drawn, each_counted
+from hm_tasks.curation.portfolio import drawn
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.rewrite import REWRITTEN, estimate_of, rewrite, unfinished
 from hm_tasks.curation.select import (
@@ -38,7 +38,7 @@ from hm_tasks.curation.select import (
     chosen_by_vectors,
 )
 from hm_tasks.curation.settings import CurationSettings
-from hm_tasks.curation.sources import find_files
+from hm_tasks.curation.sources import find_files, read_files
 from hm_tasks.curation.steps import OUTPUTS, SUMMARY, UNFINISHED, Workplace, Write, digest
 from hm_tasks.curation.summary import RECORDS, Origins, summary_of, versions_of
 from hm_tasks.curation.verify import verify
@@ -107,7 +107,7 @@ class Curation:
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             counts.update(passed_over)
             read: Counter[str] = Counter()
-            records = each_counted(sources, sets, counts, read)
+            records = read_files(sources, sets, counts, read)
             facts[RECORDS] = self._write(draft, at.output("read"), records)
             if not facts[RECORDS]:
                 kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items()))
@@ -127,7 +127,7 @@ class Curation:
 
         given = [[source.path.name, source.sha256, source.results] for source in sources]
         settings: Facts = {"problems": named and named.name}
-        settings["problems_sha256"] = named and named.sha256
+        settings |= {"problems_sha256": named and named.sha256}
         settings |= {"portfolio": split} if split else {}
         asked = [wrapped for source in sources if (wrapped := source.origin.wrapped)]
         if inner := [found for one in asked if (found := self._inner.known(one))]:
