@@ -100,7 +100,6 @@ class AnyPassK(OwnScoring, Verbalizes):
         self._binary: set[str] = set()
         self._unscored: dict[str, tuple[int, int]] = {}  # by filter: of how many samples
         self._sampled: dict[int, Sampled] = {}
-        self._instances: list[WrappedRequest] | None = None
         self._grader: Grader | None = None
 
     @property

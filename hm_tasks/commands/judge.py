@@ -98,18 +98,15 @@ def benchmark_of(answers: Sequence[Labelled]) -> Benchmark:
 
 
 def judged(
-    answers: list[Labelled],
-    settings: JudgeSettings,
-    benchmark: Benchmark,
-    version: str,
-    quiet: bool,
+    answers: list[Labelled], settings: JudgeSettings, version: str, quiet: bool
 ) -> list[Labelled]:
     """The same answers with the verdicts of this judge."""
     from hm_tasks.judges.judging import judge_all
+    from hm_tasks.sorry_bench.completed import with_requests
 
     if any(answer.answer is None for answer in answers):
         raise UsageError("A file of hm-judge holds no answers to judge; name the harness's log.")
-    complete = benchmark.complete(answers, version)
+    complete = with_requests(answers, version)  # of XSTest every file has its prompts
     pairs = [(a.request or "", _answer(a)) for a in complete]
     found = judge_all(pairs, settings, quiet=quiet)
     return [
@@ -151,9 +148,7 @@ def run(asked: argparse.Namespace) -> int:
     if asked.judge:
         settings = JudgeSettings.of(vars(asked), benchmark.rubric)
         for name, source in names.items():
-            found[name] = judged(
-                found[name], settings, benchmark, asked.dataset_version, asked.quiet
-            )
+            found[name] = judged(found[name], settings, asked.dataset_version, asked.quiet)
             judge = re.sub(r"[^\w.-]+", "_", settings.judge)
             output = source.file.with_name(f"{source.file.stem}_judged_by_{judge}.jsonl")
             write_labelled(found[name], settings.identity(), output)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,12 @@ def read_records(file: Path) -> Iterator[Candidate]:
     """The records of a file that `line` wrote, one in memory at a time."""
     for _, _, line in lines_of(file):
         yield Candidate.read(line)
+
+
+def correct_of(records: Iterable[Candidate], counts: Counter[str]) -> Iterator[Candidate]:
+    """Those that are correct; `counts` gets the others, by status."""
+    for record in records:
+        if record.status == CORRECT:
+            yield record
+        else:
+            counts[f"not correct: {record.status}"] += 1

@@ -20,7 +20,7 @@ from hm_models.embedders import Unusable, why_unusable
 from hm_models.files.text_files import write_pieces
 from hm_tasks.code_passk.benchmarks import BENCHMARKS
 from hm_tasks.curation.benchmark_texts import ANSWERED, benchmarks_to_check, prompts_of
-from hm_tasks.curation.candidate import CORRECT, UNSCORED, Candidate, read_records
+from hm_tasks.curation.candidate import UNSCORED, Candidate, correct_of, read_records
 from hm_tasks.curation.contamination import SHORTEST, N, decontaminate
 from hm_tasks.curation.duplicates import SHINGLE, deduplicate
 from hm_tasks.curation.errors import CurationError
@@ -44,7 +44,6 @@ from hm_tasks.curation.summary import RECORDS, Origins, summary_of, versions_of
 from hm_tasks.curation.verify import verify
 from hm_tasks.sandbox.executors import Place
 
-NOT_CORRECT = "not correct"
 logger = logging.getLogger(__name__)
 
 Facts = dict[str, Any]
@@ -192,7 +191,7 @@ class Curation:
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             texts = {Path(name).name: prompts_of(name) for name in names}
-            kept = deduplicate(_correct(read_records(source), counts), near, counts)
+            kept = deduplicate(correct_of(read_records(source), counts), near, counts)
             facts[RECORDS] = self._write(
                 draft, at.output("deduplicate"), decontaminate(kept, texts, counts)
             )
@@ -287,14 +286,6 @@ class Curation:
             for _ in origins.noted(read_records(source)):
                 pass
         return self._origins[source]
-
-
-def _correct(records: Iterable[Candidate], counts: Counter[str]) -> Iterator[Candidate]:
-    for record in records:
-        if record.status == CORRECT:
-            yield record
-        else:
-            counts[f"{NOT_CORRECT}: {record.status}"] += 1
 
 
 def _over(value: Any) -> str:

@@ -18,13 +18,11 @@ class Benchmark:
     """One benchmark with a judge.
 
     Attributes:
-        complete: the answers with their requests, where the file lacks them; and the data set's release.
         rates: the table of rates, for people.
         write: the same as a CSV.
     """
 
     rubric: Rubric
-    complete: Callable[[Sequence[Labelled], str], list[Labelled]]
     rates: Callable[[Columns], str]
     write: Callable[[Columns, Path], None]
 

@@ -24,7 +24,6 @@ from hm_metrics.rates import Item, by_category, item_of, tallies_of
 from hm_models.files.text_files import write_text
 from hm_models.shown.escaping import csv_text, markdown_table
 from hm_tasks.judges.benchmark import Benchmark, Columns, rate_in_words
-from hm_tasks.sorry_bench.completed import with_requests
 from hm_tasks.sorry_bench.rubric import FULFILMENT
 
 ALL = "all"
@@ -82,7 +81,6 @@ def _unscored(tallies: Sequence[Tally]) -> str:
 
 BENCHMARK = Benchmark(
     rubric=FULFILMENT,
-    complete=with_requests,
     rates=rates_table,
     write=write_rates,
 )

@@ -76,7 +76,6 @@ def _unscored(judgments: Sequence[Judgment]) -> int:
 
 BENCHMARK = Benchmark(
     rubric=REFUSAL,
-    complete=lambda answers, _: list(answers),  # every file has its prompts
     rates=rates_table,
     write=write_rates,
 )
