@@ -209,7 +209,7 @@ class _Conversation:
         messages, secrets = settings.messages(record), settings.endpoint.secrets
         self.chat = Chat(settings.model, messages, settings.max_tokens, secrets)
         self._temperature, self._program = settings.temperature, record.program
-        self._tries, self._calls = 0, settings.attempts
+        self._tries, self._calls = 0, settings.endpoint.attempts
 
     async def ask(self, client: Client) -> Rewriting:
         """One try; raises BadAnswer where another may do better."""

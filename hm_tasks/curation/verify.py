@@ -108,7 +108,7 @@ def status_of(verdict: Verdict) -> str:
     A test's own time limit is a failure in evalplus's words, and only the reason tells it apart.
     """
     both = (verdict.base_status, verdict.plus_status)
-    if tests.UNSCORED in both:
+    if not verdict.is_scored:
         return UNSCORED
     if both == (tests.PASS, tests.PASS):
         return CORRECT

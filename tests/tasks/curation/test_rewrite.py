@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from hm_models.endpoints.client import Endpoint as Client
 from hm_models.settings import ProtocolError
 from hm_tasks.curation import rewrite as module
 from hm_tasks.curation.rewrite import RETRY_TEMPERATURE, estimate_of, rewrite, unfinished
@@ -232,7 +233,7 @@ def test_outcomes_are_kept_by_model_endpoint_prompt_sampling_and_sample():
             {"template": base.template + " "},
             {"temperature": 0.5},
             {"max_tokens": 100},
-            {"base_url": other.url},
+            {"endpoint": Client(other.url)},
         )
         for change in changes:
             for _ in range(2):
@@ -279,7 +280,7 @@ def test_no_more_than_a_window_is_read_ahead(monkeypatch):
 
 def test_the_estimate_asks_nothing_and_knows_what_is_kept_and_the_cost_line_comes_last(capsys):
     with Endpoint(chat=good) as server:
-        named = RewriteSettings("gpt-4.1-mini-2025-04-14", base_url=server.url)
+        named = RewriteSettings("gpt-4.1-mini-2025-04-14", endpoint=Client(server.url))
         assert "for 5 rewrites: about " in estimate_of(iter(samples(5)), named)
         assert not server.requests
         list(rewrite(samples(3), named, Counter(), total=3))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hm_models.endpoints.client import Endpoint as Client
 from hm_tasks.judges.chat_judge import MAX_TOKENS
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.sorry_bench.rubric import FULFILMENT
@@ -68,7 +69,7 @@ def test_verdicts_are_kept_by_judge_endpoint_prompt_request_and_answer(tmp_path)
             ("a-judge", ours, server.url, (pair[0], "Other.")),
         ):
             before = len(server.requests)
-            judge_all([changed], JudgeSettings(judge_name, prompt, url), quiet=True)
+            judge_all([changed], JudgeSettings(judge_name, prompt, Client(url)), quiet=True)
             assert len(server.requests) == before + 1
         judge(other, [pair])
         assert len(other.requests) == 1
@@ -149,7 +150,9 @@ def test_the_estimate_comes_before_the_first_call_and_the_tokens_after_the_last(
         from hm_tasks.judges.prompt import load_prompt
         from hm_tasks.judges.settings import JudgeSettings
 
-        named = JudgeSettings("gpt-4.1-mini-2025-04-14", load_prompt(None, FULFILMENT), server.url)
+        named = JudgeSettings(
+            "gpt-4.1-mini-2025-04-14", load_prompt(None, FULFILMENT), Client(server.url)
+        )
         judge_all(answers(3), named)
     said = capsys.readouterr().err
     assert said.index("for 3 judgments: about") < said.index(
