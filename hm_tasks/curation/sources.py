@@ -223,7 +223,7 @@ def _asked(origin: LogOrigin, line: Logged, problem_id: Any, sets: ProblemSets) 
     if origin.wrapped:
         return _asked_question(origin.task, origin.wrapped, line, sets.inner)
     task = origin.task
-    problems = sets.of_task(task) if task else sets.of_id(str(problem_id))
+    problems = sets.of_samples(task, str(problem_id))
     if problems is None:
         return f"{NO_PROBLEMS} {task or 'its samples'}"
     problem = problems.find(problem_id)
