@@ -93,8 +93,10 @@ def verify_programs(
     found = []
     for record in records:
         verdict = next(ready[_name(sets.of_record(record))])
-        about = {"reason": verdict.reason, "behaviour": verdict.behaviour}
-        found.append(dataclasses.replace(record, status=status_of(verdict), **about))
+        status, reason = status_of(verdict), verdict.reason
+        found.append(
+            dataclasses.replace(record, status=status, reason=reason, behaviour=verdict.behaviour)
+        )
     return found
 
 
