@@ -246,7 +246,7 @@ def test_the_hash_is_of_the_prompts_and_not_of_the_file(folder, monkeypatch):
     parts = [[row["id"], row["category"], row["prompt"]] for row in rows()]
     assert before == hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     monkeypatch.setenv("NOVELTY_BENCH_PATH", str(folder / "none"))
-    with pytest.raises(DatasetError, match=r"NOVELTY_BENCH_PATH names .*none"):
+    with pytest.raises(DatasetError, match=r"NOVELTY_BENCH_PATH: .*none is missing"):
         load_prompts(None)
 
 
