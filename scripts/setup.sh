@@ -61,7 +61,7 @@ fi
 step "environment in $venv"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 
-extra=demo,plots,embeddings,curate,math
+extra=demo,plots,embeddings,math
 requirements=()
 case $vllm in
     vllm)

@@ -6,16 +6,12 @@ and stack are kept so that verdicts stay the same.
 
 from __future__ import annotations
 
-import contextlib
 import os
+import resource  # here and not in each program's process, where it takes half a millisecond
 from dataclasses import dataclass
-from types import ModuleType
+from pathlib import Path
 
 from hm_models.errors import UsageError
-
-resource: ModuleType | None = None
-with contextlib.suppress(ImportError):  # Windows
-    import resource  # here and not in each program's process, where it takes half a millisecond
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -60,8 +56,6 @@ class Limits:
         Args:
             tasks: processes and threads that the user may have in all; None leaves that as it is.
         """
-        if resource is None:
-            return
         wanted = {
             "AS": self.memory,
             "DATA": self.memory,
@@ -90,7 +84,7 @@ class Limits:
 
 
 def clean_environment(scratch: str) -> dict[str, str]:
-    """Return the whole environment to start a runner with: no keys, tokens or home folder."""
+    """Return the whole environment that programs have: no keys, tokens or home folder."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
@@ -105,3 +99,11 @@ def clean_environment(scratch: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def runner_environment(scratch: str) -> dict[str, str]:
+    """The same for a process that has to find this project's own packages."""
+    environment = clean_environment(scratch)
+    root = str(Path(__file__).parents[3])
+    found = filter(None, (root, environment.get("PYTHONPATH")))
+    return environment | {"PYTHONPATH": os.pathsep.join(found)}
