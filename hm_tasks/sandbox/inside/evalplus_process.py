@@ -98,12 +98,13 @@ def load(own_folder: str, sources: PackageSources, light: bool) -> Any:
     """Import what that process has imported; returns evalplus's guards (its `eval/utils.py`).
 
     Args:
-        own_folder: the entry of `sys.path` that was made for this project's own packages.
+        own_folder: the entry of `sys.path` that was made for this project's own packages; empty if none was.
         sources: of evalplus.
         light: import only what programs of the light runner can name.
     """
     sys.path[0] = os.path.dirname(sys.executable)  # the working folder's modules are nobody's
-    sys.path.remove(own_folder)
+    if own_folder:
+        sys.path.remove(own_folder)
     guards: Any
     if light:
         for name in NAMEABLE:

@@ -14,7 +14,6 @@ import os
 import pickle
 import select
 import time
-from pathlib import Path
 from typing import Any
 
 from hm_tasks.sandbox.inside.evalplus_process import (
@@ -29,7 +28,7 @@ from hm_tasks.sandbox.inside.program import Run, execute
 from hm_tasks.sandbox.inside.reference import ALLOWED, Reference, compute, limits_of_references
 from hm_tasks.sandbox.inside.watch import Allowed, Watch, WhichTests
 from hm_tasks.sandbox.isolation.levels import RLIMIT, clean_up, confine_program, enter
-from hm_tasks.sandbox.isolation.limits import IsolationError
+from hm_tasks.sandbox.isolation.limits import IsolationError, own_folder
 from hm_tasks.sandbox.wire.frames import (
     END,
     ENDED,
@@ -62,7 +61,7 @@ class Runner:
         sources = PackageSources.of("evalplus")
         enter(self._level, scratch, self._limits, hidden=hidden)
         # Isolated before, as some of these packages start threads, which isolating forbids.
-        self._guards = load(str(Path(__file__).parents[3]), sources, light)
+        self._guards = load(own_folder(), sources, light)
         self._inputs: dict[str, list[list[Any]]] = {}
         self._allowed: dict[str, Allowed] = {}
         self._piece = bytearray(PIECE_BYTES)

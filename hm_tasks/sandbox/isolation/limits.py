@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hm_models.errors import UsageError
+from hm_tasks.sandbox.isolation.readable import INSTALLED_IN
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -104,6 +105,14 @@ def clean_environment(scratch: str) -> dict[str, str]:
 def runner_environment(scratch: str) -> dict[str, str]:
     """The same for a process that has to find this project's own packages."""
     environment = clean_environment(scratch)
-    root = str(Path(__file__).parents[3])
-    found = filter(None, (root, environment.get("PYTHONPATH")))
+    found = filter(None, (own_folder(), environment.get("PYTHONPATH")))
     return environment | {"PYTHONPATH": os.pathsep.join(found)}
+
+
+def own_folder() -> str:
+    """The folder of this project's packages; empty where they lie among all others (`pip install .`).
+
+    There they are found anyway, and who forgets that folder forgets numpy.
+    """
+    folder = Path(__file__).parents[3]
+    return "" if folder.name in INSTALLED_IN else str(folder)
