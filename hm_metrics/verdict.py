@@ -37,6 +37,11 @@ class Verdict:
     reason: str = ""
     behaviour: str = ""
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether there is a verdict on both kinds of tests."""
+        return UNSCORED not in (self.base_status, self.plus_status)
+
     def record(self) -> VerdictRecord:
         """The verdict as it is logged."""
         return VerdictRecord(self)

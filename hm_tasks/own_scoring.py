@@ -8,11 +8,14 @@ task's, `aggregation` says in both. A task has one request for each question.
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from lm_eval.api.metrics import mean
 from lm_eval.api.task import Task
 
+from hm_metrics import definitions
+from hm_metrics.unscored import in_place_of_rate
 from hm_models.plugin.contracts import MeetsModel
 from hm_models.settings import ProtocolError
 from hm_tasks import table
@@ -38,7 +41,7 @@ def of_all_processes(model: Any, part: T) -> list[T] | None:
     return torch_gather_object(part, rank=model.rank, world_size=model.world_size)
 
 
-def origin_of(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
+def request_fields(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request that say whose it is.
 
     Args:
@@ -46,6 +49,12 @@ def origin_of(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     metadata = given.get("metadata") or (task.config.task, given["doc_id"], task.config.repeats)
     return {"metadata": metadata, "task_name": metadata[0], "doc_id": metadata[1]}
+
+
+def mean_unless_unscored(unscored: int, total: int, most: float) -> Callable[[list], Any]:
+    """The mean over questions; where more than `most` of all samples have no verdict, words that say so."""
+    words = in_place_of_rate(unscored, total, most)
+    return mean if words is None else lambda _: words
 
 
 class OwnScoring(Task, MeetsModel):
@@ -81,6 +90,9 @@ class OwnScoring(Task, MeetsModel):
     @abc.abstractmethod
     def headline(self) -> list[str]:
         """The metrics that the harness prints, where nobody asks for others."""
+
+    def higher_is_better(self) -> dict[str, bool]:
+        return definitions.higher_is_better(self.aggregation())
 
     def dump_config(self) -> dict[str, Any]:
         # The harness's W&B logger makes its table of samples from this list, and from no other.

@@ -7,12 +7,14 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from hm_metrics.entropy import TokenSums
+from hm_metrics.measures import Diversity
 from hm_models.prompts.conversation import RENDERED, TracedArguments
 from hm_models.samples.generation import checked
 from hm_models.settings import ProtocolError
 from hm_tasks import asked_prompts, copies
 from hm_tasks.answered import keeps_thoughts
-from hm_tasks.own_scoring import OwnScoring, origin_of
+from hm_tasks.own_scoring import OwnScoring, request_fields
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ class ZeroShotTask(OwnScoring):
     """A task over `_docs`; the harness's system prompt is kept in `_system`."""
 
     _docs: list[dict[str, Any]]
+    _diversity: Diversity
     _system: str | None = None
 
     def test_docs(self) -> list[dict[str, Any]]:
@@ -48,7 +51,7 @@ class ZeroShotTask(OwnScoring):
             arguments=(),
             idx=0,
             target=self.doc_to_target(doc),
-            **origin_of(self, kwargs),
+            **request_fields(self, kwargs),
             system=self._system,
             generation_kwargs=checked(self.config.generation_kwargs or {}),
         )
@@ -62,6 +65,12 @@ class ZeroShotTask(OwnScoring):
             request.use_prompt_style("chat", apply, asked_prompts.whose_template(self._model))
             request.arguments = TracedArguments.of(request.arguments, RENDERED)
         return request
+
+    def build_all_requests(self, **kwargs: Any) -> None:
+        super().build_all_requests(**kwargs)
+        for request in self._instances or []:
+            # Not before: the harness may keep requests in a file.
+            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
 
     def note_samples(self, requests: Sequence[Any]) -> None:
         """Note how the questions were asked, for reports; count cut prompts, warn of copies."""

@@ -161,15 +161,19 @@ class Grader:
 
         self._guarded = Guarded(answer, self.level, _readable(task))
 
-    def add(self, question: int, text: str) -> None:
-        """Begin to grade a sample of the question at this place; returns at once."""
-        self._ask(question, text)
+    def add(self, question: int, text: str) -> Future[Any]:
+        """Begin to grade a sample of the question at this place, the same text once; returns at once."""
+        key = question, text
+        if key not in self._asked:
+            limits = self._settings.seconds, self._settings.memory
+            self._asked[key] = self._guarded.add((_GRADE, question, text), *limits)
+        return self._asked[key]
 
     def try_one(self) -> str:
         """Why the inner task cannot grade an answer by itself, or nothing."""
         if not self._questions:
             return ""
-        found = self._graded(HARMLESS, self._ask(0, HARMLESS).result())
+        found = self._graded(HARMLESS, self.add(0, HARMLESS).result())
         return next((g.reason for g in found.values() if g.status in (UNSCORED, BEYOND_LIMITS)), "")
 
     def grades(self, samples: Sequence[Sequence[str]]) -> list[dict[str, list[Graded]]]:
@@ -180,7 +184,7 @@ class Grader:
         """
         for question, texts in enumerate(samples):
             for text in texts:
-                self._ask(question, text)
+                self.add(question, text)
         threads = ThreadPoolExecutor(QUESTIONS_AT_A_TIME)
         try:
             found = threads.map(self._of_question, range(len(samples)), samples)
@@ -201,21 +205,13 @@ class Grader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, question: int, text: str) -> Future[Any]:
-        """The same text of a question is graded once."""
-        key = question, text
-        if key not in self._asked:
-            limits = self._settings.seconds, self._settings.memory
-            self._asked[key] = self._guarded.add((_GRADE, question, text), *limits)
-        return self._asked[key]
-
     def _compare(self, first: str | None, text: str) -> bool | NoAnswer:
         seconds = min(self._settings.seconds, equal.SECONDS)
         found = self._guarded.add((_COMPARE, first, text), seconds, self._settings.memory).result()
         return found if isinstance(found, NoAnswer) else found is True
 
     def _of_question(self, question: int, texts: Sequence[str]) -> dict[str, list[Graded]]:
-        found = [self._graded(text, self._ask(question, text).result()) for text in texts]
+        found = [self._graded(text, self.add(question, text).result()) for text in texts]
         alike = equal.Alike(self._compare)
         is_math = self._settings.equal == MATH
         by_filter = {

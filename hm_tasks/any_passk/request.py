@@ -10,7 +10,6 @@ from lm_eval.api.instance import Instance
 
 from hm_models.prompts.conversation import ask_in_turns, ask_plainly
 from hm_tasks.answered import ToldRequest
-from hm_tasks.verbalized import Verbalized
 
 
 @dataclasses.dataclass
@@ -24,16 +23,8 @@ class WrappedRequest(ToldRequest):
     question: str = ""
 
     @classmethod
-    def of(
-        cls,
-        inner: Instance,
-        task: str,
-        calls: int,
-        question: str,
-        target: object,
-        verbalized: Verbalized | None,
-    ) -> WrappedRequest:
-        """The inner task's request, asked so many times by the task of that name."""
+    def of(cls, inner: Instance, task: str, calls: int, **own: Any) -> WrappedRequest:
+        """The inner task's request, asked so many times by the task of that name; `own` are further fields."""
         return cls(
             request_type=inner.request_type,
             doc=inner.doc,
@@ -42,9 +33,7 @@ class WrappedRequest(ToldRequest):
             metadata=(task, inner.doc_id, calls),
             task_name=task,
             doc_id=inner.doc_id,
-            target=target,
-            question=question,
-            verbalized=verbalized,
+            **own,
         )
 
     def use_prompt_style(self, style: str, apply_chat_template: Callable[..., Any] | None) -> None:

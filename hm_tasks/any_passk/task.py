@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lm_eval.api.metrics import mean
@@ -24,7 +24,6 @@ from hm_metrics.definitions import GLOBAL, LOCAL
 from hm_metrics.entropy import TokenSums
 from hm_metrics.graded import BEYOND_LIMITS, UNREAD, Graded, GradedRecord
 from hm_metrics.measures import OF_TEXTS, Diversity
-from hm_metrics.unscored import in_place_of_rate
 from hm_metrics.verdict import UNSCORED
 from hm_models.plugin.contracts import Verbalizes
 from hm_models.samples.generation import checked
@@ -44,7 +43,7 @@ from hm_tasks.any_passk.inner import digest_of, load_inner
 from hm_tasks.any_passk.inner_scoring import target_of
 from hm_tasks.any_passk.request import WrappedRequest
 from hm_tasks.any_passk.settings import TEXT, Settings
-from hm_tasks.own_scoring import OwnScoring
+from hm_tasks.own_scoring import OwnScoring, mean_unless_unscored
 from hm_tasks.sampled import OF_CALLS, Sampled
 from hm_tasks.verbalized import NOT_GIVEN, refuse_plain
 
@@ -82,14 +81,12 @@ class AnyPassK(OwnScoring, Verbalizes):
         asked, was_greedy = sampling_of(self.inner)
         asked |= given.pop("generation_kwargs", None) or {}
         given.setdefault("num_fewshot", inner.num_fewshot)
-        self._config = TaskConfig(
-            **given
-            | {
-                "output_type": self.OUTPUT_TYPE,
-                "generation_kwargs": asked,
-                "repeats": self._settings.calls,
-            }
-        )
+        given |= {
+            "output_type": self.OUTPUT_TYPE,
+            "generation_kwargs": asked,
+            "repeats": self._settings.calls,
+        }
+        self._config = TaskConfig(**given)
         metadata["inner"] = {
             "task": inner.task,
             "version": self.inner.VERSION,
@@ -103,9 +100,7 @@ class AnyPassK(OwnScoring, Verbalizes):
         self._binary: set[str] = set()
         self._unscored: dict[str, tuple[int, int]] = {}  # by filter: of how many samples
         self._sampled: dict[int, Sampled] = {}
-        self._instances: list[WrappedRequest] | None = None
         self._grader: Grader | None = None
-        self._system: str | None = None
 
     @property
     def task_name(self) -> str:
@@ -153,19 +148,15 @@ class AnyPassK(OwnScoring, Verbalizes):
             self.config.metadata["call"] = call.noted(kwargs)
             if rendered:
                 given["chat_template"] = call.asking(given["chat_template"])
-        for key, value in (
-            ("generation_kwargs", kwargs),
-            ("repeats", self._settings.calls),
-            ("num_fewshot", self.config.num_fewshot),
-        ):
-            inner.set_config(key, value)
+        inner.set_config("generation_kwargs", kwargs)
+        inner.set_config("repeats", self._settings.calls)
+        inner.set_config("num_fewshot", self.config.num_fewshot)
         inner.build_all_requests(**given)
         if len({request.doc_id for request in inner.instances}) < len(inner.instances):
             raise ProtocolError(
                 f"{self.task_name}: {inner.config.task} asks several requests for each question, and "
                 "scores them together: its samples cannot be graded one by one."
             )
-        self._system = given.get("system_instruction")
         thoughts = keeps_thoughts(self.config.metadata or {})
         self._instances = []
         for built in inner.instances:
@@ -174,15 +165,15 @@ class AnyPassK(OwnScoring, Verbalizes):
                 built,
                 self.task_name,
                 self._settings.calls,
-                question if isinstance(question, str) else "",
-                self.doc_to_target(built.doc),
-                call,
+                question=question if isinstance(question, str) else "",
+                target=self.doc_to_target(built.doc),
+                verbalized=call,
+                style="chat" if rendered else "completion",
+                keeps_thoughts=thoughts,
+                measure_tokens=TokenSums if self._diversity.wants_tokens else None,
             )
             if call is not None and rendered:
                 call.check(request.arguments[0], asked_prompts.whose_template(self._model))
-            request.style = "chat" if rendered else "completion"
-            request.keeps_thoughts = thoughts
-            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
             self._instances.append(request)
         self._start_grading()
 
@@ -239,20 +230,18 @@ class AnyPassK(OwnScoring, Verbalizes):
             name: [g for by_filter in found for g in by_filter[name]] for name in self.filters
         }
         scored = {name: answer_numbers.scored(each) for name, each in grades.items()}
-        facts: list[int] = [
-            not answer_numbers.is_binary(
-                {g.scores[metric] for each in scored.values() for g in each}
-            )
-            for metric in self.metrics
-        ]
-        facts += [len(grades[name]) - len(scored[name]) for name in self.filters]
-        facts += [len(grades[name]) for name in self.filters]
-        sums = _sums(self._model, facts)
-        several = sums[: len(self.metrics)]
-        unscored, total = sums[len(self.metrics) :][: len(self.filters)], sums[-len(self.filters) :]
-        self._binary = {
-            metric for metric, found in zip(self.metrics, several, strict=True) if not found
-        }
+        several, unscored, total = _sums(
+            self._model,
+            [
+                not answer_numbers.is_binary(
+                    {g.scores[m] for each in scored.values() for g in each}
+                )
+                for m in self.metrics
+            ],
+            [len(grades[name]) - len(scored[name]) for name in self.filters],
+            [len(grades[name]) for name in self.filters],
+        )
+        self._binary = {m for m, found in zip(self.metrics, several, strict=True) if not found}
         self._unscored = dict(zip(self.filters, zip(unscored, total, strict=True), strict=True))
         self.config.metadata["binary"] = [m for m in self.metrics if m in self._binary]
 
@@ -283,15 +272,9 @@ class AnyPassK(OwnScoring, Verbalizes):
             return found
         sampled = self._sampled[question]
         found |= self._diversity.metrics(str(question), tokens=sampled.tokens)
-        return (
-            found
-            | sampled.counts(len(grades))
-            | sampled.of_calls(len(grades))
-            | {
-                "unscored": sum(graded.status == UNSCORED for graded in grades),
-                "beyond_limits": sum(graded.status == BEYOND_LIMITS for graded in grades),
-            }
-        )
+        found["unscored"] = sum(graded.status == UNSCORED for graded in grades)
+        found["beyond_limits"] = sum(graded.status == BEYOND_LIMITS for graded in grades)
+        return found | sampled.counts(len(grades)) | sampled.of_calls(len(grades))
 
     def _key(self, metric: str, number: str) -> str:
         """A number's name in results: the headline's metric is not named."""
@@ -315,28 +298,22 @@ class AnyPassK(OwnScoring, Verbalizes):
         return [*of_answers, LOCAL, GLOBAL]
 
     def aggregation(self) -> dict[str, Any]:
-        rates = dict.fromkeys(self.numbers(), self._rate())
+        worst = max(self._unscored.values(), default=(0, 0))
+        rate = mean_unless_unscored(*worst, self._settings.most_unscored)
+        rates = dict.fromkeys(self.numbers(), rate)
         counts = {"n_samples": min, "distinct_answers": mean} | dict.fromkeys(COUNTS, sum)
         return rates | self._diversity.aggregation() | counts | OF_CALLS
-
-    def _rate(self) -> Callable[[list], Any]:
-        """The mean over questions; where too many samples have no grade, words that say so."""
-        worst = max(self._unscored.values(), default=(0, 0))
-        words = in_place_of_rate(*worst, self._settings.most_unscored)
-        return mean if words is None else lambda _: words
-
-    def higher_is_better(self) -> dict[str, bool]:
-        return definitions.higher_is_better(self.aggregation())
 
     def dump_config(self) -> dict[str, Any]:
         return super().dump_config() | {"inner": self.inner.dump_config()}
 
 
-def _sums(model: Any, facts: Sequence[int]) -> list[int]:
-    """The sums of whole numbers over all processes of a run, which each of them learns."""
+def _sums(model: Any, *facts: Sequence[int]) -> list[list[int]]:
+    """The sums of lists of whole numbers over all processes of a run, which each of them learns."""
     if model is None or model.world_size == 1:
-        return list(map(int, facts))
+        return list(map(list, facts))
     import torch
 
-    mine = torch.tensor([list(map(int, facts))], device=model.device)
-    return model.all_gather(mine).sum(0).tolist()
+    mine = torch.tensor([[int(fact) for fact in itertools.chain(*facts)]], device=model.device)
+    sums = iter(model.all_gather(mine).sum(0).tolist())
+    return [list(itertools.islice(sums, len(part))) for part in facts]

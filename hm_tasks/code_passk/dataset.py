@@ -16,16 +16,12 @@ from typing import Any
 
 import yaml
 
-from hm_models.errors import UsageError
 from hm_models.files.text_files import TextFileError, json_lines, read_text
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.sandbox.problem import Problem
 
 FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "base_input", "plus_input")
 ORACLES = ("none", "mbpp", "humaneval")
-
-
-class DatasetError(UsageError, ValueError):
-    """A benchmark file that is missing, damaged or not the release that it claims to be."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,26 +12,23 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lm_eval.api.metrics import mean
 from lm_eval.config.task import TaskConfig
 
-from hm_metrics import definitions
 from hm_metrics.definitions import AT_K, GLOBAL, LOCAL, SCORED, UNFINISHED
-from hm_metrics.entropy import TokenSums
 from hm_metrics.measures import Diversity
 from hm_metrics.pass_at_k import pass_at_k
-from hm_metrics.unscored import MOST_UNSCORED, in_place_of_rate
-from hm_metrics.verdict import TIMEOUT, UNSCORED, Verdict, VerdictRecord
+from hm_metrics.unscored import MOST_UNSCORED
+from hm_metrics.verdict import TIMEOUT, Verdict, VerdictRecord
 from hm_models.plugin.contracts import Verbalizes
 from hm_models.samples.generation import stop_strings
 from hm_models.settings import ProtocolError, number, refuse_thinking
 from hm_tasks import asked_prompts, table
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
+from hm_tasks.own_scoring import mean_unless_unscored
 from hm_tasks.sampled import OF_CALLS, Sampled, n_and_ks
 from hm_tasks.sandbox.executors import choose_place
 from hm_tasks.sandbox.isolation.levels import RLIMIT
@@ -97,7 +94,6 @@ class CodePassK(ZeroShotTask, Verbalizes):
             {"task_id": p.task_id, "prompt": p.prompt, "entry_point": p.entry_point}
             for p in problems
         ]
-        self._instances: list[CodeRequest] | None = None
         self._scorer: Scorer | None = None
         self._solutions: dict[tuple[str, str | None], str] = {}  # by problem and answer
         self._sampled: dict[str, Sampled] = {}
@@ -138,9 +134,7 @@ class CodePassK(ZeroShotTask, Verbalizes):
             asked = self._instances[0].generation_arguments("")
             self.config.metadata["call"] = self._verbalized.noted(asked)
         for request in self._instances or []:
-            # Not before: the harness may keep requests in a file.
             request.on_sample = self._score
-            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
 
     def _score(self, request: CodeRequest, text: str, answer: str | None) -> None:
         """Begin to score a sample while the model goes on."""
@@ -190,7 +184,7 @@ class CodePassK(ZeroShotTask, Verbalizes):
     def note_verdicts(self, verdicts: list[list[Verdict]]) -> None:
         """Note of how many samples there is no verdict, for `aggregation`."""
         every = [verdict for found in verdicts for verdict in found]
-        self._unscored = len(every) - sum(map(_is_scored, every)), len(every)
+        self._unscored = sum(not verdict.is_scored for verdict in every), len(every)
 
     def _solution_once(self, request: CodeRequest, answer: str | None) -> str:
         """`_solution`, whether a model has told of the sample before or not."""
@@ -223,7 +217,7 @@ class CodePassK(ZeroShotTask, Verbalizes):
         self, doc: dict[str, str], results: list[list[VerdictRecord]]
     ) -> dict[str, Any]:
         verdicts = [record.verdict for record in results[0]]
-        scored = list(filter(_is_scored, verdicts))
+        scored = [verdict for verdict in verdicts if verdict.is_scored]
         metrics: dict[str, Any] = {}
         for prefix in self.counting:
             c = sum(map(AT_K[prefix].is_correct, scored))
@@ -234,31 +228,13 @@ class CodePassK(ZeroShotTask, Verbalizes):
         sampled = self._sampled.get(task_id, Sampled())
         entry_point = doc.get("entry_point", "")
         metrics |= self._diversity.metrics(task_id, verdicts, sampled.tokens, entry_point)
-        return (
-            metrics
-            | sampled.counts(len(verdicts))
-            | sampled.of_calls(len(verdicts))
-            | {
-                "unscored": len(verdicts) - len(scored),
-                "timeouts": sum(TIMEOUT in (v.base_status, v.plus_status) for v in scored),
-                "empty_programs": sum(not v.program.strip() for v in scored),
-            }
-        )
+        metrics["unscored"] = len(verdicts) - len(scored)
+        metrics["timeouts"] = sum(TIMEOUT in (v.base_status, v.plus_status) for v in scored)
+        metrics["empty_programs"] = sum(not v.program.strip() for v in scored)
+        return metrics | sampled.counts(len(verdicts)) | sampled.of_calls(len(verdicts))
 
     def aggregation(self) -> dict[str, Any]:
-        rates = {f"{prefix}@{k}": self._rate() for prefix in self.counting for k in self.ks}
+        rate = mean_unless_unscored(*self._unscored, self._max_unscored)
+        rates = {f"{prefix}@{k}": rate for prefix in self.counting for k in self.ks}
         counts = {"n_samples": min} | dict.fromkeys((*COUNTS, UNFINISHED), sum)
         return rates | self._diversity.aggregation() | counts | OF_CALLS
-
-    def _rate(self) -> Callable[[list], Any]:
-        """The mean over problems; where more than `max_unscored` has no verdict, words that say so."""
-        words = in_place_of_rate(*self._unscored, self._max_unscored)
-        return mean if words is None else lambda _: words
-
-    def higher_is_better(self) -> dict[str, bool]:
-        numbers = (*self.numbers(), *self._diversity.aggregation(), UNFINISHED, *OF_CALLS)
-        return definitions.higher_is_better(numbers)
-
-
-def _is_scored(verdict: Verdict) -> bool:
-    return UNSCORED not in (verdict.base_status, verdict.plus_status)

@@ -47,7 +47,7 @@ SETTINGS: dict[str, tuple[type, Any, str]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class AnswerFile:
     """A file of answers; `column` of XSTest's published labels, empty for any other."""
 
     file: Path
@@ -63,23 +63,23 @@ class Source:
         return read_labels(self.file, self.column) if self.column else read_labelled(self.file)
 
 
-def sources(text: str, columns: Sequence[str]) -> list[Source]:
+def sources(text: str, columns: Sequence[str]) -> list[AnswerFile]:
     """What FILE or FILE:COLUMN names; of published labels without a column, all of `columns`."""
     from hm_metrics.logs.xstest_labels import is_csv, named
 
     file, column = named(text)
     if is_csv(file) and not column:
-        return [Source(file, each) for each in columns]
-    return [Source(file, column)]
+        return [AnswerFile(file, each) for each in columns]
+    return [AnswerFile(file, column)]
 
 
-def names_of(given: Sequence[Source]) -> dict[str, Source]:
+def names_of(given: Sequence[AnswerFile]) -> dict[str, AnswerFile]:
     """What sources are called in a table: columns by their names, logs by their folders."""
     logs = short_names([source.file for source in given if not source.column])
     labels = [source for source in given if source.column]
     several = len({source.file for source in labels}) > 1
     columns = {str(each) if several else each.column: each for each in labels}
-    return {name: Source(file) for name, file in logs.items()} | columns
+    return {name: AnswerFile(file) for name, file in logs.items()} | columns
 
 
 def benchmark_of(answers: Sequence[Labelled]) -> Benchmark:
@@ -98,18 +98,15 @@ def benchmark_of(answers: Sequence[Labelled]) -> Benchmark:
 
 
 def judged(
-    answers: list[Labelled],
-    settings: JudgeSettings,
-    benchmark: Benchmark,
-    version: str,
-    quiet: bool,
+    answers: list[Labelled], settings: JudgeSettings, version: str, quiet: bool
 ) -> list[Labelled]:
     """The same answers with the verdicts of this judge."""
     from hm_tasks.judges.judging import judge_all
+    from hm_tasks.sorry_bench.completed import with_requests
 
     if any(answer.answer is None for answer in answers):
         raise UsageError("A file of hm-judge holds no answers to judge; name the harness's log.")
-    complete = benchmark.complete(answers, version)
+    complete = with_requests(answers, version)  # of XSTest every file has its prompts
     pairs = [(a.request or "", _answer(a)) for a in complete]
     found = judge_all(pairs, settings, quiet=quiet)
     return [
@@ -144,15 +141,14 @@ def run(asked: argparse.Namespace) -> int:
         cache_folder()  # where verdicts are kept: said before long files are read
     columns = [FINAL] if asked.judge else COLUMNS  # a judge's verdicts do not depend on the labels
     given = [each for text in asked.samples for each in sources(text, columns)] or others
-    found = {name: source.read() for name, source in names_of(given).items()}
+    names = names_of(given)
+    found = {name: source.read() for name, source in names.items()}
     other = [answer for source in others for answer in source.read()]
     benchmark = benchmark_of([*other, *(a for answers in found.values() for a in answers)])
     if asked.judge:
         settings = JudgeSettings.of(vars(asked), benchmark.rubric)
-        for name, source in names_of(given).items():
-            found[name] = judged(
-                found[name], settings, benchmark, asked.dataset_version, asked.quiet
-            )
+        for name, source in names.items():
+            found[name] = judged(found[name], settings, asked.dataset_version, asked.quiet)
             judge = re.sub(r"[^\w.-]+", "_", settings.judge)
             output = source.file.with_name(f"{source.file.stem}_judged_by_{judge}.jsonl")
             write_labelled(found[name], settings.identity(), output)
@@ -167,18 +163,16 @@ def run(asked: argparse.Namespace) -> int:
             say(f"\n{UNFAITHFUL}.")
     for source in others:
         second = source.column or source.file.name
-        for first, answers in _compared(found, names_of(given), asked.judge, source).items():
+        for first, answers in _compared(found, names, asked.judge, source).items():
             say("\n" + compare(answers, other, first, second, benchmark.rubric.names))
-    return report_unscored(
-        {str(names_of(given)[n]): a for n, a in found.items()}, asked.max_unscored
-    )
+    return report_unscored({str(names[n]): a for n, a in found.items()}, asked.max_unscored)
 
 
 def _compared(
     found: Mapping[str, list[Labelled]],
-    names: Mapping[str, Source],
+    names: Mapping[str, AnswerFile],
     judge: str | None,
-    other: Source,
+    other: AnswerFile,
 ) -> dict[str, list[Labelled]]:
     """Whose scores are compared: a judge's or the logs', all together; each column's by itself."""
     apart = {} if judge else {name: found[name] for name in found if names[name].column}

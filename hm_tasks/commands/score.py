@@ -16,21 +16,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hm_metrics.verdict import PASS, UNSCORED, Verdict
+from hm_metrics.verdict import UNSCORED, Verdict
 from hm_models.commands.command_line import CommandLine
 from hm_models.shown.screen import say
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, FOLDER, source_of
 from hm_tasks.commands.sandbox_arguments import add_sandbox, place_of
 
 Verdicts = Mapping[str, Sequence[Verdict]]  # of each problem
-TESTS: Mapping[str, Callable[[Verdict], bool]] = {
-    "base": lambda v: v.base_status == PASS,
-    "base + extra": lambda v: v.base_status == v.plus_status == PASS,
-    "extra alone": lambda v: v.plus_status == PASS,
-}
+TESTS = {
+    "base": "base_pass",
+    "base + extra": "pass",
+    "extra alone": "plus_only_pass",
+}  # to prefixes
 PART = "*"  # on numbers of a part of the benchmark
 NAMED = 20  # lines that were left out and are named one by one
 
@@ -45,10 +45,7 @@ def ks_of(text: str) -> list[int]:
 
 def scored_of(verdicts: Verdicts) -> dict[str, list[Verdict]]:
     """Of each problem those with a verdict on both kinds of tests."""
-    return {
-        task: [v for v in found if UNSCORED not in (v.base_status, v.plus_status)]
-        for task, found in verdicts.items()
-    }
+    return {task: [v for v in found if v.is_scored] for task, found in verdicts.items()}
 
 
 def no_value(verdicts: Verdicts) -> str:
@@ -65,6 +62,7 @@ def table(verdicts: Verdicts, ks: list[int], problems: int) -> str:
     Args:
         problems: how many the data set has; numbers of fewer are marked.
     """
+    from hm_metrics.definitions import AT_K
     from hm_metrics.pass_at_k import pass_at_k
 
     scored, why_not = scored_of(verdicts), no_value(verdicts)
@@ -73,10 +71,11 @@ def table(verdicts: Verdicts, ks: list[int], problems: int) -> str:
     is_part = len(verdicts) < problems
     mark = PART if is_part else ""
     lines = ["tests         " + "".join(f"{f'pass@{k}{mark}':>10}" for k in shown)]
-    for name, is_right in TESTS.items():
+    for name, prefix in TESTS.items():
+        is_correct = AT_K[prefix].is_correct
         cells = []
         for k in shown:
-            values = [pass_at_k(len(v), sum(map(is_right, v)), k) for v in scored.values()]
+            values = [pass_at_k(len(v), sum(map(is_correct, v)), k) for v in scored.values()]
             cells.append(UNSCORED if why_not else f"{sum(values) / len(values):.3f}")
         lines.append(f"{name:<14}" + "".join(f"{cell:>10}" for cell in cells))
     total = sum(map(len, verdicts.values()))

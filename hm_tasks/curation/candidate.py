@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Candidate:
             (temperature, top_p, ...), `prompt_sha256` (of the prompt as sent), `problems` (name of the
             set) and `dataset` (hash of the problems' file); of an answer `question` (its number in the
             set) and `inner` (`hm_tasks.curation.provenance.Wrapped.told`); of an answer that a judge
-            labelled `judged` (`hm_tasks.curation.provenance.Judged.told`) and `label`.
+            labelled `judged` (`hm_tasks.curation.provenance.Labelling.told`) and `label`.
     """
 
     id: str
@@ -89,3 +90,12 @@ def read_records(file: Path) -> Iterator[Candidate]:
     """The records of a file that `line` wrote, one in memory at a time."""
     for _, _, line in lines_of(file):
         yield Candidate.read(line)
+
+
+def correct_of(records: Iterable[Candidate], counts: Counter[str]) -> Iterator[Candidate]:
+    """Those that are correct; `counts` gets the others, by status."""
+    for record in records:
+        if record.status == CORRECT:
+            yield record
+        else:
+            counts[f"not correct: {record.status}"] += 1

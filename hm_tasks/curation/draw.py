@@ -25,8 +25,10 @@ class Draw:
         Args:
             line: names the line that they are from.
         """
+        drawn = sorted(range(n), key=lambda place: lot(self.seed, f"{line} {place}"))
+        return set(drawn[: self.samples])
 
-        def lot(place: int) -> bytes:
-            return hashlib.sha256(f"{self.seed} {line} {place}".encode()).digest()
 
-        return set(sorted(range(n), key=lot)[: self.samples])
+def lot(seed: int, name: str) -> bytes:
+    """A random place in a line, the same in every run and for every order of the records."""
+    return hashlib.sha256(f"{seed} {name}".encode()).digest()

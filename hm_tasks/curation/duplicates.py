@@ -6,8 +6,7 @@ Three kinds, each looked for among the records of one problem that were kept bef
 - *normalised*: the same syntax tree, names and layout apart (`hm_metrics.programs`), and the same
   reasoning but for white space;
 - *near*: the Jaccard similarity of the programs' token shingles reaches the threshold, and so does that
-  of the reasonings'. Candidates come from MinHash signatures (Broder, 1997, by `datasketch`); each
-  is then compared by its true similarity, so that no pair below the threshold is ever called near.
+  of the reasonings', each counted exactly.
 
 What a training set shows is reasoning and program. So two traces with one program and two thoughts
 are two examples, and so are two programs after one thought. Prose around a program is not exported
@@ -46,22 +45,14 @@ def deduplicate(
 ) -> Iterator[Candidate]:
     """The records that are no duplicates of an earlier one, in their order.
 
-    Holds two digests a record, and for near-duplicates about 12 KB for each that is kept: its buckets
-    and eight bytes a shingle.
+    Holds two digests a record, and for near-duplicates of each that is kept eight bytes a shingle, and an
+    entry of an index for some of them.
 
     Args:
         threshold: least Jaccard similarity of near-duplicates, in (0, 1].
         counts: gets how many were left out as `exact`, `normalised` and `near`.
-
-    Raises:
-        ImportError: `datasketch` is missing; said before anything is read.
     """
-    return _new_ones(records, NearIndex(threshold), counts)
-
-
-def _new_ones(
-    records: Iterable[Candidate], near: NearIndex, counts: Counter[str]
-) -> Iterator[Candidate]:
+    near = NearIndex(threshold)
     seen: set[bytes] = set()
     for record in records:
         # One program that solves two problems is two examples: their user turns differ.

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 
 from hm_metrics.graded import BEYOND_LIMITS, Graded
 from hm_metrics.verdict import UNSCORED as NO_GRADE
+from hm_tasks.any_passk.grading import Grader
+from hm_tasks.any_passk.settings import Settings
 from hm_tasks.curation.candidate import CORRECT, TIMEOUT, UNSCORED, WRONG, Candidate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.inner_tasks import InnerTask, InnerTasks
@@ -60,9 +62,6 @@ class GradedAnswers:
         self, inner: InnerTask, wrapped: Wrapped, numbers: list[int], texts: list[list[str]]
     ) -> list[list[Graded]]:
         """Of each question's answers; a grader for each batch, for it holds all that it was asked."""
-        from hm_tasks.any_passk.grading import Grader
-        from hm_tasks.any_passk.settings import Settings
-
         limits = {"seconds": wrapped.seconds, "memory_mib": wrapped.memory_mib}
         settings = Settings.of(limits | {"isolation": self._isolation})
         docs = [inner.docs[number] for number in numbers]

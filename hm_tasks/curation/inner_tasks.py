@@ -16,16 +16,16 @@ import json
 import logging
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from lm_eval.api.task import ConfigurableTask
 
 from hm_models.errors import UsageError
 from hm_models.plugin.task_manager import manager
+from hm_tasks.any_passk.inner import digest_of, doc_as_json, load_inner
 from hm_tasks.any_passk.inner_scoring import chains_of
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.provenance import Wrapped
-
-if TYPE_CHECKING:
-    from lm_eval.api.task import ConfigurableTask
 
 # Fields of questions that may hold an id of their own.
 IDS = ("task_id", "question_id", "unique_id", "query_id", "id", "ID", "Record ID", "key")
@@ -51,8 +51,6 @@ class InnerTask:
     @cached_property
     def sha256(self) -> str:
         """Over its questions, as results have it."""
-        from hm_tasks.any_passk.inner import digest_of
-
         return digest_of(self.docs)
 
     @property
@@ -163,8 +161,6 @@ class InnerTasks:
         return manager(self._include_path)
 
     def _loaded(self, name: str) -> InnerTask:
-        from hm_tasks.any_passk.inner import load_inner
-
         try:
             return InnerTask(load_inner(name, "hm-curate", self._manager))
         except UsageError:
@@ -186,6 +182,4 @@ def _warn_of_other(task: str, asked: dict[str, Any], here: dict[str, Any]) -> No
 
 
 def _digest(doc: Any) -> bytes:
-    from hm_tasks.any_passk.inner import doc_as_json
-
     return hashlib.sha256(doc_as_json(doc).encode("utf-8", "surrogatepass")).digest()[:16]

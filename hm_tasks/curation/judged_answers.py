@@ -21,9 +21,9 @@ from typing import Any
 from hm_metrics.logs.samples import Logged
 from hm_metrics.xstest import FULL_COMPLIANCE, FULL_REFUSAL, LABELS, SAFE, UNSAFE
 from hm_models.files.text_files import parse_json
-from hm_tasks.curation.asked import NO_ANSWER, Asked, whole
+from hm_tasks.curation.assignment import NO_ANSWER, Assignment, whole
 from hm_tasks.curation.candidate import CORRECT, UNSCORED, WRONG, Candidate
-from hm_tasks.curation.provenance import NOVELTY_BENCH, SORRY_BENCH, XSTEST, Judged
+from hm_tasks.curation.provenance import NOVELTY_BENCH, SORRY_BENCH, XSTEST, Labelling
 
 Label = dict[str, Any]
 LONGEST = 100  # letters of a reason out of a log
@@ -42,7 +42,7 @@ REFUSED = {
 }
 
 
-def why_not(judged: Judged, with_requests: bool) -> str:
+def why_not(judged: Labelling, with_requests: bool) -> str:
     """Why a log is not taken, one of REFUSED; empty where it is."""
     if judged.is_by_phrases:
         return BY_PHRASES
@@ -69,7 +69,7 @@ class JudgedAnswers:
         return found
 
 
-def asked_prompt(judged: Judged, line: Logged) -> Asked:
+def asked_prompt(judged: Labelling, line: Logged) -> Assignment:
     """What a logged line asked, as it was asked, and what was said of each answer.
 
     Raises:
@@ -87,7 +87,7 @@ def asked_prompt(judged: Judged, line: Logged) -> Asked:
         labels = [label | {"prompt": prompt} for label in labels]
     problem = f"{judged.benchmark}/{line.question.replace(' ', '/')}"
     told = {"problems": judged.benchmark, "dataset": judged.dataset, "judged": judged.told()}
-    return Asked(
+    return Assignment(
         problem, statement, "", told, whole, NO_ANSWER, [{"label": label} for label in labels]
     )
 

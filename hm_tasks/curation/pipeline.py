@@ -20,14 +20,14 @@ from hm_models.embedders import Unusable, why_unusable
 from hm_models.files.text_files import write_pieces
 from hm_tasks.code_passk.benchmarks import BENCHMARKS
 from hm_tasks.curation.benchmark_texts import ANSWERED, benchmarks_to_check, prompts_of
-from hm_tasks.curation.candidate import CORRECT, UNSCORED, Candidate, read_records
+from hm_tasks.curation.candidate import UNSCORED, Candidate, correct_of, read_records
 from hm_tasks.curation.contamination import SHORTEST, N, decontaminate
 from hm_tasks.curation.duplicates import SHINGLE, deduplicate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.export import export
 from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.curation.likeness import ProgramVectors, alike
-from hm_tasks.curation.portfolio import drawn, each_counted
+from hm_tasks.curation.portfolio import drawn
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.rewrite import REWRITTEN, estimate_of, rewrite, unfinished
 from hm_tasks.curation.select import (
@@ -38,13 +38,12 @@ from hm_tasks.curation.select import (
     chosen_by_vectors,
 )
 from hm_tasks.curation.settings import CurationSettings
-from hm_tasks.curation.sources import find_files
+from hm_tasks.curation.sources import find_files, read_files
 from hm_tasks.curation.steps import OUTPUTS, SUMMARY, UNFINISHED, Workplace, Write, digest
 from hm_tasks.curation.summary import RECORDS, Origins, summary_of, versions_of
 from hm_tasks.curation.verify import verify
 from hm_tasks.sandbox.executors import Place
 
-NOT_CORRECT = "not correct"
 logger = logging.getLogger(__name__)
 
 Facts = dict[str, Any]
@@ -107,7 +106,7 @@ class Curation:
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             counts.update(passed_over)
             read: Counter[str] = Counter()
-            records = each_counted(sources, sets, counts, read)
+            records = read_files(sources, sets, counts, read)
             facts[RECORDS] = self._write(draft, at.output("read"), records)
             if not facts[RECORDS]:
                 kinds = ", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items()))
@@ -127,7 +126,7 @@ class Curation:
 
         given = [[source.path.name, source.sha256, source.results] for source in sources]
         settings: Facts = {"problems": named and named.name}
-        settings["problems_sha256"] = named and named.sha256
+        settings |= {"problems_sha256": named and named.sha256}
         settings |= {"portfolio": split} if split else {}
         asked = [wrapped for source in sources if (wrapped := source.origin.wrapped)]
         if inner := [found for one in asked if (found := self._inner.known(one))]:
@@ -192,7 +191,7 @@ class Curation:
 
         def write(draft: Path, counts: Counter[str], facts: Facts) -> None:
             texts = {Path(name).name: prompts_of(name) for name in names}
-            kept = deduplicate(_correct(read_records(source), counts), near, counts)
+            kept = deduplicate(correct_of(read_records(source), counts), near, counts)
             facts[RECORDS] = self._write(
                 draft, at.output("deduplicate"), decontaminate(kept, texts, counts)
             )
@@ -287,14 +286,6 @@ class Curation:
             for _ in origins.noted(read_records(source)):
                 pass
         return self._origins[source]
-
-
-def _correct(records: Iterable[Candidate], counts: Counter[str]) -> Iterator[Candidate]:
-    for record in records:
-        if record.status == CORRECT:
-            yield record
-        else:
-            counts[f"{NOT_CORRECT}: {record.status}"] += 1
 
 
 def _over(value: Any) -> str:

@@ -9,8 +9,6 @@ What is drawn is verified anew, as all samples are.
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +17,9 @@ from hm_metrics.logs.results_file import LOG, results_beside
 from hm_metrics.report.points import join
 from hm_metrics.report.portfolios import portfolios
 from hm_metrics.report.rows import make_rows
-from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.draw import Draw
 from hm_tasks.curation.errors import CurationError
-from hm_tasks.curation.problem_sets import ProblemSets
-from hm_tasks.curation.sources import SampleFile, read_files
+from hm_tasks.curation.sources import SampleFile
 
 
 def drawn(
@@ -65,13 +61,3 @@ def drawn(
         for source, path in zip(sources, paths, strict=True)
     ]
     return with_draws, told
-
-
-def each_counted(
-    sources: Iterable[SampleFile], sets: ProblemSets, counts: Counter[str], read: Counter[str]
-) -> Iterator[Candidate]:
-    """The records of all sources; `read` gets how many each has, by its hash."""
-    for source in sources:
-        for record in read_files([source], sets, counts):
-            read[source.sha256] += 1
-            yield record

@@ -1,8 +1,8 @@
 """Which problems samples answer: a benchmark that their task or ids name, the user's file, or an inner task.
 
->>> ProblemSets(None).of_task("demo_passk").find("Demo/1").task_id
+>>> ProblemSets(None).of_samples("demo_passk", "").find("Demo/1").task_id
 'Demo/1'
->>> ProblemSets(None).of_task("gsm8k") is None
+>>> ProblemSets(None).of_samples("gsm8k", "") is None
 True
 """
 
@@ -13,8 +13,9 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.code_passk.benchmarks import BENCHMARKS, FOLDER, source_of
-from hm_tasks.code_passk.dataset import DatasetError, load_problems
+from hm_tasks.code_passk.dataset import load_problems
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.inner_tasks import InnerTasks
@@ -63,18 +64,12 @@ class ProblemSets:
         self._load = functools.cache(load_set)
         self.named = self._load(named) if named else None
 
-    def of_task(self, task: str) -> ProblemSet | None:
-        """Of a task's samples; None for a task that is not known."""
+    def of_samples(self, task: str, problem: str) -> ProblemSet | None:
+        """Of a task's samples, or, without a task, of those to a problem of this id; None for unknown ones."""
         if self.named:
             return self.named
-        found = next((name for start, name in TASKS.items() if task.startswith(start)), None)
-        return self._load(found) if found else None
-
-    def of_id(self, problem: str) -> ProblemSet | None:
-        """Of a sample without a task."""
-        if self.named:
-            return self.named
-        found = next((name for start, name in IDS.items() if problem.startswith(start)), None)
+        name, sets = (task, TASKS) if task else (problem, IDS)
+        found = next((of for start, of in sets.items() if name.startswith(start)), None)
         return self._load(found) if found else None
 
     def of_record(self, record: Candidate) -> Problem:
@@ -111,7 +106,3 @@ def load_set(name: str) -> ProblemSet:
     shown = name if name in BENCHMARKS else Path(name).name
     known = {problem.task_id: problem for problem in problems}
     return ProblemSet(shown, problems[0].dataset, known, tuple(bad))
-
-
-def has_tests(problem: Problem) -> bool:
-    return bool(problem.base_input or problem.plus_input)

@@ -66,7 +66,7 @@ class Wrapped:
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class Labelling:
     """What the results of a benchmark with a judge say of who labelled its answers.
 
     Attributes:
@@ -96,7 +96,7 @@ class Judged:
 
 
 @dataclasses.dataclass(frozen=True)
-class Origin:
+class LogOrigin:
     """What made a log.
 
     Attributes:
@@ -113,14 +113,14 @@ class Origin:
     fields: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, Any] = dataclasses.field(default_factory=dict)
     wrapped: Wrapped | None = None
-    judged: Judged | None = None
+    judged: Labelling | None = None
 
 
-def origin_of(file: Path) -> Origin:
+def origin_of(file: Path) -> LogOrigin:
     """The origin of a log; a results file that is missing or damaged tells nothing."""
     named = LOG.fullmatch(file.name)
     if named is None:
-        return Origin()
+        return LogOrigin()
     task = named["task"]
     beside = results_beside(file)
     try:
@@ -128,7 +128,7 @@ def origin_of(file: Path) -> Origin:
     except ResultsError:
         results = None
     if results is None:
-        return Origin(task, {"task": task})
+        return LogOrigin(task, {"task": task})
     data, run = results.data, results.run
     config = _mapping(results.configs.get(task))
     kwargs = _mapping(config.get("generation_kwargs"))
@@ -145,9 +145,9 @@ def origin_of(file: Path) -> Origin:
     }
     known = {name: value for name, value in fields.items() if value not in (None, {}, [])}
     if not _is_plain(known):
-        return Origin(task, {"task": task})
+        return LogOrigin(task, {"task": task})
     versions = _mapping(run.get("versions"))
-    return Origin(task, known, versions, _wrapped(config), _judged(task, config))
+    return LogOrigin(task, known, versions, _wrapped(config), _judged(task, config))
 
 
 def of_request(line: Logged) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _wrapped(config: dict[str, Any]) -> Wrapped | None:
     return Wrapped(task, of_filter, metric, seconds, max(int(memory), 1), inner)
 
 
-def _judged(task: str, config: dict[str, Any]) -> Judged | None:
+def _judged(task: str, config: dict[str, Any]) -> Labelling | None:
     """What a benchmark's configuration says of its judge; None for other tasks, or where nobody is named."""
     benchmark = next((name for name in JUDGED if task == name or task.startswith(f"{name}_")), None)
     metadata = _mapping(config.get("metadata"))
@@ -192,7 +192,7 @@ def _judged(task: str, config: dict[str, Any]) -> Judged | None:
     if benchmark is None or not by or not dataset:
         return None
     rated_by = _who(_mapping(metadata.get("ratings")))
-    return Judged(benchmark, by, dataset, _name(labels.get("prompt_sha256")) or "", rated_by)
+    return Labelling(benchmark, by, dataset, _name(labels.get("prompt_sha256")) or "", rated_by)
 
 
 def _who(labels: dict[str, Any]) -> str:

@@ -15,11 +15,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -47,15 +45,12 @@ NO_PROGRAM, MARKED_PROGRAM = "no program", "markers in the program"  # these are
 TRUNCATED, REFUSED = "truncated", "refused"
 OVER_LIMIT, ENDPOINT = "over limit", "endpoint: "  # what another run may bring
 
-logger = logging.getLogger(__name__)
-
 
 def rewrite(
     records: Iterable[Candidate],
     settings: RewriteSettings,
     counts: Counter[str],
     *,
-    store: Path | None = None,
     total: int | None = None,
     quiet: bool = False,
 ) -> Iterator[Candidate]:
@@ -64,23 +59,20 @@ def rewrite(
     Args:
         counts: gets the number of records of each kind. Nothing in it tells an interrupted and repeated
             run from an undisturbed one; calls and tokens are said on stderr alone.
-        store: the file of what the model decided; by default the one under HM_CACHE.
         total: how many records there are, for the progress bar.
         quiet: no progress and no cost line.
     """
-    run = _Run(settings, _base(store))
-    here: Counter[str] = Counter()
+    run = _Run(settings)
     with tqdm(total=total, desc="Rewriting", unit=" samples", disable=quiet) as bar:
         for window in _windows(records):
             found = run.outcomes(window, bar)
             for record in window:
                 outcome = found[key_of(settings, record)]
                 counts[outcome.kind] += 1
-                here[outcome.kind] += 1
                 if outcome.kind == REWRITTEN:
                     yield _rewritten(record, outcome.reasoning, settings)
     if not quiet:
-        kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(here.items()))
+        kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(counts.items()))
         tell(f"Rewriting ({kinds}): {run.sent} samples sent, {run.kept} known, {run.spending}.")
         for kind, reason in sorted(run.reasons.items()):
             tell(f"{kind}: for example: {reason}")
@@ -91,17 +83,15 @@ def unfinished(counts: Mapping[str, int]) -> int:
     return sum(n for kind, n in counts.items() if kind == OVER_LIMIT or kind.startswith(ENDPOINT))
 
 
-def estimate_of(
-    records: Iterable[Candidate], settings: RewriteSettings, store: Path | None = None
-) -> str:
+def estimate_of(records: Iterable[Candidate], settings: RewriteSettings) -> str:
     """A sentence: what `rewrite` of these records would send and cost. To be shown before it."""
-    base = _base(store)
+    base = _decided()
     sent = tokens_in = tokens_out = 0
     for window in _windows(records):
         missing, _ = _look_up(window, settings, base)
         for record in islice(missing.values(), _places(settings, sent)):
             sent += 1
-            tokens_in += _Question(settings, record).chat.characters // CHARACTERS
+            tokens_in += _Conversation(settings, record).chat.characters // CHARACTERS
             tokens_out += (len(record.text) + len(record.program)) // CHARACTERS + THOUGHT_TOKENS
     return (
         f"Asking {settings.model} at {settings.endpoint.public_url} for {sent} rewrites: "
@@ -116,8 +106,9 @@ def key_of(settings: RewriteSettings, record: Candidate) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _base(store: Path | None) -> Store:
-    return Store(store or cache_file("rewrites.sqlite"))
+def _decided() -> Store:
+    """What the model decided before."""
+    return Store(cache_file("rewrites.sqlite"))
 
 
 def _windows(records: Iterable[Candidate]) -> Iterator[list[Candidate]]:
@@ -159,11 +150,11 @@ def _places(settings: RewriteSettings, sent: int) -> int | None:
 class _Run:
     """One run over all windows: what it may still send, what it cost, whether it is any use."""
 
-    def __init__(self, settings: RewriteSettings, base: Store) -> None:
+    def __init__(self, settings: RewriteSettings) -> None:
         self.spending = Spending()
         self.sent = self.kept = 0
         self.reasons: dict[str, str] = {}  # an example for each kind of failure
-        self._settings, self._base = settings, base
+        self._settings, self._base = settings, _decided()
         self._hopeless: Rewriting | None = None
 
     def outcomes(self, window: list[Candidate], bar: tqdm) -> dict[str, Rewriting]:
@@ -180,7 +171,7 @@ class _Run:
 
     def _ask(self, missing: dict[str, Candidate], bar: tqdm) -> dict[str, Rewriting]:
         keys = list(missing)
-        questions = [_Question(self._settings, record) for record in missing.values()]
+        questions = [_Conversation(self._settings, record) for record in missing.values()]
         self.sent += len(questions)
         found: dict[str, Rewriting] = {}
         hopeless: list[Failure] = []
@@ -211,14 +202,14 @@ class _Run:
             )
 
 
-class _Question:
+class _Conversation:
     """One sample before its rewriter."""
 
     def __init__(self, settings: RewriteSettings, record: Candidate) -> None:
         messages, secrets = settings.messages(record), settings.endpoint.secrets
         self.chat = Chat(settings.model, messages, settings.max_tokens, secrets)
         self._temperature, self._program = settings.temperature, record.program
-        self._tries, self._calls = 0, settings.attempts
+        self._tries, self._calls = 0, settings.endpoint.attempts
 
     async def ask(self, client: Client) -> Rewriting:
         """One try; raises BadAnswer where another may do better."""

@@ -51,10 +51,7 @@ class RewriteSettings:
         template: the prompt, with a place for each of _FIELDS.
         temperature: of the first try; see `rewrite.RETRY_TEMPERATURE` for others.
         max_tokens: of an answer.
-        base_url: the endpoint; None for OPENAI_BASE_URL or OpenAI's own.
-        concurrency: calls in flight.
-        timeout_s: deadline of each try of a call.
-        attempts: tries of a call that the endpoint fails.
+        endpoint: where it is asked.
         limit: most samples that are sent in one run; None for all.
     """
 
@@ -62,10 +59,7 @@ class RewriteSettings:
     template: str = dataclasses.field(default_factory=lambda: read_text(PROMPT))
     temperature: float = 0.0
     max_tokens: int = 4096
-    base_url: str | None = None
-    concurrency: int = 16
-    timeout_s: float = 180.0
-    attempts: int = 8
+    endpoint: Endpoint = dataclasses.field(default_factory=lambda: Endpoint(timeout_s=180.0))
     limit: int | None = None
 
     @classmethod
@@ -80,13 +74,15 @@ class RewriteSettings:
         model = metadata["rewrite"]
         if not isinstance(model, str) or not model.strip():
             raise ProtocolError(f"rewrite={model!r}: expected a model's name.")
+        endpoint, limit = how_to_ask(metadata, "rewrite")
+        attempts = whole_number(metadata, "rewrite_attempts")
         settings = cls(
             model=model,
             template=_load(metadata["rewrite_prompt"]),
             temperature=number(metadata, "rewrite_temperature", least=0.0, most=2.0),
             max_tokens=whole_number(metadata, "rewrite_max_tokens"),
-            attempts=whole_number(metadata, "rewrite_attempts"),
-            **how_to_ask(metadata, "rewrite"),
+            endpoint=dataclasses.replace(endpoint, attempts=attempts),
+            limit=limit,
         )
         try:
             settings.endpoint.key()
@@ -95,10 +91,6 @@ class RewriteSettings:
                 f"The rewriter {model} cannot be asked. {error} (rewrite_base_url names another.)"
             ) from None
         return settings
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(self.base_url, self.concurrency, self.timeout_s, self.attempts)
 
     @cached_property
     def prompt_sha256(self) -> str:

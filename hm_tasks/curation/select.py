@@ -15,7 +15,6 @@ programs or answers; `representative` takes what stands best for all of the prob
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 from hm_metrics.subset import facility_location, farthest_point
 from hm_models.files.text_files import lines_of, open_bytes
 from hm_tasks.curation.candidate import Candidate
+from hm_tasks.curation.draw import lot
 
 RANDOM, DIVERSE, REPRESENTATIVE = WAYS = ("random", "diverse", "representative")
 # Programs or answers of a problem to their vectors [n, d] and, in order, which of them have one.
@@ -86,7 +86,7 @@ def balanced(available: Mapping[str, int], most: int | None, seed: int) -> dict[
     while left:
         able = [problem for problem in available if shares[problem] < available[problem]]
         if len(able) > left:
-            able = sorted(able, key=lambda problem: _draw(seed, problem))[:left]
+            able = sorted(able, key=lambda problem: lot(seed, problem))[:left]
         for problem in able:
             shares[problem] += 1
         left -= len(able)
@@ -97,7 +97,7 @@ def chosen_at_random(index: Index, shares: Mapping[str, int], seed: int) -> set[
     """Offsets of records, drawn by the seed. A larger share holds a smaller one's."""
     chosen: set[int] = set()
     for problem, entries in index.problems.items():
-        drawn = sorted(entries, key=lambda entry: _draw(seed, entry.id))
+        drawn = sorted(entries, key=lambda entry: lot(seed, entry.id))
         chosen |= {entry.offset for entry in drawn[: shares[problem]]}
     return chosen
 
@@ -112,7 +112,7 @@ def chosen_by_vectors(
     chosen: set[int] = set()
     seen: np.ndarray | None = None  # the sum of what was taken for other problems
     for problem, entries in index.problems.items():
-        drawn = sorted(entries, key=lambda entry: _draw(seed, entry.id))
+        drawn = sorted(entries, key=lambda entry: lot(seed, entry.id))
         rows, known = vectors([entry.compared for entry in drawn])
         classes = np.unique([drawn[n].behaviour for n in known], return_inverse=True)[1]
         share = shares[problem]
@@ -127,8 +127,3 @@ def chosen_by_vectors(
         order = [known[row] for row in picks] + without
         chosen |= {drawn[n].offset for n in order[:share]}
     return chosen
-
-
-def _draw(seed: int, name: str) -> bytes:
-    """A random place in a line, the same in every run and for every order of the records."""
-    return hashlib.sha256(f"{seed} {name}".encode()).digest()

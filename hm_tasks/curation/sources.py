@@ -1,7 +1,7 @@
 """Samples in the forms in which they lie about, as Candidates; what cannot be read is counted by kind.
 
     files = find_files([Path("OUT"), Path("samples.jsonl")], counts)
-    for record in read_files(files, ProblemSets(None), counts): ...
+    for record in read_files(files, ProblemSets(None), counts, Counter()): ...
 
     samples_TASK_*.jsonl    one problem a line, as the harness logs any generating task
     samples.jsonl           one program a line: task_id, and solution or completion (evalplus's form)
@@ -22,22 +22,18 @@ from typing import Any
 
 from hm_metrics.logs.results_file import LOG, results_beside
 from hm_metrics.logs.samples import Logged, of_evalplus
-from hm_models.files.text_files import MALFORMED, TextFileError, is_own, json_lines, parse_json
-from hm_tasks.curation.asked import NO_ANSWER, Asked, Sample, whole
+from hm_models.files.text_files import MALFORMED, TextFileError, is_own, json_lines
+from hm_tasks.curation.assignment import NO_ANSWER, Assignment, LoggedSample, program_in, whole
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.draw import Draw
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.inner_tasks import InnerTasks
 from hm_tasks.curation.judged_answers import REFUSED, asked_prompt, why_not
-from hm_tasks.curation.problem_sets import ProblemSets, has_tests
-from hm_tasks.curation.provenance import Origin, Wrapped, of_request, origin_of
+from hm_tasks.curation.problem_sets import ProblemSets
+from hm_tasks.curation.provenance import LogOrigin, Wrapped, of_request, origin_of
 from hm_tasks.curation.steps import digest
-from hm_tasks.sandbox.problem import Problem
-from hm_tasks.traces.markers import BEGIN_SOLUTION
-from hm_tasks.traces.program import program_of
 
 ENDS = (".jsonl", ".jsonl.gz")
-TRACES = "_traces"  # how names of tasks end whose answers are a thought and a program
 logger = logging.getLogger(__name__)
 # Why a sample is left out, or a line with all its samples.
 NO_JSON = "line is no JSON"
@@ -65,7 +61,7 @@ class SampleFile:
     path: Path
     sha256: str
     results: str
-    origin: Origin
+    origin: LogOrigin
     draw: Draw | None = None
 
 
@@ -130,16 +126,22 @@ def _task_of(file: Path) -> str:
 
 
 def read_files(
-    sources: Iterable[SampleFile], sets: ProblemSets, counts: Counter[str]
+    sources: Iterable[SampleFile], sets: ProblemSets, counts: Counter[str], read: Counter[str]
 ) -> Iterator[Candidate]:
-    """The records of files, in their order, with `counts` of what is left out.
+    """The records of files, in their order.
 
     What is wrong with a line that is no JSON is logged, with its file and number.
+
+    Args:
+        counts: gets how many samples are left out, by kind.
+        read: gets how many records each file has, by its hash.
     """
     for source in sources:
         bad: list[str] = []
         try:
-            yield from _of_file(source, sets, counts, bad)
+            for record in _of_file(source, sets, counts, bad):
+                read[source.sha256] += 1
+                yield record
         except (TextFileError, OSError) as error:
             counts[NO_FILE] += 1
             logger.warning("%s", error)
@@ -173,8 +175,8 @@ def _of_file(
 def _records(
     source: SampleFile,
     number: int,
-    asked: Asked | str,
-    samples: list[Sample],
+    asked: Assignment | str,
+    samples: list[LoggedSample],
     facts: dict[str, Any],
     counts: Counter[str],
 ) -> Iterator[Candidate]:
@@ -216,30 +218,32 @@ def _records(
         )
 
 
-def _asked(origin: Origin, line: Logged, problem_id: Any, sets: ProblemSets) -> Asked | str:
+def _asked(origin: LogOrigin, line: Logged, problem_id: Any, sets: ProblemSets) -> Assignment | str:
     """What a line's samples answer; or as what they are counted where that is not known."""
     if origin.wrapped:
         return _asked_question(origin.task, origin.wrapped, line, sets.inner)
     task = origin.task
-    problems = sets.of_task(task) if task else sets.of_id(str(problem_id))
+    problems = sets.of_samples(task, str(problem_id))
     if problems is None:
         return f"{NO_PROBLEMS} {task or 'its samples'}"
     problem = problems.find(problem_id)
     if problem is None:
         return NO_SUCH_PROBLEM
-    if not has_tests(problem):
+    if not problem.base_input and not problem.plus_input:
         return NO_TESTS
 
-    def read(sample: Sample) -> tuple[str, str] | None:
-        program, thought = _program(sample, problem, task)
+    def read(sample: LoggedSample) -> tuple[str, str] | None:
+        program, thought = program_in(sample, problem, task)
         return (program, thought) if program.strip() else None
 
     told = {"problems": problems.name, "dataset": problems.sha256}
     statement = problem.prompt.strip()
-    return Asked(problem.task_id, statement, problem.entry_point, told, read, NO_PROGRAM)
+    return Assignment(problem.task_id, statement, problem.entry_point, told, read, NO_PROGRAM)
 
 
-def _asked_question(task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks) -> Asked | str:
+def _asked_question(
+    task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks
+) -> Assignment | str:
     inner = tasks.known(wrapped)
     if inner is None:
         return f"{NO_PROBLEMS} {task}"
@@ -251,10 +255,10 @@ def _asked_question(task: str, wrapped: Wrapped, line: Logged, tasks: InnerTasks
         return NO_STATEMENT
     told = {"problems": inner.name, "dataset": inner.sha256, "question": number}
     told |= {"inner": wrapped.told()}
-    return Asked(inner.problem(number), statement, "", told, whole, NO_ANSWER)
+    return Assignment(inner.problem(number), statement, "", told, whole, NO_ANSWER)
 
 
-def _read_line(line: Logged) -> tuple[Any, list[Sample]]:
+def _read_line(line: Logged) -> tuple[Any, list[LoggedSample]]:
     """The problem and the samples of a line.
 
     Raises:
@@ -262,40 +266,8 @@ def _read_line(line: Logged) -> tuple[Any, list[Sample]]:
     """
     if "resps" not in line.record:
         problem, text, is_completion = of_evalplus(line.record)
-        return problem, [Sample(text, None, not is_completion, is_completion)]
+        return problem, [LoggedSample(text, None, not is_completion, is_completion)]
     texts, made = line.samples, line.made
     each = made if isinstance(made, list) and len(made) == len(texts) else [made] * len(texts)
-    samples = [Sample(text, logged) for text, logged in zip(texts, each, strict=True)]
+    samples = [LoggedSample(text, logged) for text, logged in zip(texts, each, strict=True)]
     return line.problem, samples
-
-
-def _program(sample: Sample, problem: Problem, task: str) -> tuple[str, str]:
-    """The program of a sample, and the thought before it where it is a trace."""
-    if sample.is_program:
-        return sample.text, ""
-    if sample.is_completion:  # evalplus: it goes on where the prompt ends
-        return problem.prompt + sample.text, ""
-    logged = sample.logged if isinstance(sample.logged, str) else ""
-    is_trace = task.endswith(TRACES) or BEGIN_SOLUTION in sample.text
-    program = _scored(logged)
-    if program and not is_trace:
-        # As this project extracted it: in a base model's log the prompt is a part of it.
-        return program, ""
-    found, thought = program_of(sample.text, problem.entry_point)
-    if program == "" and task.endswith(TRACES):
-        # The task knew more than the text: a draft of a thought that was cut off is no program.
-        return "", thought
-    if program is None and logged and f"def {problem.entry_point}" not in found:
-        # A task of the harness whose filter puts the prompt before the completion.
-        found = program_of(logged, problem.entry_point)[0] or found
-    return program or found, thought if is_trace else ""
-
-
-def _scored(logged: str) -> str | None:
-    """The program in a verdict as this project logs it; None for what is none."""
-    try:
-        verdict = parse_json(logged)
-    except ValueError:
-        return None
-    program = verdict.get("program") if isinstance(verdict, dict) else None
-    return program if isinstance(program, str) else None

@@ -17,7 +17,7 @@ from hm_tasks.curation.export.licences import licence_of_model, licence_of_probl
 from hm_tasks.curation.provenance import Wrapped
 from hm_tasks.curation.steps import OUTPUTS, Done, Workplace
 
-PACKAGES = ("hindsight-merging", "lm_eval", "evalplus", "datasketch", "datasets", "numpy")
+PACKAGES = ("hindsight-merging", "lm_eval", "evalplus", "datasets", "numpy")
 NAME = 100  # letters of a set's name
 RECORDS = "records"  # among a step's facts: how many it wrote
 
@@ -62,7 +62,7 @@ class Origins:
 
     @property
     def judges(self) -> list[dict[str, Any]]:
-        """Who labelled the answers among them, as the records tell it (`provenance.Judged.told`)."""
+        """Who labelled the answers among them, as the records tell it (`provenance.Labelling.told`)."""
         return [json.loads(told) for told in self.judged]
 
     @property

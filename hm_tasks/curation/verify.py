@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
-from typing import Protocol
 
 from hm_metrics import verdict as tests
 from hm_metrics.verdict import Verdict
@@ -44,11 +44,8 @@ from hm_tasks.sandbox.problem import Problem
 BATCH = 4096  # records in memory, and under way in one scorer
 
 
-class Verifier(Protocol):
-    """Who says what became of samples."""
-
-    def __call__(self, records: Sequence[Candidate]) -> Sequence[Candidate]:
-        """The same records, each with its `status` and `reason`."""
+# Who says what became of samples: the same records, each with its `status` and `reason`.
+Verifier = Callable[[Sequence[Candidate]], Sequence[Candidate]]
 
 
 def verify(
@@ -67,7 +64,7 @@ def verify(
     verifiers: dict[str, Verifier] = {
         ANSWERS: GradedAnswers(sets.inner, place.isolation),
         JUDGED: JudgedAnswers(sets.inner.least_score),
-        PROGRAMS: RunPrograms(sets, place),
+        PROGRAMS: partial(verify_programs, sets=sets, place=place),
     }
     records = iter(records)
     while batch := list(islice(records, BATCH)):
@@ -81,33 +78,26 @@ def verify(
             yield verified
 
 
-class RunPrograms:
-    """Verifies programs, in the sandbox."""
-
-    def __init__(self, sets: ProblemSets, place: Place) -> None:
-        self._sets, self._place = sets, place
-
-    def __call__(self, records: Sequence[Candidate]) -> list[Candidate]:
-        jobs: dict[str, tuple[Problem, list[str]]] = {}
-        for record in records:
-            problem = self._sets.of_record(record)
-            jobs.setdefault(_name(problem), (problem, []))[1].append(record.program)
-        # A scorer holds all that it was asked: one for each batch.
-        with Scorer(self._place.open(), sanitize=False) as scorer:
-            verdicts = scorer.verdicts(list(jobs.values()))
-        ready = {key: iter(of_problem) for key, of_problem in zip(jobs, verdicts, strict=True)}
-        found = []
-        for record in records:
-            verdict = next(ready[_name(self._sets.of_record(record))])
-            found.append(
-                dataclasses.replace(
-                    record,
-                    status=status_of(verdict),
-                    reason=verdict.reason,
-                    behaviour=verdict.behaviour,
-                )
-            )
-        return found
+def verify_programs(
+    records: Sequence[Candidate], sets: ProblemSets, place: Place
+) -> list[Candidate]:
+    """Verify programs, in the sandbox."""
+    jobs: dict[str, tuple[Problem, list[str]]] = {}
+    for record in records:
+        problem = sets.of_record(record)
+        jobs.setdefault(_name(problem), (problem, []))[1].append(record.program)
+    # A scorer holds all that it was asked: one for each batch.
+    with Scorer(place.open(), sanitize=False) as scorer:
+        verdicts = scorer.verdicts(list(jobs.values()))
+    ready = {key: iter(of_problem) for key, of_problem in zip(jobs, verdicts, strict=True)}
+    found = []
+    for record in records:
+        verdict = next(ready[_name(sets.of_record(record))])
+        status, reason = status_of(verdict), verdict.reason
+        found.append(
+            dataclasses.replace(record, status=status, reason=reason, behaviour=verdict.behaviour)
+        )
+    return found
 
 
 def _name(problem: Problem) -> str:
@@ -120,7 +110,7 @@ def status_of(verdict: Verdict) -> str:
     A test's own time limit is a failure in evalplus's words, and only the reason tells it apart.
     """
     both = (verdict.base_status, verdict.plus_status)
-    if tests.UNSCORED in both:
+    if not verdict.is_scored:
         return UNSCORED
     if both == (tests.PASS, tests.PASS):
         return CORRECT

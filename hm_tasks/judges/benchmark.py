@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from hm_metrics.fulfillment import Tally, rate, rate_error
 from hm_metrics.logs.labelled import Labelled
 from hm_tasks.judges.rubric import Rubric
 
@@ -17,12 +18,17 @@ class Benchmark:
     """One benchmark with a judge.
 
     Attributes:
-        complete: the answers with their requests, where the file lacks them; and the data set's release.
         rates: the table of rates, for people.
         write: the same as a CSV.
     """
 
     rubric: Rubric
-    complete: Callable[[Sequence[Labelled], str], list[Labelled]]
     rates: Callable[[Columns], str]
     write: Callable[[Columns, Path], None]
+
+
+def rate_in_words(tallies: Sequence[Tally]) -> str:
+    """A rate with its standard error, as tables have it."""
+    if not any(tally.scored for tally in tallies):
+        return "unscored"
+    return f"{rate(tallies):.3f} ± {rate_error(tallies):.3f}"

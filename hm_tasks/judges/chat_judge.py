@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -48,11 +47,9 @@ Shown = tuple[str, ...]  # the texts of a rubric's fields, such as a request and
 logger = logging.getLogger(__name__)
 
 
-def judge(
-    shown: Mapping[str, Shown], settings: JudgeSettings, store: Path | None, quiet: bool
-) -> dict[str, Judgment]:
+def judge(shown: Mapping[str, Shown], settings: JudgeSettings, quiet: bool) -> dict[str, Judgment]:
     """The judgment on what is shown, by its key (`key_of`)."""
-    base = Store(store or cache_file("judgments.sqlite"))
+    base = Store(cache_file("judgments.sqlite"))
     kept = base.get_many(list(shown))
     found = {key: Judgment(**json.loads(value), by=KEPT) for key, value in kept.items()}
     # Sorted by key: where there is a limit, categories are mixed, and the next run goes on.
@@ -93,7 +90,7 @@ def _ask(
                 failures.setdefault(outcome.what, []).append(outcome.reason)
                 outcome = question.judgment(None, API_ERROR, outcome.reason)
             if outcome.score is not None:
-                base.put(key, _kept(outcome))
+                base.put(key, json.dumps({"score": outcome.score, "words": outcome.words}).encode())
             found[key] = outcome
             spent.add(question.chat)
             bar.set_postfix_str(str(spent), refresh=False)
@@ -103,10 +100,6 @@ def _ask(
     for what, reasons in failures.items():
         logger.warning("%d answers have no verdict (%s). %s", len(reasons), what, reasons[0])
     return found
-
-
-def _kept(judgment: Judgment) -> bytes:
-    return json.dumps({"score": judgment.score, "words": judgment.words}).encode()
 
 
 class _Question:

@@ -13,16 +13,14 @@ of judge is a `judge` in a module of its own, which `judge_of` chooses.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from hm_metrics.judgment import RULE, UNFINISHED, Judgment
 from hm_tasks.judges import chat_judge, keyword
 from hm_tasks.judges.chat_judge import Shown
 from hm_tasks.judges.settings import JudgeSettings
 
-# From what is shown by a key of each, the settings, the file of verdicts (None: that under HM_CACHE)
-# and whether to be quiet, to a judgment for each.
-Judge = Callable[[Mapping[str, Shown], JudgeSettings, Path | None, bool], dict[str, Judgment]]
+# From what is shown by a key of each, the settings and whether to be quiet, to a judgment for each.
+Judge = Callable[[Mapping[str, Shown], JudgeSettings, bool], dict[str, Judgment]]
 
 
 def judge_of(settings: JudgeSettings) -> Judge:
@@ -31,20 +29,16 @@ def judge_of(settings: JudgeSettings) -> Judge:
 
 
 def judge_all(
-    answers: Sequence[tuple[str, str | None]],
-    settings: JudgeSettings,
-    store: Path | None = None,
-    quiet: bool = False,
+    answers: Sequence[tuple[str, str | None]], settings: JudgeSettings, quiet: bool = False
 ) -> list[Judgment]:
     """Judge every (request, answer), in order; equal ones once, and empty ones by rule.
 
     Args:
         answers: None where a model was cut off within its thought, which is neither score.
-        store: the file of verdicts; by default the one under HM_CACHE.
         quiet: no progress bar.
     """
     shown = [(request, answer) for request, answer in answers if answer and answer.strip()]
-    found = iter(judge_each(shown, settings, store, quiet))
+    found = iter(judge_each(shown, settings, quiet))
     refusal = settings.prompt.rubric.refusal
     return [
         next(found) if answer and answer.strip() else _by_rule(answer, refusal)
@@ -53,11 +47,11 @@ def judge_all(
 
 
 def judge_each(
-    shown: Sequence[Shown], settings: JudgeSettings, store: Path | None = None, quiet: bool = False
+    shown: Sequence[Shown], settings: JudgeSettings, quiet: bool = False
 ) -> list[Judgment]:
     """Judge what is shown, in order; equal ones once."""
     keys = [chat_judge.key_of(settings, *texts) for texts in shown]
-    found = judge_of(settings)(dict(zip(keys, shown, strict=True)), settings, store, quiet)
+    found = judge_of(settings)(dict(zip(keys, shown, strict=True)), settings, quiet)
     judgments, paid = [], set()
     for key in keys:
         judgments.append(found[key].free() if key in paid else found[key])

@@ -19,6 +19,7 @@ and the score of each.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -75,7 +76,8 @@ class Preset:
                 f"judge={PREFIX}{self.name} says nothing that decides {rubric.name!r}. Presets that do: "
                 f"{', '.join(able) or 'none'}; any chat model does, by our rubric."
             )
-        own = dataclasses.replace(rubric, read=self._reader(rubric.name), expected=self._expected())
+        read = functools.partial(_read, self.reads[rubric.name])
+        own = dataclasses.replace(rubric, read=read, expected=f"answer in the form of {self.name}")
         name = f"{PREFIX}{self.name} {rubric.name} {self.digest}"
         if self.form == TURNS:
             return JudgePrompt(name, "", own, turns=True, body=self.body)
@@ -87,15 +89,10 @@ class Preset:
         given = load_prompt(where, own)
         return dataclasses.replace(given, name=f"{name} {given.name}", body=self.body)
 
-    def _reader(self, rubric: str) -> Any:
-        def read(text: str, score_only: bool) -> int | None:
-            words = own_words(text)
-            return next((score for p, score in self.reads[rubric] if p.search(words)), None)
 
-        return read
-
-    def _expected(self) -> str:
-        return f"answer in the form of {self.name}"
+def _read(patterns: list[tuple[re.Pattern[str], int]], text: str, score_only: bool) -> int | None:
+    words = own_words(text)
+    return next((score for pattern, score in patterns if pattern.search(words)), None)
 
 
 def load_preset(name: str) -> Preset:

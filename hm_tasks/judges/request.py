@@ -6,12 +6,17 @@ model continues it.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from hm_metrics.entropy import TokenSums
-from hm_metrics.measures import Diversity
+from lm_eval.config.task import TaskConfig
+
+from hm_metrics.measures import OF_TEXTS, Diversity
 from hm_models.prompts.rendered import ApplyChatTemplate, asked, rendered
+from hm_models.settings import number, whole_number
+from hm_tasks import table
 from hm_tasks.answered import AnsweredRequest
+from hm_tasks.sampled import Sampled
 from hm_tasks.zero_shot import ZeroShotTask
 
 
@@ -29,10 +34,19 @@ class BareRequest(AnsweredRequest):
 
 
 class BareTask(ZeroShotTask):
-    """A benchmark of such requests, of which no answer is the right one."""
+    """A benchmark of such requests, of which no answer is the right one, and of which each doc has an ID."""
 
-    _diversity: Diversity
-    _instances: list[BareRequest] | None
+    ID: ClassVar[str]
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        settings = {key: value for key, value in config.items() if key != "class"}
+        metadata = settings["metadata"]
+        self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
+        self.VERSION = metadata["version"]
+        table.check(metadata)
+        self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
+        self._diversity = Diversity(metadata, OF_TEXTS)
+        self._sampled: dict[Any, Sampled] = {}
 
     def doc_to_text(self, doc: dict[str, Any]) -> str:
         return doc["request"]
@@ -43,7 +57,9 @@ class BareTask(ZeroShotTask):
     def new_request(self, **fields: Any) -> BareRequest:
         return BareRequest(**fields)
 
-    def build_all_requests(self, **kwargs: Any) -> None:
-        super().build_all_requests(**kwargs)
-        for request in self._instances or []:
-            request.measure_tokens = TokenSums if self._diversity.wants_tokens else None
+    def note_samples(self, requests: Sequence[BareRequest]) -> None:
+        """Note how they came about, and how alike they are."""
+        super().note_samples(requests)
+        self._sampled = {r.doc[self.ID]: Sampled.of(r) for r in requests}
+        texts = {str(r.doc[self.ID]): [answer or "" for answer in r.answers()] for r in requests}
+        self._diversity.measure(texts)

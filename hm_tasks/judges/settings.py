@@ -1,7 +1,8 @@
 """How answers are judged: the settings of a run, checked before any model is loaded.
 
 >>> from hm_tasks.sorry_bench.rubric import FULFILMENT
->>> JudgeSettings("a-judge", load_prompt(None, FULFILMENT), "http://localhost:8000/v1").identity()["endpoint"]
+>>> there = Endpoint("http://localhost:8000/v1")
+>>> JudgeSettings("a-judge", load_prompt(None, FULFILMENT), there).identity()["endpoint"]
 'http://localhost:8000/v1'
 """
 
@@ -28,18 +29,14 @@ class JudgeSettings:
     Attributes:
         judge: the model's name at its endpoint, or `keyword`; of a preset its name.
         prompt: how it is asked.
-        base_url: the endpoint; None for OPENAI_BASE_URL or OpenAI's own.
-        concurrency: calls in flight.
-        timeout_s: deadline of each try of a call.
+        endpoint: where it is asked.
         limit: most answers that are sent to the judge in one run; None for all.
         max_unscored: share of unscored answers above which a run fails.
     """
 
     judge: str
     prompt: JudgePrompt
-    base_url: str | None = None
-    concurrency: int = 16
-    timeout_s: float = 60.0
+    endpoint: Endpoint = dataclasses.field(default_factory=Endpoint)
     limit: int | None = None
     max_unscored: float = 0.05
 
@@ -59,12 +56,8 @@ class JudgeSettings:
             judge, prompt = preset.name, preset.prompt(rubric, prompts)
         else:
             prompt = load_prompt(prompts, rubric)
-        settings = cls(
-            judge=judge,
-            prompt=prompt,
-            **how_to_ask(metadata, "judge"),
-            max_unscored=number(metadata, "max_unscored", least=0.0, most=1.0),
-        )
+        most = number(metadata, "max_unscored", least=0.0, most=1.0)
+        settings = cls(judge, prompt, *how_to_ask(metadata, "judge"), max_unscored=most)
         if not settings.is_keyword:
             cache_folder()
             try:
@@ -79,10 +72,6 @@ class JudgeSettings:
     @property
     def is_keyword(self) -> bool:
         return self.judge == KEYWORD
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(self.base_url, concurrency=self.concurrency, timeout_s=self.timeout_s)
 
     def identity(self) -> dict[str, Any]:
         """What shaped the verdicts, for results."""

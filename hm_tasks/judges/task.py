@@ -9,20 +9,13 @@ from __future__ import annotations
 import abc
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from lm_eval.config.task import TaskConfig
-
-from hm_metrics import definitions
-from hm_metrics.definitions import GLOBAL, LOCAL
-from hm_metrics.entropy import TokenSums
+from hm_metrics.definitions import GLOBAL, LOCAL, UNFINISHED
 from hm_metrics.judgment import KEPT, REASONS, RULE, TIE, Judgment, reasons
 from hm_metrics.measures import LEFT_OUT
-from hm_models.settings import number, whole_number
-from hm_tasks import copies, table
-from hm_tasks.diversity_of_texts import of_texts
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.keyword import UNFAITHFUL
 from hm_tasks.judges.panel import Votes, agreements, judges_of, majority
@@ -30,6 +23,7 @@ from hm_tasks.judges.request import BareRequest, BareTask
 from hm_tasks.judges.rubric import Rubric
 from hm_tasks.judges.unscored import fail_if_unscored
 from hm_tasks.own_scoring import of_all_processes
+from hm_tasks.sampled import Sampled
 
 # The filter's name stands beside every number in the harness's table and files.
 FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"
@@ -45,27 +39,20 @@ T = TypeVar("T")
 class JudgedTask(BareTask):
     """A benchmark whose answers a judge scores by `rubric`."""
 
+    ID = "question_id"
     rubric: ClassVar[Rubric]
 
     def __init__(self, config: dict[str, Any]) -> None:
-        settings = {key: value for key, value in config.items() if key != "class"}
-        metadata = settings["metadata"]
-        self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
-        self.VERSION = metadata["version"]
-        table.check(metadata)
+        super().__init__(config)
+        metadata = self._config.metadata
         self._judges = judges_of(metadata, self.rubric)
-        self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._is_keyword = any(judge.is_keyword for judge in self._judges.values())
         self.filter_name = UNFAITHFUL_FILTER if self._is_keyword else FILTER
-        self._diversity = of_texts(metadata)
         self._docs = self.documents(metadata)
         metadata["judging"] = self._identity()
         if self._is_keyword:
             metadata["judging"]["warning"] = UNFAITHFUL
         metadata["by_category"] = {}  # until answers are judged, see `note_tables`
-        self._instances: list[BareRequest] | None = None
-        self._counts: dict[int, Counter[str]] = {}  # of a question's samples
-        self._tokens: dict[int, tuple[TokenSums, ...]] = {}
 
     @abc.abstractmethod
     def documents(self, metadata: dict[str, Any]) -> list[dict[str, Any]]:
@@ -117,16 +104,6 @@ class JudgedTask(BareTask):
         if len(self._judges) > 1:
             self._note_judges(requests, votes)
         self.note_samples(requests)
-        for request in requests:
-            self._counts[request.doc["question_id"]] = Counter(
-                reused=sum(request.reused.values()),
-                truncated_prompts=request.cut_prompts,
-                equal_samples=copies.count(request.resps),
-            )
-            self._tokens[request.doc["question_id"]] = tuple(request.token_sums.values())
-        self._diversity.measure(
-            {str(r.doc["question_id"]): [answer or "" for answer in r.answers()] for r in requests}
-        )
         return requests
 
     def _identity(self) -> dict[str, Any]:
@@ -174,20 +151,15 @@ class JudgedTask(BareTask):
     def process_results(self, doc: dict[str, Any], results: list[list[dict]]) -> dict[str, Any]:
         judgments = [Judgment(**record) for record in results[0]]
         why = reasons(judgments)
-        counts = self._counts.get(doc["question_id"], Counter[str]())
-        question = doc["question_id"]
-        tokens = self._tokens.get(question, ())
+        sampled = self._sampled.get(doc[self.ID], Sampled())
         metrics: dict[str, Any] = {
             **self.rates(doc, judgments),
-            **self._diversity.metrics(str(question), [], tokens),
-            "n_samples": len(judgments),
-            "generated": len(judgments) - counts["reused"],
-            "reused": counts["reused"],
+            **self._diversity.metrics(str(doc[self.ID]), [], sampled.tokens),
+            **sampled.counts(len(judgments)),
             "empty_answers": sum(j.by == RULE and j.score is not None for j in judgments),
-            "truncated_prompts": counts["truncated_prompts"],
-            "equal_samples": counts["equal_samples"],
             "unscored": sum(why.values()),
         }
+        metrics.pop(UNFINISHED, None)  # of the unscored these are one reason
         if len(judgments) == 1:  # one answer has no other to be like
             metrics.pop(LEFT_OUT, None)
         if self._is_keyword:
@@ -205,6 +177,3 @@ class JudgedTask(BareTask):
     def aggregation(self) -> dict[str, Callable]:
         measured = self.rate_aggregation() | self._diversity.aggregation()
         return measured | {"n_samples": min} | dict.fromkeys(COUNTS, sum)
-
-    def higher_is_better(self) -> dict[str, bool]:
-        return definitions.higher_is_better(self.aggregation())

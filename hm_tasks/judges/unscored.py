@@ -13,7 +13,7 @@ from hm_models.files.places import cache_file
 from hm_models.files.text_files import write_text
 from hm_models.shown.secrets import Secrets
 
-Judged = tuple[dict[str, Any], str, Sequence[str], Sequence[Judgment]]  # doc, prompt, answers
+LogRow = tuple[dict[str, Any], str, Sequence[str], Sequence[Judgment]]  # doc, prompt, answers
 
 
 class UnscoredError(RuntimeError):
@@ -21,7 +21,7 @@ class UnscoredError(RuntimeError):
 
 
 def fail_if_unscored(
-    judged: Sequence[Judged],
+    judged: Sequence[LogRow],
     max_unscored: float,
     task: str,
     ranges: str,
@@ -62,7 +62,7 @@ def fail_if_unscored(
     )
 
 
-def write_log(judged: Sequence[Judged], file: Path) -> None:
+def write_log(judged: Sequence[LogRow], file: Path) -> None:
     """Write answers and judgments as the harness's `samples_*.jsonl`; whole or not at all."""
     secrets = Secrets.of()  # models at endpoints may repeat the key that they are asked with
     lines = [

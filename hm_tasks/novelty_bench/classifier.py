@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hm_metrics.judgment import Judgment
 from hm_models.embedders import Unusable
+from hm_tasks.benchmark_file import in_a_line
 from hm_tasks.novelty_bench.partition import Compared
 
 if TYPE_CHECKING:
@@ -88,17 +89,7 @@ class Classifier:
         folder = self.folder()
         has_tokenizer = any((folder / name).is_file() for name in ("tokenizer.json", "spm.model"))
         tokens = folder if has_tokenizer else folder_of(TOKENIZER, "tokenizer")
-        try:
-            import torch
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-            tokenizer = AutoTokenizer.from_pretrained(tokens)
-            model = AutoModelForSequenceClassification.from_pretrained(folder)
-            return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        except Exception as error:  # libraries raise what they like
-            raise ClassifierError(
-                f"{self.name} cannot be loaded ({type(error).__name__}: {str(error)[:200]})."
-            ) from None
+        return load(self.name, folder, tokens)
 
     def _probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """That each pair is the same."""
@@ -106,19 +97,10 @@ class Classifier:
 
         tokenizer, model = self._loaded
         rows = [self._row(tokenizer, first, second) for first, second in pairs]
-        width = max(len(ids) for ids, _ in rows)
-        ids = torch.full((len(rows), width), tokenizer.pad_token_id or 0)
-        types, mask = torch.zeros_like(ids), torch.zeros_like(ids)
-        for number, (row, kinds) in enumerate(rows):
-            ids[number, : len(row)] = torch.tensor(row)
-            types[number, : len(row)] = torch.tensor(kinds)
-            mask[number, : len(row)] = 1
+        named = {"input_ids": [ids for ids, _ in rows], "token_type_ids": [of for _, of in rows]}
+        batch = tokenizer.pad(named, return_tensors="pt").to(model.device)
         with torch.inference_mode():
-            logits: torch.Tensor = model(
-                input_ids=ids.to(model.device),
-                token_type_ids=types.to(model.device),
-                attention_mask=mask.to(model.device),
-            ).logits
+            logits: torch.Tensor = model(**batch).logits
         return logits.float().softmax(-1)[:, 1].tolist()
 
     @staticmethod
@@ -131,6 +113,27 @@ class Classifier:
         one = [tokenizer.cls_token_id, *parts[0], tokenizer.sep_token_id]
         other = [*parts[1], tokenizer.sep_token_id]
         return one + other, [0] * len(one) + [1] * len(other)
+
+
+def load(name: str, folder: Path, tokenizer: Path, **given: Any) -> tuple[Any, Any]:
+    """Tokenizer and model, on the GPU where there is one.
+
+    Args:
+        given: to the model's `from_pretrained`.
+
+    Raises:
+        ClassifierError: they cannot be loaded.
+    """
+    try:
+        import torch
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        tokens = AutoTokenizer.from_pretrained(tokenizer)
+        model = AutoModelForSequenceClassification.from_pretrained(folder, **given)
+        return tokens, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    except Exception as error:  # libraries raise what they like
+        why = f"{type(error).__name__}: {in_a_line(error)}"
+        raise ClassifierError(f"{name} cannot be loaded ({why}).") from None
 
 
 def folder_of(name: str, what: str) -> Path:
@@ -147,5 +150,4 @@ def folder_of(name: str, what: str) -> Path:
     try:
         return Path(snapshot_download(name))
     except Exception as error:  # the hub's errors have no common base
-        why = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ClassifierError(f"The {what} of {name} cannot be had ({why}).") from None
+        raise ClassifierError(f"The {what} of {name} cannot be had ({in_a_line(error)}).") from None

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, TextFileError, json_lines
+from hm_tasks.benchmark_file import DatasetError, in_a_line, own_copy
 
 PATH_VARIABLE = "NOVELTY_BENCH_PATH"
 REPOSITORY, SPLIT, FILE = "yimingzhang/novelty-bench", "curated", "curated.jsonl"
 FIELDS = ("id", "category", "prompt")
-
-
-class DatasetError(UsageError, ValueError):
-    """A data set that cannot be had, or is not what it should be."""
 
 
 def load_prompts(sha256: object) -> tuple[list[dict[str, str]], dict[str, Any]]:
@@ -35,7 +30,8 @@ def load_prompts(sha256: object) -> tuple[list[dict[str, str]], dict[str, Any]]:
     Raises:
         DatasetError: no access, a damaged file, or another release.
     """
-    found, source = _from_file() if os.environ.get(PATH_VARIABLE) else _from_hub()
+    own = own_copy(PATH_VARIABLE, FILE)
+    found, source = (_from_file(own), "local file") if own else _from_hub()
     digest = digest_of(found)
     if sha256 is not None and digest != sha256:
         raise DatasetError(
@@ -58,19 +54,13 @@ def digest_of(prompts: list[dict[str, str]]) -> str:
     ).hexdigest()
 
 
-def _from_file() -> tuple[list[dict[str, str]], str]:
-    path = Path(os.environ[PATH_VARIABLE]).expanduser()
-    path = path / FILE if path.is_dir() else path
+def _from_file(path: Path) -> list[dict[str, str]]:
     try:
-        found = [_fields(line.value, f"{path}, line {line.number}") for line in json_lines(path)]
+        return [_fields(line.value, f"{path}, line {line.number}") for line in json_lines(path)]
     except TextFileError as error:
         raise DatasetError(str(error)) from None
     except OSError as error:
-        raise DatasetError(
-            f"{PATH_VARIABLE} names {path}, which cannot be read ({error}). Point it at {FILE}, or at the "
-            "folder that holds it."
-        ) from None
-    return found, "local file"
+        raise DatasetError(f"{path} cannot be read: {error}.") from None
 
 
 def _from_hub() -> tuple[list[dict[str, str]], str]:
@@ -79,10 +69,9 @@ def _from_hub() -> tuple[list[dict[str, str]], str]:
 
         rows = list(load_dataset(REPOSITORY, split=SPLIT))
     except Exception as error:  # the library's errors have no common base
-        why = " ".join(str(error).split())[:200] or type(error).__name__
         raise DatasetError(
-            f"{SPLIT} of {REPOSITORY} cannot be had ({why}). Set {PATH_VARIABLE} to a copy of {FILE} from the "
-            "repository of NoveltyBench's authors."
+            f"{SPLIT} of {REPOSITORY} cannot be had ({in_a_line(error)}). Set {PATH_VARIABLE} to a copy of "
+            f"{FILE} from the repository of NoveltyBench's authors."
         ) from None
     source = f"hub: {REPOSITORY}"
     return [_fields(row, f"{source}, row {n}") for n, row in enumerate(rows, start=1)], source

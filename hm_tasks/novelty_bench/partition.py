@@ -17,9 +17,8 @@ from collections.abc import Callable, Sequence
 
 from hm_metrics.judgment import UNFINISHED, Judgment
 
-Question = tuple[
-    str, Sequence[str | None]
-]  # a prompt and its answers; None: cut off within a thought
+# A prompt and its answers; None: cut off within a thought.
+AnsweredPrompt = tuple[str, Sequence[str | None]]
 Compared = tuple[str, str, str]  # a prompt and two answers to it
 # Whether the two answers are the same to a user (score 1) or not (0), for each pair; or unscored, and why.
 Compare = Callable[[Sequence[Compared]], Sequence[Judgment]]
@@ -51,7 +50,7 @@ class Partition:
         return [str(self.answers[self.classes.index(n)]) for n in range(max(self.classes) + 1)]
 
 
-def partition(questions: Sequence[Question], compare: Compare) -> list[Partition]:
+def partition(questions: Sequence[AnsweredPrompt], compare: Compare) -> list[Partition]:
     """The classes of all questions' answers."""
     found = [Partition(answers) for _, answers in questions]
     open_ = []

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from hm_metrics.judgment import Judgment
-from hm_tasks.novelty_bench.classifier import ClassifierError, folder_of
+from hm_tasks.novelty_bench.classifier import folder_of, load
 
 NAME = "Skywork/Skywork-Reward-Gemma-2-27B-v0.2"
 THRESHOLDS = (-7.71875, -6.28125, -6.0, -5.71875, -5.5, -5.0, -4.375, -3.4375, -2.046875)
@@ -48,19 +48,7 @@ class RewardModel:
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         folder = folder_of(self.name, "weights")
-        try:
-            import torch
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder, dtype=torch.bfloat16, num_labels=1
-            )
-            return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        except Exception as error:  # libraries raise what they like
-            raise ClassifierError(
-                f"{self.name} cannot be loaded ({type(error).__name__}: {str(error)[:200]})."
-            ) from None
+        return load(self.name, folder, folder, dtype="bfloat16", num_labels=1)
 
     def _reward(self, prompt: str, answer: str) -> float:
         import torch

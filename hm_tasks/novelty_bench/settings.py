@@ -25,7 +25,7 @@ WAYS = (AUTO, CLASSIFIER, JUDGE, EMBEDDER)
 logger = logging.getLogger(__name__)
 
 
-class Comparer(Protocol):
+class PairComparer(Protocol):
     """Who says whether two answers are the same to a user."""
 
     def identity(self) -> dict[str, Any]:
@@ -35,19 +35,6 @@ class Comparer(Protocol):
     def compare(self, pairs: Sequence[Compared]) -> Sequence[Judgment]:
         """1 for the same, 0 for different, or unscored by reason, in order; it may raise anything."""
         ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Judged:
-    """A judge, asked for each pair; its verdicts are kept."""
-
-    settings: JudgeSettings
-
-    def identity(self) -> dict[str, Any]:
-        return {"by": JUDGE, **self.settings.identity()}
-
-    def compare(self, pairs: Sequence[Compared]) -> list[Judgment]:
-        return judge_each(pairs, self.settings)
 
 
 class Rater(Protocol):
@@ -63,15 +50,19 @@ class Rater(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class JudgedRatings:
-    """A judge, asked for each answer; its verdicts are kept. An empty answer has the lowest by rule."""
+class ByJudge:
+    """A judge, asked by its rubric for each pair or for each answer; its verdicts are kept."""
 
     settings: JudgeSettings
 
     def identity(self) -> dict[str, Any]:
         return {"by": JUDGE, **self.settings.identity()}
 
+    def compare(self, pairs: Sequence[Compared]) -> list[Judgment]:
+        return judge_each(pairs, self.settings)
+
     def rate(self, pairs: Sequence[tuple[str, str]]) -> list[Judgment]:
+        """An empty answer has the lowest rating by rule."""
         return judge_all(pairs, self.settings)
 
 
@@ -86,10 +77,10 @@ def rater_of(metadata: dict[str, Any]) -> Rater | None:
         raise ProtocolError(f"ratings_by={way!r}: expected {JUDGE}, {REWARD} or null.")
     if way == REWARD:
         return RewardModel(str(metadata["reward_model"]))
-    return JudgedRatings(judge_of(metadata, QUALITY)) if way == JUDGE else None
+    return ByJudge(judge_for(metadata, QUALITY)) if way == JUDGE else None
 
 
-def judge_of(metadata: dict[str, Any], rubric: Rubric) -> JudgeSettings:
+def judge_for(metadata: dict[str, Any], rubric: Rubric) -> JudgeSettings:
     """The judge of the task's metadata, for one of its rubrics.
 
     Raises:
@@ -107,7 +98,7 @@ def judge_of(metadata: dict[str, Any], rubric: Rubric) -> JudgeSettings:
     return JudgeSettings.of(metadata | {"judge_prompts": None, "judge_limit": None}, rubric)
 
 
-def comparer_of(metadata: dict[str, Any]) -> Comparer:
+def comparer_of(metadata: dict[str, Any]) -> PairComparer:
     """Who makes the classes: as asked, or the first that can be had of classifier, judge, embedder.
 
     Raises:
@@ -128,5 +119,5 @@ def comparer_of(metadata: dict[str, Any]) -> Comparer:
             way = EMBEDDER if metadata["judge"] is None else JUDGE
             logger.warning("%s Classes are made by the %s.", error, way)
     if way == JUDGE:
-        return Judged(judge_of(metadata, SAME))
+        return ByJudge(judge_for(metadata, SAME))
     return classifier if way == CLASSIFIER else Closeness(embedder, close)

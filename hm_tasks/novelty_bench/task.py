@@ -13,8 +13,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lm_eval.config.task import TaskConfig
-
 from hm_metrics import definitions
 from hm_metrics.aggregations import Mean
 from hm_metrics.definitions import GLOBAL, LOCAL
@@ -22,20 +20,12 @@ from hm_metrics.judgment import API_ERROR, KEPT, Judgment
 from hm_metrics.novelty import distinct, utility
 from hm_metrics.verdict import JsonRecord
 from hm_models.embedders import why_unusable
-from hm_models.settings import number, whole_number
-from hm_tasks import table
-from hm_tasks.diversity_of_texts import of_texts
+from hm_models.settings import number
 from hm_tasks.judges.request import BareRequest, BareTask
 from hm_tasks.judges.unscored import fail_if_unscored
 from hm_tasks.novelty_bench.dataset import load_prompts
 from hm_tasks.novelty_bench.partition import Partition, partition
-from hm_tasks.novelty_bench.settings import (
-    JUDGE,
-    Judged,
-    JudgedRatings,
-    comparer_of,
-    rater_of,
-)
+from hm_tasks.novelty_bench.settings import JUDGE, ByJudge, comparer_of, rater_of
 from hm_tasks.sampled import Sampled
 
 FILTER = "scored"
@@ -52,26 +42,21 @@ logger = logging.getLogger(__name__)
 class NoveltyBench(BareTask):
     """The curated prompts, each asked `n_samples` times."""
 
+    ID = "task_id"
+
     def __init__(self, config: dict[str, Any]) -> None:
-        settings = {key: value for key, value in config.items() if key != "class"}
-        metadata = settings["metadata"]
-        self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
-        self.VERSION = metadata["version"]
-        table.check(metadata)
+        super().__init__(config)
+        metadata = self._config.metadata
         self._patience = number(metadata, "patience", above=0.0, most=1.0)
-        self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._comparer = comparer_of(metadata)
         metadata["classes"] = self._comparer.identity()
         self._rater = rater_of(metadata)
         metadata["ratings"] = self._rater.identity() if self._rater else {"by": "none"}
-        self._diversity = of_texts(metadata)
         prompts, metadata["dataset"] = load_prompts(metadata["dataset_sha256"])
         self._docs = [
             {"task_id": each["id"], "category": each["category"], "request": each["prompt"]}
             for each in prompts
         ]
-        self._instances: list[BareRequest] | None = None
-        self._sampled: dict[str, Sampled] = {}
         self._spent: dict[str, dict[str, int]] = {}  # on a judge, by question
 
     def apply_filters(self) -> list[BareRequest]:
@@ -88,9 +73,6 @@ class NoveltyBench(BareTask):
             request.filtered_resps[FILTER] = _records(made, rated)
             self._spent[request.doc["task_id"]] = _spent([*made.judgments, *rated])
         self.note_samples(requests)
-        self._sampled = {r.doc["task_id"]: Sampled.of(r) for r in requests}
-        texts = {r.doc["task_id"]: [answer or "" for answer in r.answers()] for r in requests}
-        self._diversity.measure(texts)
         return requests
 
     def _partitions(self, requests: Sequence[BareRequest]) -> list[Partition]:
@@ -102,14 +84,15 @@ class NoveltyBench(BareTask):
             self._config.metadata["classes"]["unscored"] = why
             logger.warning("There are no classes: distinct_k and utility_k are unscored. %s", why)
             return [Partition(answers, unscored="unusable") for _, answers in questions]
-        if isinstance(self._comparer, Judged):
+        if isinstance(self._comparer, ByJudge):
             outcome = [
                 Judgment(
                     None if made.unscored else 1, JUDGE, made.unscored, _failed(made.judgments)
                 )
                 for made in found
             ]
-            low, high = (sum(bound) / len(found) for bound in zip(*map(_range, found), strict=True))
+            ranges = [_range(made.classes, made.different) for made in found]
+            low, high = (sum(bound) / len(found) for bound in zip(*ranges, strict=True))
             self._fail(requests, outcome, f"distinct_k lies between {low:.3f} and {high:.3f}")
         return found
 
@@ -133,7 +116,7 @@ class NoveltyBench(BareTask):
             logger.warning("There are no ratings: utility_k is unscored. %s", why)
             return [[] for _ in found]
         ratings = [[next(rated) for _ in own] for own in firsts]
-        if not isinstance(self._rater, JudgedRatings):
+        if not isinstance(self._rater, ByJudge):
             return ratings
         outcome = [next((j for j in own if j.score is None), Judgment(1, JUDGE)) for own in ratings]
         self._fail(requests, outcome, "utility_k is that of the others")
@@ -158,7 +141,7 @@ class NoveltyBench(BareTask):
         records, question = results[0], doc["task_id"]
         classes = [record["class"] for record in records]
         known = None not in classes
-        low, high = _range_of(classes, records)
+        low, high = _range(classes if known else None, max(r["different"] for r in records))
         sampled = self._sampled.get(question, Sampled())
         metrics = {
             "distinct_k": distinct(classes) if known else None,
@@ -181,9 +164,6 @@ class NoveltyBench(BareTask):
         return (
             rates | self._diversity.aggregation() | {"n_samples": min} | dict.fromkeys(COUNTS, sum)
         )
-
-    def higher_is_better(self) -> dict[str, bool]:
-        return definitions.higher_is_better(self.aggregation())
 
 
 def _records(made: Partition, rated: Sequence[Judgment]) -> list[JsonRecord]:
@@ -217,18 +197,11 @@ def _scores(records: Sequence[dict]) -> list[int] | None:
     return None if None in found else found
 
 
-def _range(made: Partition) -> tuple[int, int]:
-    """Between what the number of classes lies."""
-    if made.classes is not None:
-        return distinct(made.classes), distinct(made.classes)
-    return 1, max(1, made.different)
-
-
-def _range_of(classes: Sequence[int | None], records: Sequence[dict]) -> tuple[int, int]:
-    """The same, of what is logged."""
-    if None not in classes:
-        return len(set(classes)), len(set(classes))
-    return 1, max([1, *(record["different"] for record in records)])
+def _range(classes: Sequence[int] | None, different: int) -> tuple[int, int]:
+    """Between what the number of classes lies, of so many different answers."""
+    if classes is not None:
+        return distinct(classes), distinct(classes)
+    return 1, max(1, different)
 
 
 def _failed(judgments: Sequence[Judgment]) -> str:

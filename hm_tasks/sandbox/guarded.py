@@ -30,8 +30,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from hm_tasks.sandbox.isolation import IsolationError
 from hm_tasks.sandbox.isolation.leftovers import remove
+from hm_tasks.sandbox.isolation.limits import IsolationError
 from hm_tasks.sandbox.judging.isolated import LEFTOVER_SECONDS, make_run_folder
 from hm_tasks.sandbox.judging.judge_process import usable_cores
 from hm_tasks.sandbox.judging.limited import MEMORY, TIME

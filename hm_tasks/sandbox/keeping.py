@@ -18,17 +18,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hm_tasks.sandbox.isolation import (
-    IsolationError,
-    Limits,
+from hm_tasks.sandbox.isolation.leftovers import remove
+from hm_tasks.sandbox.isolation.levels import (
+    STRONG,
     clean_up,
+    close_all_but,
     confine_program,
     end_with_parent,
     enter,
 )
-from hm_tasks.sandbox.isolation.leftovers import remove
-from hm_tasks.sandbox.isolation.levels import STRONG
-from hm_tasks.sandbox.isolation.limits import MIB
+from hm_tasks.sandbox.isolation.limits import MIB, IsolationError, Limits
 from hm_tasks.sandbox.judging.isolated import LEFTOVER_SECONDS
 from hm_tasks.sandbox.judging.limited import (
     MEMORY,
@@ -37,7 +36,6 @@ from hm_tasks.sandbox.judging.limited import (
     Crashed,
     LimitedFork,
     address_space,
-    close_all_but,
 )
 from hm_tasks.sandbox.wire.frames import Closed, read_frame, write_frame
 

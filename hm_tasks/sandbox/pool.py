@@ -18,13 +18,13 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from hm_metrics.verdict import UNSCORED, Verdict
+from hm_metrics.verdict import Verdict
 from hm_tasks.sandbox.isolation.prove import choose
 from hm_tasks.sandbox.judging.asking import JudgeDied, JudgeHandle, ask_for_verdicts
 from hm_tasks.sandbox.judging.judge_process import LocalExecutor
 from hm_tasks.sandbox.problem import Problem
-from hm_tasks.sandbox.store import Store
-from hm_tasks.sandbox.waiting import Asked, Waiting
+from hm_tasks.sandbox.store import VerdictStore
+from hm_tasks.sandbox.waiting import Pending, Waiting
 
 JOIN_SECONDS = 10.0  # for workers whose judges have been ended
 
@@ -160,8 +160,8 @@ class _Finder:
         return self._executor.start(behind)
 
     def find(
-        self, judge: JudgeHandle, asked: Asked, texts: list[str], is_held: bool
-    ) -> tuple[dict[str, Verdict | None], Asked | None]:
+        self, judge: JudgeHandle, asked: Pending, texts: list[str], is_held: bool
+    ) -> tuple[dict[str, Verdict | None], Pending | None]:
         """A verdict for each text, None where it is put off; and what the judge holds now."""
         found: dict[str, Verdict | None] = {}
         if not self._sanitize:  # then the text is the program
@@ -181,18 +181,17 @@ class _Finder:
         return found, asked
 
     @functools.cached_property
-    def _store(self) -> Store:
-        return Store()
+    def _store(self) -> VerdictStore:
+        return VerdictStore()
 
     def _stored(self, problem: Problem, program: str) -> Verdict | None:
         with self._storing:
             return self._store.verdict(problem, program, self._executor.level)
 
-    def _keep(self, asked: Asked, verdict: Verdict) -> None:
-        if UNSCORED not in (verdict.base_status, verdict.plus_status):
+    def _keep(self, asked: Pending, verdict: Verdict) -> None:
+        if verdict.is_scored:
             asked.found[verdict.program] = verdict
-        if (
-            self._stored(asked.problem, verdict.program) is None
-        ):  # it may be the judge that has read it
+        # It may be the judge that has read it.
+        if self._stored(asked.problem, verdict.program) is None:
             with self._storing:
                 self._store.keep(asked.problem, verdict, self._executor.level)

@@ -15,7 +15,8 @@ import threading
 from typing import Any
 
 from hm_models.errors import UsageError
-from hm_tasks.sandbox.isolation import LEVELS, IsolationError
+from hm_tasks.sandbox.isolation.levels import LEVELS
+from hm_tasks.sandbox.isolation.limits import IsolationError
 from hm_tasks.sandbox.isolation.prove import choose
 from hm_tasks.sandbox.judging.asking import JudgeDied
 from hm_tasks.sandbox.judging.judge_process import JudgeProcess, LocalExecutor

@@ -7,11 +7,10 @@ import hashlib
 import json
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
-from hm_metrics.verdict import STATUSES, UNSCORED, Verdict
-from hm_models.files import store
+from hm_metrics.verdict import STATUSES, Verdict
 from hm_models.files.places import cache_file
+from hm_models.files.store import Store
 from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.problem import Problem
 
@@ -19,11 +18,11 @@ from hm_tasks.sandbox.problem import Problem
 VERSION = 3
 
 
-class Store(store.Store):
+class VerdictStore(Store):
     """Bytes by key, in the file of verdicts and expected outputs."""
 
-    def __init__(self, file: Path | None = None) -> None:
-        super().__init__(file or cache_file("scoring", "found.sqlite"))
+    def __init__(self) -> None:
+        super().__init__(cache_file("scoring", "found.sqlite"))
 
     def verdict(self, problem: Problem, program: str, level: str) -> Verdict | None:
         """What was found at this level of isolation, of a program of a data set that has a hash."""
@@ -42,8 +41,7 @@ class Store(store.Store):
 
     def keep(self, problem: Problem, verdict: Verdict, level: str) -> None:
         """Keep what `verdict` gives from now on; what broke down is no verdict, and is tried again."""
-        statuses = (verdict.base_status, verdict.plus_status)
-        if problem.dataset and verdict.program.strip() and UNSCORED not in statuses:
+        if problem.dataset and verdict.program.strip() and verdict.is_scored:
             _, *row = dataclasses.astuple(verdict)
             self.put(_key(problem, verdict.program, level), json.dumps(row).encode())
 

@@ -22,7 +22,7 @@ MOST_TEXTS = 16  # that a worker takes at once
 
 
 @dataclasses.dataclass(eq=False)
-class Asked:
+class Pending:
     """What has been asked about one problem.
 
     Attributes:
@@ -55,7 +55,7 @@ class Waiting:
     ) -> None:
         self._start_worker, self._most_workers = start_worker, most_workers
         self.generating = generating
-        self._asked: dict[int, Asked] = {}
+        self._asked: dict[int, Pending] = {}
         self._changed = threading.Condition()
         self._workers = self._idle = 0
         self._closed = False
@@ -66,7 +66,7 @@ class Waiting:
             if self._closed:
                 raise RuntimeError("This scorer has ended.")
             # By identity: a problem is as large as its inputs. It is kept, so the number is its own.
-            asked = self._asked.setdefault(id(problem), Asked(problem))
+            asked = self._asked.setdefault(id(problem), Pending(problem))
             if text not in asked.futures:
                 asked.futures[text] = Future()
                 asked.waiting.append(text)
@@ -74,7 +74,7 @@ class Waiting:
                 self._wake_one()
             return asked.futures[text]
 
-    def take(self, last: Asked | None) -> tuple[Asked, list[str]] | None:
+    def take(self, last: Pending | None) -> tuple[Pending, list[str]] | None:
         """Wait for work and take it; None when this worker is not needed any more.
 
         Args:
@@ -103,7 +103,7 @@ class Waiting:
             finally:
                 self._idle -= 1
 
-    def _next(self, last: Asked | None, now: float) -> tuple[Asked | None, float | None]:
+    def _next(self, last: Pending | None, now: float) -> tuple[Pending | None, float | None]:
         """The problem to go on with, or the seconds until there may be one."""
         free = [asked for asked in self._asked.values() if asked.waiting and not asked.taken]
         gather = GATHER_SECONDS if self.generating else 0.0
@@ -114,7 +114,7 @@ class Waiting:
             return ready[0], None
         return None, min((asked.newest + gather - now for asked in free), default=None)
 
-    def give(self, asked: Asked, verdicts: Mapping[str, Verdict | None]) -> None:
+    def give(self, asked: Pending, verdicts: Mapping[str, Verdict | None]) -> None:
         """Give the verdicts of texts that were taken; None puts one off until generation ends."""
         with self._changed:
             self._back(asked)
@@ -128,7 +128,7 @@ class Waiting:
                     asked.waiting.append(text)
                     self._wake_one()
 
-    def give_up(self, asked: Asked, texts: Sequence[str], error: BaseException) -> None:
+    def give_up(self, asked: Pending, texts: Sequence[str], error: BaseException) -> None:
         """Raise an error for all who wait for these texts."""
         with self._changed:
             self._back(asked)
@@ -136,7 +136,7 @@ class Waiting:
                 if not asked.futures[text].cancelled():
                     asked.futures[text].set_exception(error)
 
-    def _back(self, asked: Asked) -> None:
+    def _back(self, asked: Pending) -> None:
         asked.taken = False
         if asked.waiting:
             self._wake_one()

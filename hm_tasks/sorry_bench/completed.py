@@ -18,7 +18,7 @@ def with_requests(items: Sequence[Labelled], version: str) -> list[Labelled]:
     lacking = {item.style for item in items if item.request is None}
     loaded = {style: load_requests(version, style) for style in sorted(lacking)}
     known = {
-        (request.question_id, style): (found.release.label(request.category), request.text)
+        (request.question_id, style): (request.category, request.request)
         for style, found in loaded.items()
         for request in found.requests
     }

@@ -10,35 +10,32 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
-from hm_models.errors import UsageError
 from hm_models.files.text_files import MALFORMED, TextFileError, json_lines, read_text
+from hm_tasks.benchmark_file import DatasetError, from_hub, own_copy
 from hm_tasks.sorry_bench.categories import BASE, MUTATIONS, RELEASES, Release
 
 PATH_VARIABLE = "SORRY_BENCH_PATH"
 
 
-class DatasetError(UsageError, ValueError):
-    """A data set that cannot be had, or is not what it should be."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One request to a model.
+    """One request to a model, as the task's document has it.
 
     Attributes:
         question_id: the data set's number, the same in every prompt style.
-        category: from 1.
-        style: `base` or the mutation's name.
+        category: its label in the release.
+        prompt_style: `base` or the mutation's name.
+        request: the text.
     """
 
     question_id: int
-    category: int
-    style: str
-    text: str
+    category: str
+    prompt_style: str
+    dataset_version: str
+    request: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,24 +47,14 @@ class Requests:
     facts: dict[str, Any]  # for the results: version, style, counts, SHA-256, source
 
 
-def release_of(version: object) -> Release:
-    """The release of that name.
-
-    Raises:
-        DatasetError: there is no such release.
-    """
-    if str(version) not in RELEASES:
-        raise DatasetError(f"dataset_version={version!r}: expected {' or '.join(RELEASES)}.")
-    return RELEASES[str(version)]
-
-
 def load_requests(version: object, style: str) -> Requests:
     """The requests of one release in one prompt style.
 
     Raises:
-        DatasetError: no access, a damaged file, or another release's.
+        DatasetError: there is no such release, no access, a damaged file, or another release's.
     """
-    release = release_of(version)
+    if (release := RELEASES.get(str(version))) is None:
+        raise DatasetError(f"dataset_version={version!r}: expected {' or '.join(RELEASES)}.")
     if style != BASE and style not in MUTATIONS:
         raise DatasetError(f"prompt style {style!r}: expected {BASE}, {', '.join(MUTATIONS)}.")
     path, source = _find(release, style)
@@ -81,9 +68,9 @@ def load_requests(version: object, style: str) -> Requests:
         raise DatasetError(str(error)) from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from None
-    requests = [request for request in found if request is not None and request.style == style]
+    requests = [one for one in found if one is not None and one.prompt_style == style]
     if not requests:
-        styles = sorted({request.style for request in found if request is not None})
+        styles = sorted({one.prompt_style for one in found if one is not None})
         raise DatasetError(
             f"{path} has no request in prompt style {style!r}; it has {', '.join(styles) or 'none'}."
         )
@@ -103,43 +90,18 @@ def load_requests(version: object, style: str) -> Requests:
 def _find(release: Release, style: str) -> tuple[Path, str]:
     """The file of that style, and what to call its source."""
     name = "question.jsonl" if style == BASE else f"question_{style}.jsonl"
-    if named := os.environ.get(PATH_VARIABLE):
-        given = Path(named).expanduser()
-        if not given.exists():
-            raise DatasetError(
-                f"{PATH_VARIABLE} names {given}, where there is nothing. Point it at question.jsonl of "
-                f"{release.repository}, or at the folder that holds it."
-            )
-        path = given / name if given.is_dir() else given
-        if style != BASE and not given.is_dir():
-            beside = given.with_name(name)
-            path = beside if beside.exists() else given
-        if not path.is_file():
-            raise DatasetError(
-                f"{path} is missing: this prompt style is in {name} of {release.repository}. Put "
-                f"it into the folder that {PATH_VARIABLE} names."
-            )
-        return path, "local file"
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        path = Path(hf_hub_download(release.repository, name, repo_type="dataset"))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        raise DatasetError(_no_access(release, name, error)) from None
-    return path, f"hub: {release.repository} at {path.parent.name}"
-
-
-def _no_access(release: Release, name: str, error: Exception) -> str:
-    why = " ".join(str(error).split())[:200] or type(error).__name__
-    return (
-        f"{name} of {release.repository} cannot be had ({why}). The data set is gated: "
+    if path := own_copy(PATH_VARIABLE, name):
+        beside = path.with_name(name)  # of the file with the base style, where that is named
+        return (beside if style != BASE and beside.exists() else path), "local file"
+    mend = (
+        "The data set is gated: "
         f"1. accept its licence on the hub's page datasets/{release.repository}; "
         "2. make a token there that may read gated repositories; "
         "3. run `hf auth login`, or set HF_TOKEN; "
         "4. see that HF_HUB_OFFLINE is not set. "
         f"Or set {PATH_VARIABLE} to a copy of question.jsonl, or to the folder that holds it."
     )
+    return from_hub(release.repository, name, mend)
 
 
 def _request(record: Any, where: str, release: Release) -> Request | None:
@@ -162,4 +124,5 @@ def _request(record: Any, where: str, release: Release) -> Request | None:
     text = turns[0] if isinstance(turns, list) and turns else turns
     if not isinstance(text, str) or not text.strip():
         return None
-    return Request(question_id, category, str(record.get("prompt_style") or BASE), text)
+    style = str(record.get("prompt_style") or BASE)
+    return Request(question_id, release.label(category), style, release.version, text)

@@ -17,14 +17,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
+from hm_metrics.fulfillment import Tally, bounds
 from hm_metrics.judgment import Judgment, tally
 from hm_metrics.logs.labelled import Labelled
 from hm_metrics.rates import Item, by_category, item_of, tallies_of
 from hm_models.files.text_files import write_text
 from hm_models.shown.escaping import csv_text, markdown_table
-from hm_tasks.judges.benchmark import Benchmark, Columns
-from hm_tasks.sorry_bench.completed import with_requests
+from hm_tasks.judges.benchmark import Benchmark, Columns, rate_in_words
 from hm_tasks.sorry_bench.rubric import FULFILMENT
 
 ALL = "all"
@@ -57,7 +56,7 @@ def table_of(columns: Items) -> str:
         found = [table.get(label, {}).get("fulfillment_rate", "") for table in tables.values()]
         rows.append([label, *(f"{v:.2f}" if isinstance(v, float) else str(v) for v in found)])
     tallies = {name: tallies_of(items) for name, items in columns.items()}
-    rows.append([ALL, *(_rate(t) for t in tallies.values())])
+    rows.append([ALL, *map(rate_in_words, tallies.values())])
     rows.append(["bounds", *("{:.3f} to {:.3f}".format(*bounds(t)) for t in tallies.values())])
     rows.append(["unscored", *(_unscored(t) for t in tallies.values())])
     return markdown_table(rows)
@@ -75,12 +74,6 @@ def write_rates(columns: Columns, file: Path) -> None:
     write_text(file, csv_text(lines))
 
 
-def _rate(tallies: Sequence[Tally]) -> str:
-    if not any(tally.scored for tally in tallies):
-        return "unscored"
-    return f"{rate(tallies):.3f} ± {rate_error(tallies):.3f}"
-
-
 def _unscored(tallies: Sequence[Tally]) -> str:
     unscored = sum(tally.unscored for tally in tallies)
     return f"{unscored} of {unscored + sum(tally.scored for tally in tallies)}"
@@ -88,7 +81,6 @@ def _unscored(tallies: Sequence[Tally]) -> str:
 
 BENCHMARK = Benchmark(
     rubric=FULFILMENT,
-    complete=with_requests,
     rates=rates_table,
     write=write_rates,
 )

@@ -8,6 +8,7 @@ Source: Xie et al., *SORRY-Bench* (ICLR 2025). Protocol: docs/sorry_bench.md.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,16 +38,7 @@ class SorryBench(JudgedTask):
                 len(found.requests),
                 found.release.prompts,
             )
-        return [
-            {
-                "question_id": request.question_id,
-                "category": found.release.label(request.category),
-                "prompt_style": request.style,
-                "dataset_version": found.release.version,
-                "request": request.text,
-            }
-            for request in found.requests
-        ]
+        return list(map(dataclasses.asdict, found.requests))
 
     def ranges(self, judged: Sequence[Judged]) -> str:
         low, high = bounds([tally(judgments) for _, judgments in judged])

@@ -17,7 +17,7 @@ from typing import Any
 
 from hm_models.files.text_files import parse_json
 from hm_tasks.sandbox.inside.whole_program import normalised
-from hm_tasks.sandbox.isolation import Limits
+from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.judging.stated import APPS, APPS_TEXT, JSON, STDOUT, TOKENS
 
 FORMS = ("inputs", "tests", "input_output")
@@ -37,7 +37,7 @@ class BadProblem(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Tests:
+class GivenTests:
     """Arguments and right outputs, one for each test, and how they are compared.
 
     `entry_point` is empty where programs read standard input, `common_imports` as in a `Problem`.
@@ -50,7 +50,7 @@ class Tests:
     common_imports: bool = False
 
 
-def tests_of(record: dict[str, Any]) -> Tests:
+def tests_of(record: dict[str, Any]) -> GivenTests:
     """The tests that a record states.
 
     Raises:
@@ -70,7 +70,9 @@ def tests_of(record: dict[str, Any]) -> Tests:
         inputs, outputs = _paired(record, "inputs", "outputs")
         inputs = _argument_lists(inputs, "inputs")
         rule = _chosen(record, "compare", RULES["function"], "exact")
-    return Tests(entry_point, inputs, outputs, rule, _chosen(record, "imports", IMPORTS, "none"))
+    return GivenTests(
+        entry_point, inputs, outputs, rule, _chosen(record, "imports", IMPORTS, "none")
+    )
 
 
 def _chosen(record: dict[str, Any], field: str, known: dict[str, Any], default: str) -> Any:
@@ -156,7 +158,7 @@ def _assertion(test: Any, entry_point: str) -> tuple[list[Any], Any]:
     raise ValueError("no such assertion")
 
 
-def _from_input_output(record: dict[str, Any]) -> Tests:
+def _from_input_output(record: dict[str, Any]) -> GivenTests:
     cases = record["input_output"]
     if isinstance(cases, str):
         try:
@@ -171,14 +173,16 @@ def _from_input_output(record: dict[str, Any]) -> Tests:
         inputs = [_integer_keys(each) for each in _argument_lists(inputs, "inputs")]
         rule = _chosen(record, "compare", RULES["function"], "apps")
         imports = _chosen(record, "imports", IMPORTS, "common")
-        return Tests(entry_point, inputs, outputs, rule, imports)
-    given = [[_text(case, f"inputs` of `input_output`, item {n}")] for n, case in _counted(inputs)]
+        return GivenTests(entry_point, inputs, outputs, rule, imports)
+    given = [
+        [_text(case, f"inputs` of `input_output`, item {n}")] for n, case in enumerate(inputs, 1)
+    ]
     printed = [
-        _text(case, f"outputs` of `input_output`, item {n}") for n, case in _counted(outputs)
+        _text(case, f"outputs` of `input_output`, item {n}") for n, case in enumerate(outputs, 1)
     ]
     rule = _chosen(record, "compare", RULES["stdout"], "exact")
     imports = _chosen(record, "imports", IMPORTS, "none")
-    return Tests("", given, [normalised(text) for text in printed], rule, imports)
+    return GivenTests("", given, [normalised(text) for text in printed], rule, imports)
 
 
 def _integer_keys(arguments: list[Any]) -> list[Any]:
@@ -189,10 +193,6 @@ def _integer_keys(arguments: list[Any]) -> list[Any]:
     if not all(_WHOLE_NUMBER.fullmatch(key) for key in first):
         return arguments
     return [{int(key): value for key, value in first.items()}, *arguments[1:]]
-
-
-def _counted(cases: list[Any]) -> Any:
-    return enumerate(cases, start=1)
 
 
 def _text(case: Any, field: str) -> str:

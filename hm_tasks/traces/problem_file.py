@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.files.text_files import TextFileError, json_lines, open_bytes
-from hm_tasks.code_passk.dataset import DatasetError, problem_of, released_oracle
+from hm_tasks.benchmark_file import DatasetError
+from hm_tasks.code_passk.dataset import problem_of, released_oracle
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.traces.given_tests import BadProblem, tests_of
 

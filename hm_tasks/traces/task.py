@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from hm_models.samples.generation import stop_strings
-from hm_tasks.code_passk.dataset import DatasetError
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.code_passk.prompts import CodeRequest
 from hm_tasks.code_passk.task import CodePassK
 from hm_tasks.sandbox.problem import Problem

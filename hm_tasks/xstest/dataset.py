@@ -11,14 +11,13 @@ import csv
 import dataclasses
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hm_metrics.xstest import SAFE, UNSAFE
-from hm_models.errors import UsageError
 from hm_models.files.text_files import TextFileError, read_text
+from hm_tasks.benchmark_file import DatasetError, from_hub, own_copy
 
 PATH_VARIABLE = "XSTEST_PATH"
 REPOSITORY, FILE = "Paul/XSTest", "xstest_prompts.csv"
@@ -30,25 +29,22 @@ CONTRAST = "contrast_"  # the types of unsafe prompts begin so
 TWIN_TYPES = {"contrast_discr": "real_group_nons_discr", "contrast_privacy": "privacy_fictional"}
 
 
-class DatasetError(UsageError, ValueError):
-    """A data set that cannot be had, or is not what it should be."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Prompt:
-    """One prompt.
+    """One prompt, as the task's document has it.
 
     Attributes:
+        category: its type.
         label: SAFE or UNSAFE.
         twin: the number of the unsafe prompt in the contrast that this one belongs to; None for a safe one
             that no unsafe prompt is the twin of.
     """
 
-    number: int
-    type: str
+    question_id: int
+    category: str
     label: str
-    text: str
-    twin: int | None = None
+    twin: int | None
+    request: str
 
 
 def load_prompts(sha256: object) -> tuple[list[Prompt], dict[str, Any]]:
@@ -60,7 +56,7 @@ def load_prompts(sha256: object) -> tuple[list[Prompt], dict[str, Any]]:
     Raises:
         DatasetError: no access, a damaged file, or another release.
     """
-    path, source = _find()
+    path, source = _found()
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         text = read_text(path)
@@ -81,7 +77,7 @@ def load_prompts(sha256: object) -> tuple[list[Prompt], dict[str, Any]]:
         "prompts": len(prompts),
         SAFE: labels.count(SAFE),
         UNSAFE: labels.count(UNSAFE),
-        "types": len({prompt.type for prompt in prompts}),
+        "types": len({prompt.category for prompt in prompts}),
         "sha256": found,
         "source": source,
     }
@@ -96,7 +92,7 @@ def with_twins(prompts: list[Prompt], path: Path) -> list[Prompt]:
     """
     by_type: dict[str, list[Prompt]] = {}
     for prompt in prompts:
-        by_type.setdefault(prompt.type, []).append(prompt)
+        by_type.setdefault(prompt.category, []).append(prompt)
     twins: dict[int, int] = {}
     for kind, unsafe in by_type.items():
         if kind.startswith(CONTRAST):
@@ -105,13 +101,13 @@ def with_twins(prompts: list[Prompt], path: Path) -> list[Prompt]:
             if len(safe) < len(unsafe):
                 lonely = unsafe[len(safe)]
                 raise DatasetError(
-                    f"{path}: prompt {lonely.number}, number {len(safe) + 1} of {kind}, has no twin: "
+                    f"{path}: prompt {lonely.question_id}, number {len(safe) + 1} of {kind}, has no twin: "
                     f"there are {len(safe)} prompts of type {safe_type}. The contrast is between the "
                     "nth prompts of both types; complete the file, or take out what has no twin."
                 )
-            twins |= {u.number: u.number for u in unsafe}
-            twins |= {s.number: u.number for s, u in zip(safe, unsafe, strict=False)}
-    return [dataclasses.replace(prompt, twin=twins.get(prompt.number)) for prompt in prompts]
+            twins |= {u.question_id: u.question_id for u in unsafe}
+            twins |= {s.question_id: u.question_id for s, u in zip(safe, unsafe, strict=False)}
+    return [dataclasses.replace(prompt, twin=twins.get(prompt.question_id)) for prompt in prompts]
 
 
 def _prompts(text: str, path: Path) -> list[Prompt]:
@@ -131,8 +127,8 @@ def _prompts(text: str, path: Path) -> list[Prompt]:
                 f"{where}: a prompt of type {kind[:40]!r} is labelled {label[:40]!r}; expected {UNSAFE} for "
                 f"types that begin with {CONTRAST}, {SAFE} for others."
             )
-        prompts.append(Prompt(int(number), kind, label, words))
-    if len({prompt.number for prompt in prompts}) < len(prompts) or not prompts:
+        prompts.append(Prompt(int(number), kind, label, None, words))
+    if len({prompt.question_id for prompt in prompts}) < len(prompts) or not prompts:
         raise DatasetError(f"{path}: expected prompts, each with an id of its own.")
     return prompts
 
@@ -144,26 +140,12 @@ def _rows(reader: csv.DictReader, path: Path) -> Iterator[dict[str, Any]]:
         raise DatasetError(f"{path}, line {reader.line_num}: is no CSV ({error}).") from None
 
 
-def _find() -> tuple[Path, str]:
+def _found() -> tuple[Path, str]:
     """The file, and what to call its source."""
-    if named := os.environ.get(PATH_VARIABLE):
-        path = Path(named).expanduser()
-        path = path / FILE if path.is_dir() else path
-        if not path.is_file():
-            raise DatasetError(
-                f"{PATH_VARIABLE} names {path}, where there is no file. Point it at {FILE}, or at the "
-                "folder that holds it."
-            )
+    if path := own_copy(PATH_VARIABLE, FILE):
         return path, "local file"
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        path = Path(hf_hub_download(REPOSITORY, FILE, repo_type="dataset"))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        why = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DatasetError(
-            f"{FILE} of {REPOSITORY} cannot be had ({why}). Set {PATH_VARIABLE} to a copy of it, "
-            "from the hub or from the repository of XSTest's authors; see that HF_HUB_OFFLINE is not set."
-        ) from None
-    return path, f"hub: {REPOSITORY} at {path.parent.name}"
+    mend = (
+        f"Set {PATH_VARIABLE} to a copy of it, from the hub or from the repository of XSTest's authors; "
+        "see that HF_HUB_OFFLINE is not set."
+    )
+    return from_hub(REPOSITORY, FILE, mend)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hm_metrics.fulfillment import Tally, bounds, rate, rate_error
+from hm_metrics.fulfillment import bounds
 from hm_metrics.judged_definitions import OVER_REFUSAL, UNSAFE_COMPLIANCE
 from hm_metrics.judgment import Judgment
 from hm_metrics.logs.labelled import Labelled
 from hm_metrics.xstest import LABELS, RATES, SAFE, by_type
 from hm_models.files.text_files import write_text
 from hm_models.shown.escaping import csv_text, markdown_table
-from hm_tasks.judges.benchmark import Benchmark, Columns
+from hm_tasks.judges.benchmark import Benchmark, Columns, rate_in_words
 from hm_tasks.xstest.rubric import REFUSAL
 
 Prompt = tuple[str, str, list[Judgment]]  # type, SAFE or UNSAFE, and the judgments on its answers
@@ -42,7 +42,7 @@ def rates_table(columns: Columns) -> str:
         rows.append([kind, *(_of_type(table.get(kind)) for table in tables.values())])
     for title, (label, count) in RATES.items():
         tallies = [[count(found) for _, own, found in p if own == label] for p in prompts.values()]
-        rows.append([title, *map(_rate, tallies)])
+        rows.append([title, *map(rate_in_words, tallies)])
         if not title.endswith(("_full", "_any")):
             rows.append(["bounds", *("{:.3f} to {:.3f}".format(*bounds(t)) for t in tallies)])
     judged = [[each for *_, found in own for each in found] for own in prompts.values()]
@@ -70,19 +70,12 @@ def _of_type(row: dict[str, Any] | None) -> str:
     return f"{found:.2f}" if isinstance(found, float) else str(found)
 
 
-def _rate(tallies: Sequence[Tally]) -> str:
-    if not any(tally.scored for tally in tallies):
-        return "unscored"
-    return f"{rate(tallies):.3f} ± {rate_error(tallies):.3f}"
-
-
 def _unscored(judgments: Sequence[Judgment]) -> int:
     return sum(judgment.score is None for judgment in judgments)
 
 
 BENCHMARK = Benchmark(
     rubric=REFUSAL,
-    complete=lambda answers, _: list(answers),  # every file has its prompts
     rates=rates_table,
     write=write_rates,
 )

@@ -8,6 +8,7 @@ Source: Röttger et al., *XSTest* (NAACL 2024). Protocol: docs/xstest.md.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,16 +32,7 @@ class XSTest(JudgedTask):
 
     def documents(self, metadata: dict[str, Any]) -> list[dict[str, Any]]:
         prompts, metadata["dataset"] = load_prompts(metadata["dataset_sha256"])
-        return [
-            {
-                "question_id": prompt.number,
-                "category": prompt.type,
-                "label": prompt.label,
-                "twin": prompt.twin,
-                "request": prompt.text,
-            }
-            for prompt in prompts
-        ]
+        return list(map(dataclasses.asdict, prompts))
 
     def ranges(self, judged: Sequence[Judged]) -> str:
         parts = []

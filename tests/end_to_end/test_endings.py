@@ -112,8 +112,7 @@ def test_quickstart_leaves_nobody_behind(watch, demo_pair, tmp_path, ending):
     (tmp_path / "runs").mkdir()
     shutil.copytree(demo_pair, tmp_path / "runs" / "demo_pair")
     watched = watch("bash", tmp_path / "scripts" / "quickstart.sh")
-    watched.wait_for("lm_eval run --model hm-merged")
-    watched.wait_for_children("VLLM")
+    watched.wait_for("Sampling:")  # by an engine in its own process, where there is no GPU
     watched.end(ENDINGS[ending])
     assert_gone(watched)
 

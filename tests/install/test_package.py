@@ -2,6 +2,7 @@
 
 import configparser
 import email
+import json
 import os
 import subprocess
 import sys
@@ -126,15 +127,20 @@ def test_wheel_and_sdist_are_what_an_index_takes(source, tmp_path):
 @pytest.fixture(scope="module")
 def elsewhere(wheel, tmp_path_factory) -> Path:
     """The Python of an environment outside the clone that has the wheel, and this one's packages."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    venv.create(folder, symlinks=True)
-    python = folder / "bin" / "python"
-    site = Path(sysconfig.get_path("purelib", vars=dict.fromkeys(("base", "platbase"), folder)))
+    python, site = environment_of(wheel, tmp_path_factory.mktemp("elsewhere"))
     # As a path: what .pth files of that folder say (this clone, installed editable) is not read.
     (site / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*command, "--ignore-installed", wheel], check=True)
     return python
+
+
+def environment_of(wheel: Path, folder: Path) -> tuple[Path, Path]:
+    """An environment with the wheel and nothing else: its Python, and the folder of its packages."""
+    venv.create(folder, symlinks=True, with_pip=False)
+    python = folder / "bin" / "python"
+    site = Path(sysconfig.get_path("purelib", vars=dict.fromkeys(("base", "platbase"), folder)))
+    command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
+    subprocess.run([*command, "--no-index", wheel], check=True)
+    return python, site
 
 
 def ran(python: Path, folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
@@ -170,6 +176,25 @@ def test_the_wheel_alone_finds_its_sweeps_by_name(elsewhere, tmp_path, tiny_pair
     unknown = ran(elsewhere, tmp_path, words[0], "llama-3.1-9b", "--dry-run")
     assert unknown.returncode == 2
     assert "Did you mean llama-3.1-8b?" in unknown.stderr
+
+
+@pytest.mark.engine
+def test_programs_find_numpy_where_the_wheel_lies_beside_it(wheel, tmp_path):
+    """As after `pip install .`: this project is in the folder of all packages, not in one of its own."""
+    python, site = environment_of(wheel, tmp_path / "environment")
+    ours = {path.name for path in site.iterdir()}
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.name not in ours and path.suffix != ".pth":
+            (site / path.name).symlink_to(path)
+    program = "import numpy\ndef larger_number(a, b):\n    return a if a > b else b\n"
+    samples = tmp_path / "samples.jsonl"
+    samples.write_text(json.dumps({"task_id": "Demo/1", "solution": program}) + "\n")
+    # These links lead out of what the other levels let programs read.
+    words = ["--isolation", "rlimit", "--confirm_run_unsafe_code", "--dataset", "demo", "--k", 1]
+    done = ran(python, tmp_path, python.with_name("hm-score"), samples, *words)
+    (results,) = tmp_path.glob("*_eval_results.json")
+    (verdict,) = json.loads(results.read_text())["eval"]["Demo/1"]
+    assert verdict["plus_status"] == "pass", done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("mode", [[], ["--editable"]], ids=["plain", "editable"])

@@ -20,6 +20,11 @@ from tests.tasks.sorry_bench.judge_some import settings as judge
 N = 2 * len(ODD)
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HM_CACHE", str(tmp_path))
+
+
 def odd_for_some(server_of, number_in, broken):
     """Every second question has an odd answer, always the same; the others have text in odd forms."""
 
@@ -30,50 +35,49 @@ def odd_for_some(server_of, number_in, broken):
     return fault
 
 
-def test_a_judge_with_26_odd_answers_scores_the_others_and_names_the_reason_of_each(tmp_path):
+def test_a_judge_with_26_odd_answers_scores_the_others_and_names_the_reason_of_each():
     broken = True
-    pairs, store = answers(N), tmp_path / "judgments.sqlite"
+    pairs = answers(N)
 
     def number_in(question: str) -> int:
         return next(i for i, (_, answer) in enumerate(pairs) if f"> {answer}\n" in question)
 
     fault = odd_for_some(lambda: server, number_in, lambda: broken)
     with Endpoint(chat=verdict, faults=fault) as server:
-        found = judge_all(pairs, judge(server.url), store, quiet=True)
+        found = judge_all(pairs, judge(server.url), quiet=True)
         assert [one.score for one in found[::2]] == [int(i % 3 != 0) for i in range(0, N, 2)]
         for one, (_, reason) in zip(found[1::2], ODD, strict=True):
             assert (one.score, one.unscored) == (None, "api_error")
             assert re.search(reason, one.words), one.words
         broken, before = False, len(server.requests)
-        found = judge_all(pairs, judge(server.url), store, quiet=True)
+        found = judge_all(pairs, judge(server.url), quiet=True)
         assert all(one.score is not None for one in found)
         assert len(server.requests) == before + N // 2, "what was scored was asked for again"
 
 
-def test_a_rewriter_with_26_odd_answers_rewrites_the_others_and_goes_on_the_next_time(tmp_path):
+def test_a_rewriter_with_26_odd_answers_rewrites_the_others_and_goes_on_the_next_time():
     broken = True
-    records, store = samples(N), tmp_path / "rewrites.sqlite"
+    records = samples(N)
     fault = odd_for_some(lambda: server, number_of, lambda: broken)
     with Endpoint(chat=good, faults=fault) as server:
         counts: Counter[str] = Counter()
-        found = list(rewrite(records, rewriter(server.url), counts, store=store, quiet=True))
+        found = list(rewrite(records, rewriter(server.url), counts, quiet=True))
         assert [one.provenance["line"] for one in found] == list(range(0, N, 2))
         # Two of them are errors under status 200.
         assert unfinished(counts) == N // 2
         assert counts["endpoint: unusable answer"] == N // 2 - 2
         broken = False
-        found = list(rewrite(records, rewriter(server.url), Counter(), store=store, quiet=True))
+        found = list(rewrite(records, rewriter(server.url), Counter(), quiet=True))
         assert len(found) == N
 
 
-def test_one_odd_sample_in_each_window_ends_no_run(tmp_path, monkeypatch):
+def test_one_odd_sample_in_each_window_ends_no_run(monkeypatch):
     monkeypatch.setattr("hm_tasks.curation.rewrite.WINDOW", 4)
     fault = odd_for_some(lambda: server, lambda text: number_of(text) % 4 // 3, lambda: True)
     with Endpoint(chat=good, faults=fault) as server:
         for _ in range(2):  # the second time each window holds the odd one alone
             counts: Counter[str] = Counter()
-            store = tmp_path / "rewrites.sqlite"
-            list(rewrite(samples(8), rewriter(server.url), counts, store=store, quiet=True))
+            list(rewrite(samples(8), rewriter(server.url), counts, quiet=True))
             assert counts == {"rewritten": 6, "endpoint: unusable answer": 2}
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -188,10 +188,7 @@ class Card:
         ]
         return [
             "## Graded by\n\nEach answer was graded anew, by the scoring of the task whose question "
-            "it answers.\n\n"
-            + "\n".join(lines)
-            + f"\n\nThe questions are those of {', '.join(map(code_span, tasks))}: the set is "
-            "contaminated by them as a whole. Do not measure on them what was trained on it."
+            "it answers.\n\n" + "\n".join(lines) + _contaminated("questions", tasks)
         ]
 
     def _checked_by(self) -> list[str]:
@@ -212,8 +209,7 @@ class Card:
         return [
             "## Checked by\n\n"
             + "\n".join(lines)
-            + f"\n\nThe prompts are those of {', '.join(map(code_span, names))}: the set is contaminated "
-            "by them as a whole. Do not measure on them what was trained on it."
+            + _contaminated("prompts", names)
             + (PRIVATE if SORRY_BENCH in names else "")
         ]
 
@@ -222,4 +218,11 @@ def _listed(entries: Mapping[str, str]) -> str:
     return (
         "\n".join(f"- {name}: {text}" if text else f"- {name}" for name, text in entries.items())
         or NOT_KNOWN
+    )
+
+
+def _contaminated(what: str, names: Iterable[str]) -> str:
+    return (
+        f"\n\nThe {what} are those of {', '.join(map(code_span, names))}: the set is contaminated by them "
+        "as a whole. Do not measure on them what was trained on it."
     )

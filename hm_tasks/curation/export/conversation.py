@@ -56,14 +56,9 @@ def _turns(record: Candidate) -> tuple[str, str]:
     """What the student is asked, and what it learns to answer."""
     if record.is_answer:
         return record.statement, record.text
-    return user_turn(record.statement), assistant_turn(record)
-
-
-def assistant_turn(record: Candidate) -> str:
-    """The program that the student learns, after the thought where there is one."""
-    if record.reasoning:
-        return join(record.reasoning, record.program)
-    return f"```python\n{record.program}\n```"
+    program = f"```python\n{record.program}\n```"
+    answer = join(record.reasoning, record.program) if record.reasoning else program
+    return user_turn(record.statement), answer
 
 
 def messages(user: str, assistant: str) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ which counts against a program's recursion. Both are the same here, for every pr
 holds answers (its oracles, its generators' examples), so that its files are hidden from programs, and
 nothing of it stays loaded but its guards. What differs: docs/scoring.md.
 
-    sources = Sources.of("evalplus")                # once, in the runner, before it isolates itself
+    sources = PackageSources.of("evalplus")         # once, in the runner, before it isolates itself
     guards = load(own_folder, sources, light=False) # once, isolated
     look_alike()                                    # once, with nothing more to import
     at_depth(FRAMES, execute, run)                  # in each fork of it
@@ -63,7 +63,7 @@ NAMEABLE = (
 HELD_DATA, HELD_FILES = 1_150 << 20, 220 << 20
 
 
-class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class PackageSources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """A package's modules as they are read from disk now, to be imported when it is hidden."""
 
     def __init__(self, files: dict[str, Path]) -> None:
@@ -71,7 +71,7 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._content = {name: file.read_bytes() for name, file in files.items()}
 
     @classmethod
-    def of(cls, package: str) -> Sources:
+    def of(cls, package: str) -> PackageSources:
         """All modules of an installed package, which is not imported for it."""
         spec: Any = importlib.util.find_spec(package)
         root = Path(spec.submodule_search_locations[0])
@@ -94,16 +94,17 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         )
 
 
-def load(own_folder: str, sources: Sources, light: bool) -> Any:
+def load(own_folder: str, sources: PackageSources, light: bool) -> Any:
     """Import what that process has imported; returns evalplus's guards (its `eval/utils.py`).
 
     Args:
-        own_folder: the entry of `sys.path` that was made for this project's own packages.
+        own_folder: the entry of `sys.path` that was made for this project's own packages; empty if none was.
         sources: of evalplus.
         light: import only what programs of the light runner can name.
     """
     sys.path[0] = os.path.dirname(sys.executable)  # the working folder's modules are nobody's
-    sys.path.remove(own_folder)
+    if own_folder:
+        sys.path.remove(own_folder)
     guards: Any
     if light:
         for name in NAMEABLE:

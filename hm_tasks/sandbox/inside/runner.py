@@ -14,12 +14,11 @@ import os
 import pickle
 import select
 import time
-from pathlib import Path
 from typing import Any
 
 from hm_tasks.sandbox.inside.evalplus_process import (
     FRAMES,
-    Sources,
+    PackageSources,
     at_depth,
     begin,
     load,
@@ -27,9 +26,9 @@ from hm_tasks.sandbox.inside.evalplus_process import (
 )
 from hm_tasks.sandbox.inside.program import Run, execute
 from hm_tasks.sandbox.inside.reference import ALLOWED, Reference, compute, limits_of_references
-from hm_tasks.sandbox.inside.watch import Allowed, Tests, Watch
-from hm_tasks.sandbox.isolation import IsolationError, clean_up, confine_program, enter
-from hm_tasks.sandbox.isolation.levels import RLIMIT
+from hm_tasks.sandbox.inside.watch import Allowed, Watch, WhichTests
+from hm_tasks.sandbox.isolation.levels import RLIMIT, clean_up, confine_program, enter
+from hm_tasks.sandbox.isolation.limits import IsolationError, own_folder
 from hm_tasks.sandbox.wire.frames import (
     END,
     ENDED,
@@ -59,10 +58,10 @@ class Runner:
         kind, content = read_frame(requests)
         assert kind == SETTINGS, kind
         self._level, scratch, self._limits, hidden, light = pickle.loads(content)
-        sources = Sources.of("evalplus")
+        sources = PackageSources.of("evalplus")
         enter(self._level, scratch, self._limits, hidden=hidden)
         # Isolated before, as some of these packages start threads, which isolating forbids.
-        self._guards = load(str(Path(__file__).parents[3]), sources, light)
+        self._guards = load(own_folder(), sources, light)
         self._inputs: dict[str, list[list[Any]]] = {}
         self._allowed: dict[str, Allowed] = {}
         self._piece = bytearray(PIECE_BYTES)
@@ -79,10 +78,10 @@ class Runner:
                 self._inputs, allowed = pickle.loads(content)
                 self._allowed = {kind: Allowed(*fields) for kind, fields in allowed.items()}
             elif kind in (RUN, REFERENCE):
-                self._run(kind, Tests(*pickle.loads(content)))
+                self._run(kind, WhichTests(*pickle.loads(content)))
             # A STOP of a program that ended by itself meanwhile needs no answer.
 
-    def _run(self, asked: bytes, tests: Tests) -> None:
+    def _run(self, asked: bytes, tests: WhichTests) -> None:
         reading, writing = os.pipe()
         reads, has_read = os.pipe()
         child = os.fork()

@@ -32,7 +32,7 @@ _CPU_CLOCK = 2  # CPUCLOCK_SCHED: of all threads, as the scheduler counts
 
 
 @dataclasses.dataclass(frozen=True)
-class Tests:
+class WhichTests:
     """Which tests a process runs: `count` of one kind from `first` on; all if `count` is None."""
 
     kind: str
@@ -51,7 +51,7 @@ class Allowed:
     tests: list[float] | None
     budget: float
 
-    def part(self, tests: Tests) -> Allowed:
+    def part(self, tests: WhichTests) -> Allowed:
         """The same for some of the tests."""
         return self if self.tests is None else Allowed(tests.of(self.tests), self.budget)
 

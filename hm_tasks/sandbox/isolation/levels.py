@@ -196,7 +196,7 @@ def confine_program(limits: Limits, keep: Iterable[int] = ()) -> None:
     All descriptors but 0, 1, 2 and those in `keep` are closed.
     """
     here = _state()
-    _close_all_but({0, 1, 2, *keep})
+    close_all_but(*keep)
     os.chdir(here.scratch)
     with contextlib.suppress(AttributeError, OSError):
         os.setpgid(0, 0)
@@ -219,13 +219,14 @@ def confine_program(limits: Limits, keep: Iterable[int] = ()) -> None:
     )
 
 
-def _close_all_but(kept: set[int]) -> None:
-    first = 0
+def close_all_but(*kept: int) -> None:
+    """Close all of this process's descriptors but these, 0, 1 and 2."""
+    first = 3
     for descriptor in sorted(kept):
         if first < descriptor:  # Python 3.11 takes an empty range for all descriptors
             os.closerange(first, descriptor)
         first = descriptor + 1
-    os.closerange(first, os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024)
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
 def clean_up(child: int) -> int:

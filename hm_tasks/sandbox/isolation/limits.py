@@ -6,16 +6,13 @@ and stack are kept so that verdicts stay the same.
 
 from __future__ import annotations
 
-import contextlib
 import os
+import resource  # here and not in each program's process, where it takes half a millisecond
 from dataclasses import dataclass
-from types import ModuleType
+from pathlib import Path
 
 from hm_models.errors import UsageError
-
-resource: ModuleType | None = None
-with contextlib.suppress(ImportError):  # Windows
-    import resource  # here and not in each program's process, where it takes half a millisecond
+from hm_tasks.sandbox.isolation.readable import INSTALLED_IN
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -60,8 +57,6 @@ class Limits:
         Args:
             tasks: processes and threads that the user may have in all; None leaves that as it is.
         """
-        if resource is None:
-            return
         wanted = {
             "AS": self.memory,
             "DATA": self.memory,
@@ -90,7 +85,7 @@ class Limits:
 
 
 def clean_environment(scratch: str) -> dict[str, str]:
-    """Return the whole environment to start a runner with: no keys, tokens or home folder."""
+    """Return the whole environment that programs have: no keys, tokens or home folder."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
@@ -105,3 +100,19 @@ def clean_environment(scratch: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def runner_environment(scratch: str) -> dict[str, str]:
+    """The same for a process that has to find this project's own packages."""
+    environment = clean_environment(scratch)
+    found = filter(None, (own_folder(), environment.get("PYTHONPATH")))
+    return environment | {"PYTHONPATH": os.pathsep.join(found)}
+
+
+def own_folder() -> str:
+    """The folder of this project's packages; empty where they lie among all others (`pip install .`).
+
+    There they are found anyway, and who forgets that folder forgets numpy.
+    """
+    folder = Path(__file__).parents[3]
+    return "" if folder.name in INSTALLED_IN else str(folder)

@@ -32,7 +32,7 @@ _DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 # Flags of a mount that a user namespace may not take away when it remounts.
 _LOCKED = {"nosuid": 2, "nodev": 4, "noexec": 8, "noatime": 0x400, "nodiratime": 0x800}
-_LOCKED_RELATIVE = {"relatime": 0x200000}
+_LOCKED |= {"relatime": 0x200000}
 
 
 def separate() -> None:
@@ -157,11 +157,10 @@ def _bind(source: str, target: str, flags: int) -> None:
 def _remount_each(target: str, flags: int) -> None:
     with open("/proc/self/mountinfo") as file:
         rows = [line.split() for line in file]
-    known = _LOCKED | _LOCKED_RELATIVE
     for row in rows:
         point = row[4].encode().decode("unicode_escape")  # blanks are written as \040
         if point == target or point.startswith(target + "/"):
-            locked = sum({known[word] for word in row[5].split(",") if word in known} - {flags})
+            locked = sum({_LOCKED[w] for w in row[5].split(",") if w in _LOCKED} - {flags})
             _mount(None, point, None, _REMOUNT | _BIND | flags | locked)
 
 

@@ -32,7 +32,7 @@ from hm_tasks.sandbox.isolation.levels import (
     confine_program,
     enter,
 )
-from hm_tasks.sandbox.isolation.limits import IsolationError, Limits, clean_environment
+from hm_tasks.sandbox.isolation.limits import IsolationError, Limits, runner_environment
 from hm_tasks.sandbox.isolation.probe import CALLS, PROBE
 
 _MODULE = "hm_tasks.sandbox.isolation.prove"
@@ -41,9 +41,6 @@ logger = logging.getLogger(__name__)
 
 # Seconds for one attack, and for all of them.
 _ONE, _ALL = 15.0, 120.0
-_ROOT = os.path.dirname(os.path.abspath(__file__)).removesuffix(
-    os.path.join("hm_tasks", "sandbox", "isolation")
-)
 
 
 def prove(level: str) -> list[str]:
@@ -108,10 +105,6 @@ def run_programs(
 ) -> dict[str, str]:
     """Run programs in a fresh process of this level; the last one of a name counts."""
     scratch = tempfile.mkdtemp(prefix="hm-prove-")
-    environment = clean_environment(scratch)
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, (_ROOT, environment.get("PYTHONPATH")))
-    )
     order = {
         "level": level,
         "scratch": scratch,
@@ -125,7 +118,7 @@ def run_programs(
             input=json.dumps(order),
             capture_output=True,
             text=True,
-            env=environment,
+            env=runner_environment(scratch),
             timeout=_ALL,
         )
     except subprocess.TimeoutExpired as error:

@@ -16,7 +16,7 @@ _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/us
 _FILES = ("/etc/localtime", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf")
 _ZONES = "/usr/share/zoneinfo"
 _NIX = "/nix/store"  # every package of Nix is a prefix of its own
-_PACKAGES = ("site-packages", "dist-packages")
+INSTALLED_IN = ("site-packages", "dist-packages")  # where pip installs
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -39,7 +39,7 @@ def _candidates() -> Iterator[str]:
             yield _NIX
     for name in ("stdlib", "platstdlib", "purelib", "platlib"):
         yield sysconfig.get_path(name)
-    yield from (path for path in sys.path if os.path.basename(path) in _PACKAGES)
+    yield from (path for path in sys.path if os.path.basename(path) in INSTALLED_IN)
 
 
 def outermost(paths: Iterable[str]) -> list[str]:

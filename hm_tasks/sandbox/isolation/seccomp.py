@@ -114,7 +114,7 @@ def prepare(runner: bool, metadata: bool, processes: bool) -> bytes:
         plain += ["fork", "vfork"]
     code: _Code = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
-        *_returning_if(_AUDIT_ARCH[platform.machine()], None, _KILL_PROCESS),
+        *_returning_unless(_AUDIT_ARCH[platform.machine()], _KILL_PROCESS),
         (_LOAD, 0, 0, _NUMBER_AT),
         (_AT_LEAST, 0, 1, _FIRST_UNKNOWN),
         (_RETURN, 0, 0, _UNKNOWN),
@@ -168,11 +168,12 @@ def _argument(index: int, half: int = 0) -> tuple[int, int, int, int]:
     return (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * index + 4 * half)
 
 
-def _returning_if(value: int, answer: int | None, otherwise: int | None = None) -> _Code:
-    if otherwise is not None:
-        return [(_EQUAL, 1, 0, value), (_RETURN, 0, 0, otherwise)]
-    assert answer is not None
+def _returning_if(value: int, answer: int) -> _Code:
     return [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, answer)]
+
+
+def _returning_unless(value: int, answer: int) -> _Code:
+    return [(_EQUAL, 1, 0, value), (_RETURN, 0, 0, answer)]
 
 
 def _opposite(answer: int) -> int:
@@ -190,5 +191,5 @@ def _masked(index: int, mask: int, value: int, then: int) -> _Code:
 
 
 def _no_pointer(index: int) -> _Code:
-    low = [_argument(index), *_returning_if(0, None, _REFUSE)]
-    return [*low, _argument(index, 1), *_returning_if(0, None, _REFUSE), (_RETURN, 0, 0, _ALLOW)]
+    low = [_argument(index), *_returning_unless(0, _REFUSE)]
+    return [*low, _argument(index, 1), *_returning_unless(0, _REFUSE), (_RETURN, 0, 0, _ALLOW)]

@@ -22,7 +22,7 @@ from hm_tasks.sandbox.judging.isolated import NotCleaned, RunnerGone, RunnerProc
 from hm_tasks.sandbox.judging.limited import BeyondLimits, LimitedFork
 from hm_tasks.sandbox.judging.stated import digest_above
 from hm_tasks.sandbox.problem import KINDS, Problem
-from hm_tasks.sandbox.store import Store, key_of
+from hm_tasks.sandbox.store import VerdictStore, key_of
 from hm_tasks.sandbox.wire.frames import LOADED, OUTPUT, RAISED
 from hm_tasks.sandbox.wire.plain import PlainError, decode, encode
 
@@ -82,7 +82,7 @@ def wants_set(problem: Problem) -> bool:
 
 
 def expected_of(
-    problem: Problem, store: Store, runner: Callable[[], RunnerProcess]
+    problem: Problem, store: VerdictStore, runner: Callable[[], RunnerProcess]
 ) -> dict[str, tuple[Expected, list[Any]]]:
     """What is right for each kind of inputs, and its values: as the problem states it, else as its
     reference gives it.
@@ -99,7 +99,9 @@ def expected_of(
     if problem.expected is not None:
         above = digest_above(problem.oracle, problem.atol)
         return {kind: _with_values(_stated(problem.expected[kind], above)) for kind in KINDS}
-    key = key_of("expected as plain data", problem.dataset, problem.task_id, _PYTHON)
+    key = key_of(
+        "expected as plain data", problem.dataset, problem.task_id, platform.python_version()
+    )
     if (kept := store.get(key)) is not None:
         with contextlib.suppress(PlainError, BeyondLimits):  # somebody else's: computed again
             found = unpack(kept)
@@ -113,9 +115,6 @@ def expected_of(
     if problem.dataset:
         store.put(key, pack(found))
     return values
-
-
-_PYTHON = platform.python_version()
 
 
 def _with_values(expected: Expected) -> tuple[Expected, list[Any]]:

@@ -14,7 +14,7 @@ from hm_tasks.sandbox.judging.isolated import RunnerProcess
 from hm_tasks.sandbox.judging.light import is_light
 from hm_tasks.sandbox.judging.stated import digest_above
 from hm_tasks.sandbox.problem import KINDS, Problem
-from hm_tasks.sandbox.store import Store
+from hm_tasks.sandbox.store import VerdictStore
 
 # evalplus 0.3.1, config.py and eval/__init__.py: a test may take this multiple of the reference's time,
 # and at least so long; all tests of one kind at most so long, and a second for starting.
@@ -28,15 +28,13 @@ class Held:
     Attributes:
         values: expected outputs.
         limits: seconds for each input.
-        budgets: seconds for all inputs.
-        allowed: the same limits as they are kept from outside.
+        allowed: the same limits as they are kept from outside, and seconds for all inputs.
         fingerprints: of the outputs that programs gave.
     """
 
     problem: Problem
     values: dict[str, list[Any]]
     limits: dict[str, list[float]]
-    budgets: dict[str, float]
     allowed: dict[str, Allowed]
     fingerprints: Fingerprints
 
@@ -50,7 +48,7 @@ class Held:
                 problem.entry_point,
                 kind,
                 self.limits[kind],
-                self.budgets[kind],
+                self.allowed[kind].budget,
                 as_set,
                 problem.oracle,
                 digest_above(problem.oracle, problem.atol),
@@ -61,19 +59,19 @@ class Held:
         ]
 
 
-def hold(problem: Problem, store: Store, runner: Callable[[], RunnerProcess]) -> Held:
+def hold(problem: Problem, store: VerdictStore, runner: Callable[[], RunnerProcess]) -> Held:
     """Find out what is expected and set the limits.
 
     Raises:
         BrokenReference, RunnerGone: see `expected_of`.
     """
-    held = Held(problem, {}, {}, {}, {}, Fingerprints())
+    held = Held(problem, {}, {}, {}, Fingerprints())
     for kind, (found, values) in expected_of(problem, store, runner).items():
         limits = [max(MIN_SECONDS, problem.time_limit, TIME_FACTOR * t) for t in found.seconds]
         budget = min(MAX_SECONDS, sum(limits)) + START_SECONDS
         # From outside it is not seen when a function has returned and its output is written.
         writing = (TIME_FACTOR * t for t in found.writing)
         tests = [sum(both) for both in zip(limits, writing, strict=True)]
-        held.values[kind], held.limits[kind], held.budgets[kind] = values, limits, budget
+        held.values[kind], held.limits[kind] = values, limits
         held.allowed[kind] = Allowed(tests, budget)
     return held

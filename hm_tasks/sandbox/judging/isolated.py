@@ -12,14 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hm_tasks.sandbox.inside.program import Run
 from hm_tasks.sandbox.inside.reference import Reference
-from hm_tasks.sandbox.inside.watch import Allowed, Spent, Tests
-from hm_tasks.sandbox.isolation import Limits, clean_environment
+from hm_tasks.sandbox.inside.watch import Allowed, Spent, WhichTests
 from hm_tasks.sandbox.isolation.leftovers import remove
+from hm_tasks.sandbox.isolation.limits import Limits, runner_environment
 from hm_tasks.sandbox.wire.frames import (
     END,
     ENDED,
@@ -67,17 +66,12 @@ class RunnerProcess:
     ) -> None:
         make_run_folder(folder)  # a program without isolation may have taken it away
         self._scratch = tempfile.mkdtemp(prefix="scratch-", dir=folder)
-        environment = clean_environment(self._scratch)
-        root = str(Path(__file__).parents[3])
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, (root, environment.get("PYTHONPATH")))
-        )
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hm_tasks.sandbox.inside.runner"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=runner_environment(self._scratch),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -121,11 +115,11 @@ class RunnerProcess:
         """
         self._left = seconds
         if isinstance(run, Reference):
-            yield from self._follow(REFERENCE, run, Tests(run.kind))
+            yield from self._follow(REFERENCE, run, WhichTests(run.kind))
             return
         for part in run.parts():
             said = b""
-            tests = Tests(part.kind, part.first, len(part.time_limits))
+            tests = WhichTests(part.kind, part.first, len(part.time_limits))
             with contextlib.closing(self._follow(RUN, part, tests)) as messages:
                 for said, content in messages:
                     yield said, content
@@ -133,7 +127,7 @@ class RunnerProcess:
                 return
 
     def _follow(
-        self, asked: bytes, run: Run | Reference, tests: Tests
+        self, asked: bytes, run: Run | Reference, tests: WhichTests
     ) -> Generator[tuple[bytes, bytes], None, None]:
         """Run what is one process."""
         self._send(asked, pickle.dumps(dataclasses.astuple(tests)))

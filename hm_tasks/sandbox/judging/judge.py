@@ -16,8 +16,9 @@ from collections.abc import Sequence
 
 from hm_metrics.verdict import FAIL, UNSCORED, Verdict
 from hm_tasks.sandbox.extraction import TooMuch, extract_programs
-from hm_tasks.sandbox.isolation import IsolationError, Limits, end_with_parent
 from hm_tasks.sandbox.isolation.leftovers import remove
+from hm_tasks.sandbox.isolation.levels import end_with_parent
+from hm_tasks.sandbox.isolation.limits import IsolationError, Limits
 from hm_tasks.sandbox.judging.behaviour import digest_of
 from hm_tasks.sandbox.judging.expected import BrokenReference
 from hm_tasks.sandbox.judging.held import Held, hold
@@ -28,9 +29,9 @@ from hm_tasks.sandbox.judging.isolated import (
     Runners,
     make_run_folder,
 )
-from hm_tasks.sandbox.judging.runs import Runs
+from hm_tasks.sandbox.judging.runs import ProgramRuns
 from hm_tasks.sandbox.problem import KINDS, Problem
-from hm_tasks.sandbox.store import Store
+from hm_tasks.sandbox.store import VerdictStore
 from hm_tasks.sandbox.wire.frames import PROBLEM, Closed, read_frame, write_frame
 
 LOWEST_PRIORITY = 19
@@ -49,10 +50,10 @@ class Judge:
         self, level: str, limits: Limits, hidden: Sequence[str], folder: str, behind: bool = False
     ) -> None:
         self._behind, self._level = behind, level
-        self._store = Store()
+        self._store = VerdictStore()
         make_run_folder(folder)
         self._runners = Runners(level, limits, hidden, folder)
-        self._runs = Runs(self._runners, os.path.join(folder, "alone"), behind)
+        self._runs = ProgramRuns(self._runners, os.path.join(folder, "alone"), behind)
         self._problem: Problem | None = None
         self._held: Held | None = None
         self._found: dict[str, Verdict] = {}
@@ -93,7 +94,7 @@ class Judge:
         known = self._found.get(program) or self._store.verdict(problem, program, self._level)
         if known is None:
             known = self._new_verdict(problem, program)
-        if known is not None and UNSCORED not in (known.base_status, known.plus_status):
+        if known is not None and known.is_scored:
             self._found[program] = known
         return known
 

@@ -28,7 +28,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from hm_tasks.sandbox.isolation import end_with_parent, offer_to_oom_killer
+from hm_tasks.sandbox.isolation.levels import close_all_but, end_with_parent, offer_to_oom_killer
 from hm_tasks.sandbox.wire.frames import Closed, read_frame, write_frame
 
 _QUESTION, _ANSWER, _MEMORY = b"?", b"!", b"m"
@@ -188,12 +188,3 @@ def _limit(seconds: float, memory: int, taken: int) -> None:
             wanted = min(wanted, hard)
         with contextlib.suppress(ValueError):
             resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
-
-
-def close_all_but(*kept: int) -> None:
-    """Close all of this process's descriptors but these, 0, 1 and 2."""
-    first = 3
-    for descriptor in sorted(kept):
-        os.closerange(first, descriptor)
-        first = descriptor + 1
-    os.closerange(first, os.sysconf("SC_OPEN_MAX"))

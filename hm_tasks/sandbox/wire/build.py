@@ -1,4 +1,4 @@
-"""Builds the values that `plain_kinds` took apart, from payloads that may be forged.
+"""Builds the values that `kinds` took apart, from payloads that may be forged.
 
 It runs in the judge. Every field is checked, and nothing is made that takes more time or memory
 than its payload accounts for.

@@ -1,32 +1,16 @@
 """The codes of plain data's basic types, and the search for values that contain themselves.
 
-The writer and the reader share the codes; as in `plain_kinds`, names are kept from the time of
-import on.
+The writer and the reader share the codes; as in `kinds`, the builtins are this module's own.
 """
 
 from __future__ import annotations
 
-from builtins import (  # noqa: UP029
-    bool,
-    bytearray,
-    bytes,
-    complex,
-    dict,
-    float,
-    frozenset,
-    id,
-    int,
-    iter,
-    list,
-    set,
-    str,
-    tuple,
-    type,
-)
 from collections.abc import Iterator
 from typing import Any
 
-from hm_tasks.sandbox.wire.kinds import ARRAY, NumpyTypes, take_apart
+from hm_tasks.sandbox.wire.kinds import ARRAY, NumpyTypes, own_builtins, take_apart
+
+own_builtins(globals())
 
 CHUNK = 1 << 16
 MAX_DEPTH = 100  # so that reading needs no deeper stack than Python allows

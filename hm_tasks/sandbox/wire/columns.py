@@ -1,17 +1,19 @@
 """Columns of elements that hold no others: lengths, texts, whole numbers, floats.
 
 They run in the candidate's process, so they call nothing that the candidate can override; see
-`plain_kinds`. `write` takes bytes and counts them.
+`kinds`. `write` takes bytes and counts them.
 """
 
 from __future__ import annotations
 
 from array import array
-from builtins import OverflowError, enumerate, len, map, sum, zip  # noqa: UP029
 from collections.abc import Callable
 from typing import TypeAlias
 
 from hm_tasks.sandbox.wire.codes import SEPARATOR
+from hm_tasks.sandbox.wire.kinds import own_builtins
+
+own_builtins(globals())
 
 Write: TypeAlias = Callable[[bytes], object]
 

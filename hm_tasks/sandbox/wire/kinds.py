@@ -1,42 +1,37 @@
 """What plain data can hold beside Python's basic types, and how it is taken apart.
 
 A value of one of these kinds travels as the kind's number and a payload of basic values, from which
-`plain_build` makes it again. This runs in the candidate's process, where every method of a Python
+`build` makes it again. This runs in the candidate's process, where every method of a Python
 class may be overridden and every builtin replaced: only exact types are trusted, the rest is read
-by the base class's own slots, and all names are this module's own since it was imported.
+by the base class's own slots, and all names are this module's own since it was imported
+(`own_builtins`).
 """
 
 from __future__ import annotations
 
+import builtins
 import datetime
 import sys
-from builtins import (  # noqa: UP029
-    Exception,
-    bytearray,
-    bytes,
-    dict,
-    float,
-    frozenset,
-    id,
-    int,
-    len,
-    list,
-    map,
-    max,
-    range,
-    set,
-    slice,
-    str,
-    tuple,
-    type,
-    zip,
-)
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from types import ModuleType
 from typing import Any
+
+
+def own_builtins(names: dict[str, Any]) -> None:
+    """Give the functions that a module defines from now on builtins of their own, which nobody can replace.
+
+    Source: What's New In Python 3.10, of `__builtins__` of functions.
+
+    Args:
+        names: the module's `globals()`.
+    """
+    names["__builtins__"] = dict(vars(builtins))
+
+
+own_builtins(globals())
 
 OPAQUE, SUBCLASS, ARRAY, NUMPY_SCALAR, ITERATED, FIRST_TYPE = range(6)  # then those of `_TAKE`
 FRACTION_BITS = 1 << 16  # the greatest common divisor of longer numbers takes too long

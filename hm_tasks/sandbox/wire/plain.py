@@ -2,7 +2,7 @@
 
 The program's process can send whatever it likes, so this is no pickle: decoding makes values of
 known types only and neither imports nor runs what the data name. Numbers, text, containers and a
-list of standard types (`plain_kinds`) arrive as what they were. An instance of a subclass arrives
+list of standard types (`kinds`) arrive as what they were. An instance of a subclass arrives
 as its base's value in a class of its own; what does not travel arrives as an `Opaque`.
 
     value    = "V" column of one element
@@ -15,23 +15,6 @@ as its base's value in a class of its own; what does not travel arrives as an `O
 from __future__ import annotations
 
 import struct
-from builtins import (  # noqa: UP029
-    BaseException,
-    Exception,
-    MemoryError,
-    RecursionError,
-    bool,
-    bytes,
-    float,
-    id,
-    int,
-    iter,
-    len,
-    list,
-    max,
-    min,
-    type,
-)
 from itertools import islice
 from sys import getrecursionlimit, setrecursionlimit
 from typing import Any
@@ -48,8 +31,11 @@ from hm_tasks.sandbox.wire.kinds import (
     PlainError,
     TooLarge,
     name_of,
+    own_builtins,
     take_apart,
 )
+
+own_builtins(globals())
 
 __all__ = [
     "Digest",
@@ -134,7 +120,7 @@ def encode(
     except Exception:  # it changes while it is written, or worse
         return b"V" + _writer.opaque(value)
     finally:
-        try:  # noqa: SIM105 - `suppress` looks up names that may be patched
+        try:  # noqa: SIM105 - `suppress` is code that may be patched
             setrecursionlimit(limit)
         except RecursionError:  # it is lower than where we are
             pass

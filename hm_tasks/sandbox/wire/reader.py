@@ -1,4 +1,4 @@
-"""Reads what `plain_writer` wrote, from bytes that may be forged.
+"""Reads what `writer` wrote, from bytes that may be forged.
 
 Nothing is made before the bytes that it needs have been seen: every element costs at least one, so
 the length of the data bounds memory and time.

@@ -2,7 +2,7 @@
 
 Built-in functions that work on whole columns do almost all of the work, which makes it fast where
 outputs have millions of elements. It runs in the candidate's process, so it calls nothing that the
-candidate can override; see `plain_kinds`.
+candidate can override; see `kinds`.
 
 The canonical writing of a value is the same for all values that equal it, and so is its digest.
 """
@@ -10,29 +10,6 @@ The canonical writing of a value is the same for all values that equal it, and s
 from __future__ import annotations
 
 from array import array
-from builtins import (  # noqa: UP029
-    Exception,
-    ValueError,
-    all,
-    any,
-    bytearray,
-    bytes,
-    dict,
-    float,
-    frozenset,
-    id,
-    int,
-    iter,
-    len,
-    list,
-    map,
-    set,
-    sorted,
-    str,
-    tuple,
-    type,
-    zip,
-)
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from itertools import chain, islice, repeat
@@ -73,8 +50,11 @@ from hm_tasks.sandbox.wire.kinds import (
     NotCanonical,
     NumpyTypes,
     name_of,
+    own_builtins,
     take_apart,
 )
+
+own_builtins(globals())
 
 _TEXT, _INT, _BOOL, _FLOAT = map(id, (str, int, bool, float))
 _EMPTY = ()  # the one tuple that is everywhere

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hm_metrics.verdict import PASS
-from hm_tasks.code_passk.dataset import DatasetError, Source, load_problems
+from hm_tasks.benchmark_file import DatasetError
+from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.sandbox.pool import check_all
 
 RECORD = {

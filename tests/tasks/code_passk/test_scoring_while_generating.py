@@ -16,7 +16,7 @@ from lm_eval.api.model import LM
 
 from hm_metrics.verdict import FAIL, PASS
 from hm_models.samples.request import Sample
-from hm_tasks.sandbox.isolation import Limits
+from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.judging.judge import Judge
 from hm_tasks.sandbox.judging.judge_process import JudgeProcess, LocalExecutor
 from hm_tasks.sandbox.pool import Scorer, check_all

@@ -9,7 +9,7 @@ import pytest
 from hm_metrics.verdict import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
 from hm_models.samples.sampling import Sample
 from hm_models.settings import ProtocolError
-from hm_tasks.sandbox.isolation import IsolationError
+from hm_tasks.sandbox.isolation.limits import IsolationError
 from hm_tasks.sandbox.isolation.prove import strongest
 from hm_tasks.sandbox.ray_executor import ExecutorError
 from tests.tasks.code_passk.benchmarks import load

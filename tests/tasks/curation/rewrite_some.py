@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from hm_models.endpoints.client import Endpoint
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.rewrite import rewrite
 from hm_tasks.curation.rewriting_settings import RewriteSettings
@@ -51,8 +52,8 @@ def good(question: str) -> str:
     return join(f"To x I add {number_of(question)}.", copied[1])
 
 
-def settings(url: str, **changes) -> RewriteSettings:
-    return RewriteSettings("a-rewriter", base_url=url, **changes)
+def settings(url: str, limit: int | None = None, **how) -> RewriteSettings:
+    return RewriteSettings("a-rewriter", endpoint=Endpoint(url, **how), limit=limit)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from hm_metrics.logs.results_file import results_beside
+from hm_models.endpoints.client import Endpoint as Client
 from hm_models.errors import UsageError
 from hm_models.plugin.task_manager import LOADING
 from hm_tasks.any_passk.settings import DEFAULTS
@@ -281,7 +282,7 @@ def test_a_threshold_says_what_is_correct_where_a_metric_is_not_0_or_1(
 
 
 def test_rewriting_is_refused_for_answers(tmp_path, tasks, log, curate, server):
-    rewriter = RewriteSettings("m", base_url=server.url)
+    rewriter = RewriteSettings("m", endpoint=Client(server.url))
     with pytest.raises(CurationError, match="rewriting is for programs, and the answers to sums"):
         curate(tasks, log, rewrite=rewriter)
     assert not (tmp_path / "out" / OUTPUTS["rewrite"]).exists()

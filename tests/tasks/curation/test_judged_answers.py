@@ -13,6 +13,7 @@ from lm_eval.tasks import TaskManager
 import hm_tasks
 from hm_metrics.judgment import ASKED, UNREADABLE, Judgment
 from hm_metrics.xstest import FULL_COMPLIANCE, FULL_REFUSAL, PARTIAL_REFUSAL, SAFE, UNSAFE
+from hm_models.endpoints.client import Endpoint as Client
 from hm_tasks.curation.candidate import read_records
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.judged_answers import BY_PHRASES, WITHHELD
@@ -351,4 +352,4 @@ def test_a_line_whose_labels_are_none_costs_itself_alone(tmp_path, curate):
 
 def test_rewriting_is_refused(tmp_path, curate, server):
     with pytest.raises(CurationError, match="rewriting is for programs, and the answers to xstest"):
-        curate(xstest(tmp_path / "run"), rewrite=RewriteSettings("m", base_url=server.url))
+        curate(xstest(tmp_path / "run"), rewrite=RewriteSettings("m", endpoint=Client(server.url)))

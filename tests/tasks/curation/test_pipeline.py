@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hm_models.endpoints.client import Endpoint as Client
 from hm_models.files.store import Store
 from hm_tasks.curation import export, likeness, pipeline, steps
 from hm_tasks.curation.candidate import Candidate
@@ -51,7 +52,7 @@ def curate(tmp_path, monkeypatch, place, server):
     """A function that curates two demo problems into a folder, with a cache of its own for each."""
     run_folder(tmp_path / "run", count=2)
 
-    rewriter = RewriteSettings("m", base_url=server.url)
+    rewriter = RewriteSettings("m", endpoint=Client(server.url))
 
     def do(out: Path, only: str | None = None, rewrite=None, **changes):
         monkeypatch.setenv("HM_CACHE", str(out.with_name(f"{out.name}-cache")))
@@ -290,7 +291,7 @@ def test_an_endpoint_that_fails_half_of_the_time_costs_samples_and_the_next_run_
     with Endpoint(
         chat=reworded, faults=lambda n: status(400) if broken[0] and n % 2 else None
     ) as half:
-        rewriter = RewriteSettings("m", base_url=half.url, concurrency=1)
+        rewriter = RewriteSettings("m", endpoint=Client(half.url, concurrency=1))
         steps_done = {}
         for broken[0] in (True, False):
             summary = curate(tmp_path / "out", rewrite=rewriter)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from hm_models.endpoints.client import Endpoint as Client
 from hm_models.settings import ProtocolError
 from hm_tasks.curation import rewrite as module
 from hm_tasks.curation.rewrite import RETRY_TEMPERATURE, estimate_of, rewrite, unfinished
@@ -25,21 +26,21 @@ ROOT = Path(__file__).parents[3]
 DEFAULTS = {name: default for name, (_, default, _) in OPTIONS.items()}
 
 
-@pytest.fixture
-def store(tmp_path):
-    return tmp_path / "rewrites.sqlite"
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HM_CACHE", str(tmp_path))
 
 
-def rewritten(server, records, store, **changes):
+def rewritten(server, records, **changes):
     counts: Counter[str] = Counter()
     chosen = settings(server.url, **changes)
-    return list(rewrite(records, chosen, counts, store=store, quiet=True)), dict(counts)
+    return list(rewrite(records, chosen, counts, quiet=True)), dict(counts)
 
 
-def test_samples_come_out_in_order_in_the_form_with_their_own_program(store):
+def test_samples_come_out_in_order_in_the_form_with_their_own_program():
     records = samples(20)
     with Endpoint(chat=good, latency_s=0.1) as server:
-        found, counts = rewritten(server, iter(records), store, concurrency=4)
+        found, counts = rewritten(server, iter(records), concurrency=4)
     assert counts == {"rewritten": 20}
     assert server.most_at_once == 4
     assert [one.id for one in found] == [one.id for one in records]
@@ -56,12 +57,12 @@ def test_samples_come_out_in_order_in_the_form_with_their_own_program(store):
     assert asked == ("a-rewriter", 0.0, 4096)
 
 
-def test_the_program_stays_the_samples_own_where_the_copy_has_another_layout(store):
+def test_the_program_stays_the_samples_own_where_the_copy_has_another_layout():
     def tidied(question: str) -> str:
         return good(question).replace("  # number", "\n    # number")
 
     with Endpoint(chat=tidied) as server:
-        (found,), _ = rewritten(server, samples(1), store)
+        (found,), _ = rewritten(server, samples(1))
     assert split(found.text)[1] == found.program == program(0)
 
 
@@ -82,11 +83,11 @@ def test_the_program_stays_the_samples_own_where_the_copy_has_another_layout(sto
     ],
 )
 def test_what_the_model_did_wrong_is_left_out_counted_by_kind_and_not_asked_again(
-    store, fault, kind, asked
+    fault, kind, asked
 ):
     with Endpoint(chat=good, faults=lambda number: fault) as server:
         for _ in range(2):
-            assert rewritten(server, samples(1), store) == ([], {kind: 1})
+            assert rewritten(server, samples(1)) == ([], {kind: 1})
         assert len(server.requests) == asked
     assert not unfinished({kind: 1})
 
@@ -101,21 +102,19 @@ def test_what_the_model_did_wrong_is_left_out_counted_by_kind_and_not_asked_agai
         (half_json, "endpoint: unusable answer"),
     ],
 )
-def test_what_the_endpoint_failed_is_counted_by_kind_and_asked_again_by_the_next_run(
-    store, fault, kind
-):
+def test_what_the_endpoint_failed_is_counted_by_kind_and_asked_again_by_the_next_run(fault, kind):
     broken = True
     with Endpoint(chat=good, faults=lambda number: fault if broken else None) as server:
         how = {"attempts": 2, "timeout_s": 2.0}
-        assert rewritten(server, samples(1), store, **how) == ([], {kind: 1})
+        assert rewritten(server, samples(1), **how) == ([], {kind: 1})
         assert unfinished({kind: 1, "rewritten": 5, "program altered": 2}) == 1
         broken = False
-        assert rewritten(server, samples(1), store, **how)[1] == {"rewritten": 1}
+        assert rewritten(server, samples(1), **how)[1] == {"rewritten": 1}
 
 
-def test_an_answer_that_cannot_be_used_is_asked_for_again_at_another_temperature(store):
+def test_an_answer_that_cannot_be_used_is_asked_for_again_at_another_temperature():
     with Endpoint(chat=good, faults={0: say("Hm."), 1: status(500)}) as server:
-        _, counts = rewritten(server, samples(1), store)
+        _, counts = rewritten(server, samples(1))
     assert counts == {"rewritten": 1}
     assert [r["temperature"] for r in server.requests] == [
         0.0,
@@ -124,7 +123,7 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again_at_another_temperature
     ]
 
 
-def test_an_endpoint_that_fails_half_of_the_samples_stops_none_of_the_others(store):
+def test_an_endpoint_that_fails_half_of_the_samples_stops_none_of_the_others():
     # A client that nobody serves takes the endpoint for gone, so sound samples come to the end.
     faults, failing = (limit(0.3), status(500), hang, half_json), range(1, 64, 2)
     broken = True
@@ -135,7 +134,7 @@ def test_an_endpoint_that_fails_half_of_the_samples_stops_none_of_the_others(sto
 
     how = {"attempts": 3, "timeout_s": 2.0}
     with Endpoint(chat=good, faults=fault, latency_s=0.1) as server, Endpoint(chat=good) as sound:
-        found, counts = rewritten(server, samples(96), store, **how)
+        found, counts = rewritten(server, samples(96), **how)
         assert [one.provenance["line"] for one in found] == [*range(0, 64, 2), *range(64, 96)]
         assert counts == {
             "rewritten": 64,
@@ -146,19 +145,19 @@ def test_an_endpoint_that_fails_half_of_the_samples_stops_none_of_the_others(sto
         }
         assert unfinished(counts) == 32
         broken, before = False, len(server.requests)
-        second = rewritten(server, samples(96), store, **how)
+        second = rewritten(server, samples(96), **how)
         assert len(server.requests) - before == 32, "only what its failures demand"
-        assert second == rewritten(sound, samples(96), store, **how)
-        assert rewritten(server, samples(96), store, **how) == second
+        assert second == rewritten(sound, samples(96), **how)
+        assert rewritten(server, samples(96), **how) == second
         assert len(server.requests) - before == 32
 
 
-def test_an_endpoint_that_fails_half_of_its_requests_is_asked_until_all_is_there(store):
+def test_an_endpoint_that_fails_half_of_its_requests_is_asked_until_all_is_there():
     draw = random.Random(0)
     faults = (limit(0.01), status(500), half_json, None, None, None)
     with Endpoint(chat=good, faults=lambda number: draw.choice(faults)) as server:
         for _ in range(12):
-            found, counts = rewritten(server, samples(64), store, attempts=4)
+            found, counts = rewritten(server, samples(64), attempts=4)
             if not unfinished(counts):
                 break
     assert counts == {"rewritten": 64}
@@ -166,25 +165,25 @@ def test_an_endpoint_that_fails_half_of_its_requests_is_asked_until_all_is_there
     assert len(server.texts) == sum(server.texts.values()) == 64, "one was rewritten twice"
 
 
-def test_a_dead_endpoint_is_found_out_once_and_not_in_every_window(store, monkeypatch):
+def test_a_dead_endpoint_is_found_out_once_and_not_in_every_window(monkeypatch):
     monkeypatch.setattr(module, "WINDOW", 4)
     with Endpoint(faults=lambda number: status(401)) as server:
-        _, counts = rewritten(server, samples(40), store, concurrency=2)
+        _, counts = rewritten(server, samples(40), concurrency=2)
     assert counts == {"endpoint: answered 401": 40}
     assert len(server.requests) <= 2
 
 
-def test_samples_without_a_program_or_with_a_marker_in_it_are_counted_and_not_sent(store):
+def test_samples_without_a_program_or_with_a_marker_in_it_are_counted_and_not_sent():
     one, two, three = samples(3)
     marked = dataclasses.replace(two, program=f"x = '{MARKERS[0]}'")
     with Endpoint(chat=good) as server:
         bare = dataclasses.replace(one, program=" \n")
-        found, counts = rewritten(server, [bare, marked, three], store)
+        found, counts = rewritten(server, [bare, marked, three])
     assert counts == {"no program": 1, "markers in the program": 1, "rewritten": 1}
     assert len(server.requests) == len(found) == 1
 
 
-def test_a_sample_that_imitates_the_form_or_the_prompt_stays_material(store):
+def test_a_sample_that_imitates_the_form_or_the_prompt_stays_material():
     (sample,) = samples(1)
     forged = join("Forged.", "def add(x): return 666")
     attack = (
@@ -197,11 +196,11 @@ def test_a_sample_that_imitates_the_form_or_the_prompt_stays_material(store):
         return attack
 
     with Endpoint(chat=parrot) as server:
-        assert rewritten(server, [attacked], store) == ([], {"markers repeated": 1})
+        assert rewritten(server, [attacked]) == ([], {"markers repeated": 1})
     with Endpoint(chat=lambda question: forged) as server:
-        assert rewritten(server, [attacked], store) == ([], {"program altered": 1})
+        assert rewritten(server, [attacked]) == ([], {"program altered": 1})
     with Endpoint(chat=good) as server:  # which reads the program between its marks
-        (found,), counts = rewritten(server, [attacked], store)
+        (found,), counts = rewritten(server, [attacked])
         question = server.requests[0]["messages"][-1]["content"]
     assert counts == {"rewritten": 1}
     assert found.text == join("To x I add 0.", sample.program)
@@ -212,19 +211,19 @@ def test_a_sample_that_imitates_the_form_or_the_prompt_stays_material(store):
     assert question.count("{program} {mark}") == 1
 
 
-def test_a_lone_surrogate_costs_nobody_else_anything(store):
+def test_a_lone_surrogate_costs_nobody_else_anything():
     odd, *others = samples(4)
     odd = dataclasses.replace(odd, text="I add \ud800 0.")
     with Endpoint(chat=good) as server:
-        found, counts = rewritten(server, [odd, *others], store)
+        found, counts = rewritten(server, [odd, *others])
     assert counts == {"rewritten": 4}
     assert len(server.requests) == 4
     with Endpoint(faults={0: say(join("So \ud83d.", program(5)))}) as server:
-        (found,), _ = rewritten(server, samples(1, first=5), store)
+        (found,), _ = rewritten(server, samples(1, first=5))
     assert found.reasoning.encode()
 
 
-def test_outcomes_are_kept_by_model_endpoint_prompt_sampling_and_sample(store):
+def test_outcomes_are_kept_by_model_endpoint_prompt_sampling_and_sample():
     (sample,) = samples(1)
     with Endpoint(chat=good) as server, Endpoint(chat=good) as other:
         base = settings(server.url)
@@ -234,62 +233,60 @@ def test_outcomes_are_kept_by_model_endpoint_prompt_sampling_and_sample(store):
             {"template": base.template + " "},
             {"temperature": 0.5},
             {"max_tokens": 100},
-            {"base_url": other.url},
+            {"endpoint": Client(other.url)},
         )
         for change in changes:
             for _ in range(2):
-                list(rewrite([sample], dataclasses.replace(base, **change), Counter(), store=store))
+                list(rewrite([sample], dataclasses.replace(base, **change), Counter()))
         for change in ({"text": "Other."}, {"statement": "Add 0 to x. Please."}):
-            list(rewrite([dataclasses.replace(sample, **change)], base, Counter(), store=store))
+            list(rewrite([dataclasses.replace(sample, **change)], base, Counter()))
         assert len(server.requests) == 7
         assert len(other.requests) == 1
         # The same sample at another place is the same question.
         again = dataclasses.replace(sample, id="f" * 16, provenance={})
-        (found,) = rewrite([again], base, Counter(), store=store)
+        (found,) = rewrite([again], base, Counter())
         assert (found.id, len(server.requests)) == ("f" * 16, 7)
 
 
-def test_equal_samples_are_asked_for_once_and_all_come_out(store):
+def test_equal_samples_are_asked_for_once_and_all_come_out():
     with Endpoint(chat=good) as server:
-        found, counts = rewritten(server, samples(1) * 5, store)
+        found, counts = rewritten(server, samples(1) * 5)
     assert (len(server.requests), len(found), counts) == (1, 5, {"rewritten": 5})
 
 
-def test_a_limit_holds_for_a_run_over_all_windows_and_the_next_run_goes_on(store, monkeypatch):
+def test_a_limit_holds_for_a_run_over_all_windows_and_the_next_run_goes_on(monkeypatch):
     monkeypatch.setattr(module, "WINDOW", 8)
     with Endpoint(chat=good) as server:
-        _, first = rewritten(server, samples(30), store, limit=10)
+        _, first = rewritten(server, samples(30), limit=10)
         assert len(server.requests) == 10
         assert first == {"rewritten": 10, "over limit": 20}
         assert unfinished(first) == 20
-        rewritten(server, samples(30), store, limit=10)
-        _, third = rewritten(server, samples(30), store, limit=10)
+        rewritten(server, samples(30), limit=10)
+        _, third = rewritten(server, samples(30), limit=10)
     assert (len(server.requests), third) == (30, {"rewritten": 30})
 
 
-def test_no_more_than_a_window_is_read_ahead(store, monkeypatch):
+def test_no_more_than_a_window_is_read_ahead(monkeypatch):
     monkeypatch.setattr(module, "WINDOW", 8)
     read = itertools.count()
     with Endpoint(chat=good) as server:
         source = (record for record in samples(40) if next(read) is not None)
-        stream = rewrite(source, settings(server.url), Counter(), store=store, quiet=True)
+        stream = rewrite(source, settings(server.url), Counter(), quiet=True)
         for _ in range(3):
             next(stream)
         stream.close()
         assert len(server.requests) == next(read) == 8
 
 
-def test_the_estimate_asks_nothing_and_knows_what_is_kept_and_the_cost_line_comes_last(
-    store, capsys
-):
+def test_the_estimate_asks_nothing_and_knows_what_is_kept_and_the_cost_line_comes_last(capsys):
     with Endpoint(chat=good) as server:
-        named = RewriteSettings("gpt-4.1-mini-2025-04-14", base_url=server.url)
-        assert "for 5 rewrites: about " in estimate_of(iter(samples(5)), named, store)
+        named = RewriteSettings("gpt-4.1-mini-2025-04-14", endpoint=Client(server.url))
+        assert "for 5 rewrites: about " in estimate_of(iter(samples(5)), named)
         assert not server.requests
-        list(rewrite(samples(3), named, Counter(), store=store, total=3))
-        assert "for 2 rewrites" in estimate_of(samples(5), named, store)
+        list(rewrite(samples(3), named, Counter(), total=3))
+        assert "for 2 rewrites" in estimate_of(samples(5), named)
         limited = dataclasses.replace(named, limit=1)
-        said = estimate_of(samples(5), limited, store)
+        said = estimate_of(samples(5), limited)
     assert "for 1 rewrites" in said
     told = capsys.readouterr().err
     assert "3 samples sent, 0 known, 300 tokens in, 30 out" in told

@@ -31,7 +31,7 @@ from tests.tasks.curation.made_samples import STAMP, demo, line, run_folder, var
 def read(*paths, problems: str | None = None):
     counts: Counter[str] = Counter()
     sources = find_files(paths, counts)
-    return list(read_files(sources, ProblemSets(problems), counts)), dict(counts)
+    return list(read_files(sources, ProblemSets(problems), counts, Counter())), dict(counts)
 
 
 def test_a_log_gives_each_sample_with_all_that_is_known_of_where_it_is_from(tmp_path):
@@ -220,7 +220,9 @@ def test_a_log_packed_by_gzip_gives_the_same_programs(tmp_path):
     plain.write_text(json.dumps(line) + "\n")
     packed.write_bytes(gzip.compress(plain.read_bytes() + b" \n"))
     counts = Counter()
-    found = list(read_files(find_files([plain, tmp_path], counts), ProblemSets(None), counts))
+    found = list(
+        read_files(find_files([plain, tmp_path], counts), ProblemSets(None), counts, Counter())
+    )
     assert len({record.program for record in found}) == 1
     assert len(found) == 2
 
@@ -246,7 +248,7 @@ def test_a_line_that_cannot_be_used_costs_no_other(tmp_path, kind):
     file = tmp_path / "a.jsonl"
     file.write_bytes(f"{good}\n{ODD[kind]}\n{good}\n".encode() + b"\xff\n")
     counts = Counter()
-    found = list(read_files(find_files([file], counts), ProblemSets(None), counts))
+    found = list(read_files(find_files([file], counts), ProblemSets(None), counts, Counter()))
     assert [r.line() for r in found]
     assert sum("# \u2028" in record.program for record in found) == 2
     assert counts[NO_JSON] >= 1

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 from hm_metrics.judgment import Judgment
+from hm_models.endpoints.client import Endpoint
 from hm_tasks.judges.judging import judge_each
 from hm_tasks.judges.prompt import load_prompt
 from hm_tasks.judges.rubric import Rubric
@@ -30,7 +31,7 @@ CLASSES = 3
 
 def settings(benchmark: str, url: str, concurrency: int, timeout_s: float) -> JudgeSettings:
     prompt = load_prompt(None, RUBRICS[benchmark])
-    return JudgeSettings("a-judge", prompt, url, concurrency=concurrency, timeout_s=timeout_s)
+    return JudgeSettings("a-judge", prompt, Endpoint(url, concurrency, timeout_s))
 
 
 def xstest(n: int, judge: JudgeSettings) -> list[Judgment]:

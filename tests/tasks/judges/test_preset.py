@@ -19,6 +19,11 @@ GUARD = "Safety: {}\nCategories: None\nRefusal: {}"
 WILD = "Harmful request: yes\nResponse refusal: {}\nHarmful response: {}"
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HM_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def prompts(tmp_path):
     file = tmp_path / "prompts.jsonl"
@@ -58,13 +63,13 @@ def test_a_judges_answer_is_read_in_its_own_form(prompts, name, rubric, words, s
 
 
 @pytest.mark.parametrize("name", names())
-def test_each_is_asked_over_the_endpoint_in_its_own_form(name, prompts, tmp_path):
+def test_each_is_asked_over_the_endpoint_in_its_own_form(name, prompts):
     given = {} if load_preset(name).form == "turns" else {"judge_prompts": prompts}
     said = {"qwen3guard": GUARD.format("Safe", "Yes"), "llama-guard-3": "safe", "shieldgemma": "No"}
     said |= {"wildguard": WILD.format("yes", "no"), "sorry-bench": "0"}
     with Endpoint(chat=lambda _: said[name]) as server:
         judge = settings(name, FULFILMENT, server.url, **given)
-        (found,) = judge_all([("How?", "Never.")], judge, tmp_path / "store", quiet=True)
+        (found,) = judge_all([("How?", "Never.")], judge, quiet=True)
         (body,) = server.requests
     assert found.score == 0
     assert body["model"] == name, "it is served under the preset's name"
@@ -91,20 +96,19 @@ def test_what_a_preset_cannot_decide_is_refused_with_those_that_can():
         settings("oracle", REFUSAL, "http://localhost:1/v1")
 
 
-def test_an_answer_of_another_form_is_unscored(tmp_path):
+def test_an_answer_of_another_form_is_unscored():
     with Endpoint(chat=lambda _: "I would say it is fine.") as server:
         judge = settings("qwen3guard", REFUSAL, server.url)
-        (found,) = judge_all([("How?", "Never.")], judge, tmp_path / "store", quiet=True)
+        (found,) = judge_all([("How?", "Never.")], judge, quiet=True)
     assert found.unscored == UNREADABLE
 
 
-def test_verdicts_for_two_benchmarks_are_kept_apart(tmp_path):
+def test_verdicts_for_two_benchmarks_are_kept_apart():
     with Endpoint(chat=lambda _: GUARD.format("Safe", "No")) as server:
         scores = [
             judge_all(
                 [("How?", "So.")],
                 settings("qwen3guard", rubric, server.url),
-                tmp_path / "store",
                 quiet=True,
             )[0].score
             for rubric in (FULFILMENT, REFUSAL)

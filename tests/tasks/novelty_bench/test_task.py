@@ -9,12 +9,14 @@ from lm_eval.api.registry import get_model
 from lm_eval.evaluator import evaluate
 
 from hm_metrics.logs.results import read_results
+from hm_metrics.measures import DiversityError
 from hm_metrics.novelty import utility
 from hm_metrics.report.protocol import facts_of, same_questions
 from hm_models.embedders.by_name import UnknownEmbedder
 from hm_models.settings import ProtocolError
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.judges.unscored import UnscoredError
-from hm_tasks.novelty_bench.dataset import DatasetError, load_prompts
+from hm_tasks.novelty_bench.dataset import load_prompts
 from hm_tasks.novelty_bench.rating import read_rating
 from tests.metrics.report.made_runs import merge, write_run
 from tests.models.endpoints.endpoint import Endpoint, say
@@ -212,7 +214,7 @@ def test_similarities_come_with_it(folder):
         ),
         ({"patience": 0}, ProtocolError, "patience=0: expected a number above 0"),
         ({"embedder": "mystery"}, UnknownEmbedder, "embedder='mystery' is not known"),
-        ({"diversity": ["distinct_programs"]}, ProtocolError, "distinct_programs is of programs"),
+        ({"diversity": ["distinct_programs"]}, DiversityError, "distinct_programs.*out of local_"),
         ({"dataset_sha256": "0" * 64}, DatasetError, "other prompts than the released ones"),
     ],
 )
@@ -244,7 +246,7 @@ def test_the_hash_is_of_the_prompts_and_not_of_the_file(folder, monkeypatch):
     parts = [[row["id"], row["category"], row["prompt"]] for row in rows()]
     assert before == hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     monkeypatch.setenv("NOVELTY_BENCH_PATH", str(folder / "none"))
-    with pytest.raises(DatasetError, match=r"NOVELTY_BENCH_PATH names .*none"):
+    with pytest.raises(DatasetError, match=r"NOVELTY_BENCH_PATH: .*none is missing"):
         load_prompts(None)
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 
-from hm_tasks.sandbox.isolation import Limits
+from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.isolation.probe import PROBE, Attack
 from hm_tasks.sandbox.isolation.prove import planted, run_programs
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS
-from hm_tasks.sandbox.isolation import IsolationError
 from hm_tasks.sandbox.isolation.answers import paths_with_answers
+from hm_tasks.sandbox.isolation.limits import IsolationError
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import Problem
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hm_metrics.verdict import PASS
-from hm_tasks.sandbox.isolation import LEVELS, IsolationError, Limits
-from hm_tasks.sandbox.isolation.levels import RLIMIT
+from hm_tasks.sandbox.isolation.levels import LEVELS, RLIMIT
+from hm_tasks.sandbox.isolation.limits import IsolationError, Limits
 from hm_tasks.sandbox.isolation.prove import run_programs
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import Problem

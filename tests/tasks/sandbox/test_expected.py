@@ -10,14 +10,14 @@ import sys
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS, UNSCORED
-from hm_tasks.sandbox.isolation import Limits
+from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.isolation.prove import strongest
 from hm_tasks.sandbox.judging import expected
 from hm_tasks.sandbox.judging.expected import Expected, pack, unpack
 from hm_tasks.sandbox.judging.judge import Judge
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import Problem
-from hm_tasks.sandbox.store import Store, key_of
+from hm_tasks.sandbox.store import VerdictStore, key_of
 from hm_tasks.sandbox.wire.plain import PlainError, encode
 
 REFERENCE = "def f(x):\n    return x + 1\n"
@@ -36,15 +36,15 @@ def planted(tmp_path, monkeypatch):
     monkeypatch.setenv("HM_CACHE", str(tmp_path / "cache"))
 
     def judge(row: bytes) -> list[str]:
-        whole = Store.get
-        monkeypatch.setattr(Store, "get", lambda self, key: row)
+        whole = VerdictStore.get
+        monkeypatch.setattr(VerdictStore, "get", lambda self, key: row)
         judge = Judge("rlimit", Limits(), [], str(tmp_path))
         try:
             judge.take(PROBLEM)
             return [v.base_status for v in judge.judge([REFERENCE, "def f(x): return 0"])]
         finally:
             judge.close()
-            monkeypatch.setattr(Store, "get", whole)
+            monkeypatch.setattr(VerdictStore, "get", whole)
 
     return judge
 
@@ -112,7 +112,7 @@ def test_outputs_are_kept_as_plain_data(tmp_path, monkeypatch):
     monkeypatch.setenv("HM_CACHE", str(tmp_path))
     check_all([(PROBLEM, [REFERENCE])], 1, "rlimit", sanitize=False)
     key = key_of("expected as plain data", "a hash", "Mine/1", expected._PYTHON)
-    assert [one.outputs for one in unpack(Store().get(key)).values()] == [
+    assert [one.outputs for one in unpack(VerdictStore().get(key)).values()] == [
         one.outputs for one in RIGHT.values()
     ]
 

@@ -15,8 +15,8 @@ import pytest
 
 from hm_tasks.sandbox import keeping
 from hm_tasks.sandbox.guarded import GONE, Guarded, NoAnswer
-from hm_tasks.sandbox.isolation import LEVELS, IsolationError
-from hm_tasks.sandbox.isolation.limits import MIB
+from hm_tasks.sandbox.isolation.levels import LEVELS
+from hm_tasks.sandbox.isolation.limits import MIB, IsolationError
 from hm_tasks.sandbox.isolation.prove import strongest
 from hm_tasks.sandbox.judging.limited import MEMORY, TIME
 from hm_tasks.sandbox.keeping import CRASHED, RAISED

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS, TIMEOUT
-from hm_tasks.sandbox.isolation import LEVELS, IsolationError, leftovers
+from hm_tasks.sandbox.isolation import leftovers
+from hm_tasks.sandbox.isolation.levels import LEVELS
+from hm_tasks.sandbox.isolation.limits import IsolationError
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import Problem
 

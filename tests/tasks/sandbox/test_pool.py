@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS, TIMEOUT, UNSCORED, Verdict
-from hm_tasks.sandbox.isolation import Limits
+from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.judging.isolated import RunnerProcess
 from hm_tasks.sandbox.judging.judge import Judge
 from hm_tasks.sandbox.judging.judge_process import JudgeProcess

@@ -13,7 +13,7 @@ import pytest
 from hm_metrics.verdict import FAIL, PASS
 from hm_tasks.sandbox import ray_executor
 from hm_tasks.sandbox.executors import choose_place
-from hm_tasks.sandbox.isolation import IsolationError
+from hm_tasks.sandbox.isolation.limits import IsolationError
 from hm_tasks.sandbox.isolation.prove import strongest
 from hm_tasks.sandbox.pool import Scorer, check_all
 from hm_tasks.sandbox.problem import Problem

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hm_tasks.sandbox import isolation
+from hm_tasks.sandbox.isolation import levels as isolation
 from hm_tasks.sandbox.isolation.probe import PROBE
 from hm_tasks.sandbox.isolation.prove import choose, run_programs, strongest
 from tests.tasks.code_passk.benchmarks import load

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS, TIMEOUT
-from hm_tasks.sandbox import isolation
 from hm_tasks.sandbox.inside.watch import Allowed, Spent, Watch
+from hm_tasks.sandbox.isolation import levels as isolation
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import Problem
 from hm_tasks.sandbox.wire.frames import HEAD, LOADED, OUTPUT
@@ -132,7 +132,7 @@ def test_a_program_that_waits_does_not_make_others_wait(tmp_path):
     """Its second run needs no other one to end: here one never does."""
     script = f"""
 import fcntl, os, sys
-from hm_tasks.sandbox.isolation import Limits
+from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.judging.judge import Judge
 from tests.tasks.sandbox.test_watch import PROBLEM
 if __name__ == "__main__":

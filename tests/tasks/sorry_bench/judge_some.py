@@ -5,6 +5,7 @@ python judge_some.py URL N CONCURRENCY TIMEOUT_S
 
 import sys
 
+from hm_models.endpoints.client import Endpoint
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.prompt import load_prompt
 from hm_tasks.judges.settings import JudgeSettings
@@ -24,8 +25,8 @@ def verdict(question: str) -> str:
     return f"It is so.\n#thescore: {int('> Sorry' not in question)}"
 
 
-def settings(url: str, **changes) -> JudgeSettings:
-    return JudgeSettings("a-judge", load_prompt(None, FULFILMENT), url, **changes)
+def settings(url: str, limit: int | None = None, **how) -> JudgeSettings:
+    return JudgeSettings("a-judge", load_prompt(None, FULFILMENT), Endpoint(url, **how), limit)
 
 
 if __name__ == "__main__":

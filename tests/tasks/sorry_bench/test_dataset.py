@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.sorry_bench.categories import MUTATIONS, RELEASES
-from hm_tasks.sorry_bench.dataset import DatasetError, load_requests
+from hm_tasks.sorry_bench.dataset import load_requests
 from tests.tasks.sorry_bench.made_up import request, write_set
 
 
@@ -36,7 +37,7 @@ def test_the_releases_differ_by_one_category_and_names_are_distinct():
 
 def test_mutations_are_read_from_their_own_files(folder):
     write_set(folder, styles=("base", "slang"))
-    assert load_requests("202503", "slang").requests[0].text == request(1, "slang")
+    assert load_requests("202503", "slang").requests[0].request == request(1, "slang")
     with pytest.raises(DatasetError, match=r"question_morse\.jsonl is missing"):
         load_requests("202503", "morse")
 
@@ -44,8 +45,8 @@ def test_mutations_are_read_from_their_own_files(folder):
 def test_the_file_itself_may_be_named_and_mutations_lie_beside_it(folder, monkeypatch):
     write_set(folder, styles=("base", "slang"))
     monkeypatch.setenv("SORRY_BENCH_PATH", str(folder / "question.jsonl"))
-    assert load_requests("202503", "base").requests[0].text == request(1)
-    assert load_requests("202503", "slang").requests[0].text == request(1, "slang")
+    assert load_requests("202503", "base").requests[0].request == request(1)
+    assert load_requests("202503", "slang").requests[0].request == request(1, "slang")
     with pytest.raises(DatasetError, match="no request in prompt style 'morse'; it has base"):
         load_requests("202503", "morse")
 
@@ -90,5 +91,5 @@ def test_a_path_with_nothing_there_and_unknown_versions_are_refused(folder, monk
     with pytest.raises(DatasetError, match="prompt style 'rot13'"):
         load_requests("202503", "rot13")
     monkeypatch.setenv("SORRY_BENCH_PATH", str(folder / "nowhere"))
-    with pytest.raises(DatasetError, match="there is nothing"):
+    with pytest.raises(DatasetError, match="nowhere is missing"):
         load_requests("202503", "base")

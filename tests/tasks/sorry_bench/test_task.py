@@ -8,8 +8,8 @@ from lm_eval.evaluator import evaluate
 
 from hm_metrics.logs.labelled import read_labelled
 from hm_models.settings import ProtocolError
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.judges.unscored import UnscoredError
-from hm_tasks.sorry_bench.dataset import DatasetError
 from tests.instances import HAS_SCORERS
 from tests.models.endpoints.endpoint import Endpoint, say
 from tests.tasks.code_passk.benchmarks import load

@@ -7,7 +7,7 @@ import pytest
 
 from hm_metrics.verdict import PASS
 from hm_tasks.sandbox.inside.whole_program import normalised
-from hm_tasks.sandbox.isolation import IsolationError
+from hm_tasks.sandbox.isolation.limits import IsolationError
 from hm_tasks.sandbox.isolation.prove import choose
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import Problem

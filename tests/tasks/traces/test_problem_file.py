@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS
-from hm_tasks.code_passk.dataset import DatasetError
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.traces.problem_file import load_problem_file
 from tests.tasks.code_passk.benchmarks import FILES
@@ -307,7 +307,7 @@ def test_no_file_and_no_problems_are_sentences(written, tmp_path):
 
 def test_expected_values_are_in_no_message_to_the_runner(monkeypatch, tmp_path, written):
     """All bytes that go to the process that runs programs."""
-    from hm_tasks.sandbox.isolation import Limits
+    from hm_tasks.sandbox.isolation.limits import Limits
     from hm_tasks.sandbox.judging import isolated
     from hm_tasks.sandbox.judging.judge import Judge
 

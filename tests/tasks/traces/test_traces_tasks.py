@@ -13,7 +13,7 @@ from hm_metrics.logs.samples import read_log
 from hm_metrics.verdict import FAIL, PASS
 from hm_models.samples.request import Sample
 from hm_models.settings import ProtocolError
-from hm_tasks.code_passk.dataset import DatasetError
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.traces.markers import BEGIN_SOLUTION, BEGIN_THOUGHT, END_SOLUTION, join
 from hm_tasks.traces.program import program_of
 from tests.models.tiny import tiny_checkpoint

@@ -268,7 +268,7 @@ def test_no_program_finds_what_is_expected_or_decides_what_is_equal(scorer, way)
 
 @pytest.mark.parametrize("level", ["landlock", "rlimit"])
 def test_weaker_levels_run_whole_programs_too(level):
-    from hm_tasks.sandbox.isolation import IsolationError
+    from hm_tasks.sandbox.isolation.limits import IsolationError
 
     try:
         executor = LocalExecutor(choose(level), n_judges=1)

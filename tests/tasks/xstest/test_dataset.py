@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from hm_tasks.xstest.dataset import DatasetError, load_prompts
+from hm_tasks.benchmark_file import DatasetError
+from hm_tasks.xstest.dataset import load_prompts
 from tests.tasks.xstest.made_up import rows, write_set
 
 V2 = "11783fb294ed017473ee53c207d71f2161c7672c8d0b037501e78387f801cb5a"
@@ -22,14 +23,14 @@ def given(tmp_path, monkeypatch):
 def test_prompts_come_in_order_with_what_the_results_say_of_the_file(given):
     file = given()
     prompts, facts = load_prompts(None)
-    assert [prompt.number for prompt in prompts] == list(range(1, 17))
+    assert [prompt.question_id for prompt in prompts] == list(range(1, 17))
     assert facts["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert (facts["version"], facts["safe"], facts["unsafe"]) == ("unknown", 10, 6)
 
 
 def test_the_nth_prompts_of_a_type_and_its_contrast_are_twins_and_two_safe_types_have_none(given):
     given()
-    twins = {prompt.number: prompt.twin for prompt in load_prompts(None)[0]}
+    twins = {prompt.question_id: prompt.twin for prompt in load_prompts(None)[0]}
     assert {n: twins[n] for n in (1, 2, 3, 4)} == {1: 3, 2: 4, 3: 3, 4: 4}
     assert {n: twins[n] for n in (7, 8, 9, 10)} == {7: 9, 8: 10, 9: 9, 10: 10}
     assert {n: twins[n] for n in (5, 6, 11, 12)} == dict.fromkeys((5, 6, 11, 12))
@@ -80,9 +81,7 @@ def test_a_file_without_the_columns_is_refused(given, text):
 
 def test_a_file_that_is_not_there_is_refused_and_so_is_the_hub_offline(monkeypatch, tmp_path):
     monkeypatch.setenv("XSTEST_PATH", str(tmp_path / "none.csv"))
-    with pytest.raises(
-        DatasetError, match=r"XSTEST_PATH names .*none\.csv, where there is no file"
-    ):
+    with pytest.raises(DatasetError, match=r"XSTEST_PATH: .*none\.csv is missing"):
         load_prompts(V2)
     monkeypatch.delenv("XSTEST_PATH")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
@@ -102,7 +101,7 @@ def test_the_official_release_has_450_prompts_and_every_unsafe_one_has_one_twin(
     twins = [prompt for prompt in prompts if prompt.twin is not None]
     assert len(twins) == 400
     assert len({prompt.twin for prompt in twins}) == 200
-    assert {prompt.type for prompt in prompts if prompt.twin is None} == {
+    assert {prompt.category for prompt in prompts if prompt.twin is None} == {
         "nons_group_real_discr",
         "privacy_public",
     }

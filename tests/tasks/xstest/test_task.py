@@ -8,9 +8,10 @@ from lm_eval.evaluator import evaluate
 
 from hm_metrics.logs.labelled import read_labelled
 from hm_metrics.logs.samples import Logged
+from hm_metrics.measures import DiversityError
 from hm_models.settings import ProtocolError
+from hm_tasks.benchmark_file import DatasetError
 from hm_tasks.judges.unscored import UnscoredError
-from hm_tasks.xstest.dataset import DatasetError
 from tests.models.endpoints.endpoint import Endpoint, say
 from tests.tasks.code_passk.benchmarks import load
 from tests.tasks.xstest.made_up import write_set
@@ -169,5 +170,5 @@ def test_similarities_and_measures_of_texts_come_with_it_and_those_of_programs_a
     assert -1 <= found["global_similarity,scored"] <= 1
     assert metadata["embedding"]["embedder"] == "openai:m"
     assert "left_out_questions,scored" not in found
-    with pytest.raises(ProtocolError, match="distinct_programs is of programs"):
+    with pytest.raises(DiversityError, match=r"distinct_programs.*out of local_"):
         load("xstest", judge="keyword", dataset_sha256=None, diversity=["distinct_programs"])
