@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pickle
+import platform
 import re
 import sys
 
@@ -111,7 +112,7 @@ def test_kept_outputs_are_used(planted):
 def test_outputs_are_kept_as_plain_data(tmp_path, monkeypatch):
     monkeypatch.setenv("HM_CACHE", str(tmp_path))
     check_all([(PROBLEM, [REFERENCE])], 1, "rlimit", sanitize=False)
-    key = key_of("expected as plain data", "a hash", "Mine/1", expected._PYTHON)
+    key = key_of("expected as plain data", "a hash", "Mine/1", platform.python_version())
     assert [one.outputs for one in unpack(VerdictStore().get(key)).values()] == [
         one.outputs for one in RIGHT.values()
     ]
