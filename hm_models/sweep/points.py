@@ -25,7 +25,7 @@ from typing import Any
 from hm_models.merge.alpha import Alpha
 from hm_models.plugin.run_name import run_name
 from hm_models.samples.sampler import Sampler
-from hm_models.sweep.config import Method, SweepConfig
+from hm_models.sweep.config import SweepConfig, SweptMethod
 from hm_models.sweep.pairs import Pair
 
 # The harness's settings that say how a run goes or who is told of it; they shape no result.
@@ -49,7 +49,7 @@ class Point:
     """One pair, one method, one alpha, one sampler."""
 
     pair: Pair
-    method: Method
+    method: SweptMethod
     alpha: Alpha | int
     sampler: Sampler
 
