@@ -26,6 +26,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hm_metrics.bootstrap import weighted_means
 from hm_metrics.intervals import CONFIDENCE, interval, resamples
 
 ITERATIONS = 2000
@@ -270,15 +271,7 @@ def _resampled(
 def _points(families: tuple[Family, Family], weights: list[np.ndarray]) -> list[np.ndarray]:
     """Our points across and up, then theirs: means by [B, questions] weights."""
     return [
-        _means(values, weight)
+        weighted_means(values, weight, float(np.nanmin(values)))  # the lowest, for want of any
         for family in families
         for values, weight in zip((family.across, family.up), weights, strict=True)
     ]
-
-
-def _means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """[B, P] weighted means over the scored questions; the lowest value where a resample has none."""
-    known = ~np.isnan(values)
-    total = weights @ known.T.astype(np.float64)
-    sums = weights @ np.where(known, values, 0.0).T
-    return np.divide(sums, total, out=np.full(sums.shape, np.nanmin(values)), where=total > 0)

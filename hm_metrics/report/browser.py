@@ -23,7 +23,11 @@ from hm_models.shown.escaping import one_line
 
 WITHHELD = "(left out: SORRY-Bench may not be passed on; --with_requests puts it in)"
 ANSWER = 200  # letters of an answer that are shown beside the text
-VERDICTS = {1: "fulfilled", 0: "refused", None: "unscored"}
+# What a score says, by kind of log.
+VERDICTS = {
+    REFUSALS: {1: "fulfilled", 0: "refused"},
+    CONTRASTS: {score: words.replace("_", " ") for score, words in LABELS.items()},
+}
 
 
 def questions(
@@ -49,7 +53,7 @@ def questions(
 
 
 def _title(line: Logged, name: str, kind: str) -> str:
-    return f"{name}: {line.doc['category']}" if kind in (REFUSALS, CONTRASTS) else name
+    return f"{name}: {line.doc['category']}" if kind in VERDICTS else name
 
 
 def _prompt(line: Logged, kind: str, with_requests: bool) -> str:
@@ -74,21 +78,13 @@ def _samples(lines: list[Logged], log: Log, with_requests: bool) -> list[PageSam
             PageSample(text, v.program, v.base_status, v.plus_status, v.reason)
             for text, v in zip(lines[0].texts, lines[0].verdicts, strict=False)
         ]
-    if log.kind == REFUSALS:
+    if log.kind in VERDICTS:
+        is_withheld = log.kind == REFUSALS and not with_requests
         return [
             PageSample(
-                (answer.answer or "") if with_requests else WITHHELD,
-                base=VERDICTS[answer.score],
-                reason=(answer.judgment.unscored if answer.judgment else "") or "",
-            )
-            for answer in of_log(lines[0])
-        ]
-    if log.kind == CONTRASTS:
-        return [
-            PageSample(
-                answer.answer or "",
-                base=UNSCORED if answer.score is None else LABELS[answer.score].replace("_", " "),
-                reason=(answer.judgment.unscored if answer.judgment else "") or "",
+                WITHHELD if is_withheld else answer.answer or "",
+                base=VERDICTS[log.kind].get(answer.score, UNSCORED),
+                reason=answer.judgment.unscored if answer.judgment else "",
             )
             for answer in of_log(lines[0])
         ]

@@ -17,7 +17,6 @@ from hm_metrics.logs.results import find_runs
 from hm_metrics.power import Spread, questions_to_detect, samples_to_detect
 from hm_metrics.report.baseline import Instruct
 from hm_metrics.report.points import join
-from hm_metrics.report.portfolios import PASS, SCORED
 from hm_metrics.report.rows import Row, make_rows
 from hm_models.sweep.preflight import TaskSize
 
@@ -68,7 +67,9 @@ def _spread(rows: Sequence[Row], task: TaskSize, k: int) -> tuple[Spread, str]:
         theirs = Instruct().of(row, rows, task.name)
         if theirs is None or theirs is row:
             continue
-        ours, other = _counts(row, task.name), _counts(theirs, task.name)
+        ours, other = (
+            log.counted() if (log := side.logs.get(task.name)) else {} for side in (row, theirs)
+        )
         names = [n for n in ours if n in other and min(ours[n][1], other[n][1]) >= max(k, 2)]
         if len(names) < 2:
             continue
@@ -81,12 +82,3 @@ def _spread(rows: Sequence[Row], task: TaskSize, k: int) -> tuple[Spread, str]:
     return max(
         found, key=lambda each: each[0].variance(samples_now, k), default=(Spread.prior(), PRIOR)
     )
-
-
-def _counts(row: Row, task: str) -> dict[str, tuple[int, int]]:
-    """Right and scored samples by question; none where they are not counted."""
-    log = row.logs.get(task)
-    if log is None or PASS not in log.counts:
-        return {}
-    numbers = zip(log.questions, log.counts[PASS], log.counts[SCORED], strict=True)
-    return {name: (int(correct), int(scored)) for name, correct, scored in numbers}
