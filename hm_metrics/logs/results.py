@@ -248,9 +248,8 @@ def _sampler(config: dict[str, Any]) -> Sampler | None:
     asked = config.get("generation_kwargs") or {}
     if asked.get(TEMPERATURE) is not None:
         _finite(asked[TEMPERATURE], TEMPERATURE)
-    call = (config.get("metadata") or {}).get(
-        "call"
-    )  # of our tasks: one that makes several samples
+    # Of our tasks: one that makes several samples.
+    call = (config.get("metadata") or {}).get("call")
     if isinstance(call, dict) and _number(call.get(VERBALIZED)):
         asked = {**asked, VERBALIZED: call[VERBALIZED]}
     return Sampler.logged(asked)

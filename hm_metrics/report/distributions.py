@@ -17,6 +17,7 @@ from hm_metrics.figures.frontier import FrontierPoint
 from hm_metrics.figures.pass_at_k import Curve
 from hm_metrics.figures.stages import StageMap
 from hm_metrics.fulfillment import Tally, rate
+from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.logs.models import BASE, INSTRUCT
 from hm_metrics.report.every_k import every_k
 from hm_metrics.report.paper import FIGURE, TEXT, published, sources
@@ -126,9 +127,8 @@ def categories(
             for category, tally in sorted(log.tallies, key=lambda found: found[0]):
                 tallies.setdefault(category, []).append(tally)
             columns[label] = {category: rate(found) for category, found in tallies.items()}
-            if mean := row.values[task].get(
-                "fulfillment_rate"
-            ):  # XSTest's halves have no common one
+            # XSTest's halves have no common one.
+            if mean := row.values[task].get(FULFILLMENT):
                 means[label] = mean.value
             families[label] = row.point.family
     return columns, means, families if several else None

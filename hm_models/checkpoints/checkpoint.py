@@ -169,9 +169,8 @@ class Checkpoint:
 
     def _files(self, patterns: list[str]) -> list[Path]:
         found = {file for pattern in patterns for file in self.folder.glob(pattern)}
-        return sorted(
-            file for file in found if file.is_file()
-        )  # a pipe of such a name would never end
+        # A pipe of such a name would never end.
+        return sorted(file for file in found if file.is_file())
 
     @property
     def remarks(self) -> list[str]:

@@ -59,9 +59,8 @@ _BARE = Marks("analysis", "assistantfinal")
 _SPECIAL = re.compile(r"\s*(?:(?:<s>|<\|(?:begin_of_text|start|im_start)\|>(?:assistant)?)\s*)?")
 _FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})(?P<info>[^\n`]*)$", re.MULTILINE)
 _QUOTES = "\"'`“”‘’"
-_GLUED = re.compile(
-    r"[\w.!?)\]*:…。]"
-)  # what a thought ends in, if its marker has no line of its own
+# What a thought ends in, if its marker has no line of its own.
+_GLUED = re.compile(r"[\w.!?)\]*:…。]")
 _CODE_WORD = re.compile(r" (?:def|class|import|from|async|return|print)\b")
 
 Block = tuple[int, int]
@@ -139,9 +138,8 @@ def begins_again(
     """
     for found in _line_begins(tuple(known)).finditer(text, start):
         at, after = found.start("begin"), text[found.end() : found.end() + 1]
-        if (
-            (after in _QUOTES) if after else blocks is None
-        ):  # what stands behind it is not known yet
+        # Where nothing stands behind it, what does is not known yet.
+        if (after in _QUOTES) if after else blocks is None:
             continue
         if not _within(at, _blocks(text, goes_on=True) if blocks is None else blocks):
             return at, next(marks for marks in known if marks.begin == found["begin"])

@@ -102,18 +102,20 @@ def _samples(log: Log, model: str, with_requests: bool) -> Iterator[dict[str, An
     for line in log.lines():
         if log.kind == REFUSALS:
             yield from _judged(line, model, with_requests)
-        elif log.kind == CODE:
-            for number, (text, verdict) in enumerate(
-                zip(line.texts, line.verdicts, strict=True), 1
-            ):
-                yield _sample(line.question, number, line.prompt, text, model) | _tested(verdict)
-        elif log.kind == ANSWERS:
-            for number, (text, grade) in enumerate(zip(line.texts, line.grades, strict=True), 1):
-                yield _sample(line.question, number, line.prompt, text, model) | _graded(grade)
         elif not line.several:
-            noted = {name: {"value": value} for name, value in line.numbers.items()}
-            for number, text in enumerate(line.texts, 1):
-                yield _sample(line.question, number, line.prompt, text, model) | {"scores": noted}
+            found = zip(line.texts, _found(log, line), strict=True)
+            for number, (text, told) in enumerate(found, 1):
+                yield _sample(line.question, number, line.prompt, text, model) | told
+
+
+def _found(log: Log, line: Logged) -> list[dict[str, Any]]:
+    """What was found of each sample."""
+    if log.kind == CODE:
+        return list(map(_tested, line.verdicts))
+    if log.kind == ANSWERS:
+        return list(map(_graded, line.grades))
+    noted = {name: {"value": value} for name, value in line.numbers.items()}
+    return [{"scores": noted}] * len(line.texts)
 
 
 def _tested(verdict: Verdict) -> dict[str, Any]:
