@@ -265,7 +265,6 @@ def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[s
             f"its samples give another {', '.join(differing[:3])} than its results; the samples count."
         )
     warnings += asked_amiss(run)
-    judging = run.metadata.get("judging")
-    if isinstance(judging, dict) and judging.get("warning"):
-        warnings.append(f"{one_line(str(judging['warning']))}.")
+    if warning := run.noted("judging").get("warning"):
+        warnings.append(f"{one_line(str(warning))}.")
     return warnings

@@ -51,8 +51,6 @@ def _log(row: Row, task: str, model: str, with_requests: bool) -> dict[str, Any]
     merge = {"base": shown(told.base), "instruct": shown(told.instruct), "alpha": told.alpha}
     arguments = (merge | {"merge_method": told.method}) if told.base else {}
     samples = list(_samples(log, model, with_requests)) if log else []
-    versions = run.run.get("versions")
-    packages = versions if isinstance(versions, dict) else {}
     return {
         "version": VERSION,
         "status": "success",
@@ -72,7 +70,7 @@ def _log(row: Row, task: str, model: str, with_requests: bool) -> dict[str, Any]
             "model_args": arguments_of(told) | arguments,
             "model_generate_config": {"temperature": run.temperature},
             "config": {"epochs": log.n_samples if log and log.n_samples else 1},
-            "packages": {name: str(version) for name, version in packages.items() if version},
+            "packages": {name: str(version) for name, version in run.versions.items() if version},
             "metadata": {"row": row.point.id, "warnings": row.warnings, **row.facts.get(task, {})},
         },
         "plan": {"name": "plan", "steps": []},
