@@ -93,7 +93,6 @@ class Contest:
 def contest(
     ours: Family,
     theirs: Family,
-    reference: tuple[float, float] = (0.0, 0.0),
     same_questions: bool = True,
     iterations: int = ITERATIONS,
     seed: int = 0,
@@ -101,7 +100,6 @@ def contest(
     """Compare two families on the same questions.
 
     Args:
-        reference: what no point is worse than, (across, up); areas begin there.
         same_questions: whether `across` is of the questions that `up` is of, and is resampled with them;
             else (refusals beside pass@k) the two are resampled apart.
         seed: the same gives the same.
@@ -123,14 +121,11 @@ def contest(
     corner = tuple(float(values.min()) for values in found)
     box = tuple(float(values.max()) for values in found)
 
-    def volume(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return hypervolume(x, y, reference)
-
     def covered(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return coverage(x, y, corner, box)
 
     return Contest(
-        hypervolume=_compared(_each(volume), estimates, drawn),
+        hypervolume=_compared(_each(hypervolume), estimates, drawn),
         coverage=_compared(_each(covered), estimates, drawn),
         dominance=_compared(_dominances, estimates, drawn),
         at_equal=_compared(_heights, estimates, drawn),

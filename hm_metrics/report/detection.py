@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hm_metrics.logs.results import find_runs
-from hm_metrics.power import Spread, questions_to_detect, samples_to_detect
+from hm_metrics.power import POWER, Spread, questions_to_detect, samples_to_detect
 from hm_metrics.report.baseline import Instruct
 from hm_metrics.report.points import join
 from hm_metrics.report.rows import Row, make_rows
@@ -31,9 +31,7 @@ def rows_in(folder: Path | None) -> list[Row]:
     return make_rows(join(find_runs([folder]).runs), "none", quiet=True).rows
 
 
-def detection(
-    tasks: Sequence[TaskSize], difference: float, rows: Sequence[Row], power: float = 0.8
-) -> list[str]:
+def detection(tasks: Sequence[TaskSize], difference: float, rows: Sequence[Row]) -> list[str]:
     """A sentence for each task and k.
 
     Args:
@@ -46,15 +44,15 @@ def detection(
             continue
         for k in (k for k in KS if k <= task.samples):
             spread, words = _spread(rows, task, k)
-            questions = questions_to_detect(difference, spread, task.samples, k, power)
-            samples = samples_to_detect(difference, spread, task.questions, k, power)
+            questions = questions_to_detect(difference, spread, task.samples, k)
+            samples = samples_to_detect(difference, spread, task.questions, k)
             enough = (
                 f"{samples:,} samples of each of its {task.questions:,} questions"
                 if samples
                 else f"no number of samples of its {task.questions:,} questions"
             )
             lines.append(
-                f"{task.name}: a difference of {difference:g} in pass@{k} shows with a power of {power:g} on "
+                f"{task.name}: a difference of {difference:g} in pass@{k} shows with a power of {POWER:g} on "
                 f"{questions:,} questions with {task.samples} samples each, or with {enough}. By {words}."
             )
     return lines
