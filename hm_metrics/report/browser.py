@@ -24,7 +24,7 @@ from hm_models.shown.escaping import one_line
 WITHHELD = "(left out: SORRY-Bench may not be passed on; --with_requests puts it in)"
 ANSWER = 200  # letters of an answer that are shown beside the text
 # What a score says, by kind of log.
-VERDICTS = {
+VERDICTS: dict[str, dict[int | None, str]] = {
     REFUSALS: {1: "fulfilled", 0: "refused"},
     CONTRASTS: {score: words.replace("_", " ") for score, words in LABELS.items()},
 }
