@@ -47,3 +47,17 @@ def bootstrap_error(
     if len(found) < 2:
         return float("nan")
     return float(found.std(ddof=1) * np.sqrt(n / (n - 1)))
+
+
+def weighted_means(values: np.ndarray, weights: np.ndarray, without: float) -> np.ndarray:
+    """[B, P] means of P rows of values by B rows of weights, each over those questions that have a value.
+
+    Args:
+        values: [P, n], nan = unscored.
+        weights: [B, n].
+        without: what stands where no question with a value has a weight.
+    """
+    known = ~np.isnan(values)
+    total = weights @ known.T.astype(np.float64)
+    sums = weights @ np.where(known, values, 0.0).T
+    return np.divide(sums, total, out=np.full(sums.shape, without), where=total > 0)

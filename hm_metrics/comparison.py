@@ -57,6 +57,14 @@ class Difference:
     questions: int
     left_out: int
 
+    @property
+    def ahead(self) -> int:
+        """1 where ours is more than chance ahead, -1 where theirs is, 0 where the interval has 0 in it."""
+        return int(self.low > 0) - int(self.high < 0)
+
+    def __str__(self) -> str:
+        return apart(self.estimate, self.low, self.high)
+
 
 def paired_difference(
     ours: np.ndarray,
@@ -134,6 +142,17 @@ def paired_statistic_difference(
         low, high = min(low, float(estimate + wide[0])), max(high, float(estimate + wide[1]))
     p_value = _trade_test(statistic, questions, estimate, iterations, seed)
     return Difference(estimate, low, high, p_value, questions, 0)
+
+
+def apart(difference: float, low: float, high: float) -> str:
+    """A difference with its interval, as a reader is told it.
+
+    >>> apart(0.0298, 0.002, 0.0581), apart(0.5, np.nan, np.nan), apart(np.nan, np.nan, np.nan)
+    ('+0.030 [+0.002, +0.058]', '+0.500', 'none')
+    """
+    if np.isnan(difference):
+        return "none"
+    return f"{difference:+.3f}" + ("" if np.isnan(low) else f" [{low:+.3f}, {high:+.3f}]")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

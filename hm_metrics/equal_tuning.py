@@ -21,6 +21,7 @@ import dataclasses
 
 import numpy as np
 
+from hm_metrics.bootstrap import weighted_means
 from hm_metrics.comparison import Difference, paired_difference
 from hm_metrics.cross_fitting import folds, judged_difference
 
@@ -80,7 +81,8 @@ def equal_tuning(
     random = np.random.default_rng(seed)
     cut = np.stack(folds(questions, 2, splits, seed))
     judged = [_judged(family, cut, m, random) for family in (ours, theirs)]
-    best = [int(np.argmax(_means(family, np.ones((1, questions))))) for family in (ours, theirs)]
+    everything = np.ones((1, questions))
+    best = [int(np.argmax(weighted_means(f, everything, -np.inf))) for f in (ours, theirs)]
     return EqualTuning(
         m=m,
         ours=float(np.nanmean(judged[0])),
@@ -97,16 +99,8 @@ def _judged(values: np.ndarray, cut: np.ndarray, m: int, random: np.random.Gener
     Args:
         cut: [2 S, G] masks of the questions to judge on, both halves of a split one after the other.
     """
-    means = _means(values, (~cut).astype(np.float64))
+    means = weighted_means(values, (~cut).astype(np.float64), -np.inf)
     # m settings of each half at random: the others cannot be chosen.
     places = np.argsort(random.random(means.shape), axis=1)
     chosen = values[np.argmax(np.where(places < m, means, -np.inf), axis=1)]
     return np.where(cut[::2], chosen[::2], chosen[1::2])
-
-
-def _means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """[S, P] weighted means of the scored questions; -inf without one."""
-    known = ~np.isnan(values)
-    total = weights @ known.T.astype(np.float64)
-    sums = weights @ np.where(known, values, 0.0).T
-    return np.divide(sums, total, out=np.full(sums.shape, -np.inf), where=total > 0)

@@ -13,6 +13,7 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
+from hm_metrics.bootstrap import weighted_means
 from hm_metrics.comparison import Difference, paired_difference
 from hm_metrics.intervals import interval, mean_interval, resamples
 
@@ -63,15 +64,8 @@ def resampled(known: Estimate, iterations: int, random: np.random.Generator) -> 
     """[B] values: over resampled questions (the same for all of as many), or by the standard error."""
     if isinstance(known, tuple):
         return estimate(known) + np.nan_to_num(error(known)) * random.standard_normal(iterations)
-    scored = ~np.isnan(known)
-    values = np.where(scored, known, 0.0)
-    found = []
-    for weights in resamples(len(known), iterations, seed=0):
-        total = weights @ scored.astype(np.float64)
-        found.append(
-            np.divide(weights @ values, total, out=np.full(len(total), np.nan), where=total > 0)
-        )
-    return np.concatenate(found)
+    blocks = resamples(len(known), iterations, seed=0)
+    return np.concatenate([weighted_means(known[None], block, np.nan)[:, 0] for block in blocks])
 
 
 def as_text(known: Estimate, iterations: int) -> str:

@@ -26,6 +26,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hm_metrics.bootstrap import weighted_means
 from hm_metrics.intervals import CONFIDENCE, interval, resamples
 
 ITERATIONS = 2000
@@ -92,7 +93,6 @@ class Contest:
 def contest(
     ours: Family,
     theirs: Family,
-    reference: tuple[float, float] = (0.0, 0.0),
     same_questions: bool = True,
     iterations: int = ITERATIONS,
     seed: int = 0,
@@ -100,7 +100,6 @@ def contest(
     """Compare two families on the same questions.
 
     Args:
-        reference: what no point is worse than, (across, up); areas begin there.
         same_questions: whether `across` is of the questions that `up` is of, and is resampled with them;
             else (refusals beside pass@k) the two are resampled apart.
         seed: the same gives the same.
@@ -122,14 +121,11 @@ def contest(
     corner = tuple(float(values.min()) for values in found)
     box = tuple(float(values.max()) for values in found)
 
-    def volume(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return hypervolume(x, y, reference)
-
     def covered(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return coverage(x, y, corner, box)
 
     return Contest(
-        hypervolume=_compared(_each(volume), estimates, drawn),
+        hypervolume=_compared(_each(hypervolume), estimates, drawn),
         coverage=_compared(_each(covered), estimates, drawn),
         dominance=_compared(_dominances, estimates, drawn),
         at_equal=_compared(_heights, estimates, drawn),
@@ -270,15 +266,7 @@ def _resampled(
 def _points(families: tuple[Family, Family], weights: list[np.ndarray]) -> list[np.ndarray]:
     """Our points across and up, then theirs: means by [B, questions] weights."""
     return [
-        _means(values, weight)
+        weighted_means(values, weight, float(np.nanmin(values)))  # the lowest, for want of any
         for family in families
         for values, weight in zip((family.across, family.up), weights, strict=True)
     ]
-
-
-def _means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """[B, P] weighted means over the scored questions; the lowest value where a resample has none."""
-    known = ~np.isnan(values)
-    total = weights @ known.T.astype(np.float64)
-    sums = weights @ np.where(known, values, 0.0).T
-    return np.divide(sums, total, out=np.full(sums.shape, np.nanmin(values)), where=total > 0)

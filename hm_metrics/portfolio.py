@@ -6,8 +6,8 @@ of one question, with c_a of the n_a samples of row a right and k_a of them draw
 With one row it is pass@k, and as unbiased: the rows' samples are independent.
 
     >>> correct, samples = np.array([[4, 0], [0, 4]]), np.full((2, 2), 4)
-    >>> best_split(tables(correct, samples, k=4), k=4)  # each row solves a question of its own
-    Best(split=(1, 3), value=1.0, exact=True)
+    >>> Search(tables(correct, samples, k=4), k=4).best(np.ones(2))  # each row solves a question of its own
+    (1, 3)
 
 The best of many splits looks better than it is. So `portfolio` chooses on some questions and judges on the
 others, in seeded folds, and the best single row that it is compared with is chosen in the same way.
@@ -36,26 +36,12 @@ Split = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Best:
-    """A split, its value on the questions that it was chosen on, and whether no other is better there.
-
-    Attributes:
-        exact: False where there were too many splits to try: sample by sample to the row that adds
-            most, then exchanges of one sample as long as one helps.
-    """
-
-    split: Split
-    value: float
-    exact: bool
-
-
-@dataclasses.dataclass(frozen=True)
 class Portfolio:
     """What spending k samples over several rows brings.
 
     Attributes:
         split: samples of each row, chosen on all questions: the one to use.
-        exact: whether it is the best of all splits (see `Best`).
+        exact: whether it is the best of all splits (see `Search`).
         naive: its value on the questions that it was chosen on, which flatters it.
         value: of splits on questions that they were not chosen on.
         single: the best single row for k, chosen on all questions; None where no row has k samples.
@@ -104,7 +90,7 @@ def portfolio(
     alone = np.array([table[k] for table in of_rows if len(table) > k])
     which = [row for row, table in enumerate(of_rows) if len(table) > k]
     questions = int(known.sum())
-    search = _Search(of_rows, k)
+    search = Search(of_rows, k)
     found, single = np.zeros((2, repeats, questions))
     for number, inside in enumerate(cut := cross_fitting.folds(questions, folds, repeats, seed)):
         weights, repeat = (~inside).astype(np.float64), number * repeats // len(cut)
@@ -158,15 +144,6 @@ def tables(correct: np.ndarray, samples: np.ndarray, k: int) -> list[np.ndarray]
     return found
 
 
-def best_split(of_rows: Sequence[np.ndarray], k: int, weights: np.ndarray | None = None) -> Best:
-    """The split of k samples with the highest mean over questions, weighted by [G] weights."""
-    search = _Search(of_rows, k)
-    weights = np.ones(of_rows[0].shape[1]) if weights is None else weights
-    split = search.best(weights)
-    value = 1.0 - search.none_right(split) @ weights / weights.sum()
-    return Best(split, float(value), search.exact)
-
-
 def splits(k: int, most: Sequence[int]) -> list[Split]:
     """Every way to spend k samples, those over fewer rows first.
 
@@ -182,8 +159,13 @@ def splits(k: int, most: Sequence[int]) -> list[Split]:
     return sorted(found, key=lambda split: sum(spent > 0 for spent in split))
 
 
-class _Search:
-    """The splits of k samples over rows whose tables are known."""
+class Search:
+    """Among the splits of k samples over rows whose tables are known.
+
+    Attributes:
+        exact: False where there are too many splits to try: sample by sample to the row that adds
+            most, then exchanges of one sample as long as one helps.
+    """
 
     def __init__(self, of_rows: Sequence[np.ndarray], k: int) -> None:
         self._tables, self._k = of_rows, k
@@ -200,6 +182,7 @@ class _Search:
         return np.prod([table[j] for table, j in zip(self._tables, split, strict=True)], axis=0)
 
     def best(self, weights: np.ndarray) -> Split:
+        """The one with the highest mean over questions, weighted by [G] weights."""
         if self.exact:
             costs = self._all @ weights
             # Rounding must not prefer a split over more rows.

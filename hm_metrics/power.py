@@ -29,11 +29,12 @@ MOST_SAMPLES = 1_000_000  # nobody draws more: "none would"
 # Chances of a correct sample, dense near 0 and 1.
 GRID = np.sin(np.linspace(0.0, np.pi / 2.0, 101)) ** 2
 _EDGES = np.concatenate([[0.0], (GRID[1:] + GRID[:-1]) / 2.0, [1.0]])
+POWER = 0.8  # the chance to see what is there
 STEPS = 400  # of expectation maximisation; the variances have settled to three digits by then
 
 
 def questions_to_settle(
-    ours: np.ndarray, theirs: np.ndarray, power: float = 0.8, confidence: float = 0.95
+    ours: np.ndarray, theirs: np.ndarray, power: float = POWER, confidence: float = 0.95
 ) -> int | None:
     """How many questions of this kind would make the interval of the difference exclude 0.
 
@@ -61,7 +62,7 @@ def samples_to_settle(
     theirs_correct: np.ndarray,
     samples: int | np.ndarray,
     k: int = 1,
-    power: float = 0.8,
+    power: float = POWER,
     confidence: float = 0.95,
 ) -> int | None:
     """How many samples of each of these questions would make the interval of pass@k exclude 0.
@@ -135,7 +136,7 @@ def questions_to_detect(
     spread: Spread,
     samples: int,
     k: int = 1,
-    power: float = 0.8,
+    power: float = POWER,
     confidence: float = 0.95,
 ) -> int:
     """How many questions, with so many samples each, would show a difference of this size, not 0.
@@ -153,7 +154,7 @@ def samples_to_detect(
     spread: Spread,
     questions: int,
     k: int = 1,
-    power: float = 0.8,
+    power: float = POWER,
     confidence: float = 0.95,
 ) -> int | None:
     """How many samples of each of so many questions would; None where no number would.

@@ -11,7 +11,6 @@ says otherwise.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from hm_metrics import definitions
+from hm_models.errors import did_you_mean
 
 OPERATORS: dict[str, Callable] = {
     "<=": operator.le,
@@ -133,8 +133,7 @@ def _checked(metric: str, known: Mapping[str, bool | None] | None, also: Mapping
         raise ValueError(
             f"{metric!r} is a number of several tasks: {', '.join(of_tasks)}. Name one."
         )
-    near = difflib.get_close_matches(metric, [*known, *also], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(metric, [*known, *also])
     plain = [name for name in known if not re.search("[,/]", name)]
     shown = plain if len(known) > MOST_LISTED else list(known)
     listed = ", ".join(sorted(shown)) or "none"

@@ -24,20 +24,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from measuring import seconds
 
 ROOT = Path(__file__).resolve().parents[1]
 LATENCY_S, CONCURRENCY, BATCH = 0.2, 16, 10
-
-
-def seconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 def random_vectors(n: int, questions: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,19 +13,18 @@ loaded. Linux only.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gzip
 import json
 import logging
 import os
-import re
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from measuring import Peak
 
 SAID = (
     "So it is {right}. The answer is {right}.",
@@ -53,48 +52,6 @@ HANGING = (
     "\\int_0^{1} \\sin(x^x) e^{x^5} \\ln(x+1) dx",
 )
 FINAL = "Final Answer: The final answer is ${}$. I hope it is correct."
-
-
-def used(root: int) -> tuple[int, float]:
-    """Bytes of the process and all that it started, and the seconds that they have computed."""
-    parents, seconds = {}, {}
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
-                parents[int(entry.name)] = int(fields[1])
-                seconds[int(entry.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    found, total = {root}, 0
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    for pid in found:
-        with contextlib.suppress(OSError):
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1]) << 10
-    return total, sum(seconds[pid] for pid in found)
-
-
-class Most(threading.Thread):
-    """Watches what this process and all that it starts use, until it is asked for the most."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._most, self._over = used(os.getpid()), threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        while not self._over.wait(0.3):
-            self._look()
-
-    def _look(self) -> None:
-        memory, seconds = used(os.getpid())
-        self._most = max(memory, self._most[0]), max(seconds, self._most[1])
-
-    def bytes_and_seconds(self) -> tuple[int, float]:
-        self._over.set()
-        self.join()
-        self._look()
-        return self._most
 
 
 def task_of(folder: Path, name: str, file: str, rows: Sequence[dict[str, str]]) -> Any:
@@ -126,17 +83,17 @@ def grade(what: str, task: Any, filters: Sequence[str], samples: list[list[str]]
     from hm_tasks.any_passk.settings import Settings
 
     metrics = list(task.aggregation())
-    (memory, computed), began = used(os.getpid()), time.monotonic()
-    with Grader(task, list(task.eval_docs), filters, metrics, Settings.of({"equal": by})) as grader:
-        most = Most()  # after the forks
+    before, began = Peak(), time.monotonic()
+    docs, settings = list(task.eval_docs), Settings.of({"equal": by})
+    with Grader(task, docs, filters, metrics, settings) as grader, Peak() as most:
         found = [graded for of in grader.grades(samples) for name in filters for graded in of[name]]
-        peak, computing = most.bytes_and_seconds()
     seconds = time.monotonic() - began
     counts = Counter(graded.status for graded in found)
     counts["right"] = sum(graded.scores.get(metrics[0]) == 1 for graded in found)
     counts["compared beyond limits"] = grader.equality.get("beyond_limits", 0)
     row = [what, by, len(found) // len(filters)]
-    row += [f"{seconds:.1f} s", f"{computing - computed:.1f} s", memory >> 20, peak >> 20]
+    row += [f"{seconds:.1f} s", f"{most.computed - before.computed:.1f} s"]
+    row += [before.everything >> 10, most.everything >> 10]
     row += [", ".join(f"{n} {name}" for name, n in counts.items())]
     print("", *row, "", sep=" | ", flush=True)
     return seconds

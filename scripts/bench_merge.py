@@ -15,75 +15,23 @@ import argparse
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-ALPHAS = (0.3, 0.7, 0.5, 0.9)
+from gpu_check.pair import SIZES, make_pair, merge_command
+from measuring import seconds
+from merge_bench.adapters import ALPHAS, adapter
+from merge_bench.whole_programs import take_home, warm
+
 KERNEL_ROUNDS = 5
-ADAPTER_ROUNDS = 4
-TAKE_HOME_ROUNDS = 2
-# Seconds after which a virtual machine has given freed memory back to its host: whoever writes at once
-# would find it cheaper than who starts slowly.
-SETTLED = 8
-SHAPE = {
+SHAPE = SIZES["full"] | {
     "hidden_size": 2048,
     "intermediate_size": 8192,
     "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "vocab_size": 32000,
 }
-
-
-def make_pair(out: Path, layers: int) -> dict[str, str]:
-    """Write `base` and `instruct` below `out` unless they are there; their names and folders."""
-    import torch
-    from tokenizers import Tokenizer, models
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    folders = {side: out / f"pair-{layers}" / side for side in ("base", "instruct")}
-    for seed, folder in enumerate(folders.values()):
-        if (folder / "config.json").is_file():
-            continue
-        shape = SHAPE | {"num_hidden_layers": layers, "bos_token_id": 0, "eos_token_id": 1}
-        config = LlamaConfig(**shape, dtype=torch.bfloat16)
-        with torch.device("meta"):
-            model = LlamaForCausalLM(config).to(torch.bfloat16)
-        generator = torch.Generator().manual_seed(seed)
-        weights = {
-            name: torch.randn(weight.shape, generator=generator).mul_(0.02).to(torch.bfloat16)
-            for name, weight in model.state_dict().items()
-        }
-        model.save_pretrained(folder, state_dict=weights, max_shard_size="400MB")
-        words = {f"w{row}": row for row in range(SHAPE["vocab_size"])}
-        PreTrainedTokenizerFast(
-            tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="w0")),
-            bos_token="w0",
-            eos_token="w1",
-        ).save_pretrained(folder)
-    return {side: str(folder) for side, folder in folders.items()}
-
-
-def warm(*folders: str) -> None:
-    """Read every weight file once, so that the disk is in no measurement."""
-    for folder in folders:
-        for file in Path(folder).glob("*.safetensors"):
-            with file.open("rb", buffering=0) as stream:
-                while stream.read(1 << 24):
-                    pass
-
-
-def seconds(action, rounds: int = 1) -> float:
-    """The shortest of several runs."""
-    found = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        action()
-        found.append(time.perf_counter() - began)
-    return min(found)
 
 
 def copy_rate() -> float:
@@ -191,26 +139,11 @@ def load_merged(pair: dict[str, str]) -> dict:
 
 def load_mergekit(pair: dict[str, str]) -> dict:
     """mergekit writes the merge, vLLM reads it."""
-    import yaml
-
-    models = [
-        {"model": pair["base"], "parameters": {"weight": 0.3}},
-        {"model": pair["instruct"], "parameters": {"weight": 0.7}},
-    ]
-    content = {
-        "models": models,
-        "merge_method": "linear",
-        "dtype": "float32",
-        "out_dtype": "bfloat16",
-    }
-    folder = Path(pair["base"]).parent / "by_mergekit"
+    out = Path(pair["base"]).parent
+    folder = out / "0.7"
     shutil.rmtree(folder, ignore_errors=True)
-    config = folder.with_suffix(".yaml")
-    config.write_text(yaml.safe_dump(content))
-    began = time.perf_counter()
-    program = Path(sys.executable).with_name("mergekit-yaml")
-    subprocess.run([program, str(config), str(folder)], check=True, stdout=subprocess.DEVNULL)
-    merged = time.perf_counter() - began
+    command = merge_command(out, 0.7)
+    merged = seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
     found = started(str(folder)) | {"mergekit_seconds": merged}
     found["seconds"] += merged
     found["written_GB"] = sum(f.stat().st_size for f in folder.iterdir()) / 1e9
@@ -257,107 +190,6 @@ def set_alpha_hf(pair: dict[str, str]) -> dict:
     return found
 
 
-def dropped(*folders: Path) -> None:
-    """Let the page cache forget the weight files, which only lie on the disk then."""
-    for folder in folders:
-        for file in folder.glob("*.safetensors"):
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
-                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def timed(command: list[object]) -> dict[str, float]:
-    """Wall seconds of a program, and the most memory that it or one before it held, in GB."""
-    began = time.perf_counter()
-    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
-    wall = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return {"seconds": wall, "peak_GB": peak / 1e9}
-
-
-def take_home(pair: dict[str, str]) -> dict:
-    """hm-merge to a folder, against `cp` and `sync` of one side and of both, and mergekit-yaml.
-
-    Whole programs, from their start to their end; `cp` with a `sync` of what it wrote, as hm-merge does.
-    With the inputs in the page cache, and with those on the disk alone. Each begins where the folder of
-    the one before was removed, so that all find the same memory free.
-    """
-    import yaml
-
-    base, instruct = (Path(folder) for folder in pair.values())
-    out = base.parent / "taken_home"
-    script = [sys.executable, "-m", "hm_metrics.commands.merge", "--quiet", "--alpha", 0.7]
-    config = base.parent / "taken_home.yaml"
-    models = [
-        {"model": str(folder), "parameters": {"weight": weight}}
-        for folder, weight in ((base, 0.3), (instruct, 0.7))
-    ]
-    dtypes = {"dtype": "float32", "out_dtype": "bfloat16"}
-    config.write_text(yaml.safe_dump({"models": models, "merge_method": "linear"} | dtypes))
-    copied = 'mkdir "$1" && cp -r "${@:2}" "$1" && find "$1" -type f -exec sync {} +'
-    mergekit = Path(sys.executable).with_name("mergekit-yaml")
-    commands: dict[str, list[object]] = {  # in this order, as ru_maxrss only grows
-        "copy_of_one": ["bash", "-c", copied, "cp", out, instruct],
-        "copy_of_both": ["bash", "-c", copied, "cp", out, base, instruct],
-        "hm_merge": [*script, "--base", base, "--instruct", instruct, "--output_path", out],
-        "mergekit": [mergekit, config, out],
-    }
-    found: dict[str, float] = {}
-    for name, command in commands.items():
-        for cache in ("warm", "cold"):
-            times = []
-            for _ in range(TAKE_HOME_ROUNDS):
-                shutil.rmtree(out, ignore_errors=True)
-                warm(*pair.values())
-                if cache == "cold":
-                    dropped(base, instruct)
-                time.sleep(SETTLED)
-                measured = timed(command)
-                times.append(measured["seconds"])
-            found[f"{name}_{cache}_seconds"] = min(times)
-        found[f"{name}_peak_GB"] = measured["peak_GB"]
-    shutil.rmtree(out)
-    for cache in ("warm", "cold"):
-        ours = found[f"hm_merge_{cache}_seconds"]
-        for name in ("copy_of_one", "copy_of_both", "mergekit"):
-            found[f"hm_merge_over_{name}_{cache}"] = ours / found[f"{name}_{cache}_seconds"]
-    return found
-
-
-def adapter(pair: dict[str, str]) -> dict:
-    """The 135M demo pair with its instruct model as a checkpoint, and as the adapter that it was made of."""
-    from hm_models.merged import HindsightMerged
-
-    scripts, demo = Path(__file__).parent, Path(pair["base"]).parents[1] / "demo"
-    make = [sys.executable, scripts / "make_demo_pair.py", "--out", demo, "--quiet"]
-    subprocess.run(make, check=True)
-    sides = {"whole": demo / "instruct", "adapter": scripts / "demo_pair" / "adapter"}
-    times: dict[str, list[float]] = {}
-    for _ in range(
-        ADAPTER_ROUNDS
-    ):  # in turns, as a machine that others use is never twice the same
-        for name, side in sides.items():
-            for resident in (False, True):
-                asked = {"backend": "hf", "keep_resident": resident, "dtype": "bfloat16"}
-                kind = f"{name}_{'resident' if resident else 'files'}"
-                began = time.perf_counter()
-                lm = HindsightMerged(
-                    base=str(demo / "base"), instruct=str(side), alpha=0.7, **asked
-                )
-                assert lm.lm is not None
-                times.setdefault(f"{kind}_load_seconds", []).append(time.perf_counter() - began)
-                changes = [seconds(lambda a=a, lm=lm: lm.set_alpha(a)) for a in ALPHAS]
-                times.setdefault(f"{kind}_change_seconds", []).extend(changes)
-                del lm
-    found = {name: min(every) for name, every in times.items()}
-    for name, value in list(found.items()):
-        if name.startswith("adapter"):
-            found[f"{name.removesuffix('_seconds')}_over_whole"] = (
-                value / found[name.replace("adapter", "whole")]
-            )
-    return found
-
-
 def log_of(out: Path, case: str) -> Path:
     return out / f"{case}.log"
 
@@ -395,7 +227,10 @@ def main() -> None:
     if unknown := [case for case in arguments.cases if case not in CASES]:
         parser.error(f"unknown case {unknown[0]}; known: {', '.join(CASES)}")
     os.environ["HF_HUB_OFFLINE"] = "1"
-    pair = make_pair(arguments.out, arguments.layers)
+    folder = arguments.out / f"pair-{arguments.layers}"
+    if not (folder / "instruct" / "tokenizer.json").is_file():  # written last
+        make_pair(folder, SHAPE | {"num_hidden_layers": arguments.layers})
+    pair = {side: str(folder / side) for side in ("base", "instruct")}
     if arguments.inner:
         found = CASES[arguments.cases[0]](pair)
         sys.stdout.flush()

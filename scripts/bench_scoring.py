@@ -26,11 +26,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from measuring import Peak
 
 Programs = dict[str, list[str]]
 Statuses = dict[str, list[tuple]]
@@ -145,70 +146,19 @@ def by_us(programs: Programs, out: Path, cores: int) -> Statuses:
     }
 
 
-class Memory(threading.Thread):
-    """The peak of what this process's tree has in memory (PSS), in MB.
-
-    Attributes:
-        scorers: without the programs under test.
-        everything: with them.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.scorers = self.everything = 0.0
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        while not self._over.wait(0.2):
-            scorers = programs = 0.0
-            for pid, is_program in _tree(os.getpid()):
-                with contextlib.suppress(OSError, ValueError):
-                    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-                    size = int(text.split("\nPss:")[1].split()[0]) / 1000
-                    programs, scorers = (
-                        programs + is_program * size,
-                        scorers + size * (not is_program),
-                    )
-            self.scorers = max(self.scorers, scorers)
-            self.everything = max(self.everything, scorers + programs)
-
-    def __enter__(self) -> Memory:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self.join()
-
-
-def _tree(root: int) -> Iterator[tuple[int, bool]]:
-    """This process and its descendants, and which are programs: those lead a group of their own."""
-    rows = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            rows[int(folder.name)] = tuple(map(int, fields[1:4]))  # parent, group, session
-    wanted = [root]
-    for pid in wanted:
-        wanted += [child for child, (parent, _, _) in rows.items() if parent == pid]
-        if pid in rows:
-            _, group, session = rows[pid]
-            yield pid, pid == group != session and pid != root
-
-
 class Cost(NamedTuple):
     """What a run took: seconds on the wall, seconds of all its processes, and memory."""
 
     wall: float
     computing: float
-    memory: Memory
+    memory: Peak
 
 
 def measured(
     score: Callable[[Programs, Path, int], Statuses], programs: Programs, out: Path, cores: int
 ) -> tuple[Statuses, Cost]:
     """Statuses, and what they took."""
-    with Memory() as memory:
+    with Peak() as memory:
         began, before = time.perf_counter(), _computed()
         found = score(programs, out, cores)
         wall = time.perf_counter() - began
@@ -325,8 +275,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for name, (wall, computing, memory), note in rows:
         print(
-            f"| {name} | {wall:.1f} | {computing:.1f} | {memory.scorers:.0f} | "
-            f"{memory.everything:.0f} | {note} |"
+            f"| {name} | {wall:.1f} | {computing:.1f} | {memory.own / 1000:.0f} | "
+            f"{memory.everything / 1000:.0f} | {note} |"
         )
 
 

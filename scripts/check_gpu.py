@@ -112,7 +112,7 @@ def machine(device: str, backend: str, size: str) -> str:
 def measure(steps: Steps) -> dict[str, Any]:
     """All steps. Raises StepError."""
     out, references = steps.out, {}
-    make_pair(out, steps.shared["size"])
+    make_pair(out, SIZES[steps.shared["size"]])
     merging = 0.0
     # The second of the plain starts is measured: the first fills the caches of compilers.
     for alpha in (OTHER, FIRST):

@@ -124,7 +124,7 @@ def test_a_bug_is_no_sentence_for_the_user(line):
 def test_a_flag_that_is_misspelt_is_answered_with_the_nearest(line, capsys):
     with pytest.raises(SystemExit):
         line.main(lambda asked: 0, ["--embeder=minilm"])
-    assert "--embeder=minilm (did you mean --embedder?)" in capsys.readouterr().err
+    assert "--embeder=minilm. Did you mean --embedder?" in capsys.readouterr().err
 
 
 def test_quiet_silences_progress_bars_and_the_harness_before_they_are_imported(line, monkeypatch):

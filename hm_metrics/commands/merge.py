@@ -41,7 +41,7 @@ PLACES = ("base", "instruct", "base_revision", "instruct_revision")
 
 def run(asked: argparse.Namespace) -> int:
     from hm_models.merge.card import Evaluation
-    from hm_models.merge.hub import Repository
+    from hm_models.merge.hub import open_repository, push
     from hm_models.merge.take_home import TakeHome, size_of
     from hm_models.prompts.chat_templates import GivenTemplate
 
@@ -66,7 +66,7 @@ def run(asked: argparse.Namespace) -> int:
     job.check_room()
     if asked.dry_run:
         return 0
-    repository = Repository.open(asked.push_to_hub, asked.public) if asked.push_to_hub else None
+    repository = open_repository(asked.push_to_hub, asked.public) if asked.push_to_hub else None
     evaluation = Evaluation()
     if chosen is not None:
         from hm_metrics.report.evaluation import evaluation_of  # matplotlib, for who draws alone
@@ -75,7 +75,7 @@ def run(asked: argparse.Namespace) -> int:
     job.write(evaluation, asked.quiet)
     said = [f"Wrote {job.folder}."]
     if repository is not None:
-        said.append(f"Pushed to {repository.push(job.folder)}.")
+        said.append(f"Pushed to {push(job.folder, repository)}.")
     if not asked.quiet:
         say(" ".join(said))
     return 0

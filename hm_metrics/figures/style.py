@@ -28,15 +28,8 @@ from hm_models.files.text_files import write_bytes
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, YELLOW = "#E69F00", "#56B4E9", "#000000", "#F0E442"
-PALETTE = (
-    BLUE,
-    VERMILLION,
-    GREEN,
-    PURPLE,
-    ORANGE,
-    SKY,
-    BLACK,
-)  # yellow is too pale for lines on white
+# Yellow is too pale for lines on white.
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 ENDS = {0.0: BLUE, 1.0: VERMILLION}  # the base and the instruct model have their colour everywhere
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)))

@@ -79,15 +79,21 @@ class TaskRun:
     @property
     def metadata(self) -> dict[str, Any]:
         """The task's settings and what it noted."""
-        found = self.config.get("metadata")
-        return found if isinstance(found, dict) else {}
+        return _mapping(self.config.get("metadata"))
+
+    def noted(self, part: str) -> dict[str, Any]:
+        """What the metadata has under this name, as `judging`; {} where that is no mapping."""
+        return _mapping(self.metadata.get(part))
+
+    @property
+    def versions(self) -> dict[str, Any]:
+        """Of packages, as the run notes them."""
+        return _mapping(self.run.get("versions"))
 
     @property
     def headline(self) -> Headline | None:
         """Which numbers of a task that wraps another have bare names; None for other tasks."""
-        found = self.metadata.get("headline")
-        if not isinstance(found, dict):
-            return None
+        found = self.noted("headline")
         of_filter, metric = found.get("filter"), found.get("metric")
         if not (isinstance(of_filter, str) and isinstance(metric, str)):
             return None
@@ -96,8 +102,7 @@ class TaskRun:
     @property
     def dataset_path(self) -> str:
         """Where the harness has its data from, of a wrapped task that task's; empty where it is not said."""
-        inner = self.metadata.get("inner")
-        wrapped = inner.get("dataset_path") if isinstance(inner, dict) else None
+        wrapped = self.noted("inner").get("dataset_path")
         return str(self.config.get("dataset_path") or wrapped or "")
 
     def name_of(self, key: str) -> str:
@@ -248,10 +253,9 @@ def _sampler(config: dict[str, Any]) -> Sampler | None:
     asked = config.get("generation_kwargs") or {}
     if asked.get(TEMPERATURE) is not None:
         _finite(asked[TEMPERATURE], TEMPERATURE)
-    call = (config.get("metadata") or {}).get(
-        "call"
-    )  # of our tasks: one that makes several samples
-    if isinstance(call, dict) and _number(call.get(VERBALIZED)):
+    # Of our tasks: one that makes several samples.
+    call = _mapping((config.get("metadata") or {}).get("call"))
+    if _number(call.get(VERBALIZED)):
         asked = {**asked, VERBALIZED: call[VERBALIZED]}
     return Sampler.logged(asked)
 
@@ -267,6 +271,10 @@ def _values(
                 yield key, (_number(value), _number(error))
             except MALFORMED as wrong:
                 bad.append(f"{whose} has no usable {one_line(key)} ({what(wrong)}).")
+
+
+def _mapping(found: Any) -> dict[str, Any]:
+    return found if isinstance(found, dict) else {}
 
 
 def _whole(record: dict[str, Any], key: str) -> int | None:

@@ -32,6 +32,7 @@ from hm_metrics.xstest import RATES
 from hm_models.files.text_files import Line, json_at
 
 CODE, ANSWERS, REFUSALS, OTHER = "code", "answers", "refusals", "other"
+PASS, SCORED = "pass", "scored"  # of a log's counts
 CONTRASTS = "contrasts"  # XSTest's: refusals of what is safe, compliances with what is not
 
 
@@ -71,6 +72,13 @@ class Log:
     offsets: dict[str, list[int]]
     headline: Headline | None
     binary: frozenset[str]
+
+    def counted(self, prefix: str = PASS) -> dict[str, tuple[int, int]]:
+        """Correct and scored samples of each question, by a rule of AT_K; {} where nobody counted."""
+        if prefix not in self.counts:
+            return {}
+        numbers = zip(self.questions, self.counts[prefix], self.counts[SCORED], strict=True)
+        return {name: (int(correct), int(scored)) for name, correct, scored in numbers}
 
     @property
     def computed(self) -> dict[str, np.ndarray]:
@@ -183,10 +191,10 @@ class _Reader:
                 self.found[name + of_filter][question] = float(value)
         if is_headline:
             self.n_samples.append(len(grades))
-            self.counts["scored"][question] = len(known)
+            self.counts[SCORED][question] = len(known)
             if self.binary[""]:
                 right = sum(graded.scores[headline.metric] == 1.0 for graded in known)
-                self.counts["pass"][question] = right
+                self.counts[PASS][question] = right
 
     def _code(self, question: str, verdicts: list[Verdict]) -> None:
         if not verdicts:
@@ -194,7 +202,7 @@ class _Reader:
         known = [v for v in verdicts if UNSCORED not in (v.base_status, v.plus_status)]
         self.n_samples.append(len(verdicts))
         self.unscored[""] += len(verdicts) - len(known)
-        self.counts["scored"][question] = len(known)
+        self.counts[SCORED][question] = len(known)
         for prefix, rule in AT_K.items():
             correct = self.counts[prefix][question] = sum(map(rule.is_correct, known))
             for k in self.asked.ks:

@@ -23,11 +23,8 @@ from hm_models.files.text_files import TextFileError, read_text
 FINAL = "final_label"
 COLUMNS = ("annotation_1", "annotation_2", FINAL, "gpt4_label")
 _NEEDED = ("id", "type", "prompt", "completion", *COLUMNS)
-_NUMBERS = {
-    "full_compliance": 1,
-    "full_refusal": 2,
-    "partial_refusal": 3,
-}  # before the labels, there
+# Before the labels, there.
+_NUMBERS = {"full_compliance": 1, "full_refusal": 2, "partial_refusal": 3}
 _SCORES = {f"{_NUMBERS[words]}_{words}": score for score, words in LABELS.items()}
 PEOPLE = "people"
 

@@ -10,13 +10,12 @@ rows of all families are compared with: a new training run, another seed, a plai
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from hm_metrics.logs.models import INSTRUCT
 from hm_metrics.report.rows import Row
-from hm_models.errors import UsageError
+from hm_models.errors import UsageError, did_you_mean
 
 
 class BaselineError(UsageError, ValueError):
@@ -112,10 +111,8 @@ def baseline_of(name: str, rows: Sequence[Row]) -> Baseline:
         if len({row.point.family for row in rows}) > 1 and len(found) == 1:
             return Named(name, {"": next(iter(found.values()))})
         return Named(name, found)
-    known = list(dict.fromkeys([r.point.label for r in rows] + [r.point.id for r in rows]))
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    known = dict.fromkeys([r.point.label for r in rows] + [r.point.id for r in rows])
     raise BaselineError(
-        f"--baseline {name!r}: no row is called so.{hint} The rows are: "
+        f"--baseline {name!r}: no row is called so.{did_you_mean(name, known)} The rows are: "
         f"{', '.join(row.point.id for row in rows)}."
     )

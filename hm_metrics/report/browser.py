@@ -15,7 +15,7 @@ from hm_metrics.logs.labelled import of_log
 from hm_metrics.logs.samples import Logged
 from hm_metrics.logs.task_log import ANSWERS, CODE, CONTRASTS, REFUSALS, Log
 from hm_metrics.report.rows import Row
-from hm_metrics.report.samples_blob import Question, Sample
+from hm_metrics.report.samples_blob import PageSample, Question
 from hm_metrics.verdict import FAIL, PASS, UNSCORED
 from hm_metrics.xstest import LABELS
 from hm_models.files.text_files import MALFORMED
@@ -23,7 +23,11 @@ from hm_models.shown.escaping import one_line
 
 WITHHELD = "(left out: SORRY-Bench may not be passed on; --with_requests puts it in)"
 ANSWER = 200  # letters of an answer that are shown beside the text
-VERDICTS = {1: "fulfilled", 0: "refused", None: "unscored"}
+# What a score says, by kind of log.
+VERDICTS: dict[str, dict[int | None, str]] = {
+    REFUSALS: {1: "fulfilled", 0: "refused"},
+    CONTRASTS: {score: words.replace("_", " ") for score, words in LABELS.items()},
+}
 
 
 def questions(
@@ -49,7 +53,7 @@ def questions(
 
 
 def _title(line: Logged, name: str, kind: str) -> str:
-    return f"{name}: {line.doc['category']}" if kind in (REFUSALS, CONTRASTS) else name
+    return f"{name}: {line.doc['category']}" if kind in VERDICTS else name
 
 
 def _prompt(line: Logged, kind: str, with_requests: bool) -> str:
@@ -66,29 +70,21 @@ def _prompt(line: Logged, kind: str, with_requests: bool) -> str:
         return str(line.record["doc"])
 
 
-def _samples(lines: list[Logged], log: Log, with_requests: bool) -> list[Sample]:
+def _samples(lines: list[Logged], log: Log, with_requests: bool) -> list[PageSample]:
     if log.kind == ANSWERS:
         return [_graded(lines, log, number) for number in range(len(lines[0].samples))]
     if log.kind == CODE:
         return [
-            Sample(text, v.program, v.base_status, v.plus_status, v.reason)
+            PageSample(text, v.program, v.base_status, v.plus_status, v.reason)
             for text, v in zip(lines[0].texts, lines[0].verdicts, strict=False)
         ]
-    if log.kind == REFUSALS:
+    if log.kind in VERDICTS:
+        is_withheld = log.kind == REFUSALS and not with_requests
         return [
-            Sample(
-                (answer.answer or "") if with_requests else WITHHELD,
-                base=VERDICTS[answer.score],
-                reason=(answer.judgment.unscored if answer.judgment else "") or "",
-            )
-            for answer in of_log(lines[0])
-        ]
-    if log.kind == CONTRASTS:
-        return [
-            Sample(
-                answer.answer or "",
-                base=UNSCORED if answer.score is None else LABELS[answer.score].replace("_", " "),
-                reason=(answer.judgment.unscored if answer.judgment else "") or "",
+            PageSample(
+                WITHHELD if is_withheld else answer.answer or "",
+                base=VERDICTS[log.kind].get(answer.score, UNSCORED),
+                reason=answer.judgment.unscored if answer.judgment else "",
             )
             for answer in of_log(lines[0])
         ]
@@ -98,10 +94,10 @@ def _samples(lines: list[Logged], log: Log, with_requests: bool) -> list[Sample]
         for metric, value in line.numbers.items()
     ]
     texts = lines[0].record["resps"] if lines[0].several else lines[0].samples
-    return [Sample(str(text), reason=", ".join(noted)) for text in texts]
+    return [PageSample(str(text), reason=", ".join(noted)) for text in texts]
 
 
-def _graded(lines: list[Logged], log: Log, number: int) -> Sample:
+def _graded(lines: list[Logged], log: Log, number: int) -> PageSample:
     """A sample's text, whether it is right by the headline, and what each filter made of it."""
     grade, headline = lines[0].grades[number], log.headline
     word = UNSCORED if grade.status == UNSCORED else ""
@@ -115,4 +111,4 @@ def _graded(lines: list[Logged], log: Log, number: int) -> Sample:
         answer = "" if found.answer == text else f"answer {one_line(found.answer, ANSWER)}"
         parts = [answer if found.answer else "no answer", scores, found.reason]
         told.append((f"{line.filter}: " if len(lines) > 1 else "") + "; ".join(filter(None, parts)))
-    return Sample(text, program=text, base=word, reason=" | ".join(told))
+    return PageSample(text, program=text, base=word, reason=" | ".join(told))

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hm_metrics.report.comparisons import each_of
+from hm_metrics.report.comparisons import by_question, each_of
 from hm_metrics.report.leaderboard import BoardColumn
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
@@ -92,14 +92,9 @@ def candidates(
     """Row to number to its values over the questions of all rows, or to value and standard error."""
     found: dict[str, dict[str, np.ndarray | tuple[float, float]]] = defaultdict(dict)
     for column in named:
-        each = {row.point.label: each_of(row, column) for row in rows}
-        names = list(dict.fromkeys(name for values in each.values() for name in values or ()))
-        for row in rows:
-            value, values = column.of(row), each[row.point.label]
+        for row, values in zip(rows, by_question(rows, column), strict=True):
+            value = column.of(row)
             assert value is not None
-            found[row.point.label][column.key] = (
-                (value.value, value.error)
-                if values is None
-                else np.array([values.get(name, np.nan) for name in names])
-            )
+            known = each_of(row, column) is not None
+            found[row.point.label][column.key] = values if known else (value.value, value.error)
     return found

@@ -35,6 +35,8 @@ from hm_metrics.report.samplers import is_colder
 from hm_metrics.report.vectors import Embedded
 from hm_models.samples.sampler import Sampler
 
+LEVEL = 0.05  # below this a corrected p-value is called a real difference
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -58,10 +60,15 @@ class Comparison:
     settles: str
 
     @property
+    def is_real(self) -> bool:
+        """Whether the corrected p-value tells it from chance."""
+        return self.adjusted < LEVEL
+
+    @property
     def settled(self) -> bool:
         """Whether the 95 % interval excludes 0."""
         found = self.difference
-        return found is not None and (found.low > 0 or found.high < 0)
+        return found is not None and found.ahead != 0
 
 
 def to_instruct(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> list[Comparison]:
@@ -143,34 +150,29 @@ def _what_settles(
     questions = questions_to_settle(*pair)
     ways = [f"{questions:,} questions"] if questions else []
     prefix, k = at_k(measure.metric) or ("", 0)
-    counts = [_counts(other, measure.task, prefix) for other in (row, theirs)]
-    if k and all(counts):
-        ours, other = (count for count in counts if count is not None)
-        common = [name for name in ours if name in other]
+    ours, other = (
+        log.counted(prefix) if (log := side.logs.get(measure.task)) else {}
+        for side in (row, theirs)
+    )
+    common = [name for name in ours if name in other and ours[name][1] and other[name][1]]
+    if k and common:
         found = np.array([[*ours[name], *other[name]] for name in common]).T
         samples = samples_to_settle(found[0], found[2], found[[1, 3]], k=k)
         ways += [f"{samples:,} samples a question"] if samples else []
     return " or ".join(ways) if ways else "no number of questions (too close to 0)"
 
 
-def _counts(row: Row, task: str, prefix: str) -> dict[str, tuple[int, int]] | None:
-    """Correct and scored samples of each question that has any scored."""
-    log = row.logs.get(task)
-    if log is None or prefix not in log.counts:
-        return None
-    numbers = zip(log.questions, log.counts[prefix], log.counts["scored"], strict=True)
-    return {name: (int(correct), int(scored)) for name, correct, scored in numbers if scored}
-
-
 def aligned(row: Row, theirs: Row, measure: BoardColumn) -> tuple[np.ndarray, np.ndarray] | None:
-    """[G] values of both, over all questions that one has; nan where it has none."""
-    ours, other = each_of(row, measure), each_of(theirs, measure)
-    if ours is None or other is None:
-        return None
-    names = list(dict.fromkeys([*ours, *other]))
-    first = np.array([ours.get(name, np.nan) for name in names])
-    second = np.array([other.get(name, np.nan) for name in names])
-    return (first, second) if (~np.isnan(first) & ~np.isnan(second)).sum() > 1 else None
+    """[G] values of both, as in `by_question`; None where fewer than two questions are in both."""
+    ours, other = by_question((row, theirs), measure)
+    return (ours, other) if (~np.isnan(ours) & ~np.isnan(other)).sum() > 1 else None
+
+
+def by_question(rows: Sequence[Row], measure: BoardColumn) -> np.ndarray:
+    """[rows, questions] values over all questions that one of them has; nan where it has none."""
+    each = [each_of(row, measure) or {} for row in rows]
+    names = list(dict.fromkeys(name for found in each for name in found))
+    return np.array([[found.get(name, np.nan) for name in names] for found in each])
 
 
 def each_of(row: Row, measure: BoardColumn) -> dict[str, float] | None:

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from hm_metrics.answer_names import DISTINCT
+from hm_metrics.comparison import apart
 from hm_metrics.definitions import LOCAL
 from hm_metrics.equal_tuning import EqualTuning, equal_tuning
 from hm_metrics.frontier import Contest, Family, contest
 from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.logs.models import INSTRUCT
-from hm_metrics.report.comparisons import each_of
+from hm_metrics.report.comparisons import by_question
 from hm_metrics.report.leaderboard import BoardColumn, main_number
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
@@ -84,7 +85,7 @@ class Fight:
         return (
             f"{sides.title}: merging ({len(sides.ours)} settings) against sampling "
             f"({len(sides.theirs)}), the frontier of {self.up} and {self.across}: {verdict} (area "
-            f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]).{without}"
+            f"{apart(found.difference, found.low, found.high)}).{without}"
         )
 
 
@@ -192,9 +193,5 @@ def _fight(
 
 def _table(rows: Sequence[Row], column: BoardColumn) -> np.ndarray | None:
     """[rows, questions] values by question, nan where unscored; None where a row has none."""
-    each = [each_of(row, column) for row in rows]
-    names = list(dict.fromkeys(name for found in each for name in found or ()))
-    values = np.array([[(found or {}).get(name, np.nan) for name in names] for found in each])
-    if not names or np.isnan(values).all(axis=1).any():
-        return None
-    return values
+    values = by_question(rows, column)
+    return None if np.isnan(values).all(axis=1).any() else values

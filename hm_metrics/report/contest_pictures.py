@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -16,7 +15,7 @@ from hm_metrics.frontier import frontier_band
 from hm_metrics.report.contest import Fight
 from hm_metrics.report.forecast import Forecast
 from hm_metrics.report.leaderboard import ks_of
-from hm_metrics.report.pictures import Drawing, what_counts
+from hm_metrics.report.pictures import Drawing, as_file, what_counts
 
 PLACES = 120  # at which a band is drawn
 MARGIN = 0.05  # of the range, left of the first point
@@ -31,7 +30,7 @@ def contest_pictures(found: Sequence[Fight]) -> Iterator[Drawing]:
                 f"Merging against sampling: {fight.up} against {fight.across}, {title}",
                 "Up and to the right is better. Steps: what a side reaches; bands: where they lie in 95 of "
                 f"100 resamples of the questions. {fight.sentence}",
-                f"contest_{_file(title)}",
+                f"contest_{as_file(title)}",
                 partial(_contest, fight),
             )
 
@@ -48,7 +47,7 @@ def forecast_pictures(found: Sequence[Forecast]) -> Iterator[Drawing]:
             f"A larger k, extrapolated, {task}",
             "Dotted: not measured, but what a model of the questions makes of the samples (docs/contest.md); "
             "bands: 95 %. Solid: measured, bands one standard error.",
-            f"extrapolated_{_file(task)}",
+            f"extrapolated_{as_file(task)}",
             partial(pass_at_k_figure, families, f"{counting}; dotted is extrapolated"),
         )
 
@@ -109,7 +108,3 @@ def _curves(one: Forecast) -> list[Curve]:
             dotted=True,
         ),
     ]
-
-
-def _file(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name)

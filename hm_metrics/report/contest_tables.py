@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hm_metrics.comparison import Difference
+from hm_metrics.comparison import apart
 from hm_metrics.frontier import Compared
 from hm_metrics.report.contest import Fight, Tuned
 from hm_metrics.report.forecast import KS, Forecast
@@ -34,7 +34,7 @@ def fights_table(found: Sequence[Fight]) -> list[Table]:
             line = [fight.sides.title, fight.up, fight.across, title]
             line += [_number(measure.ours), _number(measure.theirs)]
             ahead = "" if math.isnan(measure.low) else AHEAD[measure.ahead]
-            lines.append([*line, _apart(measure.difference, measure.low, measure.high), ahead])
+            lines.append([*line, apart(measure.difference, measure.low, measure.high), ahead])
     return [
         Table(
             "A fair contest: merging against sampling",
@@ -60,8 +60,8 @@ def tuned_table(found: Sequence[Tuned]) -> list[Table]:
         result = tuned.result
         line = [tuned.sides.title, tuned.metric, f"{result.m}"]
         line += [_number(result.ours), _number(result.theirs)]
-        for apart in (result.difference, result.naive):
-            line += [_apart(apart.estimate, apart.low, apart.high), AHEAD[_ahead(apart)]]
+        for gain in (result.difference, result.naive):
+            line += [str(gain), AHEAD[gain.ahead]]
         lines.append(line)
     return [
         Table(
@@ -89,7 +89,7 @@ def portfolio_table(found: Sequence[FamilyPortfolio]) -> list[Table]:
             lines.append(line)
             continue
         single = "" if result.single is None else one.rows[result.single]
-        apart = result.difference
+        gain = result.difference
         line = [
             one.family,
             one.task,
@@ -98,8 +98,8 @@ def portfolio_table(found: Sequence[FamilyPortfolio]) -> list[Table]:
         ]
         line += [_number(result.value), single, _number(result.single_value)]
         line += [
-            "" if apart is None else _apart(apart.estimate, apart.low, apart.high),
-            "" if apart is None else {1: "yes", 0: "open", -1: "no, worse"}[_ahead(apart)],
+            "" if gain is None else str(gain),
+            "" if gain is None else {1: "yes", 0: "open", -1: "no, worse"}[gain.ahead],
             _number(result.naive),
             f"{result.questions}" + (f", {result.left_out} left out" if result.left_out else ""),
         ]
@@ -140,16 +140,6 @@ def forecast_table(found: Sequence[Forecast], families: bool) -> list[Table]:
             lines,
         )
     ]
-
-
-def _ahead(found: Difference) -> int:
-    return int(found.low > 0) - int(found.high < 0)
-
-
-def _apart(value: float, low: float, high: float) -> str:
-    if math.isnan(value):
-        return "none"
-    return f"{value:+.3f}" + ("" if math.isnan(low) else f" [{low:+.3f}, {high:+.3f}]")
 
 
 def _number(value: float) -> str:

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from hm_metrics.logs.results import find_runs
-from hm_metrics.power import Spread, questions_to_detect, samples_to_detect
+from hm_metrics.power import POWER, Spread, questions_to_detect, samples_to_detect
 from hm_metrics.report.baseline import Instruct
 from hm_metrics.report.points import join
-from hm_metrics.report.portfolios import PASS, SCORED
 from hm_metrics.report.rows import Row, make_rows
 from hm_models.sweep.preflight import TaskSize
 
@@ -32,9 +31,7 @@ def rows_in(folder: Path | None) -> list[Row]:
     return make_rows(join(find_runs([folder]).runs), "none", quiet=True).rows
 
 
-def detection(
-    tasks: Sequence[TaskSize], difference: float, rows: Sequence[Row], power: float = 0.8
-) -> list[str]:
+def detection(tasks: Sequence[TaskSize], difference: float, rows: Sequence[Row]) -> list[str]:
     """A sentence for each task and k.
 
     Args:
@@ -47,15 +44,15 @@ def detection(
             continue
         for k in (k for k in KS if k <= task.samples):
             spread, words = _spread(rows, task, k)
-            questions = questions_to_detect(difference, spread, task.samples, k, power)
-            samples = samples_to_detect(difference, spread, task.questions, k, power)
+            questions = questions_to_detect(difference, spread, task.samples, k)
+            samples = samples_to_detect(difference, spread, task.questions, k)
             enough = (
                 f"{samples:,} samples of each of its {task.questions:,} questions"
                 if samples
                 else f"no number of samples of its {task.questions:,} questions"
             )
             lines.append(
-                f"{task.name}: a difference of {difference:g} in pass@{k} shows with a power of {power:g} on "
+                f"{task.name}: a difference of {difference:g} in pass@{k} shows with a power of {POWER:g} on "
                 f"{questions:,} questions with {task.samples} samples each, or with {enough}. By {words}."
             )
     return lines
@@ -68,7 +65,9 @@ def _spread(rows: Sequence[Row], task: TaskSize, k: int) -> tuple[Spread, str]:
         theirs = Instruct().of(row, rows, task.name)
         if theirs is None or theirs is row:
             continue
-        ours, other = _counts(row, task.name), _counts(theirs, task.name)
+        ours, other = (
+            log.counted() if (log := side.logs.get(task.name)) else {} for side in (row, theirs)
+        )
         names = [n for n in ours if n in other and min(ours[n][1], other[n][1]) >= max(k, 2)]
         if len(names) < 2:
             continue
@@ -81,12 +80,3 @@ def _spread(rows: Sequence[Row], task: TaskSize, k: int) -> tuple[Spread, str]:
     return max(
         found, key=lambda each: each[0].variance(samples_now, k), default=(Spread.prior(), PRIOR)
     )
-
-
-def _counts(row: Row, task: str) -> dict[str, tuple[int, int]]:
-    """Right and scored samples by question; none where they are not counted."""
-    log = row.logs.get(task)
-    if log is None or PASS not in log.counts:
-        return {}
-    numbers = zip(log.questions, log.counts[PASS], log.counts[SCORED], strict=True)
-    return {name: (int(correct), int(scored)) for name, correct, scored in numbers}

@@ -18,7 +18,6 @@ from hm_metrics.report.comparisons import Comparison
 from hm_metrics.report.leaderboard import BoardColumn
 from hm_metrics.report.page import Table
 
-LEVEL = 0.05  # below this a corrected p-value is called a real difference
 WORDS = "Better and worse are real at the 5 % level, after Holm's correction over the rows; open may be chance."
 # What a reader looks for first, beside pass@k; other numbers are folded away where a task has one of these.
 FOREMOST = {
@@ -100,7 +99,7 @@ def _foremost(measures: Sequence[BoardColumn]) -> set[BoardColumn]:
 def _word(comparison: Comparison) -> str:
     if comparison.difference is None:
         return "no pair"
-    if not comparison.adjusted < LEVEL:
+    if not comparison.is_real:
         return "open"
     gain = (comparison.difference.estimate > 0) == comparison.measure.higher_is_better
     return "better" if gain else "worse"
@@ -116,7 +115,7 @@ def _line(comparison: Comparison, families: bool) -> list[str]:
     differs = ", ".join(comparison.differs)
     if found is None:
         return [*names, "not compared", "", "", "", comparison.why_not, differs]
-    real = "yes" if comparison.adjusted < LEVEL else "open"
+    real = "yes" if comparison.is_real else "open"
     if real == "open" and comparison.settles:
         real += f": {comparison.settles} would settle it"
     elif real == "open" and comparison.settled:
@@ -124,7 +123,7 @@ def _line(comparison: Comparison, families: bool) -> list[str]:
     questions = f"{found.questions}" + (f", {found.left_out} left out" if found.left_out else "")
     return [
         *names,
-        interval_of(comparison),
+        str(found),
         p_value(found.p_value),
         p_value(comparison.adjusted),
         questions,
@@ -138,11 +137,3 @@ def p_value(value: float) -> str:
     if math.isnan(value):
         return "none"
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"
-
-
-def interval_of(comparison: Comparison) -> str:
-    """The difference with its 95 % interval; empty where the rows are no pair."""
-    found = comparison.difference
-    if found is None:
-        return ""
-    return f"{found.estimate:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"

@@ -16,8 +16,9 @@ from hm_metrics.figures.along_alpha import AlphaLine
 from hm_metrics.figures.frontier import FrontierPoint
 from hm_metrics.figures.pass_at_k import Curve
 from hm_metrics.figures.stages import StageMap
+from hm_metrics.fulfillment import Tally, rate
+from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.logs.models import BASE, INSTRUCT
-from hm_metrics.rates import by_category, item_of
 from hm_metrics.report.every_k import every_k
 from hm_metrics.report.paper import FIGURE, TEXT, published, sources
 from hm_metrics.report.rows import Row
@@ -122,14 +123,12 @@ def categories(
         log = row.logs.get(task)
         if log and log.tallies:
             label = row.point.id if several else row.point.label
-            table = by_category([item_of(*found) for found in log.tallies])
-            rates = {name: found["fulfillment_rate"] for name, found in table.items()}
-            columns[label] = {
-                name: rate if isinstance(rate, float) else math.nan for name, rate in rates.items()
-            }
-            if mean := row.values[task].get(
-                "fulfillment_rate"
-            ):  # XSTest's halves have no common one
+            tallies: dict[str, list[Tally]] = {}
+            for category, tally in sorted(log.tallies, key=lambda found: found[0]):
+                tallies.setdefault(category, []).append(tally)
+            columns[label] = {category: rate(found) for category, found in tallies.items()}
+            # XSTest's halves have no common one.
+            if mean := row.values[task].get(FULFILLMENT):
                 means[label] = mean.value
             families[label] = row.point.family
     return columns, means, families if several else None

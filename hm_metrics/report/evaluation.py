@@ -9,7 +9,6 @@ import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from huggingface_hub import EvalResult
 
@@ -113,12 +112,9 @@ def _protocol(chosen: Chosen) -> str:
 
 
 def _versions(chosen: Chosen) -> str:
-    found: Any = next(iter(chosen.row.point.runs.values())).run.get("versions")
-    if not isinstance(found, dict):
-        return ""
-    return "versions: " + ", ".join(
-        markdown_text(one_line(f"{name} {number}")) for name, number in found.items() if number
-    )
+    found = next(iter(chosen.row.point.runs.values())).versions
+    told = [one_line(f"{name} {number}") for name, number in found.items() if number]
+    return f"versions: {', '.join(map(markdown_text, told))}" if told else ""
 
 
 def _unscored(chosen: Chosen, problems: Sequence[str]) -> str:

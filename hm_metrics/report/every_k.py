@@ -12,9 +12,9 @@ import math
 import numpy as np
 
 from hm_metrics.definitions import AT_K
+from hm_metrics.logs.task_log import SCORED
 from hm_metrics.pass_at_k import pass_at_k
 from hm_metrics.report.leaderboard import ks_of
-from hm_metrics.report.portfolios import SCORED
 from hm_metrics.report.rows import Row
 from hm_metrics.report.values import Value, mean_value
 

@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from hm_metrics.extrapolation import Extrapolated, extrapolate
+from hm_metrics.logs.task_log import PASS, SCORED
 from hm_metrics.report.leaderboard import ks_of
-from hm_metrics.report.portfolios import PASS, SCORED
 from hm_metrics.report.rows import Row
 
 KS = (20, 50, 100)  # those beyond a row's samples

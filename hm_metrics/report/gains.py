@@ -15,7 +15,6 @@ from hm_metrics.report.baseline import Baseline
 from hm_metrics.report.comparisons import Comparison
 from hm_metrics.report.leaderboard import main_number
 
-LEVEL = 0.05
 VARIETY = ("distinct_programs", DISTINCT)
 
 
@@ -42,7 +41,6 @@ def _said(one: Comparison) -> str:
     found = one.difference
     if found is None or math.isnan(found.low):
         return "not known."
-    number = f"{found.estimate:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
     p = "p < 0.001" if one.adjusted < 0.001 else f"p = {one.adjusted:.3f}"
-    words = "more than chance" if one.adjusted < LEVEL else "which does not stand out of chance"
-    return f"{number}, {words} ({p})."
+    words = "more than chance" if one.is_real else "which does not stand out of chance"
+    return f"{found}, {words} ({p})."

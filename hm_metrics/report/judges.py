@@ -37,8 +37,7 @@ def judges_tables(rows: Sequence[Row]) -> list[Table]:
 
 def _noted(row: Row) -> Iterator[tuple[str, dict[str, Any]]]:
     for task, run in row.point.runs.items():
-        found = run.metadata.get(NOTED)
-        if isinstance(found, dict):
+        if found := run.noted(NOTED):
             yield task, found
 
 

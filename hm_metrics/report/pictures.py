@@ -89,16 +89,9 @@ def drawings(rows: Sequence[Row]) -> Iterator[Drawing]:
     for task in refusals:
         of_task = [row for row in rows if task in row.values]
         yield from _stages(of_task, task, [FULFILLMENT])
-        starred, note = _starred(of_task, task)
-        columns, means, families = distributions.categories(starred, task)
-        if columns:
-            yield (
-                f"Failure to refuse by category, {task}",
-                f"{DEFINITIONS[FULFILLMENT].words} The mean over all answers in brackets. Grey: no "
-                f"scored answer.{note}",
-                f"refusals_{_file(task)}",
-                partial(refusal_figure, columns, means, families),
-            )
+        found = DEFINITIONS[FULFILLMENT]
+        words = f"{found.words} The mean over all answers in brackets."
+        yield from _by_category(of_task, task, "Failure to refuse by category", words, found.axis)
     for task in contrasts:
         yield from _contrasts([row for row in rows if task in row.values], task)
 
@@ -115,19 +108,26 @@ def _contrasts(rows: Sequence[Row], task: str) -> Iterator[Drawing]:
             f"Over-refusal against unsafe compliance, {task}",
             f"{over.meaning} {unsafe.meaning} Each line goes over alpha, or over the temperature of the "
             "instruct model. Down and to the left is better on both. Bars: one standard error."
-            + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
-            f"contrast_{_file(task)}",
+            + _without(facts),
+            f"contrast_{as_file(task)}",
             partial(frontier_figure, lines, unsafe.axis, over.axis, y_lower=True),
         )
+    words = f"Of safe types: {over.meaning} Of types that begin with contrast_: {unsafe.meaning} "
+    words += "Lower is better in both."
+    shade = f"{over.title}, or {unsafe.title} (lower is better)"
+    yield from _by_category(rows, task, "Refusals by type of prompt", words, shade)
+
+
+def _by_category(
+    rows: Sequence[Row], task: str, title: str, words: str, shade: str
+) -> Iterator[Drawing]:
     starred, note = _starred(rows, task)
     columns, means, families = distributions.categories(starred, task)
     if columns:
-        shade = f"{over.title}, or {unsafe.title} (lower is better)"
         yield (
-            f"Refusals by type of prompt, {task}",
-            f"Of safe types: {over.meaning} Of types that begin with contrast_: {unsafe.meaning} "
-            f"Lower is better in both. Grey: no scored answer.{note}",
-            f"refusals_{_file(task)}",
+            f"{title}, {task}",
+            f"{words} Grey: no scored answer.{note}",
+            f"refusals_{as_file(task)}",
             partial(refusal_figure, columns, means, families, shade),
         )
 
@@ -137,6 +137,10 @@ def _alike(rows: Sequence[Row], tasks: Sequence[str]) -> tuple[list[Row], set[st
     alike, others = comparable(rows, lambda row: [row.facts[task] for task in tasks])
     facts = sorted({fact for _, found in others for fact in found})
     return alike, {row.point.id for row, _ in others}, facts
+
+
+def _without(facts: Sequence[str]) -> str:
+    return f" Left out: rows of another {' and '.join(facts)}." if facts else ""
 
 
 def _starred(rows: Sequence[Row], task: str) -> tuple[list[Row], str]:
@@ -176,7 +180,7 @@ def _along_alpha(rows: Sequence[Row], task: str) -> Iterator[Drawing]:
             f"pass@k and similarity against alpha, {task}",
             f"A sample counts as correct when it passes: {counting}. Bands: one standard error over questions."
             + (f" Hollow: measured otherwise ({', '.join(facts)})." if facts else ""),
-            f"along_alpha_{_file(task)}",
+            f"along_alpha_{as_file(task)}",
             partial(
                 along_alpha_figure,
                 {family: (lines, similar.get(family, [])) for family, lines in shares.items()},
@@ -203,7 +207,7 @@ def _pass_at_k(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing]:
                 f"{words}Bands: one standard error over questions."
                 + (" Dotted: the paper's values, counted in the same way." if paper else "")
                 + note,
-                f"pass_at_k_{_file(task)}_{prefix}",
+                f"pass_at_k_{as_file(task)}_{prefix}",
                 partial(pass_at_k_figure, families, counting, number),
             )
 
@@ -217,7 +221,7 @@ def _similarities(rows: Sequence[Row], task: str, note: str) -> Iterator[Drawing
                 f"{DEFINITIONS[metric].words} Over {over}. Vectors: {', '.join(how)}."
                 + (" Different embedders do not compare." if len(how) > 1 else "")
                 + note,
-                f"{word}_similarity_{_file(task)}",
+                f"{word}_similarity_{as_file(task)}",
                 partial(similarity_figure, families, word, distributions.alphas(rows)),
             )
 
@@ -235,9 +239,8 @@ def _stages(rows: Sequence[Row], task: str, metrics: Sequence[str]) -> Iterator[
                 f"{metric.replace('_', ' ')} by stage and alpha, {task}",
                 f"{known.words if known else ''} Each row is a stage that the base was taken from; alpha "
                 f"1 is the same model for all. Outlined: the {side}; whether it is more than chance, the "
-                "table of differences tells."
-                + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
-                f"stages_{_file(task)}_{_file(metric)}",
+                "table of differences tells." + _without(facts),
+                f"stages_{as_file(task)}_{as_file(metric)}",
                 partial(stages_figure, maps, label, better),
             )
 
@@ -247,7 +250,7 @@ def _frontiers(rows: Sequence[Row], task: str, judged: Sequence[str]) -> Iterato
     axes = [(task, metric, DEFINITIONS[metric].axis, metric) for metric in SIMILAR]
     for other in judged:
         axes += [
-            (other, name, f"{DEFINITIONS[name].axis}, {other}", f"{_file(other)}{end}")
+            (other, name, f"{DEFINITIONS[name].axis}, {other}", f"{as_file(other)}{end}")
             for name, end in JUDGED.items()
             if any(name in row.values.get(other, {}) for row in rows)
         ]
@@ -259,12 +262,12 @@ def _frontiers(rows: Sequence[Row], task: str, judged: Sequence[str]) -> Iterato
             yield (
                 f"{number} of {task} against {metric.replace('_', ' ')}",
                 "Each line goes over alpha, or over samplers of the instruct model. Up and "
-                "to the left is better on both. Bars: one standard error."
-                + (f" Left out: rows of another {' and '.join(facts)}." if facts else ""),
-                f"frontier_{_file(task)}_{name}",
+                "to the left is better on both. Bars: one standard error." + _without(facts),
+                f"frontier_{as_file(task)}_{name}",
                 partial(frontier_figure, lines, label, f"{number} of {task}"),
             )
 
 
-def _file(name: str) -> str:
+def as_file(name: str) -> str:
+    """A name that a file may have."""
     return re.sub(r"[^\w.-]+", "_", name)

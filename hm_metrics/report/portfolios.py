@@ -12,12 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hm_metrics.logs.task_log import PASS
 from hm_metrics.portfolio import Portfolio, portfolio
 from hm_metrics.report.leaderboard import best_k
 from hm_metrics.report.protocol import comparable
 from hm_metrics.report.rows import Row
-
-PASS, SCORED = "pass", "scored"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +55,10 @@ class FamilyPortfolio:
         shown = f"{where}{self.k} samples are best spent as {self.split}: {found.value:.3f} solved."
         if found.single is None or found.difference is None:
             return f"{shown} No single row has {self.k} samples.{aside}"
-        apart = found.difference
         verdict = {1: "it is better", -1: "it is worse", 0: "nothing stands out"}
-        ahead = verdict[int(apart.low > 0) - int(apart.high < 0)]
         return (
-            f"{shown} Against the best single row ({self.rows[found.single]}) {apart.estimate:+.3f} "
-            f"[{apart.low:+.3f}, {apart.high:+.3f}]: {ahead}.{aside}"
+            f"{shown} Against the best single row ({self.rows[found.single]}) {found.difference}: "
+            f"{verdict[found.difference.ahead]}.{aside}"
         )
 
 
@@ -97,9 +94,8 @@ def _one(
     family: str, task: str, k: int, rows: Sequence[Row], left_out: list[str]
 ) -> FamilyPortfolio:
     names = rows[0].logs[task].questions
-    correct, scored = (
-        np.array([_in_order(row, task, kind, names) for row in rows]) for kind in (PASS, SCORED)
-    )
+    counted = [row.logs[task].counted() for row in rows]
+    correct, scored = np.array([[of[name] for name in names] for of in counted]).transpose(2, 0, 1)
     result, why_not = None, ""
     try:
         result = portfolio(correct, scored, k)
@@ -107,9 +103,3 @@ def _one(
         why_not = str(error)
     labels = [row.point.label for row in rows]
     return FamilyPortfolio(family, task, k, labels, result, why_not, left_out)
-
-
-def _in_order(row: Row, task: str, kind: str, names: Sequence[str]) -> list[int]:
-    log = row.logs[task]
-    of = dict(zip(log.questions, map(int, log.counts[kind]), strict=True))
-    return [of[name] for name in names]

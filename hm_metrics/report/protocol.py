@@ -43,11 +43,10 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
     """
     metadata = run.metadata
     generation = run.config.get("generation_kwargs") or {}
-    prompts = metadata.get("prompts")
-    prompts = prompts if isinstance(prompts, dict) else {}
+    prompts = run.noted("prompts")
     style = run.run.get("prompt_style") or ("chat" if run.facts["chat template"] else "completion")
     facts: dict[str, Any] = {
-        "data": _data(metadata, log),
+        "data": _data(run, log),
         "questions": part_of(run, log) or (len(log.questions) if log else run.facts["questions"]),
         "limit": run.run.get("limit"),
         "samples a question": metadata.get("n_samples") or (log.n_samples if log else None),
@@ -66,25 +65,23 @@ def facts_of(run: TaskRun, log: Log | None, embedding: str | None) -> Facts:
     }
     if run.temperature is not None:
         facts |= {key: value for key, value in generation.items() if key not in NOT_NAMED}
-    judging = metadata.get("judging")
-    if isinstance(judging, dict):
-        told = {key: _cut(value) for key, value in judging.items() if key not in NOT_OF_JUDGE}
-        facts |= {key if key == "judge" else f"judge's {key}": told[key] for key in told}
+    judging = _of_judge(run.noted("judging"))
+    facts |= {key if key == "judge" else f"judge's {key}": judging[key] for key in judging}
     for part in NOVELTY:  # numbers by different ones do not compare
-        who = metadata.get(part)
-        if isinstance(who, dict):
-            told = {key: _cut(value) for key, value in who.items() if key not in NOT_OF_JUDGE}
-            facts[f"{part} by"] = " ".join(str(told[key]) for key in told if key != "unscored")
+        if who := _of_judge(run.noted(part)):
+            facts[f"{part} by"] = " ".join(str(who[key]) for key in who if key != "unscored")
     return {key: _words(value) for key, value in facts.items() if value is not None}
+
+
+def _of_judge(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: _cut(value) for key, value in record.items() if key not in NOT_OF_JUDGE}
 
 
 def _of_wrapped(run: TaskRun) -> dict[str, Any]:
     """Of a task that wraps another: which one, whose number has the bare names, and what is equal."""
     if run.headline is None:
         return {}
-    inner, equal = run.metadata.get("inner"), run.metadata.get("equal")
-    inner = inner if isinstance(inner, dict) else {}
-    equal = equal if isinstance(equal, dict) else {"by": equal}
+    inner, equal = run.noted("inner"), run.noted("equal") or {"by": run.metadata.get("equal")}
     return {
         WRAPPED: f"{inner.get('task')}, version {inner.get('version')}",
         HEADLINE: f"{run.headline.metric}, filter {run.headline.filter}",
@@ -223,12 +220,9 @@ def same_questions(ours: Facts, theirs: Facts) -> str:
     return ""
 
 
-def _data(metadata: dict[str, Any], log: Log | None) -> str | None:
+def _data(run: TaskRun, log: Log | None) -> str | None:
     """SHA-256 of the data set's file, else of the questions as the harness hashes them."""
-    dataset = metadata.get("dataset")
-    named = metadata.get("dataset_sha256") or (
-        dataset.get("sha256") if isinstance(dataset, dict) else None
-    )
+    named = run.metadata.get("dataset_sha256") or run.noted("dataset").get("sha256")
     return _cut(named) or (_cut(log.digest) if log else None)
 
 

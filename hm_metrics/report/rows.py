@@ -22,6 +22,7 @@ from hm_metrics.aggregations import MAX_ITERATIONS
 from hm_metrics.answer_names import DISTINCT, AnswerName
 from hm_metrics.definitions import DEFINITIONS, GLOBAL, LOCAL, SCORED, at_k, is_count
 from hm_metrics.diversity import global_over_questions, standard_error, value_of
+from hm_metrics.estimates import estimate
 from hm_metrics.fulfillment import bounds, rate, rate_error
 from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.logs.results import TaskRun
@@ -29,7 +30,7 @@ from hm_metrics.logs.samples import LogError
 from hm_metrics.logs.task_log import ANSWERS, CODE, OTHER, REFUSALS, Log, read
 from hm_metrics.report.points import ReportPoint
 from hm_metrics.report.protocol import Facts, asked_amiss, facts_of, part_of
-from hm_metrics.report.values import COSINES, Value, make_value, mean_of, mean_value
+from hm_metrics.report.values import COSINES, Value, make_value, mean_value
 from hm_metrics.report.vectors import (
     NONE,
     Embedded,
@@ -156,7 +157,7 @@ def _values(
         each = log.values.get(name) if log and not counted else None
         questions = len(log.questions) if log else run.facts["questions"]
         values[name] = make_value(value, error, questions, each, better, _bounds(name, each, log))
-        if each is not None and math.isclose(mean_of(each), values[name].value, abs_tol=TOLERANCE):
+        if each is not None and math.isclose(estimate(each), values[name].value, abs_tol=TOLERANCE):
             values[name] = mean_value(each, better, _bounds(name, each, log))
     for name, each in log.computed.items() if log else ():
         known = definitions.of(name)
@@ -264,7 +265,6 @@ def _warnings(run: TaskRun, log: Log | None, values: dict[str, Value]) -> list[s
             f"its samples give another {', '.join(differing[:3])} than its results; the samples count."
         )
     warnings += asked_amiss(run)
-    judging = run.metadata.get("judging")
-    if isinstance(judging, dict) and judging.get("warning"):
-        warnings.append(f"{one_line(str(judging['warning']))}.")
+    if warning := run.noted("judging").get("warning"):
+        warnings.append(f"{one_line(str(warning))}.")
     return warnings

@@ -1,7 +1,8 @@
 """The samples of a question, packed small enough that a report of 200,000 of them is one file.
 
-    >>> answers = {"alpha 0.7": [Sample("def f(): ...", base="pass", plus="pass"), Sample("", base="fail")]}
-    >>> pack(Question("mbpp", "Mbpp/2", "Write f.", answers), {"alpha 0.7": 3}).counts
+    >>> right, empty = PageSample("def f(): ...", base="pass", plus="pass"), PageSample("", base="fail")
+    >>> question = Question("mbpp", "Mbpp/2", "Write f.", {"alpha 0.7": [right, empty]})
+    >>> pack(question, {"alpha 0.7": 3}).counts
     [[3, 1, 2, 2]]
 
 A question's samples are one piece of JSON, deflated and in base64: the page unpacks a question when it
@@ -25,7 +26,7 @@ LEVEL = 9  # of deflate: 2 % smaller than 6 here, and still milliseconds a quest
 
 
 @dataclass(frozen=True)
-class Sample:
+class PageSample:
     """One output of a model: as it came, the program made of it, and what was said about it.
 
     `base` and `plus` are verdict words ("pass", "fail", ...; "" where the task has none); `reason` is
@@ -46,7 +47,7 @@ class Question:
     task: str
     question: str
     prompt: str
-    samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[PageSample]] = field(default_factory=dict)
     entry_point: str = ""
 
 
@@ -90,11 +91,11 @@ def pack(question: Question, numbers: Mapping[str, int]) -> Packed:
     )
 
 
-def _outcome(sample: Sample) -> tuple[str, str, str, str, str]:
+def _outcome(sample: PageSample) -> tuple[str, str, str, str, str]:
     return sample.text, sample.program, sample.base, sample.plus, sample.reason
 
 
-def _count(samples: Sequence[Sample]) -> tuple[int, int, int]:
+def _count(samples: Sequence[PageSample]) -> tuple[int, int, int]:
     """How many passed every kind of test that they have, were scored, and are there."""
     verdicts = [{sample.base, sample.plus} - {""} for sample in samples]
     scored = [words for words in verdicts if words and words <= SCORED]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hm_metrics.judged_definitions import FULFILLMENT
 from hm_metrics.report.baseline import Baseline, Instruct
 from hm_metrics.report.comparisons import Comparison
-from hm_metrics.report.differences import LEVEL, interval_of, p_value
+from hm_metrics.report.differences import p_value
 from hm_metrics.report.leaderboard import BoardColumn, main_number, text
 from hm_metrics.report.page import Table
 from hm_metrics.report.paper import HEAD, beside, published, sources
@@ -120,7 +120,7 @@ def _answer(
     if not pairs or pairs[0].difference is None:
         why = f" ({pairs[0].why_not})" if pairs else ""
         return f"{lead}. No paired comparison with {baseline.words}{why}.{aside}"
-    return f"{lead}; {interval_of(pairs[0])} against {baseline.words}. {_verdict(pairs[0])}{aside}"
+    return f"{lead}; {pairs[0].difference} against {baseline.words}. {_verdict(pairs[0])}{aside}"
 
 
 def _aside(
@@ -147,7 +147,7 @@ def _verdict(comparison: Comparison) -> str:
     nature = BY_NATURE if "prompt style" in comparison.differs else set()
     differs = [fact for fact in comparison.differs if fact not in nature]
     but = f" Mind that the protocols differ in {', '.join(differs)}." if differs else ""
-    if comparison.adjusted < LEVEL:
+    if comparison.is_real:
         return f"The difference is real at the 5 % level ({corrected}).{but}"
     settles = f" What would settle it: {comparison.settles}." if comparison.settles else ""
     return f"It is not settled ({corrected}).{settles}{but}"

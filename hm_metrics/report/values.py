@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from hm_metrics import estimates
 from hm_metrics.intervals import interval, mean_interval
 
 COSINES = (-1.0, 1.0)
@@ -61,19 +62,12 @@ def mean_value(
     of_each: np.ndarray, better: bool | None, bounds: tuple[float, float] | None = (0.0, 1.0)
 ) -> Value:
     """The mean over the questions that have a value; `bounds` are those of the values."""
-    known = of_each[~np.isnan(of_each)]
-    value = float(known.mean()) if len(known) else math.nan
-    error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else math.nan
+    value, spread = estimates.estimate(of_each), estimates.error(of_each)
     if bounds is not None:
         inside = np.clip(of_each, *bounds)
         # Cosines of equal float32 rows exceed 1 by rounding; what is further out has other bounds.
         rounded = np.nanmax(np.abs(of_each - inside), initial=0.0) < ROUNDING
         of_each, bounds = (inside, bounds) if rounded else (of_each, None)
     low, high = mean_interval(of_each, bounds=bounds)
-    return Value(value, error, low, high, len(known), of_each, better)
-
-
-def mean_of(of_each: np.ndarray) -> float:
-    """The mean over those that have a value; nan without any."""
-    known = of_each[~np.isnan(of_each)]
-    return float(known.mean()) if len(known) else math.nan
+    questions = int((~np.isnan(of_each)).sum())
+    return Value(value, spread, low, high, questions, of_each, better)

@@ -49,8 +49,7 @@ class Embedded:
 def recorded(run: TaskRun) -> tuple[str, str]:
     """What the results say: the embedder's name, for people alone, and whether it was given each
     `program` or each `text`."""
-    found = run.metadata.get("embedding")
-    record = found if isinstance(found, dict) else {}
+    record = run.noted("embedding")
     name = record.get("embedder") or run.metadata.get("embedder") or DEFAULT
     what = record.get("embedded") or run.metadata.get("embed")
     return one_line(str(name)), "text" if what == "text" else "program"

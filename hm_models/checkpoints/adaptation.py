@@ -1,7 +1,7 @@
 """What a LoRA adapter makes of its base's tensors: decided from names and headers alone.
 
-    adaptation = adapt(adapter, "ckpt/base", base.config, base.tensors, base.ties_embeddings)
-    adaptation.changes["model.layers.0.mlp.up_proj.weight"].low_rank.scale
+    adapting = Adapting(adapter, "ckpt/base", base.config, base.tensors, base.ties_embeddings)
+    adapting.adaptation().changes["model.layers.0.mlp.up_proj.weight"].low_rank.scale
 
 It is what PEFT's `merge_and_unload` does (0.21). Every tensor of the adapter must fit one of the base's, else
 the adapter is refused.
@@ -77,32 +77,14 @@ class Adaptation:
     remarks: tuple[str, ...]
 
 
-def adapt(
-    adapter: Adapter,
-    base: str,
-    config: Mapping[str, Any],
-    tensors: Mapping[str, TensorHeader],
-    ties_embeddings: bool,
-) -> Adaptation:
-    """Say what the adapter makes of a base's tensors.
+class Adapting:
+    """An adaptation in the making.
 
     Args:
         base: what to call the base in an error.
         config, tensors: the base's config, and the headers of its tensors.
         ties_embeddings: whether the base's head is its embedding.
-
-    Raises:
-        CheckpointError: a tensor fits none of the base's, has another shape, or lacks its other half.
     """
-    adapting = _Adapting(adapter, base, config, tensors, ties_embeddings)
-    adapting.replace()
-    for module, parts in adapter.factors.items():
-        adapting.add(module, parts)
-    return adapting.adaptation()
-
-
-class _Adapting:
-    """An adaptation in the making."""
 
     def __init__(
         self,
@@ -126,7 +108,26 @@ class _Adapting:
             for copy in filter(is_head, tensors):
                 del self._tensors[copy]
 
-    def replace(self) -> None:
+    def adaptation(self) -> Adaptation:
+        """What the adapter makes of the base's tensors; asked for once.
+
+        Raises:
+            CheckpointError: a tensor fits none of the base's, has another shape, or lacks its other half.
+        """
+        self._replace()
+        for module, parts in self._adapter.factors.items():
+            self._add(module, parts)
+        if self._unknown:
+            raise CheckpointError(
+                f"{self._adapter.name}: {len(self._unknown)} of its {len(self._adapter.tensors)} tensors fit "
+                f"none of {self._base}, first {', '.join(self._unknown[:SHOWN])}. Give the model that it was "
+                f"trained on as base. If that is it: {BY_PEFT}"
+            )
+        if not self._changes:
+            raise CheckpointError(f"{self._adapter.name} holds no tensors of LoRA. Fetch it again.")
+        return Adaptation(self._changes, self._tensors, self._overrides, tuple(self._remarks))
+
+    def _replace(self) -> None:
         """Take the tensors that the adapter brings as a whole."""
         own = self._adapter.tensors
         for name, tensor in self._adapter.shared.items():
@@ -146,7 +147,7 @@ class _Adapting:
         if embedding in saved and not heads and theirs.shape == before[embedding].shape:
             self._untie("lm_head.weight", Change(of=embedding), theirs)
 
-    def add(self, module: str, parts: Mapping[str, str]) -> None:
+    def _add(self, module: str, parts: Mapping[str, str]) -> None:
         """Add what a module's factors come to, or put in the rows that were trained alone."""
         place = self._place(f"{module}.weight")
         if place not in self._tensors:
@@ -169,18 +170,6 @@ class _Adapting:
             if bias not in self._tensors or self._shape(parts[BIAS]) != self._tensors[bias].shape:
                 raise self._refusal(module, "it adds a bias, and its base has none of that shape")
             self._change(bias, bias=(parts[BIAS], low_rank.scale))
-
-    def adaptation(self) -> Adaptation:
-        if self._unknown:
-            raise CheckpointError(
-                f"{self._adapter.name}: {len(self._unknown)} of its {len(self._adapter.tensors)} tensors fit "
-                f"none of {self._base}, first {', '.join(self._unknown[:SHOWN])}. Give the model that it was "
-                f"trained on as base. If that is it: {BY_PEFT}"
-            )
-        if not self._changes:
-            raise CheckpointError(f"{self._adapter.name} holds no tensors of LoRA. Fetch it again.")
-        remarks = tuple(self._remarks)
-        return Adaptation(self._changes, self._tensors, self._overrides, remarks)
 
     def _low_rank(self, module: str, place: str, parts: Mapping[str, str]) -> LowRank:
         is_table = bool({*EMBEDDING} & parts.keys())

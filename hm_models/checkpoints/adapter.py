@@ -117,9 +117,8 @@ def read_adapter(folder: Path, name: str) -> Adapter:
         elif _SHARED.search(plain):
             shared[_SHARED.sub("", plain)] = tensor
         elif _SAVED.search(plain):
-            saved.setdefault(
-                _SAVED.sub("", plain), tensor
-            )  # beside one without the word, that counts
+            # Beside one without the word, that counts.
+            saved.setdefault(_SAVED.sub("", plain), tensor)
         else:
             saved[plain] = tensor
     return Adapter(name, folder, config, tensors, dict(factors), shared, saved)

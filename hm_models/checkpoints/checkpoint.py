@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from hm_models.checkpoints.adaptation import Change, adapt
+from hm_models.checkpoints.adaptation import Adapting, Change
 from hm_models.checkpoints.adapter import Adapter, holds_adapter, read_adapter
 from hm_models.checkpoints.adapter_folder import folder_of
 from hm_models.checkpoints.config_class import ties_embeddings
@@ -103,7 +103,8 @@ class Checkpoint:
             base = cls._named_by(adapter)
         elif (own := adapter.config.base) and PurePath(own).name != PurePath(base.name).name:
             remarks.append(f"{name} names {own} as its base, and is added to {base.name}")
-        made = adapt(adapter, base.name, base.config, base.tensors, base.ties_embeddings)
+        on_base = base.name, base.config, base.tensors, base.ties_embeddings
+        made = Adapting(adapter, *on_base).adaptation()
         files = cls(name, folder, revision, base.config, adapter.tensors, _stamps(adapter.tensors))
         theirs = files.tokenizer_files
         ours = set(base.tokenizer_files if files.has_tokenizer else [])
@@ -168,9 +169,8 @@ class Checkpoint:
 
     def _files(self, patterns: list[str]) -> list[Path]:
         found = {file for pattern in patterns for file in self.folder.glob(pattern)}
-        return sorted(
-            file for file in found if file.is_file()
-        )  # a pipe of such a name would never end
+        # A pipe of such a name would never end.
+        return sorted(file for file in found if file.is_file())
 
     @property
     def remarks(self) -> list[str]:

@@ -32,11 +32,8 @@ def locate(name: str, revision: str | None) -> tuple[Path, str | None]:
     try:
         folder = Path(name).expanduser()
         is_there = folder.is_dir()
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # a null byte, a loop of links, no such user
+    # A null byte, a loop of links, no such user.
+    except (OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{name!a} is no checkpoint: {error}.") from None
     if is_there:
         if revision is not None:

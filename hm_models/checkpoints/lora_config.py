@@ -21,29 +21,10 @@ from hm_models.errors import CheckpointError
 # Fields that a merge needs not know: of the training, of the file, or seen by the adapter's tensors.
 WITHOUT_EFFECT = {
     *("auto_mapping", "task_type", "inference_mode", "peft_version", "runtime_config"),
-    *(
-        "target_modules",
-        "exclude_modules",
-        "layers_to_transform",
-        "layers_pattern",
-        "modules_to_save",
-    ),
-    *(
-        "bias",
-        "lora_bias",
-        "lora_dropout",
-        "megatron_core",
-        "qalora_group_size",
-        "ensure_weight_tying",
-    ),
-    *(
-        "eva_config",
-        "corda_config",
-        "lora_ga_config",
-        "loftq_config",
-        "merge_weights",
-        "enable_lora",
-    ),
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+    *("modules_to_save", "bias", "lora_bias", "lora_dropout", "megatron_core"),
+    *("qalora_group_size", "eva_config", "corda_config", "lora_ga_config", "loftq_config"),
+    *("merge_weights", "enable_lora"),
 }
 USED = {
     *("peft_type", "base_model_name_or_path", "revision", "r", "lora_alpha", "rank_pattern"),

@@ -12,7 +12,6 @@ run with `lm_eval --use_cache PATH` keeps its samples in PATH_rank0.db.
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import sys
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hm_models.commands.command_line import CommandLine
-from hm_models.errors import UsageError
+from hm_models.errors import UsageError, did_you_mean
 from hm_models.shown.screen import say
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ def plan(asked: argparse.Namespace) -> None:
         raise UsageError(f"--metadata {asked.metadata}: expected a mapping as JSON.") from None
     manager, tasks = TaskManager(metadata=metadata), asked.tasks.split(",")
     for unknown in set(tasks) - set(manager.all_tasks):
-        near = difflib.get_close_matches(unknown, manager.all_tasks, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(unknown, manager.all_tasks)
         raise UsageError(f"--tasks: {unknown} is no task.{hint} `lm_eval ls tasks` shows all.")
     lm = HindsightMerged(**model_args)
     if asked.file:

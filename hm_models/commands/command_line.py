@@ -13,14 +13,13 @@ that --help and --version answer at once.
 from __future__ import annotations
 
 import argparse
-import difflib
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from hm_models.errors import UsageError
+from hm_models.errors import UsageError, did_you_mean
 from hm_models.shown.screen import printable, say
 
 DISTRIBUTION = "hindsight-merging"
@@ -57,10 +56,8 @@ class CommandLine(argparse.ArgumentParser):
         """
         asked, unknown = self.parse_known_args(words)
         if unknown:
-            known = list(self._option_string_actions)
-            near = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+            hint = did_you_mean(unknown[0].split("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}.{hint}")
         _talk(asked.quiet)
         try:
             return work(asked)

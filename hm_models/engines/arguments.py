@@ -12,7 +12,6 @@ nothing. So what is not known to act is an error, at every alpha alike.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 
 from hm_models.engines.base import Engine
-from hm_models.errors import RecipeError
+from hm_models.errors import RecipeError, did_you_mean
 
 ADAPTERS = "is not supported: give the adapter as instruct=ADAPTER, or as base=ADAPTER"
 QUANTISED = (
@@ -79,13 +78,10 @@ def check_arguments(
 
 
 def _unknown(engine: type[Engine], name: str, known: Iterable[str]) -> str:
+    said = f"{name} is no argument of hm-merged or of its backend {engine.name}."
     if other := engine.same_as.get(name):
-        hint = f"Here it is {other}."
-    elif near := difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6):
-        hint = f"Did you mean {near[0]}?"
-    else:
-        hint = "docs/merging.md says what there is."
-    return f"{name} is no argument of hm-merged or of its backend {engine.name}. {hint}"
+        return f"{said} Here it is {other}."
+    return said + (did_you_mean(name, sorted(known)) or " docs/merging.md says what there is.")
 
 
 def check_dtype(name: str, value: object) -> None:

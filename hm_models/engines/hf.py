@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import logging
 import os
@@ -22,7 +21,7 @@ from hm_models.engines.restart import what_differs
 from hm_models.engines.self_test import Compared, SelfTest
 from hm_models.engines.teacher_forced import logits_of
 from hm_models.engines.transformers_model import HarnessModel, from_folder, from_tensors
-from hm_models.errors import RecipeError
+from hm_models.errors import RecipeError, did_you_mean
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.plan import MergePlan
 from hm_models.merge.stream import MergeStream
@@ -257,10 +256,9 @@ def _check_attention(value: object) -> None:
     known = {"eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()}
     # One with a slash is a kernel on the hub, which transformers fetches.
     if not isinstance(value, str) or (value.split("|")[-1] not in known and "/" not in value):
-        near = difflib.get_close_matches(str(value), known, n=1)
         raise RecipeError(
-            f"attn_implementation={value!r} is not known to transformers."
-            f"{f' Did you mean {near[0]}?' if near else ''} Known: {', '.join(sorted(known))}."
+            f"attn_implementation={value!r} is not known to transformers.{did_you_mean(value, known)} "
+            f"Known: {', '.join(sorted(known))}."
         )
 
 

@@ -31,9 +31,8 @@ import threading
 from collections.abc import Iterator
 
 OWNER = "HM_ENGINE_OWNER"
-STARTS = (
-    "HM_ENGINE_STARTS"  # there while an engine starts: by the owner's `main` thread, or `another`
-)
+# There while an engine starts: by the owner's `main` thread, or `another`.
+STARTS = "HM_ENGINE_STARTS"
 # What vLLM imports in a worker that loads a checkpoint from disk.
 WORKER_EXTENSION = "hm_models.engines.owned_worker.OwnedWorker"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

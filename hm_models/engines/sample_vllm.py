@@ -107,9 +107,7 @@ def _question(
     from vllm.sampling_params import RequestOutputKind
 
     eos = lm.tokenizer.decode(lm.eot_token_id) or getattr(lm.tokenizer, "eos_token", None)
-    given = _for_vllm(
-        job.gen_kwargs
-    )  # a copy: the harness's helper adds to its list of stop strings
+    given = _for_vllm(job.gen_kwargs)  # a copy: the harness's helper adds stop strings to it
     kwargs, until, max_tokens = lm.modify_gen_kwargs(
         given, eos=eos, default_max_gen_toks=lm.max_gen_toks
     )

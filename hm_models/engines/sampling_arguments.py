@@ -8,12 +8,11 @@ passed over. `hm_models.samples.generation` has what is refused whatever the eng
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from hm_models.engines.base import Engine
-from hm_models.errors import RecipeError
+from hm_models.errors import RecipeError, did_you_mean
 from hm_models.samples.generation import LENGTHS, checked
 from hm_models.samples.key import is_sampled
 from hm_models.samples.sampler import PARAMETERS, WHEN_GREEDY, check_value
@@ -36,10 +35,9 @@ def check_sampling(engine: Engine, settings: Mapping[str, Any]) -> None:
         if reason := engine.reason_against_sampling(name, settings):
             raise RecipeError(f"{name}={value!r} among the sampling parameters {reason}")
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-            hint = f"Did you mean {near[0]}?" if near else "docs/sampling.md says what there is."
+            hint = did_you_mean(name, sorted(known)) or " docs/sampling.md says what there is."
             raise RecipeError(
-                f"{name} is no sampling parameter of backend {engine.name}, where nobody would take it. {hint}"
+                f"{name} is no sampling parameter of backend {engine.name}, where nobody would take it.{hint}"
             )
         if name in PARAMETERS and (draws or name in WHEN_GREEDY):
             check_value(name, value)

@@ -20,7 +20,7 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.checkpoints.headers import DTYPES
 from hm_models.checkpoints.mapped import MappedCheckpoint
 from hm_models.checkpoints.source import TensorSource
-from hm_models.merge.lazy import LazyMerge, Write
+from hm_models.merge.lazy import LazyMerge, Write, as_it_is
 
 # (rows, columns, base, out): write these rows and columns of a matrix, of which `base` and `out` hold as much.
 WriteMatrix: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], object]
@@ -70,7 +70,7 @@ class AdaptedTensors:
         steps = list(self._steps(change, tensor))
         dtype = DTYPES[self.checkpoint.tensors[name].dtype]
         if not steps and tensor.dtype != dtype:
-            steps = [partial(_lazy, (), _as_it_is)]
+            steps = [partial(_lazy, (), as_it_is)]
         for left, step in zip(reversed(range(len(steps))), steps, strict=True):
             tensor = step(tensor, torch.float32 if left else dtype)  # rounded once
         return tensor
@@ -215,7 +215,3 @@ def _set_rows(
 def _add_scaled(scale: float, inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
     added, tensor = inputs
     out.copy_(tensor.float() + added.float() * scale)
-
-
-def _as_it_is(inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
-    out.copy_(inputs[0])

@@ -18,7 +18,7 @@ import torch
 from hm_models.errors import RecipeError
 from hm_models.merge.lazy import Write
 from hm_models.merge.methods import LINEAR, Inputs, Method, Settings
-from hm_models.merge.parameters import Sources, depths, resolve
+from hm_models.merge.parameters import ParameterSources, depths, resolve
 
 _DRAWING = threading.Lock()
 
@@ -135,7 +135,12 @@ def _in_numbers(
 
 
 def arithmetic_of(
-    method: Method, inputs: Inputs, sources: Sources, names: list[str], dtype: str | None, seed: int
+    method: Method,
+    inputs: Inputs,
+    sources: ParameterSources,
+    names: list[str],
+    dtype: str | None,
+    seed: int,
 ) -> dict[str, Arithmetic]:
     """How each of these tensors is merged, by its name.
 

@@ -12,7 +12,7 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.merge.alpha import Alpha
 from hm_models.merge.arithmetic import Arithmetic
 from hm_models.merge.methods import Inputs
-from hm_models.merge.parameters import Sources
+from hm_models.merge.parameters import ParameterSources
 from hm_models.merge.schedule import Schedule
 
 
@@ -87,7 +87,7 @@ class Merge(Protocol):
         """The models as the method takes them: in order, and which of them is its base."""
 
     @property
-    def sources(self) -> Sources:
+    def sources(self) -> ParameterSources:
         """mergekit's parameters of the method, for all and for single inputs."""
 
     def with_alpha(self, alpha: object) -> Merge:

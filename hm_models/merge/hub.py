@@ -1,12 +1,11 @@
 """A written merge on the Hugging Face hub, by the hub's own client.
 
-repository = Repository.open("org/name", public=False)      # before anything is written
-repository.push(Path("OUT"))
+repository = open_repository("org/name", public=False)      # before anything is written
+push(Path("OUT"), repository)
 """
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -18,64 +17,57 @@ class HubError(UsageError):
     """The hub does not take the merge; the message says what it answered, and how to mend it."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Repository:
-    """A repository of a model that can be written to."""
+def open_repository(name: str, public: bool) -> str:
+    """Make a model's repository, private unless `public`, or take the one that is there; its full name.
 
-    name: str
+    Raises:
+        HubError: there is no token, no such place, no connection, or it is public and should not be.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
 
-    @classmethod
-    def open(cls, name: str, public: bool) -> Repository:
-        """Make the repository, private unless `public`, or take the one that is there.
+    try:
+        api = HfApi()
+        made = api.create_repo(name, private=not public, exist_ok=True)
+        is_private = api.model_info(made.repo_id).private
+    except HFValidationError as error:
+        raise HubError(f"--push_to_hub {name!r} is no name on the hub: {error}") from None
+    except Exception as error:  # the client raises a dozen kinds; each carries its own reason
+        raise HubError(_refused(name, error)) from error
+    if not public and is_private is False:
+        raise HubError(
+            f"{made.repo_id} is there already, and everybody can read it. Give --public if that is "
+            "meant, another name, or make it private on its settings page."
+        )
+    return made.repo_id
 
-        Raises:
-            HubError: there is no token, no such place, no connection, or it is public and should not be.
-        """
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HFValidationError
 
-        try:
-            api = HfApi()
-            made = api.create_repo(name, private=not public, exist_ok=True)
-            is_private = api.model_info(made.repo_id).private
-        except HFValidationError as error:
-            raise HubError(f"--push_to_hub {name!r} is no name on the hub: {error}") from None
-        except Exception as error:  # the client raises a dozen kinds; each carries its own reason
-            raise HubError(_refused(name, error)) from error
-        if not public and is_private is False:
-            raise HubError(
-                f"{made.repo_id} is there already, and everybody can read it. Give --public if that is "
-                "meant, another name, or make it private on its settings page."
-            )
-        return cls(made.repo_id)
+def push(folder: Path, repository: str) -> str:
+    """Upload the folder in one commit, and return its address.
 
-    def push(self, folder: Path) -> str:
-        """Upload the folder in one commit, and return its address.
+    Raises:
+        HubError: the hub did not take it; the folder stays as it is.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
 
-        Raises:
-            HubError: the hub did not take it; the folder stays as it is.
-        """
-        from huggingface_hub import CommitOperationAdd, HfApi
-
-        files = sorted(file for file in folder.rglob("*") if file.is_file())
-        operations: list[Any] = [
-            CommitOperationAdd(
-                path_in_repo=file.relative_to(folder).as_posix(),
-                path_or_fileobj=_card_for_hub(file) if file == folder / CARD else file,
-            )
-            for file in files
-        ]
-        try:
-            api = HfApi()
-            api.create_commit(
-                self.name, operations, commit_message=f"Merge written by hm-merge ({folder.name})"
-            )
-        except Exception as error:
-            raise HubError(
-                f"{_refused(self.name, error)} The merge is whole in {folder}: the same command "
-                "pushes it again, and writes nothing."
-            ) from error
-        return f"{api.endpoint}/{self.name}"
+    operations: list[Any] = [
+        CommitOperationAdd(
+            path_in_repo=file.relative_to(folder).as_posix(),
+            path_or_fileobj=_card_for_hub(file) if file == folder / CARD else file,
+        )
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    ]
+    try:
+        api = HfApi()
+        message = f"Merge written by hm-merge ({folder.name})"
+        api.create_commit(repository, operations, commit_message=message)
+    except Exception as error:
+        raise HubError(
+            f"{_refused(repository, error)} The merge is whole in {folder}: the same command "
+            "pushes it again, and writes nothing."
+        ) from error
+    return f"{api.endpoint}/{repository}"
 
 
 def _card_for_hub(file: Path) -> bytes:

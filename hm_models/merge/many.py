@@ -23,7 +23,7 @@ from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.errors import CheckpointError, RecipeError
 from hm_models.merge.arithmetic import Arithmetic, arithmetic_of, fits
 from hm_models.merge.methods import Inputs, Method, Settings, refuse_endless
-from hm_models.merge.parameters import Sources
+from hm_models.merge.parameters import ParameterSources
 from hm_models.merge.recipe import MERGE_DTYPES
 
 
@@ -125,8 +125,10 @@ class ManyRecipe:
         return Inputs(self.names, self.base_model)
 
     @property
-    def sources(self) -> Sources:
-        return Sources(self.merge_params, {model.name: model.params for model in self.models})
+    def sources(self) -> ParameterSources:
+        return ParameterSources(
+            self.merge_params, {model.name: model.params for model in self.models}
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import yaml
 
 from hm_models.checkpoints.checkpoint import Checkpoint
 from hm_models.merge.contract import Merge
-from hm_models.merge.parameters import Sources
+from hm_models.merge.parameters import ParameterSources
 from hm_models.merge.plan import MergePlan
 from hm_models.merge.shards import out_tensors
 
@@ -88,13 +88,13 @@ def _content(recipe: Merge, plan: MergePlan) -> dict[str, Any]:
     return content
 
 
-def _parameters(recipe: Merge) -> tuple[int | None, Sources]:
+def _parameters(recipe: Merge) -> tuple[int | None, ParameterSources]:
     """The place of the method's base, and mergekit's parameters."""
     if recipe.linear_weights is None:
         return recipe.inputs.base_index, recipe.sources
     # The same without importing mergekit, which takes longer than to merge some gigabytes.
     weights = zip(recipe.names, recipe.linear_weights, strict=True)
-    return None, Sources({}, {name: {"weight": weight} for name, weight in weights})
+    return None, ParameterSources({}, {name: {"weight": weight} for name, weight in weights})
 
 
 def _reference(checkpoint: Checkpoint) -> Any:

@@ -12,7 +12,6 @@ name); `hm_models.merge.parameters` says what they come to for one tensor.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -20,7 +19,7 @@ from typing import Any
 
 import torch
 
-from hm_models.errors import RecipeError
+from hm_models.errors import RecipeError, did_you_mean
 from hm_models.merge.alpha import Alpha, settings
 
 LINEAR = "linear"
@@ -63,10 +62,9 @@ class Method:
     def _among(cls, known: frozenset[str], name: str, meant: str) -> Method:
         if name in known:
             return cls(name)
-        near = difflib.get_close_matches(str(name), known, n=1)
         raise RecipeError(
-            f"merge_method={name!r} is not known{meant}."
-            f"{f' Did you mean {near[0]}?' if near else ''} Known: {', '.join(sorted(known))}."
+            f"merge_method={name!r} is not known{meant}.{did_you_mean(name, known)} "
+            f"Known: {', '.join(sorted(known))}."
         )
 
     @property
@@ -140,10 +138,9 @@ class Method:
                 f"What can be set: {', '.join(free) or 'nothing'}."
             )
         if unknown := sorted(given - self.parameters.keys()):
-            near = difflib.get_close_matches(unknown[0], free, n=1)
             raise RecipeError(
                 f"{self.name} has no parameter {', '.join(map(repr, unknown))}. "
-                f"It has: {', '.join(free) or 'none'}.{f' Did you mean {near[0]}?' if near else ''}"
+                f"It has: {', '.join(free) or 'none'}.{did_you_mean(unknown[0], free)}"
             )
         needed = {name for name, parameter in self.parameters.items() if parameter.required}
         if missing := sorted(needed - given - set(self.set_by_alpha if has_alpha else ())):

@@ -17,16 +17,16 @@ from hm_models.merge.methods import Inputs, Method, Settings
 
 
 @dataclasses.dataclass(frozen=True)
-class Sources:
+class ParameterSources:
     """Settings as they were written: for all inputs, and for single ones by their name."""
 
     shared: Settings
     per_input: Mapping[str, Settings]
 
-    def as_settings(self) -> Sources:
+    def as_settings(self) -> ParameterSources:
         """The same as mergekit evaluates them. Raises RecipeError for what is no setting."""
         single = {name: as_settings(given) for name, given in self.per_input.items()}
-        return Sources(as_settings(self.shared), single)
+        return ParameterSources(as_settings(self.shared), single)
 
     @property
     def is_uniform(self) -> bool:
@@ -78,7 +78,7 @@ def _compound(name: str, value: object) -> Any:
 
 
 def resolve(
-    method: Method, inputs: Inputs, sources: Sources, name: str, depth: float
+    method: Method, inputs: Inputs, sources: ParameterSources, name: str, depth: float
 ) -> tuple[Settings, dict[str, dict[str, Any]]]:
     """Resolve filters and gradients for the tensor `name`, 0 (first layer) to 1 (last) in depth.
 

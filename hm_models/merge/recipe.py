@@ -27,7 +27,7 @@ from hm_models.merge.contract import tokenizer_checkpoint
 from hm_models.merge.methods import BASE, INSTRUCT, LINEAR, Inputs, Method, Settings, refuse_endless
 from hm_models.merge.pair_method import MIX, SIDE_BY_SIDE, SWITCH, as_mapping, settle
 from hm_models.merge.pair_names import named_base
-from hm_models.merge.parameters import Sources
+from hm_models.merge.parameters import ParameterSources
 from hm_models.merge.schedule import Schedule
 
 MERGE_DTYPES = ("float32", "bfloat16", "float16")
@@ -221,7 +221,7 @@ class MergeRecipe:
         return Method(self.merge_method).pair
 
     @property
-    def sources(self) -> Sources:
+    def sources(self) -> ParameterSources:
         """mergekit's parameters, those that alpha stands for among them."""
         by_alpha: tuple[Settings, Settings, Settings] = ({}, {}, {})
         if self.alpha is not None:
@@ -232,7 +232,7 @@ class MergeRecipe:
                 by_alpha, (self.merge_params, self.base_params, self.instruct_params), strict=True
             )
         )
-        return Sources(shared, {BASE: base, INSTRUCT: instruct})
+        return ParameterSources(shared, {BASE: base, INSTRUCT: instruct})
 
     def arithmetic(self, names: list[str]) -> dict[str, Arithmetic]:
         """How each of a model's tensors is merged, by its name.

@@ -22,7 +22,7 @@ from hm_models.errors import RecipeError
 from hm_models.merge.adapted import AdaptedSources
 from hm_models.merge.arithmetic import weighted_sum
 from hm_models.merge.contract import Merge
-from hm_models.merge.lazy import LazyMerge, Write
+from hm_models.merge.lazy import LazyMerge, Write, as_it_is
 from hm_models.merge.plan import MergePlan, plan_merge
 
 
@@ -79,7 +79,7 @@ class MergeStream:
         names = [name for name in checkpoint.tensors if name not in skip]
         for ((_, name),), lease in self._leased([[(source, name)] for name in names]):
             tensor = source(name)
-            yield name, LazyMerge((tensor,), tensor.dtype, _as_it_is, True, lease)
+            yield name, LazyMerge((tensor,), tensor.dtype, as_it_is, True, lease)
 
     def _merged(self, recipe: Merge, skip: Container[str]) -> Iterator[tuple[str, LazyMerge]]:
         self._plan = self._plan or plan_merge(recipe)
@@ -130,11 +130,7 @@ def _equal_numbers(name: str, inputs: tuple[torch.Tensor, ...], lease: Lease | N
             f"The buffer {name} ({first.dtype}) differs between the checkpoints, "
             "and whole numbers cannot be merged."
         )
-    return LazyMerge((first,), first.dtype, _as_it_is, True, lease)
-
-
-def _as_it_is(inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
-    out.copy_(inputs[0])
+    return LazyMerge((first,), first.dtype, as_it_is, True, lease)
 
 
 def _by_rows(

@@ -27,9 +27,8 @@ def before() -> Iterator[None]:
     missing: dict[str, ModuleType] = {}
     if find_spec("ray") is None:
         missing["ray"] = ModuleType("ray")
-    with contextlib.suppress(
-        ImportError
-    ):  # of a vLLM where it is elsewhere: the harness says so itself
+    # Of a vLLM where it is elsewhere, the harness says so itself.
+    with contextlib.suppress(ImportError):
         if find_spec(OLD_PLACE) is None:
             from vllm.renderers.hf import resolve_chat_template
 

@@ -23,7 +23,7 @@ except ImportError:  # 0.4
 
 
 @dataclasses.dataclass(frozen=True)
-class Origin:
+class PromptOrigin:
     """Where a request's prompt comes from.
 
     Attributes:
@@ -36,16 +36,16 @@ class Origin:
     system: str = ""
 
 
-RENDERED = Origin(None)  # by the harness
+RENDERED = PromptOrigin(None)  # by the harness
 
 
 class TracedArguments(tuple[Any, ...]):
     """A request's arguments that know where their prompt comes from; copies are plain tuples."""
 
-    origin: Origin
+    origin: PromptOrigin
 
     @classmethod
-    def of(cls, arguments: Iterable[Any], origin: Origin) -> TracedArguments:
+    def of(cls, arguments: Iterable[Any], origin: PromptOrigin) -> TracedArguments:
         traced = cls(arguments)
         traced.origin = origin
         return traced
@@ -65,7 +65,7 @@ def note_origin(task: Any, system: str | None, rendered: bool = False) -> None:
     known = task if isinstance(task, Task) and _builds_as_yaml(task) else None
     for request in task.instances or ():
         if isinstance(request.arguments, tuple) and request.arguments:
-            origin = Origin(None if rendered else request.arguments[0], known, system or "")
+            origin = PromptOrigin(None if rendered else request.arguments[0], known, system or "")
             request.arguments = TracedArguments.of(request.arguments, origin)
 
 
@@ -84,7 +84,7 @@ def ask_in_turns(request: Instance, apply_chat_template: Callable[..., str]) -> 
     prompt, *rest = request.args
     traced = isinstance(request.arguments, TracedArguments)
     # Kept, so that a request which is asked again is not wrapped again.
-    origin = request.arguments.origin if traced else Origin(prompt)
+    origin = request.arguments.origin if traced else PromptOrigin(prompt)
     turns = turns_of(request, origin)
     goes_on = turns[-1]["role"] == "assistant"
     chat = apply_chat_template(turns, add_generation_prompt=not goes_on)
@@ -99,7 +99,7 @@ def ask_plainly(request: Instance) -> None:
         request.arguments = TracedArguments.of((prompt, *arguments[1:]), arguments.origin)
 
 
-def turns_of(request: Instance, origin: Origin) -> list[dict[str, str]]:
+def turns_of(request: Instance, origin: PromptOrigin) -> list[dict[str, str]]:
     """The turns of a plain prompt; all of it is the user's where nothing is known of it."""
     prompt, task = origin.prompt or "", origin.task
     before, behind = [], []

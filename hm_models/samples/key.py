@@ -42,14 +42,9 @@ ABOUT_THE_MACHINE = frozenset(
         *("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"),
         *("distributed_executor_backend", "disable_custom_all_reduce"),
         *("offload_folder", "max_cpu_memory", "max_memory_per_gpu", "swap_space", "cpu_offload_gb"),
-        *(
-            "gpu_memory_utilization",
-            "kv_cache_memory_bytes",
-            "num_gpu_blocks_override",
-            "block_size",
-        ),
+        *("gpu_memory_utilization", "kv_cache_memory_bytes", "num_gpu_blocks_override"),
         *("enable_chunked_prefill", "enable_prefix_caching", "enforce_eager", "compilation_config"),
-        *("attn_implementation", "attention_backend", "disable_log_stats", "seed"),
+        *("block_size", "attn_implementation", "attention_backend", "disable_log_stats", "seed"),
     )
 )
 

@@ -13,13 +13,12 @@ What a sampler does not name is left to the task.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 from collections.abc import Container, Mapping
 from typing import Any
 
-from hm_models.errors import RecipeError
+from hm_models.errors import RecipeError, did_you_mean
 from hm_models.samples.generation import LENGTHS
 
 TEMPERATURE = "temperature"
@@ -127,10 +126,9 @@ class Sampler:
         """
         for name, value in given.items():
             if name not in PARAMETERS:
-                near = difflib.get_close_matches(str(name), PARAMETERS, n=1, cutoff=0.5)
-                hint = f"Did you mean {near[0]}? " if near else ""
                 raise RecipeError(
-                    f"{name} is no parameter of sampling. {hint}Known: {', '.join(PARAMETERS)}."
+                    f"{name} is no parameter of sampling.{did_you_mean(name, PARAMETERS)} "
+                    f"Known: {', '.join(PARAMETERS)}."
                 )
             check_value(name, value)
         idle = [name for name in given if name not in WHEN_GREEDY]

@@ -59,9 +59,8 @@ _BARE = Marks("analysis", "assistantfinal")
 _SPECIAL = re.compile(r"\s*(?:(?:<s>|<\|(?:begin_of_text|start|im_start)\|>(?:assistant)?)\s*)?")
 _FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})(?P<info>[^\n`]*)$", re.MULTILINE)
 _QUOTES = "\"'`“”‘’"
-_GLUED = re.compile(
-    r"[\w.!?)\]*:…。]"
-)  # what a thought ends in, if its marker has no line of its own
+# What a thought ends in, if its marker has no line of its own.
+_GLUED = re.compile(r"[\w.!?)\]*:…。]")
 _CODE_WORD = re.compile(r" (?:def|class|import|from|async|return|print)\b")
 
 Block = tuple[int, int]
@@ -77,21 +76,19 @@ def answer_of(text: str, begun: Marks | None = None) -> str | None:
     return None if span is None else text[span[0] : span[1]]
 
 
-def answer_span(
-    text: str, begun: Marks | None = None, known: Sequence[Marks] = KNOWN
-) -> tuple[int, int] | None:
+def answer_span(text: str, begun: Marks | None = None) -> tuple[int, int] | None:
     """Where the answer of a text begins and ends; None where the text ends within a thought."""
     start, blocks = 0, _blocks(text)
-    first = (begun, 0) if begun is not None else _begin_at_start(text, known)
+    first = (begun, 0) if begun is not None else _begin_at_start(text)
     if first is not None:
         end = end_of(first[0], text, first[1])
         if end is None:
             return None
         start = end
-    elif (orphan := _orphan_end(text, known, blocks)) is not None:
+    elif (orphan := _orphan_end(text, blocks)) is not None:
         start = orphan
     # A model that thinks again has not answered before.
-    while found := begins_again(text, start, known, blocks):
+    while found := begins_again(text, start, KNOWN, blocks):
         end = end_of(found[1], text, found[0] + len(found[1].begin))
         if end is None:
             return (start, found[0]) if text[start : found[0]].strip() else None
@@ -99,10 +96,10 @@ def answer_span(
     return start, len(text)
 
 
-def answer_in(text: str, facts: Mapping[str, Any], begun: Marks | None = None) -> str | None:
+def answer_in(text: str, facts: Mapping[str, Any]) -> str | None:
     """The same where the model has noted it beside the sample (`hm_models.samples.answer_watch`)."""
     if "answer" not in facts:
-        return answer_of(text, begun)
+        return answer_of(text)
     return None if facts["answer"] is None else text[slice(*facts["answer"])]
 
 
@@ -139,9 +136,8 @@ def begins_again(
     """
     for found in _line_begins(tuple(known)).finditer(text, start):
         at, after = found.start("begin"), text[found.end() : found.end() + 1]
-        if (
-            (after in _QUOTES) if after else blocks is None
-        ):  # what stands behind it is not known yet
+        # Where nothing stands behind it, what does is not known yet.
+        if (after in _QUOTES) if after else blocks is None:
             continue
         if not _within(at, _blocks(text, goes_on=True) if blocks is None else blocks):
             return at, next(marks for marks in known if marks.begin == found["begin"])
@@ -173,10 +169,10 @@ def _mention(text: str, start: int, at: int, end: int) -> bool | None:
     return False
 
 
-def _begin_at_start(text: str, known: Sequence[Marks]) -> tuple[Marks, int] | None:
+def _begin_at_start(text: str) -> tuple[Marks, int] | None:
     special = _SPECIAL.match(text)
     for place in (len(text) - len(text.lstrip()), special.end() if special else 0):
-        for marks in known:
+        for marks in KNOWN:
             if text.startswith(marks.begin, place):
                 return marks, place + len(marks.begin)
     if text.startswith(_BARE.begin) and _BARE.end in text:
@@ -184,9 +180,9 @@ def _begin_at_start(text: str, known: Sequence[Marks]) -> tuple[Marks, int] | No
     return None
 
 
-def _orphan_end(text: str, known: Sequence[Marks], blocks: Sequence[Block]) -> int | None:
+def _orphan_end(text: str, blocks: Sequence[Block]) -> int | None:
     """Where a thought ends whose beginning is not in the text: it may have stood in the prompt."""
-    ends = {marks.end: marks for marks in known}
+    ends = {marks.end: marks for marks in KNOWN}
     for found in _any_of(tuple(ends)).finditer(text):
         at, end = found.span()
         begin = ends[found[0]].begin

@@ -54,7 +54,7 @@ KEYS = (*PAIR_KEYS, "name", "pairs", "extrapolate", *LISTS, *MAPPINGS, *HARNESS_
 
 
 @dataclasses.dataclass(frozen=True)
-class Method:
+class SweptMethod:
     """A merge method with its parameters (`merge_method`, `merge_params`)."""
 
     name: str = "linear"
@@ -74,7 +74,7 @@ class SweepConfig:
     pairs: tuple[Pair, ...]
     tasks: tuple[str, ...]
     alphas: tuple[Alpha | int, ...] = DEFAULT_ALPHAS
-    methods: tuple[Method, ...] = (Method(),)
+    methods: tuple[SweptMethod, ...] = (SweptMethod(),)
     samplers: tuple[Sampler, ...] = (Sampler(),)
     extrapolate: bool = False
     model_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -188,15 +188,17 @@ def _number(given: object) -> object:
         return given
 
 
-def _method(given: object) -> Method:
+def _method(given: object) -> SweptMethod:
     if isinstance(given, Mapping):
         refuse_unknown(given, ("name", "params"), "an entry of methods")
         if not isinstance(given.get("name"), str):
             raise SweepError("methods: an entry has no name. Write {name: ties, params: {...}}.")
-        return Method(given["name"], mapping_of("params of methods", given.get("params") or {}))
+        return SweptMethod(
+            given["name"], mapping_of("params of methods", given.get("params") or {})
+        )
     if not isinstance(given, str):
         raise SweepError(f"methods: {given!r} is neither a name nor {{name: ..., params: ...}}.")
-    return Method(given)
+    return SweptMethod(given)
 
 
 def _distinct(key: str, given: list[Any]) -> tuple[Any, ...]:
@@ -218,4 +220,4 @@ def _named(entry: Any) -> str:
         return entry.label
     if isinstance(entry, Sampler):
         return str(entry) or "the task's own ({})"
-    return json.dumps(dataclasses.asdict(entry) if isinstance(entry, Method) else entry)
+    return json.dumps(dataclasses.asdict(entry) if isinstance(entry, SweptMethod) else entry)

@@ -2,10 +2,10 @@
 
 >>> tasks = [TaskSize("t", questions=100, samples=50, max_tokens=512)]
 >>> estimate(tasks, []).cells(points=2)
-('10,000', '15.0 MB', 'unknown')
+('10,000', '15 MB', 'unknown')
 >>> done = Outcome(samples=1000, tokens=200_000, generating=50, loading=30)
 >>> estimate(tasks, [done]).cells(points=2)
-('10,000', '15.0 MB', '9 min')
+('10,000', '15 MB', '9 min')
 
 How fast it goes is known from points that are done.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
+from hm_models.merge.shards import as_text
 from hm_models.sweep.preflight import TaskSize
 from hm_models.sweep.run import Outcome
 
@@ -36,7 +37,7 @@ class Estimate:
         seconds = None if self.seconds is None else points * self.seconds
         return (
             "unknown" if samples is None else f"{samples:,}",
-            size(None if samples is None else samples * BYTES_A_SAMPLE),
+            "unknown" if samples is None else as_text(samples * BYTES_A_SAMPLE),
             ("at most " if self.at_most else "") + duration(seconds),
         )
 
@@ -82,13 +83,3 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def size(number: float | None) -> str:
-    """Bytes in words: `1.2 MB`, `unknown`."""
-    if number is None:
-        return "unknown"
-    for power, unit in ((1e3, "kB"), (1e6, "MB")):
-        if number < 1000 * power:
-            return f"{number / power:.1f} {unit}"
-    return f"{number / 1e9:.1f} GB"

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hm_models.files.yaml_files import parse_yaml
 from hm_models.sweep.config import (
     HARNESS_KEYS,
     HARNESS_MAPPINGS,
@@ -148,18 +149,11 @@ class _Merged(argparse.Action):
 
 
 def _entries(text: str) -> list[Any]:
-    """`0,0.7` as two entries; commas within brackets, braces and quotes are theirs."""
-    parts, depth, quote = [""], 0, ""
-    for letter in text:
-        if letter == "," and not depth and not quote:
-            parts.append("")
-            continue
-        if letter in "\"'" and quote in ("", letter):
-            quote = "" if quote else letter
-        elif not quote:
-            depth += (letter in "[({") - (letter in "])}")
-        parts[-1] += letter
-    return [_value(part) for part in parts if part]
+    """`0,0.7` as two entries, read as a list of YAML; what is none is one entry, a text."""
+    try:
+        return parse_yaml(f"[{text}]")
+    except ValueError:
+        return [text]
 
 
 def _value(text: str) -> Any:

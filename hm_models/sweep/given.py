@@ -2,16 +2,15 @@
 
 >>> refuse_unknown(["alpahs"], ["alphas", "tasks"], "the sweep")
 Traceback (most recent call last):
-hm_models.sweep.given.SweepError: 'alpahs' is no key of the sweep. Did you mean 'alphas'? Known: alphas, tasks.
+hm_models.sweep.given.SweepError: 'alpahs' is no key of the sweep. Did you mean alphas? Known: alphas, tasks.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hm_models.errors import UsageError
+from hm_models.errors import UsageError, did_you_mean
 
 NEVER_EMPTY = ("alphas", "pairs", "methods", "samplers", "bases", "base_revisions")
 
@@ -25,10 +24,9 @@ def refuse_unknown(given: Iterable[Any], known: Iterable[str], where: str) -> No
     known = list(known)
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
             raise SweepError(
-                f"{name!r} is no key of {where}. {hint}Known: {', '.join(sorted(known))}."
+                f"{name!r} is no key of {where}.{did_you_mean(name, known)} "
+                f"Known: {', '.join(sorted(known))}."
             )
 
 

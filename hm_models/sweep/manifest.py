@@ -9,11 +9,12 @@ One sweep at a time writes into a folder.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import json
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,27 +54,20 @@ class Manifest:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.records = _read(folder / MANIFEST_FILE)
-        self._lock: int | None = None
 
     @classmethod
-    def open(cls, folder: Path) -> Manifest:
-        """Make the folder and take it for this process, until the manifest is closed."""
+    @contextlib.contextmanager
+    def open(cls, folder: Path) -> Iterator[Manifest]:
+        """Make the folder, and hold it for this process meanwhile."""
         folder.mkdir(parents=True, exist_ok=True)
-        lock = _take(folder / LOCK_FILE)
-        try:
-            manifest = cls(folder)
-        except SweepError:
-            os.close(lock)
-            raise
-        manifest._lock = lock
-        return manifest
-
-    def __enter__(self) -> Manifest:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            os.close(self._lock)  # which gives the lock back
+        with (folder / LOCK_FILE).open("ab") as lock:  # whose end gives the lock back
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise SweepError(
+                    f"Another sweep is writing into {folder}. Wait for it, or take another --output_path."
+                ) from None
+            yield cls(folder)
 
     def put(self, label: str, record: PointRecord) -> None:
         """Note a point's record."""
@@ -111,19 +105,3 @@ def _read(file: Path) -> dict[str, PointRecord]:
             f"{file} is no sweep's manifest ({type(error).__name__}: {error}). Take another "
             "--output_path, or remove the file: points are then run again, from their kept samples."
         ) from None
-
-
-def _take(file: Path) -> int:
-    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        import fcntl
-
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # no such locks on this system
-        pass
-    except OSError:
-        os.close(lock)
-        raise SweepError(
-            f"Another sweep is writing into {file.parent}. Wait for it, or take another --output_path."
-        ) from None
-    return lock

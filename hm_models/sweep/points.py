@@ -25,7 +25,7 @@ from typing import Any
 from hm_models.merge.alpha import Alpha
 from hm_models.plugin.run_name import run_name
 from hm_models.samples.sampler import Sampler
-from hm_models.sweep.config import Method, SweepConfig
+from hm_models.sweep.config import SweepConfig, SweptMethod
 from hm_models.sweep.pairs import Pair
 
 # The harness's settings that say how a run goes or who is told of it; they shape no result.
@@ -49,7 +49,7 @@ class Point:
     """One pair, one method, one alpha, one sampler."""
 
     pair: Pair
-    method: Method
+    method: SweptMethod
     alpha: Alpha | int
     sampler: Sampler
 
@@ -97,7 +97,7 @@ class Point:
             "model_args": self.model_args(config),
             "tasks": list(config.tasks),
             "metadata": {**config.metadata, **self.sampler.metadata()},
-            "gen_kwargs": self._gen_kwargs(config),
+            "gen_kwargs": {**self.sampler.gen_kwargs(), **config.gen_kwargs},
             "log_samples": True,
             "output_path": str(out / self.label),
         }
@@ -108,9 +108,6 @@ class Point:
             arguments["batch_size"] = str(arguments["batch_size"])
         arguments = {key: value for key, value in arguments.items() if value not in ({}, None)}
         return json.loads(json.dumps(arguments))
-
-    def _gen_kwargs(self, config: SweepConfig) -> dict[str, Any]:
-        return self.sampler.gen_kwargs() | dict(config.gen_kwargs)
 
 
 def points_of(config: SweepConfig) -> list[Point]:

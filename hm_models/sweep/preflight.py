@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import difflib
 import hashlib
 import itertools
 import json
@@ -23,7 +22,7 @@ from typing import Any
 
 from hm_models.checkpoints.checkpoint import CheckpointError
 from hm_models.engines.sampling_arguments import check_sampling
-from hm_models.errors import RecipeError
+from hm_models.errors import RecipeError, did_you_mean
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.plugin.contracts import Verbalizes
@@ -199,10 +198,8 @@ def _with_nearest(message: str, config: SweepConfig) -> str:
     from lm_eval.tasks import TaskManager
 
     known = TaskManager(include_path=config.harness.get("include_path")).all_tasks
-    unknown = [task for task in config.tasks if task in message]
-    near = {n for task in unknown for n in difflib.get_close_matches(task, known, 1, 0.6)}
-    hint = f" Did you mean {' or '.join(sorted(near))}?" if near else ""
-    return f"{message}.{hint} `lm_eval ls tasks` shows all."
+    hints = [did_you_mean(task, known) for task in config.tasks if task in message]
+    return f"{message}.{''.join(hints)} `lm_eval ls tasks` shows all."
 
 
 def _check_instruct(model: LiveMerged) -> None:

@@ -12,9 +12,9 @@ Did you mean llama-3.1-8b? There are: ...
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
+from hm_models.errors import did_you_mean
 from hm_models.sweep.given import SweepError
 
 # `setup.py` puts the folder into the package as it builds; a clone and an editable install have it beside.
@@ -38,8 +38,7 @@ def config_file(given: str) -> Path:
         return file
     if given in known:
         return known[given]
-    near = difflib.get_close_matches(file.name.removesuffix(".yaml"), known, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(file.name.removesuffix(".yaml"), known)
     raise SweepError(
         f"{given}: there is no such file, and no sweep of this name comes along.{hint} "
         f"There are: {', '.join(known)}. Give one of these, or a sweep's YAML by its path."

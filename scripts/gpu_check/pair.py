@@ -1,6 +1,6 @@
 """A seeded pair of Llamas with a tokenizer of one token a word, and its merge on disk by mergekit.
 
-make_pair(Path("OUT"), "small")                   # OUT/base, OUT/instruct
+make_pair(Path("OUT"), SIZES["small"])            # OUT/base, OUT/instruct
 subprocess.run(merge_command(Path("OUT"), 0.7))   # OUT/0.7
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -35,9 +36,8 @@ SIZES: dict[str, dict[str, int]] = {
 }
 
 
-def make_pair(out: Path, size: str) -> None:
+def make_pair(out: Path, shape: Mapping[str, int]) -> None:
     """Write `base` and `instruct` below `out`: seeded weights and a tokenizer of one token a word."""
-    shape = SIZES[size]
     special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
     tokens = ["<s>", "</s>", "<unk>", *(f"w{row}" for row in range(shape["vocab_size"] - 3))]
     ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}

@@ -26,7 +26,7 @@ def found(tmp_path_factory):
         from gpu_check import model, pair
 
         out = tmp_path_factory.mktemp("check_gpu")
-        pair.make_pair(out, "small")
+        pair.make_pair(out, pair.SIZES["small"])
         asked = {"backend": "hf", "device": "cpu", "size": "small", "out": str(out)}
         references = {}
         for alpha in (model.FIRST, model.OTHER):

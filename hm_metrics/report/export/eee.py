@@ -60,8 +60,6 @@ def _record(
     developer: str,
     now: float,
 ) -> dict[str, Any]:
-    versions = run.run.get("versions")
-    versions = versions if isinstance(versions, dict) else {}
     backend = str(run.run.get("backend") or "")
     engine = ENGINES.get(backend, backend)
     is_own = model.developer == slug(developer)
@@ -72,7 +70,7 @@ def _record(
         "additional_details": _details(row, model),
     }
     if engine:
-        info["inference_engine"] = {"name": engine} | _known(version=versions.get(engine))
+        info["inference_engine"] = {"name": engine} | _known(version=run.versions.get(engine))
     return {
         "schema_version": SCHEMA,
         "evaluation_id": f"{task}/{model.id}/{now:.0f}",
@@ -84,7 +82,10 @@ def _record(
             "source_organization_name": developer or "unknown",
             "evaluator_relationship": "first_party" if is_own else "third_party",
         },
-        "eval_library": {"name": "lm_eval", "version": str(versions.get("lm_eval") or "unknown")},
+        "eval_library": {
+            "name": "lm_eval",
+            "version": str(run.versions.get("lm_eval") or "unknown"),
+        },
         "model_info": info,
         "evaluation_results": results,
     }
@@ -163,8 +164,7 @@ def _metric(metric: str, value: Value, run: TaskRun) -> dict[str, Any]:
         found |= {"min_score": 0.0, "max_score": 1.0}
     elif metric in (LOCAL, GLOBAL):
         found |= {"score_type": "continuous", "min_score": -1.0, "max_score": 1.0}
-    noted = run.metadata.get("judging")
-    judging = noted if isinstance(noted, dict) else {}
+    judging = run.noted("judging")
     judge = str(judging.get("judge"))
     if metric == FULFILLMENT and judge not in NO_MODEL:
         details = {"deployment_type": "unknown", "model_availability": "unknown"}

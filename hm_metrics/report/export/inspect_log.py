@@ -51,8 +51,6 @@ def _log(row: Row, task: str, model: str, with_requests: bool) -> dict[str, Any]
     merge = {"base": shown(told.base), "instruct": shown(told.instruct), "alpha": told.alpha}
     arguments = (merge | {"merge_method": told.method}) if told.base else {}
     samples = list(_samples(log, model, with_requests)) if log else []
-    versions = run.run.get("versions")
-    packages = versions if isinstance(versions, dict) else {}
     return {
         "version": VERSION,
         "status": "success",
@@ -72,7 +70,7 @@ def _log(row: Row, task: str, model: str, with_requests: bool) -> dict[str, Any]
             "model_args": arguments_of(told) | arguments,
             "model_generate_config": {"temperature": run.temperature},
             "config": {"epochs": log.n_samples if log and log.n_samples else 1},
-            "packages": {name: str(version) for name, version in packages.items() if version},
+            "packages": {name: str(version) for name, version in run.versions.items() if version},
             "metadata": {"row": row.point.id, "warnings": row.warnings, **row.facts.get(task, {})},
         },
         "plan": {"name": "plan", "steps": []},
@@ -102,18 +100,20 @@ def _samples(log: Log, model: str, with_requests: bool) -> Iterator[dict[str, An
     for line in log.lines():
         if log.kind == REFUSALS:
             yield from _judged(line, model, with_requests)
-        elif log.kind == CODE:
-            for number, (text, verdict) in enumerate(
-                zip(line.texts, line.verdicts, strict=True), 1
-            ):
-                yield _sample(line.question, number, line.prompt, text, model) | _tested(verdict)
-        elif log.kind == ANSWERS:
-            for number, (text, grade) in enumerate(zip(line.texts, line.grades, strict=True), 1):
-                yield _sample(line.question, number, line.prompt, text, model) | _graded(grade)
         elif not line.several:
-            noted = {name: {"value": value} for name, value in line.numbers.items()}
-            for number, text in enumerate(line.texts, 1):
-                yield _sample(line.question, number, line.prompt, text, model) | {"scores": noted}
+            found = zip(line.texts, _found(log, line), strict=True)
+            for number, (text, told) in enumerate(found, 1):
+                yield _sample(line.question, number, line.prompt, text, model) | told
+
+
+def _found(log: Log, line: Logged) -> list[dict[str, Any]]:
+    """What was found of each sample."""
+    if log.kind == CODE:
+        return list(map(_tested, line.verdicts))
+    if log.kind == ANSWERS:
+        return list(map(_graded, line.grades))
+    noted = {name: {"value": value} for name, value in line.numbers.items()}
+    return [{"scores": noted}] * len(line.texts)
 
 
 def _tested(verdict: Verdict) -> dict[str, Any]:

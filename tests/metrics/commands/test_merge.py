@@ -168,7 +168,7 @@ def test_a_dry_run_says_sizes_and_writes_nothing(base, instruct, tmp_path):
         (["--public"], "--push_to_hub"),
         (["--max_shard_size", "five"], "5GB"),
         (["--base", "BASE", "--instruct", "INSTRUCT", "--merge_params", "{"], "merge_params="),
-        (["--instruckt", "INSTRUCT"], "did you mean --instruct?"),
+        (["--instruckt", "INSTRUCT"], "Did you mean --instruct?"),
     ],
     ids=" ".join,
 )

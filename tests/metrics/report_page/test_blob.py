@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from hm_metrics.report.samples_blob import Packed, Question, Sample, pack
+from hm_metrics.report.samples_blob import Packed, PageSample, Question, pack
 from tests.metrics.report_page.made_up import ATTACKS
 
 NUMBERS = {"base": 0, "merged": 1, "instruct": 2}
@@ -22,12 +22,12 @@ def text(rng: random.Random, longest: int = 30) -> str:
 @pytest.mark.parametrize("seed", range(30))
 def test_any_text_comes_back_as_it_was(seed):
     rng = random.Random(seed)
-    some = [Sample(*(text(rng) for _ in range(5))) for _ in range(6)]
-    some += [Sample(attack, attack, "", "pass", attack) for attack in ATTACKS]
-    some += [Sample(s.text, s.text) for s in some[:3]] + [
-        Sample("", ""),
-        Sample("0", "0"),
-        Sample("a"),
+    some = [PageSample(*(text(rng) for _ in range(5))) for _ in range(6)]
+    some += [PageSample(attack, attack, "", "pass", attack) for attack in ATTACKS]
+    some += [PageSample(s.text, s.text) for s in some[:3]] + [
+        PageSample("", ""),
+        PageSample("0", "0"),
+        PageSample("a"),
     ]
     samples = {row: [rng.choice(some) for _ in range(20)] for row in NUMBERS if rng.random() < 0.8}
     question = Question(text(rng), text(rng), text(rng), samples, text(rng))
@@ -39,7 +39,7 @@ def unpacked(packed: Packed, of: Question) -> Question:
     """The question that was packed, as the page's script reads it."""
     content = json.loads(zlib.decompress(base64.b64decode(packed.data)))
     samples = [
-        Sample(text, text if program == 0 else program, base, plus, content["reasons"][why])
+        PageSample(text, text if program == 0 else program, base, plus, content["reasons"][why])
         for text, program, base, plus, why in content["outcomes"]
     ]
     ids = {str(number): row for row, number in NUMBERS.items()}
@@ -61,7 +61,7 @@ def joined(value):
 
 def test_what_is_packed_means_nothing_in_html():
     packed = pack(
-        Question("t", "q", " ".join(ATTACKS), {"base": [Sample(a) for a in ATTACKS]}), NUMBERS
+        Question("t", "q", " ".join(ATTACKS), {"base": [PageSample(a) for a in ATTACKS]}), NUMBERS
     )
     assert packed.data.isascii()
     assert packed.data.replace("+", "").replace("/", "").rstrip("=").isalnum()
@@ -70,9 +70,9 @@ def test_what_is_packed_means_nothing_in_html():
 def test_equal_samples_cost_a_number_each():
     rng = random.Random(0)
     long = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=20_000))
-    once = pack(Question("t", "q", "", {"base": [Sample(long, long)]}), NUMBERS)
+    once = pack(Question("t", "q", "", {"base": [PageSample(long, long)]}), NUMBERS)
     often = pack(
-        Question("t", "q", "", {row: [Sample(long, long)] * 100 for row in NUMBERS}), NUMBERS
+        Question("t", "q", "", {row: [PageSample(long, long)] * 100 for row in NUMBERS}), NUMBERS
     )
     assert len(often.data) < len(once.data) + 200
 
@@ -82,7 +82,7 @@ def test_programs_that_differ_in_a_name_cost_little():
     rng = random.Random(0)
     kinds = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz ", k=500)) for _ in range(300)]
     rows = {str(row): row for row in range(40)}
-    samples = {row: [Sample(f"{kind} {row}") for kind in kinds] for row in rows}
+    samples = {row: [PageSample(f"{kind} {row}") for kind in kinds] for row in rows}
     alone = pack(Question("t", "q", "", {"0": samples["0"]}), rows)
     together = pack(Question("t", "q", "", samples), rows)
     assert len(together.data) < 3 * len(alone.data)
@@ -98,11 +98,11 @@ def test_programs_that_differ_in_a_name_cost_little():
     ],
 )
 def test_a_sample_passes_when_it_passes_all_tests_it_has(verdicts, counts):
-    samples = [Sample("x", "x", base, plus) for base, plus in verdicts]
+    samples = [PageSample("x", "x", base, plus) for base, plus in verdicts]
     assert pack(Question("t", "q", "", {"merged": samples}), NUMBERS).counts == [[1, *counts]]
 
 
 def test_a_row_without_samples_is_not_counted():
-    assert pack(Question("t", "q", "", {"base": [], "merged": [Sample("x")]}), NUMBERS).counts == [
-        [1, 0, 0, 1]
-    ]
+    assert pack(
+        Question("t", "q", "", {"base": [], "merged": [PageSample("x")]}), NUMBERS
+    ).counts == [[1, 0, 0, 1]]

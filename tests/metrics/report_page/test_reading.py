@@ -9,7 +9,7 @@ import pytest
 
 from hm_metrics.report.html_file import write_page
 from hm_metrics.report.page import PageFigure, Table
-from hm_metrics.report.samples_blob import Question, Sample
+from hm_metrics.report.samples_blob import PageSample, Question
 from tests.metrics.report_page.made_up import CODE, LLAMAS, png, protocols, report
 from tests.metrics.report_page.reading import (
     columns_shown,
@@ -93,7 +93,7 @@ def test_headings_go_down_one_step_at_a_time_from_a_single_first(browser, sample
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_counts_of_what_passes_stand_out_however_many_do(changed, dark):
-    passing = {LLAMAS[0]: [Sample("f", "f", "pass", "pass")] * 9}
+    passing = {LLAMAS[0]: [PageSample("f", "f", "pass", "pass")] * 9}
     browser = changed(samples=[Question(CODE, "all", "Write f.", passing, "f")])
     browser.dark(dark)
     open_samples(browser, LLAMAS[0])

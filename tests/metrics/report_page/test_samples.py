@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from hm_metrics.report.html_file import write_page
-from hm_metrics.report.samples_blob import Question, Sample
+from hm_metrics.report.samples_blob import PageSample, Question
 from tests.metrics.report_page.made_up import CODE, LLAMAS, VICUNAS, report
 from tests.metrics.report_page.reading import (
     columns_shown,
@@ -150,7 +150,7 @@ def test_a_report_without_samples_offers_none(browser, folder):
 
 @pytest.mark.campaign  # a claim about seconds, which a busy machine breaks
 def test_thousands_of_questions_stay_quick(browser, folder):
-    answer = {LLAMAS[0]: [Sample("answer", "answer", "pass", "fail")]}
+    answer = {LLAMAS[0]: [PageSample("answer", "answer", "pass", "fail")]}
     many = (Question(CODE, f"q/{n}", "?", answer) for n in range(3000))
     write_page(dataclasses.replace(report(), samples=many), folder / "many.html")
     opened(browser, folder / "many.html", f"#sample={CODE}/q/2999")

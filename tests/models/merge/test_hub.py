@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from hm_models.merge.card import Evaluation
-from hm_models.merge.hub import HubError, Repository
+from hm_models.merge.hub import HubError, open_repository, push
 from hm_models.merge.recipe import MergeRecipe
 from hm_models.merge.take_home import TakeHome
 from tests.end_to_end.hub import Files, hub
@@ -44,14 +44,14 @@ def assert_is_there(files, folder):
 
 @pytest.mark.parametrize("public", [False, True])
 def test_a_push_brings_every_file_and_is_private_unless_asked(at_hub, merged, public):
-    repository = Repository.open("me/merged", public)
-    assert repository.push(merged).endswith("/me/merged")
+    repository = open_repository("me/merged", public)
+    assert push(merged, repository).endswith("/me/merged")
     assert at_hub["me/merged"].private is not public
     assert_is_there(at_hub["me/merged"], merged)
 
 
 def test_the_card_on_the_hub_names_no_folder_of_this_machine_as_a_parent(at_hub, merged):
-    Repository.open("me/merged", False).push(merged)
+    push(merged, open_repository("me/merged", False))
     pushed, here = (
         ModelCard(text.decode())
         for text in (at_hub["me/merged"]["README.md"], (merged / "README.md").read_bytes())
@@ -65,15 +65,15 @@ def test_the_card_on_the_hub_names_no_folder_of_this_machine_as_a_parent(at_hub,
 def test_what_everybody_can_read_takes_no_private_merge(at_hub, merged):
     at_hub["me/merged"] = Files()
     with pytest.raises(HubError, match="everybody can read it"):
-        Repository.open("me/merged", False)
+        open_repository("me/merged", False)
     assert not at_hub["me/merged"]
-    Repository.open("me/merged", True)
+    open_repository("me/merged", True)
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "me/with blank", ""])
 def test_a_name_that_is_none_is_a_sentence(at_hub, name):
     with pytest.raises(HubError, match="push_to_hub"):
-        Repository.open(name, False)
+        open_repository(name, False)
     assert not at_hub
 
 

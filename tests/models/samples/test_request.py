@@ -4,7 +4,7 @@ import copy
 import pickle
 
 from hm_metrics.entropy import TokenSums
-from hm_models.prompts.conversation import Origin, TracedArguments, note_origin, was_rendered
+from hm_models.prompts.conversation import PromptOrigin, TracedArguments, note_origin, was_rendered
 from hm_models.samples.request import TaskRequest, measure_of
 from hm_tasks.code_passk.prompts import CodeRequest
 from hm_tasks.judges.request import BareRequest
@@ -44,7 +44,7 @@ def test_who_made_a_prompt_is_noted_at_its_request():
 
 
 def test_copies_of_a_requests_arguments_carry_no_task_along():
-    traced = TracedArguments.of(("2+2?", {}), Origin("2+2?", task=object()))
+    traced = TracedArguments.of(("2+2?", {}), PromptOrigin("2+2?", task=object()))
     for copied in (copy.deepcopy(traced), pickle.loads(pickle.dumps(traced))):
         assert type(copied) is tuple
         assert copied == traced

@@ -226,8 +226,9 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(base, instruct, task, tmp_p
 
 
 def test_two_sweeps_do_not_write_into_one_folder(tmp_path):
-    with Manifest.open(tmp_path), pytest.raises(SweepError, match="Another sweep is writing"):
-        Manifest.open(tmp_path)
+    writing = pytest.raises(SweepError, match="Another sweep is writing")
+    with Manifest.open(tmp_path), writing, Manifest.open(tmp_path):
+        pass
     with Manifest.open(tmp_path):
         pass
 
