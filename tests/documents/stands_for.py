@@ -1,7 +1,7 @@
 """What is typed in place of what a page shows: the one table.
 
-    >>> typed(["hm-report", "RESULTS...", "--output_path", "OUT"], "http://here")
-    ['hm-report', 'runs/other', '--output_path', 'OUT']
+    >>> typed(["hm-report", "RESULTS...", "--output_path", "report"], "http://here")
+    ['hm-report', 'runs/other', '--output_path', 'report']
     >>> " ".join(typed(["lm_eval", "--tasks", "gsm8k_passk"], "http://here")).partition(" --limit")[0]
     'lm_eval --tasks gsm8k_passk --model hm-merged --model_args base=B,instruct=I,alpha=0.7 backend=hf'
 
@@ -57,6 +57,8 @@ def typed(words: list[str], url: str) -> list[str]:
         words = _whole(words)
     if words[0] in ("hm-cache", "hm-entropy") and "--model_args" in words:
         words[words.index("--model_args") + 1] += ",backend=hf"
+    if words[:2] == ["hm-cache", "plan"]:
+        words += SHORT[:4]
     program = words[1].rpartition("/")[2] if words[0] == "python" else words[0]
     added = [] if "ls" in words else ADDED.get(program, [])
     flags = [flag for flag in added if flag.startswith("--") and flag not in words]
