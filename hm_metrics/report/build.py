@@ -143,7 +143,7 @@ def build(settings: ReportSettings) -> Report:
 
 
 def _column(column: BoardColumn) -> Column:
-    return Column(column.key, column.key, column.higher_is_better, column.help)
+    return Column(column.key, column.key, column.higher_is_better, column.help, column.task)
 
 
 def _page_row(

@@ -48,7 +48,7 @@ function boardSection() {
               drawBoard();
             } },
           }),
-          column.title + (column.task && tasks.length > 1 ? ' (' + column.task + ')' : ''),
+          column.title + (column.task && tasks.length > 1 && !column.title.startsWith(column.task) ? ' (' + column.task + ')' : ''),
         ))),
       ),
       el('output', { id: 'found', 'aria-live': 'polite' }),

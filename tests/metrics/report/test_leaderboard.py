@@ -4,9 +4,11 @@ import csv
 
 import pytest
 
+from hm_metrics.report.build import ReportSettings, build
 from hm_metrics.report.leaderboard import write_csv, write_markdown
 from hm_metrics.report.runs import load_runs
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, foreign, merge, refusals, write_run
+from tests.metrics.report_page.test_file import content
 
 
 def board(folder):
@@ -36,6 +38,15 @@ def test_a_metric_of_two_tasks_is_named_with_its_task(tmp_path):
     keys = [column.key for column in columns]
     assert len(set(keys)) == len(keys)
     assert {f"{CODE}:pass@1", "humanevalplus_passk:pass@1", "pass@2"} <= set(keys)
+
+
+def test_the_page_knows_whose_metric_each_column_is(tmp_path):
+    tasks = {CODE: code(["+-"]), REFUSALS: refusals([1])}
+    write_run(tmp_path / "runs", merge(0.7), tasks)
+    build(ReportSettings([tmp_path / "runs"], tmp_path / "out", embedder="none", quiet=True))
+    columns = content(tmp_path / "out" / "report.html")["columns"]
+    of = {column["key"]: column["task"] for column in columns}
+    assert (of["pass@1"], of["fulfillment_rate"]) == (CODE, REFUSALS)
 
 
 def test_filters_of_a_foreign_task_are_two_columns(tmp_path):
