@@ -42,8 +42,8 @@ def assert_gone(watched):
     assert left == []
 
 
-DEFAULT = {("hm-sweep", "hf", "TERM")}
 IN_ENGINE_TIER = {
+    ("hm-sweep", "hf", "TERM"),
     ("lm_eval", "hf", "TERM"),
     ("hm-sweep", "hf", "INT INT"),
     ("hm-sweep", "hf", "KILL"),
@@ -57,8 +57,7 @@ CASES = [
         id=" ".join(case),
         marks=[
             *([needs_vllm] if case[1] == "vllm" else []),
-            *([] if case in DEFAULT else [pytest.mark.engine]),
-            *([] if case in DEFAULT | IN_ENGINE_TIER else [pytest.mark.campaign]),
+            pytest.mark.engine if case in IN_ENGINE_TIER else pytest.mark.campaign,
         ],
     )
     for case in (

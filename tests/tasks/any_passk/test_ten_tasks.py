@@ -14,6 +14,9 @@ from tests.tasks.any_passk.ten_tasks import CASES, IFEVAL_WITH_SENTENCES, Case, 
 OURS = Path(hm_tasks.__file__).parent
 
 
+pytestmark = pytest.mark.engine  # most of a minute
+
+
 def has_sentences() -> bool:
     try:
         nltk.data.find("tokenizers/punkt_tab/english")

@@ -54,6 +54,7 @@ def by_evalplus(one: Problem, programs: list[str]) -> list[tuple[str, str]]:
     return [(base, plus) for base, plus in statuses]
 
 
+@pytest.mark.engine
 @pytest.mark.filterwarnings("ignore")
 def test_statuses_are_those_of_evalplus():
     jobs = [problem(number) for number in NUMBERS]
