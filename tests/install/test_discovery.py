@@ -33,7 +33,6 @@ def python(code: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.mark.engine
 def test_hm_merged_vllm_and_hf_resolve_when_the_registry_is_asked_first(tmp_path):
     wanted = ["hm-merged", "hf"]
     if find_spec("vllm") is not None:
@@ -46,7 +45,6 @@ def test_hm_merged_vllm_and_hf_resolve_when_the_registry_is_asked_first(tmp_path
     assert python(code, tmp_path).strip().endswith(str(expected))
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize(
     "command",
     [[LM_EVAL], pytest.param([sys.executable, "-m", "lm_eval"], marks=pytest.mark.campaign)],
