@@ -71,6 +71,8 @@ def test_the_file_is_ascii_and_names_nothing_outside(tmp_path, page):
     file = tmp_path / "report.html"
     write_page(page(), file)
     text = file.read_bytes().decode("ascii")
+    # Digests of the page's own scripts may have two slashes in a row.
+    text = re.sub(r"'sha256-[\w+/=]+'", "", text)
     assert not ADDRESS.search(re.sub(r'<script type="text/plain".*?</script>', "", text))
 
 

@@ -249,7 +249,11 @@ def processes_of(folder: Path) -> list[str]:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize(
     ("isolation", "end"),
-    [("auto", "SIGKILL"), ("rlimit", "SIGKILL"), ("rlimit", "SIGINT"), ("rlimit", "fails")],
+    [
+        ("auto", "SIGKILL"),
+        ("rlimit", "SIGINT"),
+        *(pytest.param("rlimit", end, marks=pytest.mark.engine) for end in ("SIGKILL", "fails")),
+    ],
 )
 def test_no_process_outlives_the_run(isolation, end, tmp_path):
     run = subprocess.Popen(
