@@ -42,8 +42,11 @@ fi
 # Everything that decides what gets installed; the stamp is written last.
 recipe=$({ cat scripts/setup.sh setup.cfg setup.py requirements/tested.txt; "$python" -V; echo "$vllm $root"; } | cksum)
 step() { echo "setup.sh: [$((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
-# What is never imported need not be compiled; Python compiles the rest at its first import.
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check install --quiet --no-compile "$@"; }
+# What is never imported need not be compiled; Python compiles the rest at its first import, and keeps it
+# unless PYTHONDONTWRITEBYTECODE forbids that (as many containers do): then all is compiled now.
+compile=--no-compile
+[ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || compile=--compile
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check install --quiet $compile "$@"; }
 add_dev_tools() {
     if [ -n "$dev" ] && [ "$(cat "$venv/.hm-dev" 2>/dev/null)" != "$(cat requirements/dev.txt)" ]; then
         step "the tools of make check"

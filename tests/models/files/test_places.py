@@ -128,12 +128,11 @@ def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
 
 FULL = """
 import resource, sys
-from pathlib import Path
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))       # as if the disk were full
 from hm_models.files.places import CacheError, cache_file, samples_file
 from hm_models.samples.key import ModelKey, SampleKey
 from hm_models.samples.store import Answer, SampleStore
 from hm_models.files.store import Store
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))       # as if the disk were full
 try:
     if sys.argv[1] == "samples":
         with SampleStore(samples_file()) as store:
@@ -152,7 +151,8 @@ except CacheError as error:
 @pytest.mark.parametrize("name", ["samples", "judgments", "vectors"])
 def test_a_full_disk_is_a_sentence_and_what_was_kept_stays(name, tmp_path):
     environment = {"HM_CACHE": str(tmp_path)}
-    command = [sys.executable, "-c", FULL, name]
+    # -B: bytecode written under that limit is cut off, and breaks every later import of the module.
+    command = [sys.executable, "-B", "-c", FULL, name]
     said = subprocess.check_output(command, env=environment, cwd=ROOT, text=True)
     assert f"Nothing can be kept in {tmp_path / name}.sqlite" in said
     assert f"HM_CACHE={tmp_path} must be a folder that can be written, on a disk with room" in said

@@ -305,8 +305,9 @@ def test_an_empty_folder_is_a_place_for_a_merge(base, instruct, tmp_path):
 
 
 @pytest.fixture
-def small_files():
+def small_files(monkeypatch):
     """No file may grow beyond 30,000 bytes: what a full disk is to a program."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it would be cut off, and stay
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
     yield
