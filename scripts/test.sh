@@ -11,6 +11,8 @@
 # tests/README.md says what is in which tier.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
+# Set-up compiles nothing: what is imported for the first time is compiled then, and kept in .venv.
+unset PYTHONDONTWRITEBYTECODE
 "$root/scripts/setup.sh" --dev
 bin=$root/.venv/bin
 cd "$root"

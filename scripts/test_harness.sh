@@ -15,6 +15,8 @@ case ${1:-} in
 esac
 version=$1
 shift
+# Set-up compiles nothing: what is imported for the first time is compiled then, and kept in .venv.
+unset PYTHONDONTWRITEBYTECODE
 scripts/setup.sh --dev
 base=$root/.venv/bin/python
 venv=$root/.venv-lm_eval-$version

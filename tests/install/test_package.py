@@ -4,6 +4,7 @@ import configparser
 import email
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -179,19 +180,26 @@ def test_the_wheel_alone_finds_its_sweeps_by_name(elsewhere, tmp_path, tiny_pair
 
 
 @pytest.mark.engine
-def test_programs_find_numpy_where_the_wheel_lies_beside_it(wheel, tmp_path):
+@pytest.mark.parametrize("target", [None, "libraries"], ids=["install", "install --target"])
+def test_programs_find_numpy_where_the_wheel_lies_beside_it(target, wheel, tmp_path):
     """As after `pip install .`: this project is in the folder of all packages, not in one of its own."""
-    python, site = environment_of(wheel, tmp_path / "environment")
-    ours = {path.name for path in site.iterdir()}
+    python, folder = environment_of(wheel, tmp_path / "environment")
+    ours = {path.name for path in folder.iterdir()}
     for path in Path(sysconfig.get_path("purelib")).iterdir():
         if path.name not in ours and path.suffix != ".pth":
-            (site / path.name).symlink_to(path)
-    program = "import numpy\ndef larger_number(a, b):\n    return a if a > b else b\n"
-    samples = tmp_path / "samples.jsonl"
-    samples.write_text(json.dumps({"task_id": "Demo/1", "solution": program}) + "\n")
+            (folder / path.name).symlink_to(path)
+    words = [python.with_name("hm-score"), "samples.jsonl", "--dataset", "demo", "--k", 1]
     # These links lead out of what the other levels let programs read.
-    words = ["--isolation", "rlimit", "--confirm_run_unsafe_code", "--dataset", "demo", "--k", 1]
-    done = ran(python, tmp_path, python.with_name("hm-score"), samples, *words)
+    words += ["--isolation", "rlimit", "--confirm_run_unsafe_code"]
+    if target:
+        folder = folder.rename(tmp_path / target)
+        words = [f"PYTHONPATH={folder}", python, *words]
+        python = Path(shutil.which("env") or "")
+    program = "import numpy\ndef larger_number(a, b):\n    return a if a > b else b\n"
+    (tmp_path / "samples.jsonl").write_text(
+        json.dumps({"task_id": "Demo/1", "solution": program}) + "\n"
+    )
+    done = ran(python, tmp_path, *words)
     (results,) = tmp_path.glob("*_eval_results.json")
     (verdict,) = json.loads(results.read_text())["eval"]["Demo/1"]
     assert verdict["plus_status"] == "pass", done.stdout + done.stderr

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hm_models.errors import UsageError
-from hm_tasks.sandbox.isolation.readable import INSTALLED_IN
+from hm_tasks.sandbox.isolation.readable import holds_packages
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -114,5 +114,5 @@ def own_folder() -> str:
 
     There they are found anyway, and who forgets that folder forgets numpy.
     """
-    folder = Path(__file__).parents[3]
-    return "" if folder.name in INSTALLED_IN else str(folder)
+    folder = str(Path(__file__).parents[3])
+    return "" if holds_packages(folder) else folder

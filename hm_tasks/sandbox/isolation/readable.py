@@ -16,7 +16,10 @@ _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/us
 _FILES = ("/etc/localtime", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf")
 _ZONES = "/usr/share/zoneinfo"
 _NIX = "/nix/store"  # every package of Nix is a prefix of its own
-INSTALLED_IN = ("site-packages", "dist-packages")  # where pip installs
+_INSTALLED_IN = (
+    "site-packages",
+    "dist-packages",
+)  # where pip installs, unless --target says another folder
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -39,7 +42,12 @@ def _candidates() -> Iterator[str]:
             yield _NIX
     for name in ("stdlib", "platstdlib", "purelib", "platlib"):
         yield sysconfig.get_path(name)
-    yield from (path for path in sys.path if os.path.basename(path) in INSTALLED_IN)
+    yield from filter(holds_packages, sys.path)
+
+
+def holds_packages(folder: str) -> bool:
+    """Tell whether others' packages are there: by its name or, after `pip install --target`, by numpy."""
+    return os.path.basename(folder) in _INSTALLED_IN or os.path.isdir(os.path.join(folder, "numpy"))
 
 
 def outermost(paths: Iterable[str]) -> list[str]:
