@@ -19,6 +19,10 @@ while [ $# -gt 0 ]; do
         *) echo "quickstart.sh: unknown argument $1 (see --help)" >&2; exit 2 ;;
     esac
 done
+if ! [[ $alpha =~ ^0?\.0*[1-9][0-9]*$ ]]; then
+    echo "quickstart.sh: --alpha $alpha: give a number between 0 and 1, as 0.7; it is compared with alpha 1." >&2
+    exit 2
+fi
 say() { echo "quickstart.sh: [$((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
 
 # Set-up compiles nothing: what is imported for the first time is compiled then, and kept in .venv.

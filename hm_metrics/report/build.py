@@ -138,7 +138,7 @@ def build(settings: ReportSettings) -> Report:
     files = [output / name for name in (PAGE, CSV, MARKDOWN)]
     for kind in settings.exports:
         files += export(kind, rows, output, settings.developer, settings.with_requests)
-    files += sorted((output / FIGURES).glob("*.p[nd][gf]"))
+    files += [(output / one.file).with_suffix(end) for one in figures for end in (".pdf", ".png")]
     return Report(files, summary, problems, left_out)
 
 

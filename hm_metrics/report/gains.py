@@ -1,6 +1,6 @@
 """What one merge has over its instruct model, a line a number: pass@k, and how many samples are different.
 
-    alpha=0.7 over the instruct model, mbppplus_passk, pass@10: +0.030 [+0.002, +0.058], more than chance ...
+    alpha=0.7 over the instruct model, mbppplus_passk, pass@10: +0.030 [+0.002, +0.058], real (p = 0.031).
 
 For families with one merge alone, as a first try has; where there are several, the table of differences tells.
 """
@@ -15,7 +15,7 @@ from hm_metrics.report.baseline import Baseline
 from hm_metrics.report.comparisons import Comparison
 from hm_metrics.report.leaderboard import main_number
 
-VARIETY = ("distinct_programs", DISTINCT)
+VARIETY = ("distinct_programs",)
 
 
 def gains(found: Sequence[Comparison], baseline: Baseline) -> list[str]:
@@ -42,5 +42,5 @@ def _said(one: Comparison) -> str:
     if found is None or math.isnan(found.low):
         return "not known."
     p = "p < 0.001" if one.adjusted < 0.001 else f"p = {one.adjusted:.3f}"
-    words = "more than chance" if one.is_real else "which does not stand out of chance"
+    words = "real" if one.is_real else "open, it may be chance"
     return f"{found}, {words} ({p})."

@@ -148,6 +148,6 @@ def _verdict(comparison: Comparison) -> str:
     differs = [fact for fact in comparison.differs if fact not in nature]
     but = f" Mind that the protocols differ in {', '.join(differs)}." if differs else ""
     if comparison.is_real:
-        return f"The difference is real at the 5 % level ({corrected}).{but}"
+        return f"It is real at the 5 % level ({corrected}).{but}"
     settles = f" What would settle it: {comparison.settles}." if comparison.settles else ""
-    return f"It is not settled ({corrected}).{settles}{but}"
+    return f"It is open ({corrected}).{settles}{but}"

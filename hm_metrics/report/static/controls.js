@@ -56,6 +56,9 @@ function boardSection() {
     el('p', { id: 'apart', class: 'notice', hidden: true },
       'These rows were measured under different protocols. They are listed apart and ranked only among their own kind; ',
       el('a', { href: '#protocols' }, 'what differs'), '.'),
+    el('p', { id: 'mixed', class: 'notice', hidden: true },
+      'Columns whose rows were measured under different protocols, so that none of them is marked as the best: ',
+      el('span', { id: 'mixed-columns' }), '. Sort by one of them to see its rows apart.'),
     el('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'Leaderboard' }, el('table', { id: 'board' })),
   );
 }

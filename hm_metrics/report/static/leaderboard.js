@@ -184,6 +184,12 @@ function groupHead(key, width, rows) {
   );
 }
 
+// Whether a column's task was asked by several protocols among these rows, so that none of them is its best.
+function dividesBy(column, members) {
+  if (!divided.includes(column.task)) return false;
+  return new Set(members.map((row) => rankedAs(column.task, row.protocol[column.task] || ''))).size > 1;
+}
+
 // One more than the rows that are better, whichever way the column is sorted; equals share a rank.
 function rankOf(row, members) {
   const column = columnOf.get(board.column);
@@ -203,7 +209,7 @@ function drawBoard() {
   const focused = table.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const width = columns.length + 2;
   table.replaceChildren(
-    el('caption', {}, 'One row per model. Press a heading to sort by it.'),
+    el('caption', {}, 'One row for each model and sampler. Press a heading to sort by it.'),
     el('thead', {}, el(
       'tr',
       {},
@@ -217,6 +223,7 @@ function drawBoard() {
     ...[...groups.keys()].sort().map((key) => {
       const members = groups.get(key).sort(compare);
       const best = new Map(columns.map((column) => {
+        if (dividesBy(column, members)) return [column.key, null];
         const values = members.map((row) => cellOf(row, column)[0]).filter((value) => typeof value === 'number');
         // Where all are equal none is best.
         if (column.higher_is_better === null || new Set(values).size < 2) return [column.key, null];
@@ -243,6 +250,9 @@ function drawBoard() {
     ? count(rows.length, 'row')
     : rows.length.toLocaleString('en') + ' of ' + count(page.rows.length, 'row');
   $('apart').hidden = groups.size < 2;
+  const mixed = columns.filter((column) => [...groups.values()].some((members) => dividesBy(column, members)));
+  $('mixed').hidden = mixed.length === 0;
+  $('mixed-columns').textContent = mixed.map((column) => column.title).join(', ');
   offerSamples(table);
   if (focused !== undefined) [...table.querySelectorAll('.sort')].find((b) => b.dataset.key === focused)?.focus({ preventScroll: true });
 }

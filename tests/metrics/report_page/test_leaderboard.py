@@ -88,6 +88,14 @@ def test_a_task_of_one_protocol_ranks_all_rows_together(browser):
     assert texts(browser, "#board td.rank") == list("12345678")
 
 
+def test_no_value_is_best_among_those_of_another_protocol(browser):
+    assert browser.value("document.querySelector('#mixed').hidden")
+    browser.click(heading("fulfilled"))
+    assert texts(browser, "#board .best .value") == ["0.100"]
+    assert text(browser, "#mixed-columns") == "pass@10, unscored"
+    assert not browser.value("document.querySelector('#mixed').hidden")
+
+
 def test_every_row_shows_its_marks(browser):
     for row in rows():
         marks = texts(browser, f"#board tr[data-row='{row.id}'] .mark")
