@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hm_metrics.answer_names import DISTINCT
 from hm_metrics.report.baseline import Baseline
 from hm_metrics.report.comparisons import Comparison
 from hm_metrics.report.leaderboard import main_number
