@@ -99,7 +99,7 @@ def test_every_sample_of_the_other_run_is_used_again(both):
 def test_the_numbers_are_the_same(both):
     other, this = (results(folder)["results"] for folder in both)
     assert this.keys() == other.keys()
-    for task in ("demo_passk", "demo_math_passk", "choice"):
+    for task in TASKS:
         numbers = [
             {
                 key: value
