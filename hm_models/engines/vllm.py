@@ -24,7 +24,6 @@ from hm_models.engines.teacher_forced import top_of
 from hm_models.engines.vllm_arguments import SPECULATIVE, reason_against
 from hm_models.engines.vllm_calls import (
     check_vllm,
-    drafting,
     end,
     forget_prefixes,
     in_workers,
@@ -114,7 +113,7 @@ class VllmEngine(Engine):
             arguments["hf_overrides"] = overrides | arguments.get("hf_overrides", {})
         if recipe.out_dtype:
             arguments.setdefault("dtype", recipe.out_dtype)
-        arguments |= loading(recipe, self.stream) | drafting(arguments)
+        arguments |= loading(recipe, self.stream)
         lm = VLLM(pretrained=str(recipe.tokenizer_source.folder), **arguments)
         if left := self._tensors_left(lm):
             logger.warning(

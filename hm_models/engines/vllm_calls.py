@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -35,7 +35,7 @@ from hm_models.merge.stream import MergeStream
 TESTED = "0.32.0"
 LOAD_FORMAT = "hm-merged"
 WORKER_EXTENSION = "hm_models.engines.vllm_loader.MergingWorker"
-_RECIPE, _STREAM = "hm_recipe", "hm_stream"
+_RECIPE, _STREAM, _FOLDER = "hm_recipe", "hm_stream", "hm_folder"
 
 
 def check_vllm() -> None:
@@ -77,35 +77,21 @@ def _without_reset(llm: type[Any]) -> list[str]:
 
 def loading(recipe: Merge, stream: MergeStream) -> dict[str, Any]:
     """The arguments of `vllm.LLM` that make it load this merge from the pair's stream."""
+    own = {_RECIPE: recipe, _STREAM: stream, _FOLDER: str(recipe.tokenizer_source.folder)}
     return {
         "load_format": LOAD_FORMAT,
-        "model_loader_extra_config": {_RECIPE: recipe, _STREAM: stream},
+        "model_loader_extra_config": own,
         "worker_extension_cls": WORKER_EXTENSION,
     }
 
 
-def drafting(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What of an engine's arguments has a draft model that they name read from its own files.
-
-    >>> drafting({"spec_model": "D", "spec_tokens": 3})
-    {'speculative_config': {'draft_load_config': {'load_format': 'auto'}}}
-
-    vLLM would load it as it loads the target: with the merge's weights. Where none is named (`ngram`, `mtp`),
-    what drafts is a part of the merge, or no model.
-    """
-    given = arguments.get("speculative_config") or {}
-    if not (given.get("model") or arguments.get("spec_model")):
-        return {}
-    return {"speculative_config": {"draft_load_config": {"load_format": "auto"}} | given}
-
-
-def loaded_from(load_config: Any) -> tuple[Merge, MergeStream, Any]:
-    """Recipe and stream in a worker's `LoadConfig`, and the config that vLLM's own loader knows."""
+def loaded_from(load_config: Any) -> tuple[Merge, MergeStream, str, Any]:
+    """Of a worker's `LoadConfig`: recipe, stream, the engine's folder, and the config that vLLM's loader knows."""
     extra = dict(load_config.model_loader_extra_config)
-    recipe, stream = extra.pop(_RECIPE), extra.pop(_STREAM)
+    recipe, stream, folder = (extra.pop(name) for name in (_RECIPE, _STREAM, _FOLDER))
     # It refuses keys and formats that it does not know.
-    plain = {"load_format": "safetensors", "model_loader_extra_config": extra}
-    return recipe, stream, dataclasses.replace(load_config, **plain)
+    plain = {"load_format": "auto", "model_loader_extra_config": extra}
+    return recipe, stream, folder, dataclasses.replace(load_config, **plain)
 
 
 def load_from(load_config: Any, recipe: Merge, stream: MergeStream | None) -> None:

@@ -42,13 +42,13 @@ class MergedModelLoader(DefaultModelLoader):
 
     def __init__(self, load_config: LoadConfig) -> None:
         end_with_owner()  # not as the module is imported: a forked worker has it already
-        self.recipe, self.stream, plain = loaded_from(load_config)
+        self.recipe, self.stream, self.folder, plain = loaded_from(load_config)
         self.receipts = Receipts()
         super().__init__(plain)
 
     def _get_weights_iterator(self, source: Any) -> Generator[tuple[str, torch.Tensor], None, None]:
-        if source.prefix or source.subfolder:
-            # Some architectures add a second source of weights; it is not part of the merge.
+        if source.prefix or source.subfolder or not self._is_merge(source.model_or_path):
+            # A second source, which some architectures add, or a draft model: no part of the merge.
             return super()._get_weights_iterator(source)
         self.counter_before_loading_weights = time.perf_counter()  # for the parent's log line
         return (pair for pair in self.receipts.noting(self.stream.tensors(self.recipe)))
@@ -56,6 +56,9 @@ class MergedModelLoader(DefaultModelLoader):
     def get_all_weights(
         self, model_config: Any, model: torch.nn.Module
     ) -> Generator[tuple[str, torch.Tensor], None, None]:
+        if not self._is_merge(model_config.model):
+            yield from super().get_all_weights(model_config, model)
+            return
         loads = LOADS.setdefault(model, [])
         del loads[1:]
         loads.append(self.receipts)
@@ -66,9 +69,15 @@ class MergedModelLoader(DefaultModelLoader):
             weights = (pair for pair in weights if not is_head(pair[0]))
         yield from weights
 
+    def _is_merge(self, folder: str) -> bool:
+        # vLLM loads a draft model with the target's loader; a target's own `mtp` layers have its folder.
+        # The engine's, whatever alpha: at 0 the recipe's is another one.
+        return folder == self.folder
+
     def _is_tied(self, model_config: Any) -> bool:
-        # vLLM takes a config that says nothing for one that says false.
-        overridden = "tie_word_embeddings" in (model_config.hf_overrides or {})
+        # vLLM takes a config that says nothing for one that says false; of a draft it overrides by a function.
+        given = model_config.hf_overrides
+        overridden = isinstance(given, dict) and "tie_word_embeddings" in given
         return self.recipe.tokenizer_source.ties_embeddings and not overridden
 
     def track_weights_loading(

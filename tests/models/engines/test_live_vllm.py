@@ -128,29 +128,6 @@ def emptied(lm, alpha):
     return asked
 
 
-def load_formats_of_drafts(lm, draft):
-    """How vLLM would load a draft model: as it is told to, and without that."""
-    from vllm import EngineArgs
-    from vllm.model_executor.model_loader.utils import get_draft_load_config
-
-    from hm_models.engines.vllm_calls import drafting, loading
-
-    streamed = loading(lm.recipe, lm.engine.stream)
-    folder = str(lm.recipe.tokenizer_source.folder)
-    found = []
-    for given in (
-        {"speculative_config": {"model": draft, "num_speculative_tokens": 2}},
-        {"spec_model": draft, "spec_tokens": 2},
-    ):
-        for more in (drafting(given), {}):
-            asked = EngineArgs(model=folder, max_model_len=128, **streamed | given | more)
-            config = asked.create_engine_config()
-            assert config.load_config.load_format == "hm-merged"
-            assert config.speculative_config.draft_model_config.model == draft
-            found.append(get_draft_load_config(config).load_format)
-    return found
-
-
 def tops(lm, alpha):
     lm.set_alpha(alpha)
     return list(top_of(lm.lm, TEXTS, 20))
@@ -212,11 +189,6 @@ def test_a_vllm_that_keeps_what_was_moved_out_of_its_cache_is_refused(vllm):
 def test_a_change_of_alpha_empties_the_prefix_cache_and_what_was_moved_out_of_it(vllm):
     vllm.ask(emptied, 0.7)
     assert vllm.ask(emptied, 0.3) == [(False, True)]  # running requests, connector
-
-
-def test_a_draft_model_is_read_from_its_own_files(vllm, tmp_path):
-    draft = tiny_checkpoint(tmp_path / "draft", 7, dtype=torch.float32, hidden_size=128)
-    assert vllm.ask(load_formats_of_drafts, str(draft)) == ["auto", "hm-merged"] * 2
 
 
 def on_disk(pair, alpha):
