@@ -275,7 +275,7 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
 
     @property
     def draws_when_greedy(self) -> bool:
-        """Whether greedy answers to one prompt differ, as the model itself draws who speaks."""
+        """Whether greedy answers to one prompt differ, as it is drawn which of two models writes."""
         return self.recipe.schedule is not None and self.recipe.schedule.is_random
 
     def refuse_scores(self) -> None:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from hm_models.samples.key import ROLLING, Job, ModelKey, SampleKey, jobs_of, question_of
 from hm_models.samples.request import Sample, TaskRequest
 from hm_models.samples.store import Answer, SampleStore
-from hm_models.samples.truncation import is_cut, sentence
+from hm_models.samples.truncation import cut_warning, is_cut
 
 Taker = Callable[[list[tuple[Job, Answer]]], None]
 Sampler = Callable[[list[Job], Taker], None]
@@ -73,7 +73,7 @@ class Sampling:
         if missing:
             self._generate(missing, askers, found, load(missing), quiet)
         if cut := sum(is_cut(found[job.key].facts) for job in jobs):
-            logger.warning("hm-merged: %s", sentence(cut, len(jobs)))
+            logger.warning("hm-merged: %s", cut_warning(cut, len(jobs)))
         return [found[job.key].text for job in jobs]
 
     def _generate(
