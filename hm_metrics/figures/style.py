@@ -1,5 +1,8 @@
 """How every figure looks: colours that colour-blind readers tell apart, fonts, and saving.
 
+>>> list(colours_of_alphas([1.0, 0.5, 0.0]).items())[1:]
+[(0.0, '#0072B2'), (1.0, '#D55E00'), (0.5, '#009E73')]
+
 Source: Okabe and Ito (2008), "Color universal design", for the palette. Lines also differ in marker or
 dashes, so that colour is never the only difference. No display is needed: figures are drawn by Agg.
 
