@@ -30,8 +30,8 @@ from matplotlib.figure import Figure
 from hm_models.files.text_files import write_bytes
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, BLACK, YELLOW = "#E69F00", "#56B4E9", "#000000", "#F0E442"
-# Yellow is too pale for lines on white.
+ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
+# Without yellow, which is too pale for lines on white.
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 # By alpha: the base and the instruct model have their colour everywhere.
 OF_CHECKPOINTS = {0.0: BLUE, 1.0: VERMILLION}
