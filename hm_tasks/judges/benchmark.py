@@ -1,4 +1,8 @@
-"""What `hm-judge` needs of a benchmark: what its judge decides, and its tables."""
+"""What `hm-judge` needs of a benchmark: what its judge decides, and its tables.
+
+>>> rate_in_words([Tally(2, 4, 1), Tally(1, 4, 0)])
+'0.375 ± 0.125'
+"""
 
 from __future__ import annotations
 
