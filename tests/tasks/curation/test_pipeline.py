@@ -128,8 +128,10 @@ def set_trap(step: str, point: str) -> None:
         on_call(Candidate, "line", 3)
     elif point == "renamed":  # the note is not written yet
         on_call(steps, "_replace", 1, after=True)
+    elif point == "noting":  # the note has not its name yet, after the records and the step's file
+        on_call(os, "replace", 3)
     elif point == "noted":
-        on_call(steps, "_replace", 2, after=True)
+        on_call(steps, "write_text", 1, after=True)
     elif point == "scoring":  # some verdicts are kept
         on_call(_Finder, "_keep", 2, after=True)
     elif point == "asking":  # some rewrites are kept
@@ -144,7 +146,7 @@ def set_trap(step: str, point: str) -> None:
 
 KILLS = [
     *(f"{step}:{point}" for step in STEPS[:-1] for point in ("writing", "renamed", "noted")),
-    *("rewrite:asking", "verify:scoring", "select:embedding"),
+    *("read:noting", "rewrite:asking", "verify:scoring", "select:embedding"),
     *("export:exporting", "export:renamed", "export:noted"),
 ]
 
