@@ -38,7 +38,7 @@ SUMMARY = "summary.json"
 NOTES, LOCK = ".steps", ".lock"
 # Among a step's facts: how many records the same command may yet bring, so that it is done again.
 UNFINISHED = "unfinished"
-VERSION = 1  # a part of each key; it changes with what a step does
+VERSION = 2  # a part of each key; it changes with what a step does
 BLOCK = 1 << 20
 
 logger = logging.getLogger(__name__)
