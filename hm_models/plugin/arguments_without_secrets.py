@@ -1,4 +1,4 @@
-"""No key and no credentials where the harness shows its arguments, of a command line and of a YAML (`--config`).
+"""No key and no credentials where the harness shows its arguments, of a command line or a YAML (`--config`).
 
 Harness: 0.4.13 and 0.5.0.dev1, which log and print them.
 Unnecessary: once the harness hides them.

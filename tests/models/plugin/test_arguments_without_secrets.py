@@ -30,7 +30,8 @@ def test_a_yaml_of_config_is_shown_without_its_keys(asked, capsys, caplog):
     with caplog.at_level(logging.INFO):
         config = EvaluatorConfig.from_cli(asked)
     shown = capsys.readouterr().out + caplog.text + repr(config)
-    assert "'base': 'b'" in shown and "will override yaml" in shown
+    assert "'base': 'b'" in shown
+    assert "will override yaml" in shown
     assert not [secret for secret in SECRETS if secret in shown]
 
 
