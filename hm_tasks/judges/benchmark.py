@@ -1,7 +1,7 @@
 """What `hm-judge` needs of a benchmark: what its judge decides, and its rates as a table and as a CSV.
 
->>> rate_in_words([Tally(2, 4, 1), Tally(1, 4, 0)])
-'0.375 ± 0.125'
+>>> LogRates({"weapons": {"scored": 8, "unscored": 1}, "fraud": {"scored": 9, "unscored": 0}}, {}).unscored()
+'1 of 18'
 """
 
 from __future__ import annotations
