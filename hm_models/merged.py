@@ -34,7 +34,7 @@ from hm_models.prompts.chat_templates import GivenTemplate
 from hm_models.prompts.style import Styler, check_style
 from hm_models.prompts.tokenizer_source import TokenizerSource
 from hm_models.samples.key import Job, ModelKey
-from hm_models.samples.sampling import Sampler, Sampling
+from hm_models.samples.sampling import Draw, Sampling
 from hm_models.samples.store import SampleStore
 from hm_models.samples.thinking import check_thinking
 
@@ -262,7 +262,7 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
     def _style(self, requests: list[Instance]) -> None:
         self._styler.apply(requests, self.prompt_style, self.tokenizer_source.render)
 
-    def _loaded(self, jobs: Sequence[Job]) -> Sampler:
+    def _loaded(self, jobs: Sequence[Job]) -> Draw:
         self.engine.prepare(jobs)
         self.start()
         return self.engine.sample
@@ -281,7 +281,7 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
 
     @property
     def draws_when_greedy(self) -> bool:
-        """Whether greedy answers to one prompt differ, as the model itself draws who speaks."""
+        """Whether greedy answers to one prompt differ, as it is drawn which of two models writes."""
         return self.recipe.schedule is not None and self.recipe.schedule.is_random
 
     def refuse_scores(self) -> None:
