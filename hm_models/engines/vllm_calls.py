@@ -86,7 +86,7 @@ def loading(recipe: Merge, stream: MergeStream) -> dict[str, Any]:
 
 
 def loaded_from(load_config: Any) -> tuple[Merge, MergeStream, str, Any]:
-    """Of a worker's `LoadConfig`: recipe, stream, the engine's folder, and the config that vLLM's loader knows."""
+    """Of a worker's `LoadConfig`: recipe, stream, the engine's folder, and what vLLM's own loader knows."""
     extra = dict(load_config.model_loader_extra_config)
     recipe, stream, folder = (extra.pop(name) for name in (_RECIPE, _STREAM, _FOLDER))
     # It refuses keys and formats that it does not know.
