@@ -47,6 +47,7 @@ tests=(
     tests/models/sweep/test_run.py
     tests/models/test_merged_hf.py
     tests/models/engines/test_live_vllm.py
+    tests/models/engines/test_backend_arguments.py::test_replicas_of_the_harness_that_is_installed_run_or_are_refused
     tests/metrics/test_similarity.py
     tests/metrics/report/test_wrapped_tasks.py
     tests/tasks/any_passk/test_grading.py

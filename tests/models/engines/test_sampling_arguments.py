@@ -72,9 +72,12 @@ def test_vllm_refuses_by_name_what_it_does_not_have(pair, given, said, no_weight
 
 
 @needs_vllm
-def test_top_n_sigma_is_refused_where_vllm_takes_no_logits_processor(pair, no_weights):
+@pytest.mark.parametrize(
+    "drafting", [{"speculative_config": {"method": "ngram"}}, {"spec_method": "ngram"}], ids=str
+)
+def test_top_n_sigma_is_refused_where_vllm_takes_no_logits_processor(pair, no_weights, drafting):
     with pytest.raises(RecipeError, match="vLLM does not take with speculative_config"):
-        ask(pair, "vllm", DRAWN | {"top_n_sigma": 1.0}, speculative_config={"method": "ngram"})
+        ask(pair, "vllm", DRAWN | {"top_n_sigma": 1.0}, **drafting)
 
 
 @pytest.mark.parametrize(
