@@ -70,6 +70,7 @@ class Watched:
         self.log, self.cache = folder / "log", folder / "cache"
         self._mark = f"{os.getpid()}-{time.monotonic_ns()}"
         more = {"HM_CACHE": str(self.cache), MARK: self._mark, "PYTHONUNBUFFERED": "1"}
+        self._others = set(psutil.process_iter())  # before its first child can be there
         with self.log.open("w") as stream:
             self.process = psutil.Popen(
                 list(map(str, words)),
@@ -81,7 +82,6 @@ class Watched:
                 env=os.environ | more | environment,
             )
         self.family = {self.process}
-        self._others = set(psutil.process_iter())
         self._over = threading.Event()
         threading.Thread(target=self._look, daemon=True).start()
 
