@@ -123,7 +123,13 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
     @property
     def lm(self) -> TemplateLM:
         """The harness's backend class with the weights, loaded when first needed."""
+        self.start()
         return self.engine.lm
+
+    def start(self) -> None:
+        """Load the weights into an engine, where none has them; raises as the engine does."""
+        if not self.engine.is_loaded:
+            self.engine.start()
 
     @property
     def prompt_style(self) -> str:
@@ -258,7 +264,7 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
 
     def _loaded(self, jobs: Sequence[Job]) -> Draw:
         self.engine.prepare(jobs)
-        assert self.lm is not None  # loads it
+        self.start()
         return self.engine.sample
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:

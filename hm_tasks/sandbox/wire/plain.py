@@ -43,6 +43,7 @@ from hm_tasks.sandbox.wire.kinds import (
 own_builtins(globals())
 
 __all__ = [
+    "DIGEST_ABOVE",
     "Digest",
     "Iterated",
     "Opaque",
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 MAX_BYTES = 1 << 24
+DIGEST_ABOVE = 1 << 20  # bytes of an output of a program beyond which its digest travels
 DIGESTED_BYTES = 1 << 31  # what is hashed at most
 STACK = 10 * _codes.MAX_DEPTH  # frames that writing needs
 _DEEPEST = 1 << 30  # near to what Python can count
