@@ -23,6 +23,7 @@ from hm_models.samples.key import ROLLING, Job, ModelKey, SampleKey, jobs_of, qu
 from hm_models.samples.request import Sample, TaskRequest
 from hm_models.samples.store import Answer, SampleStore
 from hm_models.samples.truncation import cut_warning, is_cut
+from hm_models.shown.screen import bar_settings
 
 Taker = Callable[[list[tuple[Job, Answer]]], None]
 Draw = Callable[[list[Job], Taker], None]
@@ -85,7 +86,7 @@ class Sampling:
         quiet: bool,
     ) -> None:
         """Generate the missing answers into `found`, keep each at once and tell all who ask for it."""
-        bar = tqdm(total=len(missing), desc="Sampling", unit=" samples", disable=quiet)
+        bar = tqdm(total=len(missing), desc="Sampling", unit=" samples", **bar_settings(quiet))
         tokens = 0
 
         def take(finished: list[tuple[Job, Answer]]) -> None:

@@ -27,6 +27,7 @@ from hm_models.endpoints.client import BadAnswer, Failure
 from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
 from hm_models.files.places import cache_file
 from hm_models.files.store import Store
+from hm_models.shown.screen import bar_settings
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.rewriting import FAULTS, REWRITTEN, Rewriting, read
 from hm_tasks.curation.rewriting_settings import RewriteSettings
@@ -63,7 +64,7 @@ def rewrite(
         quiet: no progress and no cost line.
     """
     run = _Run(settings)
-    with tqdm(total=total, desc="Rewriting", unit=" samples", disable=quiet) as bar:
+    with tqdm(total=total, desc="Rewriting", unit=" samples", **bar_settings(quiet)) as bar:
         for window in _windows(records):
             found = run.outcomes(window, bar)
             for record in window:

@@ -30,6 +30,7 @@ from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
 from hm_models.files.places import cache_file
 from hm_models.files.store import Store
 from hm_models.samples.thoughts import answer_of
+from hm_models.shown.screen import bar_settings
 from hm_tasks.judges.keyword import refuses
 from hm_tasks.judges.settings import JudgeSettings
 
@@ -83,7 +84,7 @@ def _ask(
     found: dict[str, Judgment] = {}
     failures: dict[str, list[str]] = {}
     spent = Spending()
-    with tqdm(total=len(questions), desc="Judging", unit=" answers", disable=quiet) as bar:
+    with tqdm(total=len(questions), desc="Judging", unit=" answers", **bar_settings(quiet)) as bar:
         for index, outcome in settings.endpoint.run([question.ask for question in questions]):
             key, question = keys[index], questions[index]
             if isinstance(outcome, Failure):
