@@ -8,7 +8,8 @@ task's, `aggregation` says in both. A task has one request for each question.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lm_eval.api.metrics import mean
@@ -39,6 +40,17 @@ def of_all_processes(model: Any, part: T) -> list[T] | None:
     if torch_gather_object is None:
         return model.gather_object(part)
     return torch_gather_object(part, rank=model.rank, world_size=model.world_size)
+
+
+def sums_of_all_processes(model: Any, *facts: Sequence[int]) -> list[list[int]]:
+    """The sums of lists of whole numbers over all processes of a run, which each of them learns."""
+    if model is None or model.world_size == 1:
+        return list(map(list, facts))
+    import torch
+
+    mine = torch.tensor([[int(fact) for fact in itertools.chain(*facts)]], device=model.device)
+    sums = iter(model.all_gather(mine).sum(0).tolist())
+    return [list(itertools.islice(sums, len(part))) for part in facts]
 
 
 def request_fields(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:

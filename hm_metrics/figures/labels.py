@@ -1,4 +1,12 @@
-"""Names beside points, where they cover no other name, point or line: each takes the freest place."""
+"""Names beside points, where they cover no other name, point or line: each takes the freest place.
+
+>>> from hm_metrics.figures.style import panels
+>>> _, (axes,) = panels(1, width=3, height=3)
+>>> here = place_labels(axes, [("alpha=0.5", 0.5, 0.5, "black"), ("alpha=0.6", 0.5, 0.5, "black")])
+>>> one, other = map(Text.get_window_extent, here)
+>>> bool(one.overlaps(other))
+False
+"""
 
 from __future__ import annotations
 

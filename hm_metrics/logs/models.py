@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from hm_models.samples.machine import ABOUT_THE_MACHINE
 from hm_models.shown.escaping import one_line
 
-BASE, INSTRUCT = 0.0, 1.0  # alpha at the ends
+BASE, INSTRUCT = 0.0, 1.0  # alpha of the two checkpoints
 NAME, VALUE, PATH = 80, 60, 1000  # letters of a name, an argument's value, a path that are shown
 # By which of its arguments a model of the harness goes, where no name is noted.
 NAMED_BY = ("pretrained", "model", "path", "engine")
@@ -78,13 +78,13 @@ class Model:
             return None
 
     @property
-    def at_end(self) -> bool:
+    def is_base_or_instruct(self) -> bool:
         """Whether it is one of the two checkpoints, which no method changes."""
         return self.number in (BASE, INSTRUCT)
 
     @property
     def label(self) -> str:
-        """As in figures: the two ends by their names, a method that takes no alpha by its own."""
+        """As in figures: the two checkpoints by their sides, a method that takes no alpha by its own."""
         if not self.alpha:
             return self.method or "as it is"
         if self.extrapolated:

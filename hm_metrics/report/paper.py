@@ -90,7 +90,7 @@ def beside(rows: Sequence[Row]) -> list[list[str]]:
     for row in rows:
         model = row.point.model
         known = published(model)
-        if known is None or (model.method != "linear" and not model.at_end):
+        if known is None or (model.method != "linear" and not model.is_base_or_instruct):
             continue
         for kind, by_alpha in ((FIGURE, known.figure), (TEXT, known.text)):
             for k, theirs in by_alpha.get(model.alpha, {}).items():

@@ -12,8 +12,8 @@ their memory for minutes or for ever. Two things end them:
 - the kernel (prctl's PR_SET_PDEATHSIG), for the engine's core, the owner's child: at once, whatever it
   does. It goes by the thread that started a process, so only if that was the main thread, which lasts; and
   not for the core's own children, which vLLM 0.33 starts from threads that end.
-- a thread in each of them that waits for the owner to end (Linux's pidfd) and kills its process, and the
-  core above it.
+- a thread in each of them that waits for the owner to end (Linux's pidfd; where there is none it looks twice
+  a second) and kills its process, and the core above it.
 
 Both need Linux; vLLM runs nowhere else. A process that was spawned does it as its interpreter starts
 (`hm_models.plugin.autoload`), one that was forked behind the fork, and all when they load weights.
@@ -28,6 +28,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 OWNER = "HM_ENGINE_OWNER"
@@ -35,6 +36,7 @@ OWNER = "HM_ENGINE_OWNER"
 STARTS = "HM_ENGINE_STARTS"
 # What vLLM imports in a worker that loads a checkpoint from disk.
 WORKER_EXTENSION = "hm_models.engines.owned_worker.OwnedWorker"
+SECONDS_BETWEEN_LOOKS = 0.5  # where the owner's end cannot be waited for
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _tied: set[int] = set()  # by process, as a fork brings this module along
 _starter: int | None = None  # the thread that starts an engine here
@@ -87,14 +89,27 @@ def end_with_parent(parent: int, by: signal.Signals) -> None:
 
 
 def _wait(owner: int, core: int | None) -> None:
-    with contextlib.suppress(ProcessLookupError):  # else it has gone already
+    try:
         gone = select.poll()
         gone.register(os.pidfd_open(owner), select.POLLIN)
         gone.poll()
+    except (AttributeError, OSError):
+        # It has gone, or there is no pidfd: some builds of Python, kernels before 5.3, a container's filter.
+        while _runs(owner):
+            time.sleep(SECONDS_BETWEEN_LOOKS)
     if core is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(core, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _runs(process: int) -> bool:
+    """Whether it is at work: one that was killed has its number until its parent has asked how it ended."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
 
 
 def _machine() -> str:

@@ -2,8 +2,9 @@
 
 Harness: 0.4.13 and 0.5.0.dev1. In 0.4.13 a metric gets a question's samples in one list of length 1, in 0.5 one
 by one, and gives a value for each, which a `reduction` puts together.
-Unnecessary: once entry points of `lm_eval.metrics` and `lm_eval.aggregations` are read, as merged for a
-later release (github.com/EleutherAI/lm-evaluation-harness/pull/4014); where they are, nothing is changed.
+Unnecessary: once an entry point of `lm_eval.metrics` can say which way is up and what puts questions together. As
+read by a later release (github.com/EleutherAI/lm-evaluation-harness/pull/4014, merged) it does not; names that
+are there already win.
 """
 
 from __future__ import annotations
@@ -18,26 +19,48 @@ def change(module: Any) -> None:
     """Enter them into the registries that `lm_eval.api.metrics` has filled."""
     from lm_eval.api import registry
 
-    if hasattr(registry, "load_plugins"):
-        return
     for name in SIMILARITIES:
         aggregation = EntryPoint(name, f"hm_metrics.similarity:{name}", "lm_eval.aggregations")
-        if name not in registry.aggregation_registry:
-            registry.aggregation_registry.register(name, target=aggregation)
-        if name in registry.metric_registry:
-            continue
-        if not hasattr(registry, "metric_agg_registry"):
+        _enter(registry.aggregation_registry, name, aggregation)
+        if hasattr(registry, "metric_agg_registry"):
+            _enter(registry.metric_agg_registry, name, aggregation)
+            _enter(registry.higher_is_better_registry, name, False)
+        elif name not in registry.metric_registry:
             registry.register_metric(
                 metric=name,
                 higher_is_better=False,
                 output_type="generate_until",
                 aggregation=name,
             )(_in_one_list)
-            continue
-        metric = EntryPoint(name, "hm_metrics.similarity:samples_of", "lm_eval.metrics")
-        registry.metric_registry.register(name, target=metric)
-        registry.metric_agg_registry.register(name, target=aggregation)
-        registry.higher_is_better_registry.register(name, target=False)
+    if hasattr(registry, "metric_agg_registry"):
+        registry.metric_registry.__class__ = _when_asked(registry)
+
+
+def _enter(into: Any, name: str, target: Any) -> None:
+    if name not in into:
+        into.register(name, target=target)
+
+
+def _when_asked(registry: Any) -> Any:
+    """The class of 0.4.13's metrics, which knows ours and lists them once they were used.
+
+    Its own tests want to know every metric that is listed.
+    """
+
+    class WithSimilarities(type(registry.metric_registry)):  # type: ignore[misc]
+        def __contains__(self, name: str) -> bool:
+            return name in SIMILARITIES or super().__contains__(name)
+
+        def get(self, name: str, *default: Any) -> Any:
+            if name in SIMILARITIES:
+                # Loaded, as a task that names none looks for its name by what it is.
+                registry.aggregation_registry.get(name)
+                if not super().__contains__(name):
+                    metric = EntryPoint(name, "hm_metrics.similarity:samples_of", "lm_eval.metrics")
+                    self.register(name, target=metric)
+            return super().get(name, *default)
+
+    return WithSimilarities
 
 
 def _in_one_list(

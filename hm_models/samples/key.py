@@ -42,7 +42,7 @@ class ModelKey:
 
     fingerprint: str
     description: dict[str, Any]
-    is_random: bool = False  # its greedy answers differ, too: it draws who speaks
+    is_random: bool = False  # its greedy answers differ, too: which of two models writes is drawn
     thinking: Thinking = NO_THOUGHTS
 
     @classmethod

@@ -1,4 +1,10 @@
-"""What a curation is asked for, checked before anything is read."""
+"""What a curation is asked for, checked before anything is read.
+
+>>> CurationSettings(most=0)
+Traceback (most recent call last):
+    ...
+hm_tasks.curation.errors.CurationError: --max_samples 0: expected a whole number above 0.
+"""
 
 from __future__ import annotations
 

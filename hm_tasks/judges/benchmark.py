@@ -1,4 +1,8 @@
-"""What `hm-judge` needs of a benchmark: what its judge decides, and its rates as a table and as a CSV."""
+"""What `hm-judge` needs of a benchmark: what its judge decides, and its rates as a table and as a CSV.
+
+>>> LogRates({"weapons": {"scored": 8, "unscored": 1}, "fraud": {"scored": 9, "unscored": 0}}, {}).unscored()
+'1 of 18'
+"""
 
 from __future__ import annotations
 

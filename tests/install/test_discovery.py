@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.entry_points import ROOT
+from tests.instances import HAS_SCORERS
+
 TASKS = (
     *("mbppplus_passk", "humanevalplus_passk", "demo_passk", "sorry_bench", "sorry_bench_morse"),
     *("mbppplus_traces", "problem_traces"),
@@ -101,8 +104,10 @@ DISCOVERY = """
 import importlib.metadata as md
 from lm_eval.api import registry
 
-def load_plugins(group, components):
-    for point in md.entry_points(group=group):
+def load_plugins(group, components, declared=None):
+    for point in md.entry_points(group=group) if declared is None else [
+        md.EntryPoint(name, value, group) for name, value in declared.items()
+    ]:
         if point.name not in components:
             components.register(point.name, target=point)
 """
@@ -166,15 +171,47 @@ def test_metrics_are_found_when_the_registry_is_asked_first_and_hidden_by_autolo
     assert python(code, tmp_path, HM_AUTOLOAD="0").strip().endswith("False mean")
 
 
-def test_a_harness_that_discovers_metrics_itself_is_left_to_it(tmp_path):
+# As test_similarity's task, without a word on how the metric is put together or which way is up.
+SCORED = """
+from pathlib import Path
+from tests.metrics.test_similarity import evaluate
+from tests.models.endpoints.endpoint import Endpoint
+with Endpoint() as server:
+    results, _ = evaluate(Path.cwd(), server.url, aggregation="")
+print(type(results["global_similarity,all"]).__name__)
+"""
+
+
+@pytest.mark.parametrize("first", ["the harness's own metrics", "what it discovers"])
+def test_a_harness_that_discovers_metrics_itself_scores_by_ours(tmp_path, first):
+    discovering = "".join(
+        f"load_plugins({group!r}, registry.{kind}_registry, declared({group!r}))\n"
+        for group, kind in (("lm_eval.metrics", "metric"), ("lm_eval.aggregations", "aggregation"))
+    )
+    order = ("import lm_eval.api.metrics\n", discovering)
+    code = (
+        DISCOVERY
+        + "registry.load_plugins = load_plugins\n"
+        + "from tests.entry_points import declared\n"
+        + "".join(order if first == "the harness's own metrics" else order[::-1])
+        + SCORED
+    )
+    assert python(code, tmp_path, PYTHONPATH=str(ROOT)).strip().endswith("float")
+
+
+def test_similarities_are_not_listed_among_the_metrics_that_a_harness_keeps_a_list_of(tmp_path):
     code = (
         "from lm_eval.api import registry\n"
-        "registry.load_plugins = lambda: None\n"
         "import lm_eval.api.metrics\n"
-        "assert 'local_similarity' not in registry.metric_registry\n"
-        "print('left')"
+        "def listed(): return 'local_similarity' in list(registry.metric_registry)\n"
+        "before, known = listed(), 'local_similarity' in registry.metric_registry\n"
+        "print(before, known, callable(registry.metric_registry.get('local_similarity', None)),"
+        " registry.metric_registry.get('no_such', 7))"
     )
-    assert python(code, tmp_path).strip().endswith("left")
+    listed, *known = python(code, tmp_path).split()[-4:]
+    assert known[0] == "True"
+    assert known[2] == "7"
+    assert listed == str(HAS_SCORERS)  # 0.4.13's own tests know each that is listed
 
 
 @pytest.mark.campaign  # a claim about time, which a busy machine breaks

@@ -48,7 +48,7 @@ def test_one_seed_for_several_samples_is_refused_whatever_the_model():
         task_with({"seed": 3}).build_all_requests(limit=1)
 
 
-def test_a_model_that_draws_who_speaks_may_be_greedy():
+def test_a_model_that_switches_at_random_may_be_greedy():
     class Switched:
         draws_when_greedy = True
 

@@ -49,7 +49,6 @@ class Limits:
     scratch_files: int = 4096  # (strong)
     open_files: int = 64
     cpu_seconds: int = 600  # a backstop: the caller keeps the time on the wall
-    output_bytes: int = MIB  # for whoever reads the program's pipe
 
     def apply(self, tasks: int | None) -> None:
         """Set the resource limits of this process.

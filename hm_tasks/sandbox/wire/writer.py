@@ -1,5 +1,11 @@
 """Writes a value as columns: chunks of elements, sorted by type, each type's data in one piece.
 
+>>> numpy, limit = NumpyTypes(), 1 << 20
+>>> digest([1, {2, 3}], limit, numpy) == digest([True, {3, 2}], limit, numpy)
+True
+>>> digest([1], limit, numpy) == digest((1,), limit, numpy)
+False
+
 Built-in functions that work on whole columns do almost all of the work, which makes it fast where
 outputs have millions of elements. It runs in the candidate's process, so it calls nothing that the
 candidate can override; see `kinds`.
