@@ -1,5 +1,10 @@
 """A task that scores the samples of each question itself, as both tested harnesses ask for it.
 
+>>> mean_unless_unscored(unscored=1, total=100, most=0.05)([1.0, 0.0])
+0.5
+>>> mean_unless_unscored(unscored=9, total=100, most=0.05)([1.0, 0.0])
+'unscored: 9 of 100'
+
 0.4.13's evaluator calls `apply_filters`, and `process_results` with each question and filter. 0.5 asks a task
 for its scorers, one for each filter, and wants them to hold each question's numbers; how these become the
 task's, `aggregation` says in both. A task has one request for each question.

@@ -1,5 +1,8 @@
 """The paper's own numbers beside ours, for the pairs that it measured.
 
+>>> sources()["figure"].counted, sources()["text"].counted
+('extra tests alone (figure 5)', 'base and extra tests (text)')
+
 PaperSource: Hindsight Merging (UAI 2025): paper.json has the values and, for each kind, where they stand
 and what counts as a pass there. Figure 5 counts the extra tests alone, the text base and extra tests.
 """

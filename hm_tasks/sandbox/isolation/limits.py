@@ -1,5 +1,8 @@
 """What one program may use, and the environment that it sees.
 
+>>> "HF_TOKEN" in clean_environment("/scratch"), clean_environment("/scratch")["HOME"]
+(False, '/scratch')
+
 Sources: setrlimit(2); evalplus 0.3.1 (`evalplus/eval/utils.py`), whose 4 GiB of address space, data
 and stack are kept so that verdicts stay the same.
 """

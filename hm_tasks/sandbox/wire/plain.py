@@ -1,5 +1,10 @@
 """Values as plain bytes, from the process that runs a program to the one that judges it.
 
+>>> decode(encode([1, {2.5}, "x", print]))
+[1, {2.5}, 'x', <Opaque builtin_function_or_method>]
+>>> decode(encode("x" * 1000, max_bytes=100))
+<TooLarge value>
+
 The program's process can send whatever it likes, so this is no pickle: decoding makes values of
 known types only and neither imports nor runs what the data name. Numbers, text, containers and a
 list of standard types (`kinds`) arrive as what they were. An instance of a subclass arrives
