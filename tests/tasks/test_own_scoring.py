@@ -39,10 +39,10 @@ def test_a_prompt_format_is_refused(known, task, asked):
 
 @FORMATS
 def test_a_prompt_format_in_a_group_is_refused(known):
-    with pytest.raises(ProtocolError, match="demo_passk: .*no format 'cot'"):
+    with pytest.raises(ProtocolError, match=r"demo_passk: .*no format 'cot'"):
         known.load([{"group": "mine", "task": [{"task": "demo_passk", "formats": "cot"}]}])
 
 
 def test_a_prompt_format_of_a_wrapped_task_is_refused_with_its_name(known):
-    with pytest.raises(ProtocolError, match="demo_math@cot.*formats.*Name 'demo_math'"):
+    with pytest.raises(ProtocolError, match=r"demo_math@cot.*formats.*Name 'demo_math'"):
         load_inner("demo_math@cot", "mine", known)
