@@ -27,7 +27,7 @@ from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe, with_recipe
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
-from hm_models.plugin.contracts import KeepsAnswers, StylesPrompts
+from hm_models.plugin.contracts import DrawsModels, KeepsAnswers, StylesPrompts
 from hm_models.plugin.versions import refuse_too_old
 from hm_models.prompts.calendar_day import day_told, parse_day
 from hm_models.prompts.chat_templates import GivenTemplate
@@ -44,7 +44,7 @@ FOR_THE_RECORD = ("config", "batch_sizes", "max_length", "MULTIMODAL")
 logger = logging.getLogger(__name__)
 
 
-class HindsightMerged(LM, KeepsAnswers, StylesPrompts):
+class HindsightMerged(LM, KeepsAnswers, StylesPrompts, DrawsModels):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hm_models.plugin.contracts import DrawsModels
 from hm_models.samples.key import is_sampled
 from hm_models.settings import ProtocolError
 
@@ -25,8 +26,8 @@ def refuse(task: str, n_samples: int, gen_kwargs: Mapping[str, Any], model: Any)
     """Refuse sampling parameters that make n samples equal.
 
     Args:
-        model: the harness's; None where it is not known. One with `draws_when_greedy` draws in other
-            ways than its tokens.
+        model: the harness's; None where it is not known. One that `DrawsModels` may draw
+            otherwise than by its tokens.
 
     Raises:
         ProtocolError: they do; the message says how to mend it.
@@ -40,7 +41,7 @@ def refuse(task: str, n_samples: int, gen_kwargs: Mapping[str, Any], model: Any)
             "Leave it out: sampling_seed=... of hm-merged's --model_args, and seed=... of the "
             "harness's models, say where seeds begin."
         )
-    elif not _draws(gen_kwargs) and not getattr(model, "draws_when_greedy", False):
+    elif not _draws(gen_kwargs) and not _draws_models(model):
         names = ("do_sample", "temperature", *NO_CHOICE)
         given = {key: gen_kwargs[key] for key in names if key in gen_kwargs}
         why = f"draw nothing ({', '.join(f'{k}={v}' for k, v in given.items()) or 'greedy'})"
@@ -53,6 +54,10 @@ def refuse(task: str, n_samples: int, gen_kwargs: Mapping[str, Any], model: Any)
             f"{task} asks for {n_samples} samples of each question, but its sampling parameters "
             f"(--gen_kwargs) {why}: all {n_samples} would be copies, and pass@k would be pass@1. {mend}"
         )
+
+
+def _draws_models(model: Any) -> bool:
+    return isinstance(model, DrawsModels) and model.draws_when_greedy
 
 
 def _draws(gen_kwargs: Mapping[str, Any]) -> bool:

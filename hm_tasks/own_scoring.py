@@ -58,6 +58,28 @@ def sums_of_all_processes(model: Any, *facts: Sequence[int]) -> list[list[int]]:
     return [list(itertools.islice(sums, len(part))) for part in facts]
 
 
+def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the harness makes a task of, without its class.
+
+    Raises:
+        ProtocolError: a prompt format of 0.5 is asked for, or the metadata of the YAML are gone.
+    """
+    settings = {key: value for key, value in config.items() if key != "class"}
+    name = str(settings.get("task"))
+    asked = settings.get("_formats_selection") or settings.get("formats") or name.partition("@")[2]
+    if asked:
+        raise ProtocolError(
+            f"{name}: this task writes its prompts itself, and has no format {asked!r}. "
+            "Leave out what follows the @, and `formats`."
+        )
+    if "version" not in (settings.get("metadata") or {}):
+        raise ProtocolError(
+            f"{name}: the metadata of its YAML were replaced as a whole, by `overrides` or by a group's YAML. "
+            "Give what is to differ as --metadata or TaskManager(metadata=...), or all that the YAML has."
+        )
+    return settings
+
+
 def request_fields(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request that say whose it is.
 

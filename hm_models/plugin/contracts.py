@@ -41,6 +41,15 @@ class StylesPrompts(abc.ABC):
         """`chat` or `completion`, as it asks next."""
 
 
+class DrawsModels(abc.ABC):
+    """A model that may draw which of its models writes a token, beside the token."""
+
+    @property
+    @abc.abstractmethod
+    def draws_when_greedy(self) -> bool:
+        """Whether greedy answers to one prompt differ, as it draws which model writes."""
+
+
 class Verbalizes(abc.ABC):
     """A task that may ask for several samples in one call: `verbalized` of its metadata."""
 

@@ -2,9 +2,9 @@
 
 Harness: 0.4.13 and 0.5.0.dev1. In 0.4.13 a metric gets a question's samples in one list of length 1, in 0.5 one
 by one, and gives a value for each, which a `reduction` puts together.
-Unnecessary: once an entry point of `lm_eval.metrics` can say which way is up and what puts questions together. As
-read by a later release (github.com/EleutherAI/lm-evaluation-harness/pull/4014, merged) it does not; names that
-are there already win.
+Unnecessary: once an entry point of `lm_eval.metrics` can say which way is up and what puts questions together.
+As a later release reads it (github.com/EleutherAI/lm-evaluation-harness/pull/4014, merged) it cannot; names
+that are there already win.
 """
 
 from __future__ import annotations

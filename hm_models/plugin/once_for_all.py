@@ -29,11 +29,11 @@ def once_for_all() -> Iterator[None]:
     plain, plain_environment = TaskIndex.build, collect_env.get_pretty_env_info
     known: dict[tuple[object, ...], dict[str, Any]] = {}
 
-    def build(paths: Iterable[Path], *, resolve_includes: bool = True) -> dict[str, Any]:
+    def build(paths: Iterable[Path], *args: Any, **kwargs: Any) -> dict[str, Any]:
         folders = tuple(paths)
-        key = (*map(str, folders), resolve_includes)
+        key = (*map(str, folders), repr((args, kwargs)))
         if key not in known:
-            known[key] = plain(folders, resolve_includes=resolve_includes)
+            known[key] = plain(folders, *args, **kwargs)
         return dict(known[key])  # entries are only read: the harness copies a task's settings
 
     TaskIndex.build = staticmethod(build)  # type: ignore[method-assign, assignment]

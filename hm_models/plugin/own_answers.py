@@ -18,7 +18,7 @@ def change(module: Any) -> None:
     class CachingLM(plain):  # type: ignore[misc, valid-type]
         """The harness's cache, but for models that keep their answers themselves."""
 
-        def __new__(cls, lm: Any, cache_db: str) -> Any:
+        def __new__(cls, lm: Any, cache_db: str, *args: Any, **kwargs: Any) -> Any:
             from hm_models.plugin.contracts import KeepsAnswers
 
             if not isinstance(lm, KeepsAnswers):

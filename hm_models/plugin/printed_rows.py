@@ -17,7 +17,7 @@ def change(module: Any) -> None:
 
     @functools.wraps(plain)
     def make_table(
-        result_dict: Mapping[str, Any], column: str = "results", sort_results: bool = False
+        result_dict: Mapping[str, Any], column: str = "results", *args: Any, **kwargs: Any
     ) -> str:
         tables = {
             task: table
@@ -28,7 +28,7 @@ def change(module: Any) -> None:
             task: numbers if task not in tables else _shown(numbers, tables[task])
             for task, numbers in result_dict[column].items()
         }
-        printed = plain({**result_dict, column: shown}, column, sort_results)
+        printed = plain({**result_dict, column: shown}, column, *args, **kwargs)
         return printed + _left_out(result_dict[column], shown, tables)
 
     module.make_table = make_table

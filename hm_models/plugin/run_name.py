@@ -43,7 +43,7 @@ def change(module: Any) -> None:
     plain = module.EvaluationTracker.save_results_aggregated
 
     @functools.wraps(plain)
-    def save_results_aggregated(self: Any, results: Any, samples: Any = None) -> Any:
+    def save_results_aggregated(self: Any, results: Any, *args: Any, **kwargs: Any) -> Any:
         arguments = results.get("config", {}).get("model_args")
         name = run_name(arguments)
         if name and self.output_path and Path(self.output_path).suffix != ".json":  # a file's name
@@ -51,7 +51,7 @@ def change(module: Any) -> None:
         if name:
             named = self.general_config_tracker  # the samples' folder goes by it, too
             named.model_name = named.model_name_sanitized = name
-        return plain(self, results=results, samples=samples)
+        return plain(self, results, *args, **kwargs)
 
     module.EvaluationTracker.save_results_aggregated = save_results_aggregated
 

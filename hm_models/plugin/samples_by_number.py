@@ -9,6 +9,7 @@ Unnecessary: once `_build_logged_samples` takes the number that a request has.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 NAME = "_build_logged_samples"
@@ -20,7 +21,8 @@ def change(module: Any) -> None:
     if plain is None:
         return
 
-    def build(task: Any, samples: object, task_name: str) -> Any:
-        return plain(task, None, task_name)
+    @functools.wraps(plain)
+    def build(task: Any, samples: object, *args: Any, **kwargs: Any) -> Any:
+        return plain(task, None, *args, **kwargs)
 
     setattr(module, NAME, build)

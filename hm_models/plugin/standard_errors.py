@@ -6,6 +6,7 @@ Unnecessary: once the harness asks an aggregation for its error.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,14 +20,15 @@ def change(module: Any) -> None:
     """Ask the aggregation first, in `lm_eval.api.metrics`."""
     plain = module.stderr_for_metric
 
+    @functools.wraps(plain)
     def stderr_for_metric(
-        metric: Any, bootstrap_iters: int
+        metric: Any, bootstrap_iters: int, *args: Any, **kwargs: Any
     ) -> Callable[[list[Any]], float | str] | None:
         if bootstrap_iters > 0 and isinstance(metric, OwnError):
             return lambda items: metric.stderr(items, bootstrap_iters)
         # Sums, least values, and words in place of a rate, which 0.5 would resample.
         if metric.__module__.partition(".")[0] in WITHOUT:
             return None
-        return plain(metric, bootstrap_iters)
+        return plain(metric, bootstrap_iters, *args, **kwargs)
 
     module.stderr_for_metric = stderr_for_metric

@@ -8,6 +8,7 @@ Unnecessary: once installed packages can name their tasks; proposed, not merged
 from __future__ import annotations
 
 import functools
+import inspect
 from importlib.util import find_spec
 from typing import Any
 
@@ -21,20 +22,20 @@ def change(module: Any) -> None:
     folder = spec.submodule_search_locations[0]
     manager = module.TaskManager
     plain = manager.__init__
+    signature = inspect.signature(plain)
 
     @functools.wraps(plain)
-    def __init__(
-        self: Any,
-        verbosity: str | None = None,
-        include_path: Any = None,
-        include_defaults: bool = True,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        given = include_path or []
-        given = list(given) if isinstance(given, (list, tuple)) else [given]
-        # In front of the user's folders: the harness lets later folders win.
-        folders = [folder, *given] if include_defaults else given
-        plain(self, verbosity, folders or None, include_defaults, metadata)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        asked = bound.arguments
+        include_path = asked["include_path"]
+        if asked["include_defaults"]:
+            given = include_path or []
+            given = given if isinstance(given, (list, tuple)) else [given]
+            # In front of the user's folders: the harness lets later folders win.
+            asked["include_path"] = [folder, *given]
+        plain(*bound.args, **bound.kwargs)
         self.include_path = include_path
 
     manager.__init__ = __init__

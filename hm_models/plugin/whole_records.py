@@ -19,8 +19,10 @@ def change(module: Any) -> None:
     plain = module.hash_dict_images
 
     @functools.wraps(plain)
-    def hash_dict_images(samples: Mapping[str, list[dict[str, Any]]]) -> Any:
-        found = plain(samples)
+    def hash_dict_images(
+        samples: Mapping[str, list[dict[str, Any]]], *args: Any, **kwargs: Any
+    ) -> Any:
+        found = plain(samples, *args, **kwargs)
         for task, rows in samples.items():
             for before, after in zip(rows, found[task], strict=True):
                 if any(isinstance(r, dict) for one in before["filtered_resps"] for r in _each(one)):

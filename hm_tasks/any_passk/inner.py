@@ -68,6 +68,11 @@ def digest_of(docs: Iterable[Any]) -> str:
 
 def _found(known: TaskManager, name: str, given: dict[str, Any], wrapper: str) -> Any:
     group, inside, _ = name.rpartition("::")
+    plain, at, _ = name.partition("@")
+    if at and name not in known.all_tasks and plain in known.all_tasks:
+        raise ProtocolError(
+            f"{wrapper}: passk_of={name!r}: prompt formats of a task are not supported here. Name {plain!r}."
+        )
     if name not in known.all_tasks and not (inside and group in known.all_groups):
         near = difflib.get_close_matches(name, known.all_subtasks, n=3)
         hint = f" The nearest: {', '.join(near)}." if near else ""

@@ -43,7 +43,12 @@ from hm_tasks.any_passk.inner import digest_of, load_inner
 from hm_tasks.any_passk.inner_scoring import target_of
 from hm_tasks.any_passk.request import WrappedRequest
 from hm_tasks.any_passk.settings import TEXT, Settings
-from hm_tasks.own_scoring import OwnScoring, mean_unless_unscored, sums_of_all_processes
+from hm_tasks.own_scoring import (
+    OwnScoring,
+    mean_unless_unscored,
+    settings_of,
+    sums_of_all_processes,
+)
 from hm_tasks.sampled import OF_CALLS, Sampled
 from hm_tasks.verbalized import NOT_GIVEN, refuse_plain
 
@@ -60,7 +65,7 @@ class AnyPassK(OwnScoring, Verbalizes):
     """A task that wraps a task; a YAML of three lines names which, or `--metadata`."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        given = {key: value for key, value in config.items() if key != "class"}
+        given = settings_of(config)
         metadata = given["metadata"]
         name = str(given.get("task", NAMED_BY_INNER))
         own, told = given.pop("passk_of", None), metadata.get("passk_of")

@@ -28,7 +28,7 @@ from hm_models.settings import ProtocolError, number
 from hm_tasks import asked_prompts, table
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
-from hm_tasks.own_scoring import mean_unless_unscored
+from hm_tasks.own_scoring import mean_unless_unscored, settings_of
 from hm_tasks.sampled import OF_CALLS, Sampled, n_and_ks
 from hm_tasks.sandbox.executors import choose_place
 from hm_tasks.sandbox.isolation.levels import RLIMIT
@@ -59,7 +59,7 @@ class CodePassK(ZeroShotTask, Verbalizes):
     sanitize = True
 
     def __init__(self, config: dict[str, Any]) -> None:
-        settings = {key: value for key, value in config.items() if key != "class"}
+        settings = settings_of(config)
         metadata = settings["metadata"]
         n_samples, self.ks = n_and_ks(metadata)
         table.check(metadata)

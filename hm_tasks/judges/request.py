@@ -16,6 +16,7 @@ from hm_models.prompts.rendered import ApplyChatTemplate, asked, rendered
 from hm_models.settings import number, whole_number
 from hm_tasks import table
 from hm_tasks.answered import AnsweredRequest
+from hm_tasks.own_scoring import settings_of
 from hm_tasks.sampled import Sampled
 from hm_tasks.zero_shot import ZeroShotTask
 
@@ -39,7 +40,7 @@ class BareTask(ZeroShotTask):
     ID: ClassVar[str]
 
     def __init__(self, config: dict[str, Any]) -> None:
-        settings = {key: value for key, value in config.items() if key != "class"}
+        settings = settings_of(config)
         metadata = settings["metadata"]
         self._config = TaskConfig(**settings, repeats=whole_number(metadata, "n_samples"))
         self.VERSION = metadata["version"]

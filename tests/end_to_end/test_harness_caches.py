@@ -5,10 +5,12 @@ Where the plain harness would give another run's answers or requests, a control 
 
 import inspect
 import json
+from pathlib import Path
 
 import lm_eval
 import lm_eval.api.model
 import lm_eval.api.task
+import lm_eval.caching.cache
 import pytest
 from lm_eval.tasks import TaskManager
 
@@ -131,6 +133,18 @@ def test_kept_requests_follow_temperature_n_and_samples(task):
     assert len(requests_of(build, cold, samples=[1, 3])) == 2
     assert len(requests_of(build, cold, limit=3)) == 3
     assert len(requests_of(build, cold)) == 4
+
+
+def test_kept_requests_of_another_harness_are_not_read(task, monkeypatch):
+    asked = task()
+    build = lm_eval.api.task.Task.build_all_requests
+    before = requests_of(build, asked)
+    assert [r.args for r in requests_of(build, asked)] == [r.args for r in before]
+    monkeypatch.setattr(lm_eval, "__version__", "0.4.12")  # whose file it is, by its name alone
+    folder = Path(lm_eval.caching.cache.PATH)
+    kept = set(folder.iterdir())
+    requests_of(build, asked)
+    assert len(set(folder.iterdir()) - kept) == 1
 
 
 def test_the_plain_harness_gives_kept_requests_with_another_runs_temperature(task):

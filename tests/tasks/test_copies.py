@@ -2,6 +2,7 @@
 
 import pytest
 
+from hm_models.plugin.contracts import DrawsModels
 from hm_models.samples.request import Sample
 from hm_models.settings import ProtocolError
 from hm_tasks import copies
@@ -49,12 +50,18 @@ def test_one_seed_for_several_samples_is_refused_whatever_the_model():
 
 
 def test_a_model_that_switches_at_random_may_be_greedy():
-    class Switched:
+    class Named:
         draws_when_greedy = True
+
+    class Switched(Named, DrawsModels):
+        pass
 
     task = task_with({"do_sample": False})
     task.meet(Switched())
     task.build_all_requests(limit=1)
+    task.meet(Named())  # another project's model that happens to have the word
+    with pytest.raises(ProtocolError, match="draw nothing"):
+        task.build_all_requests(limit=1)
 
 
 def test_copies_are_counted_and_a_run_of_nothing_else_is_a_warning(caplog):
