@@ -28,6 +28,8 @@ API_ERROR, JUDGE_REFUSED, UNREADABLE, TRUNCATED, OVER_LIMIT, UNFINISHED = REASON
 TIE = "tie"  # of several judges, as many for one score as for another
 # Who decided: the judge in this run, the judge in an earlier one, the rule for empty answers, phrases.
 ASKED, KEPT, RULE, PHRASES = "asked", "kept", "rule", "phrases"
+# What judging cost, by the names of results.
+SPENT = ("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,3 +71,9 @@ def tally(judgments: Sequence[Judgment]) -> Tally:
 def reasons(judgments: Sequence[Judgment]) -> Counter[str]:
     """How many are unscored, by reason."""
     return Counter(judgment.unscored for judgment in judgments if judgment.score is None)
+
+
+def spent(judgments: Sequence[Judgment]) -> dict[str, int]:
+    """What they cost in this run, by each of SPENT."""
+    costs = [(j.calls, j.by == KEPT, j.tokens_in, j.tokens_out) for j in judgments]
+    return {name: sum(cost[place] for cost in costs) for place, name in enumerate(SPENT)}

@@ -27,14 +27,14 @@ from hm_models.merge.arguments import RECIPE_ARGUMENTS, take_recipe, with_recipe
 from hm_models.merge.contract import Merge, tokenizer_checkpoint
 from hm_models.merge.schedule import NO_SCORES
 from hm_models.model_info import model_info
-from hm_models.plugin.contracts import DrawsSpeakers, KeepsAnswers, StylesPrompts
+from hm_models.plugin.contracts import DrawsModels, KeepsAnswers, StylesPrompts
 from hm_models.plugin.versions import refuse_too_old
 from hm_models.prompts.calendar_day import day_told, parse_day
 from hm_models.prompts.chat_templates import GivenTemplate
 from hm_models.prompts.style import Styler, check_style
 from hm_models.prompts.tokenizer_source import TokenizerSource
 from hm_models.samples.key import Job, ModelKey
-from hm_models.samples.sampling import Sampler, Sampling
+from hm_models.samples.sampling import Draw, Sampling
 from hm_models.samples.store import SampleStore
 from hm_models.samples.thinking import check_thinking
 
@@ -44,7 +44,7 @@ FOR_THE_RECORD = ("config", "batch_sizes", "max_length", "MULTIMODAL")
 logger = logging.getLogger(__name__)
 
 
-class HindsightMerged(LM, KeepsAnswers, StylesPrompts, DrawsSpeakers):
+class HindsightMerged(LM, KeepsAnswers, StylesPrompts, DrawsModels):
     """theta = alpha * instruct + (1 - alpha) * base, generating through vLLM or transformers.
 
     Args:
@@ -123,7 +123,13 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts, DrawsSpeakers):
     @property
     def lm(self) -> TemplateLM:
         """The harness's backend class with the weights, loaded when first needed."""
+        self.start()
         return self.engine.lm
+
+    def start(self) -> None:
+        """Load the weights into an engine, where none has them; raises as the engine does."""
+        if not self.engine.is_loaded:
+            self.engine.start()
 
     @property
     def prompt_style(self) -> str:
@@ -256,9 +262,9 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts, DrawsSpeakers):
     def _style(self, requests: list[Instance]) -> None:
         self._styler.apply(requests, self.prompt_style, self.tokenizer_source.render)
 
-    def _loaded(self, jobs: Sequence[Job]) -> Sampler:
+    def _loaded(self, jobs: Sequence[Job]) -> Draw:
         self.engine.prepare(jobs)
-        assert self.lm is not None  # loads it
+        self.start()
         return self.engine.sample
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
@@ -275,7 +281,7 @@ class HindsightMerged(LM, KeepsAnswers, StylesPrompts, DrawsSpeakers):
 
     @property
     def draws_when_greedy(self) -> bool:
-        """Whether greedy answers to one prompt differ, as the model itself draws who speaks."""
+        """Whether greedy answers to one prompt differ, as it is drawn which of two models writes."""
         return self.recipe.schedule is not None and self.recipe.schedule.is_random
 
     def refuse_scores(self) -> None:

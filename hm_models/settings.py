@@ -49,22 +49,3 @@ def number(
         wanted = f"above {above:g}" if above > -math.inf else f"from {least:g} to {most:g}"
         raise ProtocolError(f"{name}={value!r}: expected a number {wanted}.")
     return float(value)
-
-
-def refuse_thinking(metadata: dict[str, Any], task: str) -> None:
-    """Refuse a model that is told to think before an answer that the prompt has begun.
-
-    Args:
-        metadata: with the model's arguments, as the harness gives them to tasks.
-
-    Raises:
-        ProtocolError: it is told so.
-    """
-    arguments = metadata.get("chat_template_args")
-    asked = {**arguments, **metadata} if isinstance(arguments, dict) else metadata
-    if str(asked.get("enable_thinking")).lower() in ("true", "1"):
-        raise ProtocolError(
-            f"enable_thinking=True: the chat prompts of {task} begin the answer (it is prefilled "
-            "with evalplus's ```python), so that nothing is thought before it. Leave enable_thinking "
-            "out, or use a task with room for a thought: mbppplus_traces, or problem_traces."
-        )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hm_models.plugin.contracts import DrawsSpeakers
+from hm_models.plugin.contracts import DrawsModels
 from hm_models.samples.key import is_sampled
 from hm_models.settings import ProtocolError
 
@@ -26,7 +26,7 @@ def refuse(task: str, n_samples: int, gen_kwargs: Mapping[str, Any], model: Any)
     """Refuse sampling parameters that make n samples equal.
 
     Args:
-        model: the harness's; None where it is not known. One that `DrawsSpeakers` may draw
+        model: the harness's; None where it is not known. One that `DrawsModels` may draw
             otherwise than by its tokens.
 
     Raises:
@@ -41,7 +41,7 @@ def refuse(task: str, n_samples: int, gen_kwargs: Mapping[str, Any], model: Any)
             "Leave it out: sampling_seed=... of hm-merged's --model_args, and seed=... of the "
             "harness's models, say where seeds begin."
         )
-    elif not _draws(gen_kwargs) and not _draws_speakers(model):
+    elif not _draws(gen_kwargs) and not _draws_models(model):
         names = ("do_sample", "temperature", *NO_CHOICE)
         given = {key: gen_kwargs[key] for key in names if key in gen_kwargs}
         why = f"draw nothing ({', '.join(f'{k}={v}' for k, v in given.items()) or 'greedy'})"
@@ -56,8 +56,8 @@ def refuse(task: str, n_samples: int, gen_kwargs: Mapping[str, Any], model: Any)
         )
 
 
-def _draws_speakers(model: Any) -> bool:
-    return isinstance(model, DrawsSpeakers) and model.draws_when_greedy
+def _draws_models(model: Any) -> bool:
+    return isinstance(model, DrawsModels) and model.draws_when_greedy
 
 
 def _draws(gen_kwargs: Mapping[str, Any]) -> bool:

@@ -1,5 +1,10 @@
 """A task that scores the samples of each question itself, as both tested harnesses ask for it.
 
+>>> mean_unless_unscored(unscored=1, total=100, most=0.05)([1.0, 0.0])
+0.5
+>>> mean_unless_unscored(unscored=9, total=100, most=0.05)([1.0, 0.0])
+'unscored: 9 of 100'
+
 0.4.13's evaluator calls `apply_filters`, and `process_results` with each question and filter. 0.5 asks a task
 for its scorers, one for each filter, and wants them to hold each question's numbers; how these become the
 task's, `aggregation` says in both. A task has one request for each question.
@@ -8,7 +13,8 @@ task's, `aggregation` says in both. A task has one request for each question.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lm_eval.api.metrics import mean
@@ -61,6 +67,17 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
             "Give what is to differ as --metadata or TaskManager(metadata=...), or all that the YAML has."
         )
     return settings
+
+
+def sums_of_all_processes(model: Any, *facts: Sequence[int]) -> list[list[int]]:
+    """The sums of lists of whole numbers over all processes of a run, which each of them learns."""
+    if model is None or model.world_size == 1:
+        return list(map(list, facts))
+    import torch
+
+    mine = torch.tensor([[int(fact) for fact in itertools.chain(*facts)]], device=model.device)
+    sums = iter(model.all_gather(mine).sum(0).tolist())
+    return [list(itertools.islice(sums, len(part))) for part in facts]
 
 
 def request_fields(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
-import json
 import os
 import statistics
 import tempfile
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from hm_models.files.text_files import json_lines
+from hm_metrics.logs.samples import read_log
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.sandbox.isolation.prove import choose
 from hm_tasks.sandbox.judging.judge_process import LocalExecutor
@@ -40,11 +39,9 @@ def jobs_of(samples: Path) -> list:
     problems = {p.task_id: p for p in load_problems(source, Path())[0] if p.task_id != "Mbpp/255"}
     bare = {task: dataclasses.replace(problem, dataset="") for task, problem in problems.items()}
     found = []
-    for line in json_lines(samples):
-        record = line.value
-        if (problem := bare.get(record["doc"]["task_id"])) is not None:
-            verdicts = [json.loads(text) for text in record["filtered_resps"][0]]
-            found += [(problem, program) for program in {v["program"] for v in verdicts}]
+    for line in read_log(samples):
+        if (problem := bare.get(line.problem)) is not None:
+            found += [(problem, program) for program in {v.program for v in line.verdicts}]
     return found
 
 

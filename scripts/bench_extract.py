@@ -214,13 +214,12 @@ DAMAGES += [_change, _change, _indent, _tabs]
 
 def logged_texts(pattern: str) -> list[tuple[str, str]]:
     """The different answers in sample files of the harness, with their problems' entry points."""
-    texts = {}
+    from hm_metrics.logs.samples import read_log
+
+    texts: dict[tuple[str, str], None] = {}
     for path in sorted(glob.glob(pattern)):
-        with open(path, encoding="utf8") as lines:
-            for line in lines:
-                record = json.loads(line)
-                for text in record["resps"][0]:
-                    texts[text, record["doc"]["entry_point"]] = None
+        for line in read_log(Path(path)):
+            texts.update(dict.fromkeys((text, line.entry_point) for text in line.texts))
     return list(texts)
 
 

@@ -40,12 +40,10 @@ BARE = "--bare"
 
 def programs_of(samples: Path, n: int) -> Programs:
     """The first n programs of each problem in the harness's log."""
-    found = {}
-    for line in samples.read_text().splitlines():
-        record = json.loads(line)
-        verdicts = [json.loads(text) for text in record["filtered_resps"][0]]
-        found[record["doc"]["task_id"]] = [verdict["program"] for verdict in verdicts[:n]]
-    return found
+    from hm_metrics.logs.samples import read_log
+
+    lines = read_log(samples)
+    return {line.problem: [verdict.program for verdict in line.verdicts[:n]] for line in lines}
 
 
 def by_evalplus(programs: Programs, out: Path, cores: int) -> Statuses:

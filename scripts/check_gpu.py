@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,8 @@ from typing import Any, NamedTuple
 from gpu_check.model import FIRST, OTHER
 from gpu_check.pair import SIZES, make_pair, merge_command
 from gpu_check.steps import StepError, Steps
+
+from hm_models.sweep.ending import Terminated, ending_in_order
 
 NEAR = (
     0.02  # of log-probabilities of a token: more than rounding in bfloat16, less than another merge
@@ -53,15 +54,23 @@ def main() -> int:
         "--limit", type=float, default=540, help="seconds after which it gives up (540)"
     )
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # else steps live on
     if why := why_not(asked.backend, asked.device):
         parser.error(why)
     backend = asked.backend
     if backend == "auto":
         backend = "hf" if why_not("vllm", asked.device) else "vllm"
     print(machine(asked.device, backend, asked.size), flush=True)
+    try:
+        with ending_in_order():  # else steps, which have sessions of their own, live on
+            return check(backend, asked.device, asked.size, asked.limit)
+    except Terminated as ended:
+        return ended.exit_code
+
+
+def check(backend: str, device: str, size: str, limit: float) -> int:
+    """Take all steps, print table and verdicts, and say whether all are ok as an exit code."""
     with tempfile.TemporaryDirectory(prefix="check_gpu-") as folder:
-        steps = Steps(Path(folder), backend, asked.device, asked.size, asked.limit)
+        steps = Steps(Path(folder), backend, device, size, limit)
         try:
             found = measure(steps)
         except StepError as error:
@@ -72,7 +81,7 @@ def main() -> int:
     verdicts = [
         *judged(found),
         Verdict(not written, f"no merged checkpoint was written by us {written or ''}".rstrip()),
-        graphs(backend, asked.device, found["merged"]),
+        graphs(backend, device, found["merged"]),
     ]
     print("\n".join(map(str, verdicts)))
     return int(any(verdict.ok is False for verdict in verdicts))
@@ -176,11 +185,12 @@ def furthest(some: Sequence[float], others: Sequence[float]) -> float:
 
 
 def graphs(backend: str, device: str, merged: dict[str, Any]) -> Verdict:
-    """Whether CUDA graphs were in use while alpha changed."""
+    """Whether the workers had CUDA graphs while alpha changed."""
     if (backend, device) != ("vllm", "cuda"):
         return Verdict(None, f"CUDA graphs: not tried, as {backend} on {device} has none")
+    found = merged["graphs"]
     return Verdict(
-        merged["graphs"] != "NONE", f"CUDA graphs while alpha changed: {merged['graphs']}"
+        "NONE" not in found, f"CUDA graphs in each worker at the end: {', '.join(found)}"
     )
 
 

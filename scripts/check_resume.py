@@ -51,13 +51,13 @@ def kept(store: Path) -> int:
     """How many answers the file holds now."""
     if not store.exists():
         return 0
-    base = sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=30)
+    connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=30)
     try:
-        return base.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
+        return connection.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
     except sqlite3.OperationalError:  # not made yet
         return 0
     finally:
-        base.close()
+        connection.close()
 
 
 class Run:

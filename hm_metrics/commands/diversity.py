@@ -44,10 +44,11 @@ OF_PROGRAMS = {
 def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict[str, Any]]:
     """The measures of a log, and how its texts were embedded."""
     from hm_metrics.aggregations import MAX_ITERATIONS
+    from hm_metrics.logs.samples import one_a_question
     from hm_metrics.measures import LEFT_OUT, Diversity
     from hm_metrics.verdict import UNSCORED, Verdict
 
-    questions = _one_a_question(log)
+    questions = one_a_question(log)
     judged = all(item.verdicts for item in questions)
     metadata = settings | ({} if judged else {"embed": "text"})
     diversity = Diversity(metadata)
@@ -71,14 +72,6 @@ def measured(log: list[Logged], settings: dict[str, Any]) -> tuple[Results, dict
     if DISTINCT_PROGRAMS in settings["diversity"] or settings["diversity"] == "all":
         results |= _distinct_answers(log)
     return results, metadata.get("embedding", {})
-
-
-def _one_a_question(log: list[Logged]) -> list[Logged]:
-    """The first line of each: those of other filters have the same texts."""
-    first: dict[str, Logged] = {}
-    for item in log:
-        first.setdefault(item.question, item)
-    return list(first.values())
 
 
 def _distinct_answers(log: list[Logged]) -> Results:

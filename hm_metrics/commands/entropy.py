@@ -54,11 +54,11 @@ def results_of(sums: list[list[TokenSums]]) -> dict[str, float | str]:
 def run(asked: argparse.Namespace) -> int:
     from lm_eval.utils import simple_parse_args_string
 
-    from hm_metrics.logs.samples import read_log
+    from hm_metrics.logs.samples import one_a_question, read_log
     from hm_models.files.text_files import write_text
     from hm_models.merged import HindsightMerged
 
-    logs = {str(file): read_log(file) for file in asked.samples}
+    logs = {str(file): one_a_question(read_log(file)) for file in asked.samples}
     lm = HindsightMerged(**simple_parse_args_string(asked.model_args))
     lm.refuse_scores()
     found: dict[str, dict[str, Any]] = {}
@@ -74,12 +74,16 @@ def run(asked: argparse.Namespace) -> int:
             say(file)
             for name, value in results.items():
                 if (error := results.get(f"{name}_stderr")) is not None:
-                    shown = f"{error:.4f}" if isinstance(error, float) else error
-                    say(f"  {name:<20} {value:8.4f} ± {shown}")
+                    say(f"  {name:<20} {_shown(value):>8} ± {_shown(error)}")
     write_text(asked.output, json.dumps({"model": lm.get_model_info(), "logs": found}, indent=1))
     if not asked.quiet:
         say(f"Written: {asked.output}")
     return 0
+
+
+def _shown(value: float | str) -> str:
+    """A number, or why there is none."""
+    return f"{value:.4f}" if isinstance(value, float) else value
 
 
 def main() -> int:

@@ -36,7 +36,7 @@ METHOD = (
     "merge_seed",
     "dtype",
 )
-PLACES = ("base", "instruct", "base_revision", "instruct_revision")
+CHECKPOINTS = ("base", "instruct", "base_revision", "instruct_revision")
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def run(asked: argparse.Namespace) -> int:
         chosen = _chosen(asked)
         if chosen is None:
             return 1
-        recipe = chosen.recipe(**_given(asked, PLACES))
+        recipe = chosen.recipe(**_given(asked, CHECKPOINTS))
         template = template or chosen.chat_template()
         # By content: the numbers are told of these very weights.
         job = TakeHome.of(recipe, folder, shard_bytes, recipe.fingerprint(), template)
@@ -98,7 +98,7 @@ def _refuse_odd(asked: argparse.Namespace) -> None:
     else:
         refuse("--from", (*METHOD, "recipe"), "takes the merge from the results")
     if asked.recipe is not None:
-        refuse("--recipe", (*METHOD, *PLACES), "says what is merged and how")
+        refuse("--recipe", (*METHOD, *CHECKPOINTS), "says what is merged and how")
     if asked.public and not asked.push_to_hub:
         raise RecipeError("--public says who may read it on the hub; say where with --push_to_hub.")
 
@@ -113,7 +113,7 @@ def _recipe(asked: argparse.Namespace) -> Merge:
 
     if asked.recipe is not None:
         return read_recipe(asked.recipe)
-    given = _given(asked, (*PLACES, *METHOD))
+    given = _given(asked, (*CHECKPOINTS, *METHOD))
     given["out_dtype"] = given.pop("dtype", None)
     if given.get("merge_dtype") == "none":
         given["merge_dtype"] = None
@@ -129,7 +129,7 @@ def _chosen(asked: argparse.Namespace) -> Chosen | None:
     why = ""
     if not chosen.stands_out:
         why = "None stands out"
-    elif chosen.row.point.model.at_end:
+    elif chosen.row.point.model.is_base_or_instruct:
         why = f"{chosen.row.point.label} is one of the two checkpoints itself, and no merge"
     if why and not asked.anyway:
         words.append(f"{why}: nothing was written. --anyway writes it.")

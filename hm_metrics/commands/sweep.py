@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hm_models.commands.command_line import INTERRUPTED, CommandLine
+from hm_models.shown.screen import say
 from hm_models.sweep.flags import add_flags, merged_settings
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ def run(asked: argparse.Namespace) -> int:
             tell = (lambda line: None) if asked.quiet else to_stderr
             sweep = Sweep(config, manifest, preflight, tell)
             if asked.dry_run:
-                print(sweep.plan(asked.tokens_per_second))
+                say(sweep.plan(asked.tokens_per_second))
             if asked.dry_run and asked.detect is not None:
-                print(_detection(preflight.tasks, asked.detect, asked.output_path))
+                say(_detection(preflight.tasks, asked.detect, asked.output_path))
             for problem in preflight.problems:
                 to_stderr(problem)
             if preflight.problems:
@@ -118,7 +119,7 @@ def _spend(asked: argparse.Namespace) -> None:
         f"No portfolio: {asked.output_path} has no two points with counted samples of one task."
     )
     for line in [one.sentence for one in found] or [nothing]:
-        print(line)
+        say(line)
 
 
 def main() -> int:

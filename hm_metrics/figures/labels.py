@@ -1,4 +1,12 @@
-"""Names beside points, where they cover no other name, point or line: each takes the freest place."""
+"""Names beside points, where they cover no other name, point or line: each takes the freest place.
+
+>>> from hm_metrics.figures.style import panels
+>>> _, (axes,) = panels(1, width=3, height=3)
+>>> here = place_labels(axes, [("alpha=0.5", 0.5, 0.5, "black"), ("alpha=0.6", 0.5, 0.5, "black")])
+>>> one, other = map(Text.get_window_extent, here)
+>>> bool(one.overlaps(other))
+False
+"""
 
 from __future__ import annotations
 
@@ -29,13 +37,12 @@ OFFSETS = [
 ]
 FAR = 20.0  # points; from here on a hair joins the name and its point
 STEPS = 25  # places tried along each piece of a line
+SIZE = 7.5  # of letters, in points
 PADDING = 1.5  # pixels around a name
 ONE_PLACE = 10.0  # pixels; points as near as this cover one another
 
 
-def place_labels(
-    axes: Axes, named: Sequence[tuple[str, float, float, str]], size: float = 7.5
-) -> list[Annotation]:
+def place_labels(axes: Axes, named: Sequence[tuple[str, float, float, str]]) -> list[Annotation]:
     """Write names (text, x, y, colour) into axes whose limits and lines are final."""
     canvas = axes.figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
@@ -59,7 +66,7 @@ def place_labels(
                 textcoords="offset points",
                 ha="left" if right > 0 else "right" if right < 0 else "center",
                 va="bottom" if up > 0 else "top" if up < 0 else "center",
-                fontsize=size,
+                fontsize=SIZE,
                 color=colour,
                 annotation_clip=False,
                 arrowprops=hair if math.hypot(right, up) > FAR else None,

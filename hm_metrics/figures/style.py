@@ -1,5 +1,8 @@
 """How every figure looks: colours that colour-blind readers tell apart, fonts, and saving.
 
+>>> list(colours_of_alphas([1.0, 0.5, 0.0]).items())[1:]
+[(0.0, '#0072B2'), (1.0, '#D55E00'), (0.5, '#009E73')]
+
 Source: Okabe and Ito (2008), "Color universal design", for the palette. Lines also differ in marker or
 dashes, so that colour is never the only difference. No display is needed: figures are drawn by Agg.
 
@@ -27,10 +30,11 @@ from matplotlib.figure import Figure
 from hm_models.files.text_files import write_bytes
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, BLACK, YELLOW = "#E69F00", "#56B4E9", "#000000", "#F0E442"
-# Yellow is too pale for lines on white.
+ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
+# Without yellow, which is too pale for lines on white.
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
-ENDS = {0.0: BLUE, 1.0: VERMILLION}  # the base and the instruct model have their colour everywhere
+# By alpha: the base and the instruct model have their colour everywhere.
+OF_CHECKPOINTS = {0.0: BLUE, 1.0: VERMILLION}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)))
 DOTTED = (0, (1, 1.6))
@@ -106,10 +110,12 @@ def colours_of_alphas(alphas: Iterable[float | None]) -> dict[float | None, str]
     """
     found = sorted({float(alpha) for alpha in alphas if alpha is not None})
     colours: dict[float | None, str] = {None: BLACK}
-    between = [alpha for alpha in found if alpha not in ENDS]
-    rest = [colour for colour in PALETTE if colour not in ENDS.values() and colour != BLACK]
+    between = [alpha for alpha in found if alpha not in OF_CHECKPOINTS]
+    rest = [
+        colour for colour in PALETTE if colour not in OF_CHECKPOINTS.values() and colour != BLACK
+    ]
     if len(between) <= len(rest):
-        colours |= {alpha: ENDS[alpha] for alpha in found if alpha in ENDS}
+        colours |= {alpha: OF_CHECKPOINTS[alpha] for alpha in found if alpha in OF_CHECKPOINTS}
         colours |= dict(zip(between, rest, strict=False))
         return colours
     scale = matplotlib.colormaps["cividis"]
@@ -128,7 +134,7 @@ def colours_of_labels(labels: Sequence[str], alphas: Mapping[str, float] | None)
 
 
 def within_shares(low: float, high: float) -> tuple[float, float]:
-    """Limits of an axis of shares: nothing far below 0 or above 1, markers at the ends whole."""
+    """Limits of an axis of shares: nothing far below 0 or above 1, markers at 0 and 1 whole."""
     low, high = max(low, -0.04), min(high, 1.04)
     margin = 0.04 * (high - max(low, 0.0))
     return max(low, -margin), min(high, 1.0 + margin)

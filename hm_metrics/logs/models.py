@@ -19,23 +19,21 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
+from hm_models.samples.machine import ABOUT_THE_MACHINE
 from hm_models.shown.escaping import one_line
 
-BASE, INSTRUCT = 0.0, 1.0  # alpha at the ends
+BASE, INSTRUCT = 0.0, 1.0  # alpha of the two checkpoints
 NAME, VALUE, PATH = 80, 60, 1000  # letters of a name, an argument's value, a path that are shown
 # By which of its arguments a model of the harness goes, where no name is noted.
 NAMED_BY = ("pretrained", "model", "path", "engine")
-# Arguments that say where and how fast a model runs: with others it is the same model.
-PLACES = {
-    *("device", "device_map", "device_map_option", "parallelize", "batch_size", "max_batch_size"),
-    *("tensor_parallel_size", "data_parallel_size", "pipeline_parallel_size", "num_concurrent"),
-    *("gpu_memory_utilization", "max_memory_per_gpu", "max_cpu_memory", "offload_folder"),
-    *("swap_space", "cpu_offload_gb", "max_num_seqs", "enforce_eager", "disable_log_stats"),
-    *("cache_requests", "max_retries", "timeout", "keep_resident", "materialize"),
-    *("trust_remote_code", "use_fast_tokenizer", "download_dir", "cache_dir", "verify_certificate"),
+# Arguments that do not make another model: of merges, and of what other models of the harness take.
+SAME_MODEL = (ABOUT_THE_MACHINE - {"seed"}) | {
+    *("device_map", "num_concurrent", "cache_requests", "max_retries", "timeout"),
+    *("keep_resident", "materialize", "self_test", "trust_remote_code", "use_fast_tokenizer"),
+    *("download_dir", "cache_dir", "verify_certificate"),
 }
 # Of a merge's arguments: said by its record, or by facts of the protocol.
-OF_MERGES = {"recipe", "prompt_style", "sampling_seed"}
+OF_MERGES = {"recipe", "prompt_style", "sampling_seed", "seed"}
 _SECRET = re.compile(r"(?i)key|token$|secret|password|auth|header|credential")
 
 
@@ -80,13 +78,13 @@ class Model:
             return None
 
     @property
-    def at_end(self) -> bool:
+    def is_base_or_instruct(self) -> bool:
         """Whether it is one of the two checkpoints, which no method changes."""
         return self.number in (BASE, INSTRUCT)
 
     @property
     def label(self) -> str:
-        """As in figures: the two ends by their names, a method that takes no alpha by its own."""
+        """As in figures: the two checkpoints by their sides, a method that takes no alpha by its own."""
         if not self.alpha:
             return self.method or "as it is"
         if self.extrapolated:
@@ -181,7 +179,7 @@ def _rest(arguments: dict[str, Any], known: set[str]) -> tuple[tuple[str, str], 
     return tuple(
         (_told(name, NAME), _words(name, arguments[name]))
         for name in sorted(arguments)
-        if name not in known and name not in PLACES
+        if name not in known and name not in SAME_MODEL
     )
 
 

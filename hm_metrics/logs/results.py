@@ -24,9 +24,10 @@ from hm_metrics.logs.results_file import (
     mapping,
     no_results,
     open_results,
+    results_in,
     what,
 )
-from hm_models.files.text_files import MALFORMED, is_own
+from hm_models.files.text_files import MALFORMED
 from hm_models.samples.sampler import TEMPERATURE, VERBALIZED, Sampler
 from hm_models.shown.escaping import one_line
 
@@ -135,7 +136,7 @@ def find_runs(paths: Sequence[Path]) -> Found:
     problems: list[str] = []
     for path in paths:
         try:
-            files = _files(path, problems)
+            files = results_in(path, problems)
         except ResultsError as error:
             problems.append(str(error))
             continue
@@ -189,27 +190,6 @@ def read_results(file: Path, bad: list[str]) -> list[TaskRun]:
         except MALFORMED as error:
             bad.append(f"{file}: its {one_line(task)} cannot be used ({what(error)}).")
     return runs
-
-
-def _files(path: Path, problems: list[str]) -> list[Path]:
-    if path.is_dir():
-        files = sorted(path.rglob("results_*.json"))
-        if not files:
-            raise ResultsError(
-                f"{path} holds no results_*.json. Name a folder that --output_path of lm_eval wrote to."
-            )
-        inside = [file for file in files if is_own(file, path)]
-        problems += [
-            f"{file} is no plain file of {path}, and is left out. Name it if you mean it."
-            for file in files
-            if file not in inside
-        ]
-        return [file.resolve() for file in inside]
-    if path.is_file() and path.suffix == ".json":
-        return [path.resolve()]
-    if path.exists():
-        raise ResultsError(f"{path} is not a results_*.json; name that file, or its folder.")
-    raise ResultsError(f"{path} does not exist.")
 
 
 def _same(run: TaskRun) -> tuple:

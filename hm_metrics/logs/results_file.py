@@ -1,7 +1,8 @@
 """The harness's results_*.json as it was written, and the logs of samples beside it: their one reader.
 
-results = open_results(results_beside(Path("OUT/MODEL/samples_gsm8k_2026-01-01T00-00-00.jsonl")))
-results.configs["gsm8k"], results.run["model_args"]
+>>> log = Path("OUT/MODEL/samples_gsm8k_cot_2026-01-01T00-00-00.5.jsonl.gz")
+>>> results_beside(log).name, LOG.fullmatch(log.name)["task"]
+('results_2026-01-01T00-00-00.5.json', 'gsm8k_cot')
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from hm_models.files.text_files import MALFORMED, TextFileError, is_own, read_js
 from hm_models.shown.escaping import one_line
 
 AGAIN = "If the run was cut off, run it again; its kept samples are used."
-
-
 LOG = re.compile(r"samples_(?P<task>.+)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.:-]+)\.jsonl(\.gz)?")
 
 
@@ -38,6 +37,35 @@ class Results:
     run: dict[str, Any]
     configs: dict[str, Any]
     values: dict[str, Any]
+
+
+def results_in(path: Path, problems: list[str]) -> list[Path]:
+    """The results files of a folder, with all below it, or the one that is named.
+
+    Args:
+        problems: gets a sentence for each file that is left out.
+
+    Raises:
+        ResultsError: there are none.
+    """
+    if path.is_dir():
+        files = sorted(path.rglob("results_*.json"))
+        if not files:
+            raise ResultsError(
+                f"{path} holds no results_*.json. Name a folder that --output_path of lm_eval wrote to."
+            )
+        inside = [file for file in files if is_own(file, path)]
+        problems += [
+            f"{file} is no plain file of {path}, and is left out. Name it if you mean it."
+            for file in files
+            if file not in inside
+        ]
+        return [file.resolve() for file in inside]
+    if path.is_file() and path.suffix == ".json":
+        return [path.resolve()]
+    if path.exists():
+        raise ResultsError(f"{path} is not a results_*.json; name that file, or its folder.")
+    raise ResultsError(f"{path} does not exist.")
 
 
 def results_beside(log: Path) -> Path:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -192,6 +192,14 @@ def read_log(file: Path) -> list[Logged]:
         return found
 
     return list(parsed(file, whole))
+
+
+def one_a_question(log: Iterable[Logged]) -> list[Logged]:
+    """The first line of each question: a wrapped task has one for each filter, of the same texts."""
+    first: dict[str, Logged] = {}
+    for item in log:
+        first.setdefault(item.question, item)
+    return list(first.values())
 
 
 def parsed(

@@ -76,7 +76,7 @@ class Named:
 def instruct_of(row: Row, rows: Sequence[Row], task: str) -> Row | None:
     """The row of alpha 1 with this task, with the same sampler and the closest protocol.
 
-    One of another method will do: no method changes the ends.
+    One of another method will do: no method changes a checkpoint.
     """
     candidates = [
         other

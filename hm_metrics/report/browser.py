@@ -20,6 +20,7 @@ from hm_metrics.verdict import FAIL, PASS, UNSCORED
 from hm_metrics.xstest import LABELS
 from hm_models.files.text_files import MALFORMED
 from hm_models.shown.escaping import one_line
+from hm_models.shown.screen import bar_settings
 
 WITHHELD = "(left out: SORRY-Bench may not be passed on; --with_requests puts it in)"
 ANSWER = 200  # letters of an answer that are shown beside the text
@@ -37,7 +38,7 @@ def questions(
     for task in dict.fromkeys(task for row in rows for task in row.logs):
         logs = {row.point.id: row.logs[task] for row in rows if task in row.logs}
         names = list(dict.fromkeys(name for log in logs.values() for name in log.questions))
-        for name in tqdm(names, desc=f"Writing samples of {task}", disable=quiet):
+        for name in tqdm(names, desc=f"Writing samples of {task}", **bar_settings(quiet)):
             found = {row: lines for row, log in logs.items() if (lines := log.at(name))}
             kinds = {row: logs[row].kind for row in found}
             first = next(iter(found))

@@ -100,7 +100,7 @@ def to_other_samplers(rows: Sequence[Row], columns: Sequence[BoardColumn]) -> li
     return _corrected(
         compare(row, theirs, measure)
         for row in rows
-        if row.point.model.alpha and not row.point.model.at_end
+        if row.point.model.alpha and not row.point.model.is_base_or_instruct
         for theirs in rows
         if theirs.point.family == row.point.family
         and theirs.point.model.number == INSTRUCT

@@ -102,7 +102,9 @@ def sides_of(rows: Sequence[Row], task: str) -> list[Sides]:
     """Every merge method, stage and sampler of each family against its instruct model."""
     found = []
     ours = [row for row in rows if task in row.values]
-    merges = [row for row in ours if row.point.model.alpha and not row.point.model.at_end]
+    merges = [
+        row for row in ours if row.point.model.alpha and not row.point.model.is_base_or_instruct
+    ]
     groups = dict.fromkeys(map(_group, merges))
     for family, stage, method, sampler in groups:
         sampled = [

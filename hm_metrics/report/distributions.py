@@ -184,7 +184,9 @@ def over_stages(rows: Sequence[Row], task: str, metric: str) -> dict[str, StageM
     maps: dict[str, StageMap] = {}
     for family in dict.fromkeys(row.point.family for row in rows if row.point.model.stage):
         ours = [row for row in rows if row.point.family == family]
-        merges = [row for row in ours if row.point.model.stage and not row.point.model.at_end]
+        merges = [
+            row for row in ours if row.point.model.stage and not row.point.model.is_base_or_instruct
+        ]
         ways = dict.fromkeys((row.point.model.method, row.point.sampler) for row in merges)
         names = differing([sampler or Sampler() for _, sampler in ways])
         for method, sampler in ways:
@@ -193,7 +195,7 @@ def over_stages(rows: Sequence[Row], task: str, metric: str) -> dict[str, StageM
                 model, value = row.point.model, _value(row, (task, metric))
                 if row.point.sampler != sampler or value is None or model.number is None:
                     continue
-                if model.method == method or model.at_end:
+                if model.method == method or model.is_base_or_instruct:
                     values[model.stage or "", model.number] = value.value
             parts = [family, method] if len({way[0] for way in ways}) > 1 else [family]
             parts += told(sampler, names)
@@ -208,24 +210,24 @@ def _over_alpha(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
     groups = dict.fromkeys(
         (panel, row.point.model.method, row.point.sampler)
         for row, panel in drawn
-        if not row.point.model.at_end
+        if not row.point.model.is_base_or_instruct
     )
     seen = {(panel, sampler) for panel, _, sampler in groups}
-    ends = dict.fromkeys(
-        (panel, "ends alone", row.point.sampler)
+    unmerged = dict.fromkeys(
+        (panel, "no merge", row.point.sampler)
         for row, panel in drawn
         if (panel, row.point.sampler) not in seen
     )
     families = {panel for _, panel in drawn}
     methods = {method for _, method, _ in groups}
     names = differing({row.point.sampler for row in rows if row.point.sampler is not None})
-    for family, method, sampler in (*groups, *ends):
+    for family, method, sampler in (*groups, *unmerged):
         found = [
             row
             for row, panel in drawn
             if panel == family
             and row.point.sampler == sampler
-            and (row.point.model.method == method or row.point.model.at_end)
+            and (row.point.model.method == method or row.point.model.is_base_or_instruct)
         ]
         found.sort(key=lambda row: math.inf if (n := row.point.model.number) is None else n)
         parts = [family] if len(families) > 1 else []

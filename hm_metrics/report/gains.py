@@ -22,7 +22,9 @@ def gains(found: Sequence[Comparison], baseline: Baseline) -> list[str]:
     sentences = []
     for family in dict.fromkeys(one.row.point.family for one in found):
         ours = [one for one in found if one.row.point.family == family]
-        merges = {one.row.point.id: one.row for one in ours if not one.row.point.model.at_end}
+        merges = {
+            one.row.point.id: one.row for one in ours if not one.row.point.model.is_base_or_instruct
+        }
         if len(merges) != 1:
             continue
         (merge,) = merges.values()

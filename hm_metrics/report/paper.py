@@ -1,5 +1,8 @@
 """The paper's own numbers beside ours, for the pairs that it measured.
 
+>>> sources()["figure"].counted, sources()["text"].counted
+('extra tests alone (figure 5)', 'base and extra tests (text)')
+
 PaperSource: Hindsight Merging (UAI 2025): paper.json has the values and, for each kind, where they stand
 and what counts as a pass there. Figure 5 counts the extra tests alone, the text base and extra tests.
 """
@@ -90,7 +93,7 @@ def beside(rows: Sequence[Row]) -> list[list[str]]:
     for row in rows:
         model = row.point.model
         known = published(model)
-        if known is None or (model.method != "linear" and not model.at_end):
+        if known is None or (model.method != "linear" and not model.is_base_or_instruct):
             continue
         for kind, by_alpha in ((FIGURE, known.figure), (TEXT, known.text)):
             for k, theirs in by_alpha.get(model.alpha, {}).items():

@@ -159,7 +159,7 @@ def _rank(model: Model, sampler: Sampler | None, family: int, stages: Sequence[s
         order(sampler),
         stages.index(model.stage) if model.stage else len(stages) if model.stage == "" else 0,
         _place(model),
-        "" if model.at_end else model.method,
+        "" if model.is_base_or_instruct else model.method,
         2.0 if number is None else number,
         model.alpha,
         model.arguments,
@@ -182,7 +182,7 @@ def _labels(
     methods, samplers = defaultdict(set), defaultdict(set)
     arguments: dict[str, list[dict[str, str]]] = defaultdict(list)
     for model, sampler, _, _ in drafts:
-        if not model.at_end:
+        if not model.is_base_or_instruct:
             methods[families[model]].add(model.method)
         samplers[families[model]].add(sampler or Sampler())
         arguments[families[model]].append(dict(model.arguments))
@@ -195,7 +195,7 @@ def _labels(
             del parts[0]
         if model.stage:
             parts.insert(0, model.stage)
-        if len(methods[family]) > 1 and not model.at_end and model.method not in parts:
+        if len(methods[family]) > 1 and not model.is_base_or_instruct and model.method not in parts:
             parts.append(model.method)
         parts += told(sampler, differing(samplers[family]))
         label = ", ".join(parts) + (f" in {folder}" if folder else "")

@@ -42,6 +42,7 @@ from hm_metrics.unscored import in_place_of_rate
 from hm_metrics.xstest import RATES
 from hm_models.files.text_files import MALFORMED
 from hm_models.shown.escaping import one_line
+from hm_models.shown.screen import bar_settings
 
 # Counts of the harness's results that are about the run, not about the model.
 NOT_SHOWN = {"generated", "reused", "left_out_questions", "n_samples"}
@@ -94,7 +95,7 @@ def make_rows(
     steps = sum(len(point.runs) for point in points)
     # Libraries that embed show bars of their own, which know nothing of `quiet`.
     silence = contextlib.redirect_stderr(io.StringIO()) if quiet else contextlib.nullcontext()
-    with silence, tqdm(total=steps, desc="Reading samples", disable=quiet) as bar:
+    with silence, tqdm(total=steps, desc="Reading samples", **bar_settings(quiet)) as bar:
         for point in points:
             row = Row(point, {}, {}, {}, {}, [EXTRAPOLATED] if point.model.extrapolated else [])
             for task, run in point.runs.items():

@@ -25,7 +25,6 @@ from hm_models.checkpoints.headers import (
     TensorHeader,
     read_object,
 )
-from hm_models.checkpoints.headers import DTYPES as DTYPES  # its place before
 from hm_models.checkpoints.locate import DESCRIPTIONS, locate
 from hm_models.checkpoints.names import unwrapped
 from hm_models.checkpoints.shards import read_headers, unread_beside

@@ -14,7 +14,12 @@ from typing import Any
 
 TEKKEN = "tekken.json"
 # Of a tekken.json alone: it has these tokens, and says nothing of what they are for.
-ENDS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+SPECIAL_TOKENS = {
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "unk_token": "<unk>",
+    "pad_token": "<pad>",
+}
 
 
 def has_tekken(source: str) -> bool:
@@ -33,7 +38,7 @@ def load_tokenizer(source: str, trust_remote_code: bool = False) -> Any:
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code, **plain)
     if plain:
         known = tokenizer.get_vocab()
-        for name, token in ENDS.items():
+        for name, token in SPECIAL_TOKENS.items():
             if getattr(tokenizer, name) is None and token in known:
                 setattr(tokenizer, name, token)
     return tokenizer

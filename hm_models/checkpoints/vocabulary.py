@@ -1,5 +1,9 @@
 """Which row of the base's embedding belongs to which row of the instruct model's.
 
+>>> base, instruct = {"a": 0, "b": 1}, {"a": 0, "<think>": 1, "b": 2}
+>>> match_rows(base, instruct, base_rows=2, instruct_rows=3, names=("base", "instruct")).rows
+(0, -1, 1)
+
 Equal row counts do not mean equal tokens, and added or padded rows do not make a pair unmergeable:
 tokens are compared by their string, and rows follow the instruct model, whose tokenizer is used.
 """

@@ -14,7 +14,7 @@ from hm_models.shown.secrets import Secrets, public_url
 
 OPENAI_URL = "https://api.openai.com/v1"
 # What people copy from a manual where the address before it is meant.
-ENDS = ("/chat/completions", "/completions", "/embeddings")
+PATHS = ("/chat/completions", "/completions", "/embeddings")
 
 
 class EndpointError(ValueError):
@@ -52,8 +52,8 @@ class Address:
         except ValueError:
             return given
         path = parts.path.rstrip("/")
-        for end in ENDS:
-            path = path.removesuffix(end).rstrip("/")
+        for copied in PATHS:
+            path = path.removesuffix(copied).rstrip("/")
         return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
     @property

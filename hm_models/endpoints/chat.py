@@ -1,4 +1,7 @@
-"""One question to a chat model: tries over an OpenAI-compatible endpoint, and what they cost.
+r"""One question to a chat model: tries over an OpenAI-compatible endpoint, and what they cost.
+
+>>> encodable("cut \ud83d in two")
+'cut ? in two'
 
 chat = Chat("gpt-4.1-mini", [{"role": "user", "content": "Why?"}], 100, endpoint.secrets)
 reply = await chat.ask(client, temperature=0.0)     # within a call of `hm_models.endpoints.client`

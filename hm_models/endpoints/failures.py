@@ -149,6 +149,6 @@ def _clean(error: BaseException, secrets: Secrets) -> str:
     """Words for one line of a terminal, whatever was sent."""
     text = secrets.mask_words((str(error) or type(error).__name__)[: 20 * _MAX_REASON])
     text = "".join(c if c.isprintable() else " " for c in text)
-    text = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    text = " ".join(text.split())
     text = text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]} ..."
     return text if text.endswith((".", "!", "?")) else f"{text}."

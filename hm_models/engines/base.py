@@ -179,36 +179,41 @@ class Engine(abc.ABC):
 
     @property
     def lm(self) -> Any:
-        """The harness's model with the weights, loaded when first needed.
+        """The harness's model with the weights; started when first needed.
 
         Tasks are loaded after the model is made, so whatever they refuse (a k above n, a missing data
         set) is said before the minutes that an engine takes to start; and a run whose answers are all
         known starts none.
         """
         if self._lm is None:
-            self.refuse_if_broken()
-            recipe, folder = self.recipe, None
-            if self._materialize:
-                as_it_is = recipe.unmerged is not None and recipe.unmerged.is_plain
-                folder = (
-                    recipe.tokenizer_source.folder if as_it_is else materialise(recipe, self.plan)
-                )
-            logger.info(
-                "hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.name
-            )
-            arguments = dict(self.arguments)
-            if tokenizer_checkpoint(recipe) is not recipe.tokenizer_source:
-                arguments.setdefault("tokenizer", str(tokenizer_checkpoint(recipe).folder))
-            try:
-                self._lm = self.load(folder, arguments)
-                self._test(recipe, self.plan)
-            except BaseException as error:
-                self.shut_down()
-                if not isinstance(error, AttributeError):
-                    raise
-                # Python would take it for a missing attribute of the model that holds this engine.
-                raise RuntimeError(f"the {self.name} backend did not load: {error}") from error
+            self.start()
         return self._lm
+
+    def start(self) -> None:
+        """Load the weights into a new model of the harness.
+
+        Raises:
+            RuntimeError: a change of alpha failed half-way before, or the backend did not load.
+            WrongWeightsError: it holds other weights than the merge's.
+        """
+        self.refuse_if_broken()
+        recipe, folder = self.recipe, None
+        if self._materialize:
+            as_it_is = recipe.unmerged is not None and recipe.unmerged.is_plain
+            folder = recipe.tokenizer_source.folder if as_it_is else materialise(recipe, self.plan)
+        logger.info("hm-merged: alpha=%s, %s weights on %s", recipe.alpha, self.weights, self.name)
+        arguments = dict(self.arguments)
+        if tokenizer_checkpoint(recipe) is not recipe.tokenizer_source:
+            arguments.setdefault("tokenizer", str(tokenizer_checkpoint(recipe).folder))
+        try:
+            self._lm = self.load(folder, arguments)
+            self._test(recipe, self.plan)
+        except BaseException as error:
+            self.shut_down()
+            if not isinstance(error, AttributeError):
+                raise
+            # Python would take it for a missing attribute of the model that holds this engine.
+            raise RuntimeError(f"the {self.name} backend did not load: {error}") from error
 
     def refuse_if_broken(self) -> None:
         """Raise RuntimeError after a change of alpha that failed half-way."""

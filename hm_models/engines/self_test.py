@@ -76,11 +76,15 @@ class SelfTest:
         return compared, wrong
 
     def conclude(self, found: Sequence[Compared]) -> None:
-        """Say how many were compared, by all of an engine's processes.
+        """Say how many were compared, by all of an engine's processes; none where there is none to ask.
 
         Raises:
             WrongWeightsError: one differs.
         """
+        if not found:
+            said = "hm-merged: no self-test of %s, as no process can be asked that holds this merge"
+            logger.info(said, self.recipe.label)
+            return
         compared = {name for names, _ in found for name in names}
         if wrong := sorted({name for _, names in found for name in names}):
             raise WrongWeightsError(

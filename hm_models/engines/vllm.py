@@ -21,8 +21,10 @@ from hm_models.engines.owner import WORKER_EXTENSION, owning
 from hm_models.engines.restart import what_differs
 from hm_models.engines.self_test import Compared, SelfTest
 from hm_models.engines.teacher_forced import top_of
+from hm_models.engines.vllm_arguments import SPECULATIVE, reason_against
 from hm_models.engines.vllm_calls import (
     check_vllm,
+    drafting,
     end,
     forget_prefixes,
     in_workers,
@@ -45,7 +47,6 @@ CPU_MEMORY_UTILIZATION = 0.4
 # vLLM's CPU build keeps one core for its front end, which hardly uses it: of two, half the machine.
 FEW_CORES = 4
 TOP_N_SIGMA_PROCESSOR = "hm_models.engines.top_n_sigma_vllm:TopNSigmaOnVllm"
-OURS = ("load_format", "model_loader_extra_config", "worker_extension_cls")
 # Fields of vLLM's SamplingParams that say what an engine gives back, and how; hm-merged sets them.
 GIVEN_BACK = (
     *("logprobs", "prompt_logprobs", "prompt_logprob_token_ids", "prompt_logprob_start"),
@@ -113,7 +114,7 @@ class VllmEngine(Engine):
             arguments["hf_overrides"] = overrides | arguments.get("hf_overrides", {})
         if recipe.out_dtype:
             arguments.setdefault("dtype", recipe.out_dtype)
-        arguments |= loading(recipe, self.stream)
+        arguments |= loading(recipe, self.stream) | drafting(arguments)
         lm = VLLM(pretrained=str(recipe.tokenizer_source.folder), **arguments)
         if left := self._tensors_left(lm):
             logger.warning(
@@ -162,6 +163,10 @@ class VllmEngine(Engine):
     def read(
         self, pairs: Sequence[tuple[str, str]], measure: type[TokenMeasure], top: int
     ) -> Iterator[TokenMeasure]:
+        if int(self.arguments.get("data_parallel_size") or 1) > 1:
+            raise RecipeError(
+                "data_parallel_size above 1 gives texts and no log-probabilities of tokens. Leave it out."
+            )
         size = vocabulary_size(self.lm.model)
         return (measure.of_top(*found, size) for found in top_of(self.lm, pairs, top))
 
@@ -194,7 +199,7 @@ class VllmEngine(Engine):
         if name == "extra_args" and not self.arguments.get("logits_processors"):
             return "is for logits processors, of which --model_args names none. Leave it out."
         if name == TOP_N_SIGMA:
-            if self.arguments.get("speculative_config"):
+            if any(map(self.arguments.get, SPECULATIVE)):
                 return "is a logits processor, which vLLM does not take with speculative_config."
             if beside := [
                 n for n, none in PENALTIES.items() if settings.get(n) not in (None, none)
@@ -223,12 +228,7 @@ class VllmEngine(Engine):
     def reason_against(
         cls, argument: str, arguments: Mapping[str, Any], on_disk: bool
     ) -> str | None:
-        if argument in OURS and not on_disk:
-            return (
-                "cannot be set, as hm-merged uses it to stream the merge into vLLM. Leave it out, or "
-                "add materialize=true"
-            )
-        return None
+        return reason_against(argument, arguments, on_disk)
 
     @classmethod
     def check_value(cls, argument: str, value: object) -> None:

@@ -21,7 +21,8 @@ layerwise reload.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -58,11 +59,17 @@ def check_vllm() -> None:
     )
     if lost := [
         f"{of.__name__}.{name}" for of, names in needed for name in names if not hasattr(of, name)
-    ]:
+    ] or _without_reset(vllm.LLM):
         raise RecipeError(
             f"vLLM {version('vllm')} has no {', '.join(lost)}, on which hm-merged stands. Install vLLM "
             f"{TESTED}, with which it is tested, or use backend=hf."
         )
+
+
+def _without_reset(llm: type[Any]) -> list[str]:
+    # Without it, what was moved out of the prefix cache would outlive a change of alpha.
+    known = inspect.signature(llm.reset_prefix_cache).parameters
+    return [] if "reset_connector" in known else ["reset_connector in LLM.reset_prefix_cache"]
 
 
 # --- loading -------------------------------------------------------------------------------------
@@ -75,6 +82,21 @@ def loading(recipe: Merge, stream: MergeStream) -> dict[str, Any]:
         "model_loader_extra_config": {_RECIPE: recipe, _STREAM: stream},
         "worker_extension_cls": WORKER_EXTENSION,
     }
+
+
+def drafting(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an engine's arguments has a draft model that they name read from its own files.
+
+    >>> drafting({"spec_model": "D", "spec_tokens": 3})
+    {'speculative_config': {'draft_load_config': {'load_format': 'auto'}}}
+
+    vLLM would load it as it loads the target: with the merge's weights. Where none is named (`ngram`, `mtp`),
+    what drafts is a part of the merge, or no model.
+    """
+    given = arguments.get("speculative_config") or {}
+    if not (given.get("model") or arguments.get("spec_model")):
+        return {}
+    return {"speculative_config": {"draft_load_config": {"load_format": "auto"}} | given}
 
 
 def loaded_from(load_config: Any) -> tuple[Merge, MergeStream, Any]:
@@ -107,8 +129,8 @@ def in_workers(llm: Any, method: str, *arguments: object) -> list[Any]:
 
 
 def forget_prefixes(llm: Any) -> None:
-    """Empty the prefix cache, which holds what other weights computed."""
-    if not llm.reset_prefix_cache():
+    """Empty the prefix cache and what `kv_offloading_size` moved out of it: other weights computed it."""
+    if not llm.reset_prefix_cache(reset_connector=True):
         raise RuntimeError("the prefix cache could not be reset while requests are running")
 
 

@@ -20,7 +20,7 @@ from hm_models.files.text_files import read_text
 def arguments_of_llm() -> frozenset[str]:
     """What an engine is made with: the harness's arguments and vLLM's own."""
     vllm = folder_of("vllm")
-    names = _parameters_in(folder_of("lm_eval") / "models" / "vllm_causallms.py", "VLLM")
+    names = _parameters_in(_harness_file(), "VLLM")
     names |= _parameters_in(vllm / "entrypoints" / "llm.py", "LLM")
     names |= _fields_in(vllm / "engine" / "arg_utils.py", "EngineArgs")
     return frozenset(names - {"self", "pretrained"})
@@ -33,6 +33,11 @@ def fields_of_sampling() -> frozenset[str]:
     return frozenset(name for name in names if not name.startswith("_"))
 
 
+def replicas_are_ranks() -> bool:
+    """Whether the harness's `data_parallel_size` makes ranks of one vLLM (0.5.0.dev1), not engines (0.4.13)."""
+    return 'environ["VLLM_DP_SIZE"] =' in read_text(_harness_file())
+
+
 def folder_of(package: str) -> Path:
     """Where a package lies.
 
@@ -43,6 +48,10 @@ def folder_of(package: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise RecipeError(f"{package} is not installed.")
     return Path(spec.submodule_search_locations[0])
+
+
+def _harness_file() -> Path:
+    return folder_of("lm_eval") / "models" / "vllm_causallms.py"
 
 
 def _class_in(file: Path, name: str) -> ast.ClassDef:

@@ -1,8 +1,8 @@
 """One SQLite file: opened, shared with other threads and processes, set aside where it is damaged.
 
-    base = Database(cache_file("words.sqlite"), "CREATE TABLE IF NOT EXISTS words (word TEXT PRIMARY KEY)")
-    base.write(lambda rows: rows.execute("INSERT INTO words VALUES ('merge')"))
-    base.read("SELECT word FROM words WHERE word = ?", ("merge",))       # [("merge",)]
+    database = Database(cache_file("words.sqlite"), "CREATE TABLE IF NOT EXISTS words (word TEXT PRIMARY KEY)")
+    database.write(lambda rows: rows.execute("INSERT INTO words VALUES ('merge')"))
+    database.read("SELECT word FROM words WHERE word = ?", ("merge",))       # [("merge",)]
 
 Everything that is kept between runs lies in one. SQLite's write-ahead log lets several processes of one
 machine read and write at once; it is not made for network file systems.
@@ -47,12 +47,12 @@ class Database:
     def __init__(self, file: Path, tables: str, layout: int = 0) -> None:
         self.path = file.expanduser()
         self._tables, self._layout = tables, layout
-        self._base: sqlite3.Connection | None = None
+        self._open: sqlite3.Connection | None = None
         self._inode: int | None = None  # of the file that the connection is to
         self._turn = threading.RLock()  # threads share the connection, and with it the transaction
         with kept_in(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.do(lambda base: None)
+        self.do(lambda connection: None)
 
     def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do it; where the file turns out to be damaged, begin a new one and do it again."""
@@ -67,20 +67,20 @@ class Database:
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[tuple]:
         """The rows that a query finds."""
-        return self.do(lambda base: base.execute(query, values).fetchall())
+        return self.do(lambda connection: connection.execute(query, values).fetchall())
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do it as one transaction: all of it or, if the process is killed meanwhile, nothing."""
 
-        def whole(base: sqlite3.Connection) -> T:
+        def whole(connection: sqlite3.Connection) -> T:
             # The lock for writing at once: one who reads first may find that he cannot write any more.
-            base.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                done = work(base)
-                base.execute("COMMIT")
+                done = work(connection)
+                connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):  # a full disk has ended it
-                    base.execute("ROLLBACK")
+                    connection.execute("ROLLBACK")
                 raise
             return done
 
@@ -88,42 +88,42 @@ class Database:
 
     def close(self) -> None:
         with self._turn:
-            if self._base is not None:
-                self._base.close()
-            self._base = None
+            if self._open is not None:
+                self._open.close()
+            self._open = None
 
     def _connection(self) -> sqlite3.Connection:
-        if self._base is not None:
+        if self._open is not None:
             if _inode(self.path) == self._inode:
-                return self._base
+                return self._open
             self.close()  # the file was moved or removed: what is written to it would not be found
         self._inode = _inode(self.path)
         # Its own transactions: each `write` is durable by itself.
-        base = sqlite3.connect(
+        connection = sqlite3.connect(
             self.path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
             with _alone(self.path):  # the log cannot be switched on by two at once
-                self._prepare(base)
+                self._prepare(connection)
         except BaseException:
-            base.close()
+            connection.close()
             raise
-        self._base, self._inode = base, _inode(self.path)
-        return base
+        self._open, self._inode = connection, _inode(self.path)
+        return connection
 
-    def _prepare(self, base: sqlite3.Connection) -> None:
-        (found,) = base.execute("PRAGMA user_version").fetchone()
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
         if found > self._layout:
             raise StoreError(
                 f"{self.path} was written by a later version of this package (layout {found}, known: "
                 f"{self._layout}). Update the package, or use another file."
             )
-        base.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA journal_mode=WAL")
         # Enough to survive the death of the process; only a power cut may take the last moments.
-        base.execute("PRAGMA synchronous=NORMAL")
-        base.executescript(self._tables)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.executescript(self._tables)
         if found < self._layout:
-            base.execute(f"PRAGMA user_version={self._layout}")
+            connection.execute(f"PRAGMA user_version={self._layout}")
 
     def _set_aside(self, error: Exception) -> None:
         self.close()

@@ -26,7 +26,7 @@ class Store:
     """
 
     def __init__(self, file: Path) -> None:
-        self._base = Database(file, TABLES)
+        self._database = Database(file, TABLES)
 
     def get(self, key: str) -> bytes | None:
         return self.get_many([key]).get(key)
@@ -38,7 +38,7 @@ class Store:
             part = keys[start : start + MANY]
             marks = ", ".join("?" * len(part))
             found.update(
-                self._base.read(f"SELECT key, value FROM found WHERE key IN ({marks})", part)
+                self._database.read(f"SELECT key, value FROM found WHERE key IN ({marks})", part)
             )
         return found
 
@@ -48,6 +48,8 @@ class Store:
     def put_many(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Keep all entries or, if the process is killed meanwhile, none."""
         rows = list(entries)
-        self._base.write(
-            lambda base: base.executemany("INSERT OR REPLACE INTO found VALUES (?, ?)", rows)
+        self._database.write(
+            lambda connection: connection.executemany(
+                "INSERT OR REPLACE INTO found VALUES (?, ?)", rows
+            )
         )

@@ -15,6 +15,7 @@ numbers with more digits than Python reads, half of a surrogate pair, lines beyo
 from __future__ import annotations
 
 import dataclasses
+import errno
 import gzip
 import json
 import os
@@ -32,6 +33,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Bytes of a line, and of a file that is read whole: more is no text of ours, and would fill the memory.
 # A question with 1,000 samples of 32,000 tokens has some 256 MB.
 LONGEST = 1 << 29
+DRAFT = ".draft"  # ends the name of a hidden file that is not whole; one that is left is of a killed process
 # What code raises that reads JSON of somebody else's and finds it otherwise than it should be.
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -235,7 +237,7 @@ def write_pieces(file: Path, pieces: Iterable[str]) -> None:
 def _write(file: Path, pieces: Iterable[bytes]) -> None:
     """Into a file beside it, which takes its name once it is on the disk, so that even a power cut leaves
     the old one or the new one."""
-    draft = file.with_name(f".{file.name[:80]}.{secrets.token_hex(4)}")
+    draft = file.with_name(f".{file.name[:80]}.{secrets.token_hex(4)}{DRAFT}")
     try:
         with draft.open("xb") as opened:
             opened.writelines(pieces)
@@ -245,6 +247,21 @@ def _write(file: Path, pieces: Iterable[bytes]) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+    to_disk(file.parent)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, would survive a power cut; of a folder as far as
+    its file system can: some of networks sync none, and one that may not be read cannot be opened."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.EACCES) or not path.is_dir():
+            raise
 
 
 def _unpacked(file: Path, read: Any) -> bytes:

@@ -1,4 +1,13 @@
-"""What of the harness's model_args makes up the recipe."""
+"""What of the harness's model_args makes up the recipe.
+
+>>> given = {"base": "B", "instruct": "I", "alpha": 0.7, "max_model_len": 4096}
+>>> take_recipe(None, given).alpha, given
+(0.7, {'max_model_len': 4096})
+>>> take_recipe("merge.yaml", {"alpha": 0.7})
+Traceback (most recent call last):
+    ...
+hm_models.errors.RecipeError: recipe=merge.yaml says what is merged and how; leave alpha out.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
 """How one tensor is merged: by mergekit's own code, or its weighted sum in one compiled pass.
 
-way = Arithmetic(method, inputs, {"normalize": True}, {"weight": {"base": 0.3, "instruct": 0.7}}, None, 0)
-way([base, instruct], torch.bfloat16)
+>>> method, inputs = Method.for_two("slerp"), Inputs(("base", "instruct"), "base")
+>>> sources = ParameterSources({"t": [0, 1]}, {"base": {}, "instruct": {}})
+>>> way = arithmetic_of(method, inputs, sources, ["layers.0.up", "layers.1.up"], None, seed=0)
+>>> [each.shared["t"] for each in way.values()]
+[0.0, 1.0]
 """
 
 from __future__ import annotations

@@ -1,5 +1,13 @@
 """Which tensor of each checkpoint is which of the merge, by name.
 
+>>> from pathlib import Path
+>>> from hm_models.checkpoints.headers import TensorHeader
+>>> header, config = TensorHeader(Path("f"), "F32", (4, 2), 0, 32), {"tie_word_embeddings": True}
+>>> old = Checkpoint("old", Path("old"), None, config, {"wte.weight": header}, {})
+>>> new = Checkpoint("new", Path("new"), None, config, {"transformer.wte.weight": header}, {})
+>>> effective_names(old, lead=new)
+{'transformer.wte.weight': 'wte.weight'}
+
 A name of the merge is the lead's. Each side says where it has that tensor: under its own name, or, of a tied
 head, in its embedding. What some sides have and no merge needs is left out, with a remark.
 """

@@ -68,7 +68,7 @@ class Merge(Protocol):
 
     @property
     def schedule(self) -> Schedule | None:
-        """Who speaks when, where two models take turns, else None."""
+        """Which of two models writes which token, of `merge_method=switch`; else None."""
 
     @property
     def needs_same_rows(self) -> bool:

@@ -1,5 +1,9 @@
 """The linear merge of tensors in one pass over memory, with the bits of mergekit.
 
+>>> base, instruct = torch.tensor([1.0, 2.0]), torch.tensor([2.0, -2.0])
+>>> linear_merge([base, instruct], torch.empty(2), [0.5, 0.5])
+tensor([1.5000, 0.0000])
+
 mergekit 0.1.5 computes a linear merge as fma(instruct, w1, fma(base, w0, 0)) / (w0 + w1) in float32,
 and of more models with an fma for each, in their order,
 and rounds once to the result's dtype; torch does that in five passes through full-size temporaries.

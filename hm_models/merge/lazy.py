@@ -1,5 +1,9 @@
 """A tensor that is merged when, where and as far as somebody asks for its values.
 
+>>> whole = LazyMerge((torch.arange(4.0),), torch.float32, as_it_is, elementwise=True)
+>>> whole, whole[1:3], whole[1:3].merged()  # of the second and third element alone
+(LazyMerge((4,), torch.float32), LazyMerge((2,), torch.float32), tensor([1., 2.]))
+
 An engine takes a loaded tensor apart before it copies: a rank takes its slice, a fused layer its part
 of the rows. For an element-wise merge such views are views of the inputs, so a rank merges only what it
 keeps; and a copy into a parameter merges straight into the parameter's memory.

@@ -1,5 +1,11 @@
 """What a LoRA adapter adds to a weight, in one pass over it: base + scale * (up @ down), rounded once.
 
+>>> up, down, merged = torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0, 4.0]]), torch.empty(2, 2)
+>>> add_product(torch.ones(2, 2), up, down, 0.5, merged)
+>>> merged
+tensor([[2.5000, 3.0000],
+        [4.0000, 5.0000]])
+
 The sums go along the rank, each product added to the sum before it and rounded once (fma). So they do not
 depend on threads, on the machine's library, or on which part of the weight is asked for. They are float32's,
 and then the bits are PEFT's, whose product a library sums in the same order up to ranks of some hundred.

@@ -148,7 +148,7 @@ class ManyRecipe:
         return self.checkpoints[self.lead]
 
     def with_alpha(self, alpha: object) -> ManyRecipe:
-        """Raise RecipeError: there is no way between the two ends of many models."""
+        """Raise RecipeError: there is no alpha between many models."""
         raise RecipeError(
             f"alpha={alpha!r}: {self.label} merges {len(self.models)} models by weights "
             "of its own, so there is no alpha to go to. Write a file for each merge."

@@ -59,8 +59,8 @@ def settle(
     if name == SWITCH:
         if alpha is not None:
             raise RecipeError(
-                f"alpha={alpha!r}: merge_method=switch takes no alpha, as it has two models "
-                'that take turns. Leave alpha out; merge_params={"alphas": [0, 1], ...} says which '
+                f"alpha={alpha!r}: merge_method=switch takes no alpha, as its two models "
+                'write in turn. Leave alpha out; merge_params={"alphas": [0, 1], ...} says which '
                 "two, the first side first."
             )
         return None, Schedule.of(shared).to_params()

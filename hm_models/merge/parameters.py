@@ -1,5 +1,10 @@
 """A method's parameters as users write them, and what they come to for one tensor.
 
+>>> depths(["embed_tokens", "layers.0.up_proj", "layers.1.up_proj", "layers.2.up_proj"])
+{'embed_tokens': 0.0, 'layers.0.up_proj': 0.0, 'layers.1.up_proj': 0.5, 'layers.2.up_proj': 1.0}
+>>> ParameterSources({"weight": 0.7}, {}).is_uniform, ParameterSources({"weight": [0, 1]}, {}).is_uniform
+(True, False)
+
 A setting is a value, a gradient over depth, or filters by name, as in mergekit's YAML; mergekit itself
 evaluates the latter two. Of several places the nearest counts: one input's own, then what all share,
 then the method's default.

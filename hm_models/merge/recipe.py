@@ -157,7 +157,7 @@ class MergeRecipe:
 
     @property
     def schedule(self) -> Schedule | None:
-        """Who speaks when, where two models take turns, else None."""
+        """Which of two models writes which token, of `merge_method=switch`; else None."""
         return Schedule.of(self.merge_params) if self.merge_method == SWITCH else None
 
     def sides(self, alphas: Iterable[float]) -> list[MergeRecipe]:

@@ -1,5 +1,13 @@
 """Whether two configs are of one architecture, as transformers' classes read them.
 
+>>> from pathlib import Path
+>>> def llama(name, **config):
+...     return Checkpoint(name, Path(name), None, {"model_type": "llama", **config}, {}, {})
+>>> compare_configs(llama("B", num_attention_heads=32), llama("I"))  # what the class has by default
+[]
+>>> compare_configs(llama("B", rms_norm_eps=1e-5), llama("I", rms_norm_eps=1e-6))
+["rms_norm_eps differs in the configs of B and I, the latter's is used: 1e-05 against 1e-06"]
+
 Defaults that one config leaves out, and old and new names of one field, are no difference. A multimodal
 model and a fine-tune of its text part alone are of one architecture, too.
 """

@@ -1,11 +1,12 @@
-"""Who speaks when two models take turns within one answer: the rule, and its state in each row.
+"""Which of two models writes each token of an answer (`merge_method=switch`): the rule, and its state.
 
     >>> state = ScheduleState(Schedule.of({"every": 2}), decode=str, seeds=[1])
     >>> prompt, first, second = torch.tensor([[5, 6]]), torch.tensor([[7]]), torch.tensor([[8]])
     >>> state.sides(prompt), state.sides(torch.cat([prompt, first, second], dim=1))  # one a row
     ([0], [1])
 
-A row follows its own tokens alone: what else is in its batch changes nothing.
+One model writes a stretch of tokens, then the other one the next stretch. A row follows its own tokens
+alone: what else is in its batch changes nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ SENTENCE = "sentence"
 # and empty lines end no sentence.
 SENTENCE_END = re.compile(r"[.?!] |\S\s*\n")
 NO_SCORES = (
-    "merge_method=switch says nothing of a text that is given, as it is only while a text is generated "
-    "that its two models take turns. Use tasks that generate, or merge_method=mix, which gives every "
+    "merge_method=switch says nothing of a text that is given: which of its two models writes a token is "
+    "decided only while a text is generated. Use tasks that generate, or merge_method=mix, which gives every "
     "text a probability."
 )
 EXAMPLES = '{"every": 16}, {"at": "sentence"} or {"probability": 0.1}'
@@ -36,13 +37,13 @@ EXAMPLES = '{"every": 16}, {"at": "sentence"} or {"probability": 0.1}'
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """When a turn ends, and which two models take turns; exactly one of the three rules is set.
+    """When the other model goes on, and which two they are; exactly one of the three rules is set.
 
     Attributes:
-        alphas: the two models as merges of the pair, in the order in which they speak.
-        every: a turn is so many tokens.
-        at: `sentence`: a turn ends with the token that completes a sentence in the turn's text.
-        probability: a turn ends after each token with this probability.
+        alphas: the two models as merges of the pair, the one that begins first.
+        every: a stretch is so many tokens.
+        at: `sentence`: a stretch ends with the token that completes a sentence in its text.
+        probability: a stretch ends after each token with this probability.
     """
 
     alphas: tuple[float, float] = (0.0, 1.0)
@@ -62,7 +63,7 @@ class Schedule:
         rules = [name for name in RULES if name in given]
         if len(rules) != 1:
             raise RecipeError(
-                "merge_method=switch takes one rule for who speaks when, and merge_params has "
+                "merge_method=switch takes one rule for when the other model goes on, and merge_params has "
                 f"{' and '.join(rules) or 'none'}. Give one of {EXAMPLES}."
             )
         checked = {rule: _CHECKS[rule](given[rule]) for rule in rules}
@@ -79,14 +80,14 @@ class Schedule:
     def is_random(self) -> bool:
         return self.probability is not None
 
-    def ends(
-        self, turn: list[int], decode: Callable[[list[int]], str], draws: random.Random
+    def is_over(
+        self, stretch: list[int], decode: Callable[[list[int]], str], draws: random.Random
     ) -> bool:
-        """Whether a turn is over with the last of its tokens."""
+        """Whether a stretch is over with the last of its tokens."""
         if self.every is not None:
-            return len(turn) == self.every
+            return len(stretch) == self.every
         if self.at is not None:
-            return SENTENCE_END.search(decode(turn)) is not None
+            return SENTENCE_END.search(decode(stretch)) is not None
         return draws.random() < (self.probability or 0.0)
 
 
@@ -111,7 +112,7 @@ def _probability(value: object) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
     raise RecipeError(
-        f"merge_params: probability={value!r}: expected a number from 0 (the first speaks alone) "
+        f"merge_params: probability={value!r}: expected a number from 0 (the first writes all) "
         'to 1 (they alternate token by token), for example {"probability": 0.1}.'
     )
 
@@ -140,10 +141,10 @@ def _alphas(value: object) -> tuple[float, float]:
 
 
 class ScheduleState:
-    """The turns in the rows of one batch, from the prompts on.
+    """Where the rows of one batch are in the schedule, from the prompts on.
 
     Args:
-        rule: when a turn ends.
+        rule: when the other model goes on.
         decode: tokens -> text; the rule `at` asks it.
         seeds: one a row, for rules that draw. None takes them from torch's generator.
     """
@@ -156,27 +157,27 @@ class ScheduleState:
     ) -> None:
         self._rule, self._decode, self._seeds = rule, decode, seeds
         self._rows: list[_Row] | None = None
-        self._heard = 0
+        self._read = 0
 
     def sides(self, input_ids: torch.Tensor) -> list[int]:
-        """Say who speaks next in each row.
+        """The model that writes the next token of each row: 0 for the first, 1 for the second.
 
         Args:
-            input_ids: [rows, tokens], all so far. Those of the first call are the prompts, in which
-                nobody speaks.
+            input_ids: [rows, tokens], all so far. Those of the first call are the prompts, which
+                neither model wrote.
 
         Raises:
             ValueError: the rows are not as many as the seeds.
         """
         if self._rows is None:
             self._rows = [_Row(draws) for draws in self._draws(len(input_ids))]
-            self._heard = input_ids.shape[1]
-        for row, tokens in zip(self._rows, input_ids[:, self._heard :].tolist(), strict=True):
+            self._read = input_ids.shape[1]
+        for row, tokens in zip(self._rows, input_ids[:, self._read :].tolist(), strict=True):
             for token in tokens:
-                row.turn.append(token)
-                if self._rule.ends(row.turn, self._decode, row.draws):
-                    row.side, row.turn = 1 - row.side, []
-        self._heard = input_ids.shape[1]
+                row.stretch.append(token)
+                if self._rule.is_over(row.stretch, self._decode, row.draws):
+                    row.side, row.stretch = 1 - row.side, []
+        self._read = input_ids.shape[1]
         return [row.side for row in self._rows]
 
     def _draws(self, rows: int) -> list[random.Random]:
@@ -185,17 +186,17 @@ class ScheduleState:
             seeds = torch.randint(2**62, (rows,)).tolist()
         if len(seeds) != rows:
             raise ValueError(
-                f"{len(seeds)} turn_seeds for {rows} rows of answers: expected one a row, and neither "
+                f"{len(seeds)} switch_seeds for {rows} rows of answers: expected one a row, and neither "
                 "beams nor several answers to a row."
             )
-        # The same seed draws the row's tokens; these numbers must be others.
+        # The same seed draws the row's tokens; these numbers must be others. The text shapes kept samples.
         return [random.Random(f"turns of {seed}") for seed in seeds]
 
 
 class _Row:
-    """One answer: who speaks, and what tokens the present turn has."""
+    """One answer: the model that writes, and the tokens of its present stretch."""
 
     def __init__(self, draws: random.Random) -> None:
         self.draws = draws
         self.side = 0
-        self.turn: list[int] = []
+        self.stretch: list[int] = []

@@ -31,6 +31,7 @@ from hm_models.merge.pair_method import SIDE_BY_SIDE
 from hm_models.merge.plan import MergePlan, plan_merge
 from hm_models.merge.shards import OutTensor, Shard, as_text, lay_out, out_tensors
 from hm_models.merge.writer import SHARD_BYTES, is_there, write_checkpoint
+from hm_models.shown.screen import bar_settings
 
 _SIZE = re.compile(r"(?i)\s*(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB)\s*")
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -154,7 +155,9 @@ class TakeHome:
                 write_bytes(draft / name, picture)
 
         total = sum(tensor.bytes for tensor in self.tensors)
-        with tqdm(total=total, desc="Merging", unit="B", unit_scale=True, disable=quiet) as bar:
+        with tqdm(
+            total=total, desc="Merging", unit="B", unit_scale=True, **bar_settings(quiet)
+        ) as bar:
             write_checkpoint(
                 self.recipe,
                 self.plan,

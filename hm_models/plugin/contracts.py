@@ -41,13 +41,13 @@ class StylesPrompts(abc.ABC):
         """`chat` or `completion`, as it asks next."""
 
 
-class DrawsSpeakers(abc.ABC):
-    """A model that may draw which of its models speaks, beside the tokens."""
+class DrawsModels(abc.ABC):
+    """A model that may draw which of two models writes, beside the tokens."""
 
     @property
     @abc.abstractmethod
     def draws_when_greedy(self) -> bool:
-        """Whether greedy answers to one prompt differ, as it draws who speaks."""
+        """Whether greedy answers to one prompt differ, as it is drawn which of two models writes."""
 
 
 class Verbalizes(abc.ABC):

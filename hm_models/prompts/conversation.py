@@ -1,5 +1,13 @@
 """Which turn each part of a harness's plain prompt belongs to, for models that chat.
 
+>>> request = Instance("generate_until", {}, ("2+2?", {}), 0)
+>>> ask_in_turns(request, lambda turns, add_generation_prompt: str(turns))
+>>> request.args[0]
+"[{'role': 'user', 'content': '2+2?'}]"
+>>> ask_plainly(request)
+>>> request.args[0]
+'2+2?'
+
 Without `--apply_chat_template` the harness glues system instruction, description, examples, question
 and the beginning of the answer into one text. `note_origin` writes down whose prompt a request has, as
 requests are built; `ask_in_turns` takes the text apart again, for models that chat:

@@ -1,7 +1,11 @@
 """The one check of rendered prompts: what went into a chat template is found in what came out.
 
-    prompt = rendered(lm.apply_chat_template, asked("2+2?", None), "M's template")
-    prompt = opened(lm.apply_chat_template, asked("2+2?", None), "The answer is", "M's template")
+>>> def template(turns):
+...     return "".join(f"[{turn['role']}] {turn['content']} " for turn in turns)
+>>> rendered(template, asked("2+2?", "Be brief."), "M's template")
+'[system] Be brief. [user] 2+2? '
+>>> opened(template, asked("2+2?", None), "It is", "M's template")
+'[user] 2+2? [assistant] It is'
 
 Templates are programs of their own: they drop turns that they do not know, raise, escape, cut, or want
 a turn's content as a list of parts. Blanks around a turn's text may go; its text may not change.

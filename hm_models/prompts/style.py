@@ -1,7 +1,9 @@
 """Requests in the prompt style of a model: chat or completion, unless the harness has rendered them.
 
-styler = Styler()
-styler.apply(requests, "chat", source.render)
+>>> request = Instance("generate_until", {}, ("2+2?", {}), 0)
+>>> Styler().apply([request], "chat", lambda turns, **_: f"[{turns[0]['role']}] {turns[0]['content']}")
+>>> request.args[0]
+'[user] 2+2?'
 """
 
 from __future__ import annotations

@@ -18,10 +18,8 @@ from lm_eval.api.model import TemplateLM
 
 from hm_models.checkpoints.tokenizer import load_tokenizer
 from hm_models.prompts.chat_templates import NO_TEMPLATE, GivenTemplate
-from hm_models.prompts.rendered import ChatTemplateError, continued, rendered
+from hm_models.prompts.rendered import ChatTemplateError, Turn, continued, rendered
 from hm_models.samples.thinking import Thinking
-
-Turn = dict[str, Any]
 
 
 class TokenizerSource:

@@ -30,23 +30,10 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from hm_models.errors import RecipeError
 from hm_models.merge.contract import Merge
 from hm_models.samples.generation import checked
+from hm_models.samples.machine import ABOUT_THE_MACHINE
 from hm_models.samples.thinking import NO_THOUGHTS, Thinking
 
 ROLLING = "loglikelihood_rolling"
-# Arguments of the backends that say where and how fast it runs. They can change the rounding, never
-# what is computed, so that answers outlive another machine; every other argument makes another model.
-ABOUT_THE_MACHINE = frozenset(
-    (
-        *("batch_size", "max_batch_size", "max_num_seqs", "max_num_batched_tokens"),
-        *("device", "device_map_option", "parallelize", "gpus"),
-        *("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"),
-        *("distributed_executor_backend", "disable_custom_all_reduce"),
-        *("offload_folder", "max_cpu_memory", "max_memory_per_gpu", "swap_space", "cpu_offload_gb"),
-        *("gpu_memory_utilization", "kv_cache_memory_bytes", "num_gpu_blocks_override"),
-        *("enable_chunked_prefill", "enable_prefix_caching", "enforce_eager", "compilation_config"),
-        *("block_size", "attn_implementation", "attention_backend", "disable_log_stats", "seed"),
-    )
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +42,7 @@ class ModelKey:
 
     fingerprint: str
     description: dict[str, Any]
-    is_random: bool = False  # its greedy answers differ, too: it draws who speaks
+    is_random: bool = False  # its greedy answers differ, too: which of two models writes is drawn
     thinking: Thinking = NO_THOUGHTS
 
     @classmethod

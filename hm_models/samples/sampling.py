@@ -22,10 +22,11 @@ from tqdm import tqdm
 from hm_models.samples.key import ROLLING, Job, ModelKey, SampleKey, jobs_of, question_of
 from hm_models.samples.request import Sample, TaskRequest
 from hm_models.samples.store import Answer, SampleStore
-from hm_models.samples.truncation import is_cut, sentence
+from hm_models.samples.truncation import cut_warning, is_cut
+from hm_models.shown.screen import bar_settings
 
 Taker = Callable[[list[tuple[Job, Answer]]], None]
-Sampler = Callable[[list[Job], Taker], None]
+Draw = Callable[[list[Job], Taker], None]
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +51,13 @@ class Sampling:
     def answers(
         self,
         requests: Sequence[Instance],
-        load: Callable[[list[Job]], Sampler],
+        load: Callable[[list[Job]], Draw],
         quiet: bool = False,
     ) -> list[str]:
         """Return one text for each request, generating only what the store does not have.
 
         Args:
-            load: gives the sampler of a loaded model, told what is missing; not called where nothing is.
+            load: gives what draws samples of a loaded model, told what is missing; not called where nothing is.
         """
         jobs = jobs_of(requests, self.model, self.sampling_seed)
         found = self.store.find(job.key.question for job in jobs)
@@ -73,7 +74,7 @@ class Sampling:
         if missing:
             self._generate(missing, askers, found, load(missing), quiet)
         if cut := sum(is_cut(found[job.key].facts) for job in jobs):
-            logger.warning("hm-merged: %s", sentence(cut, len(jobs)))
+            logger.warning("hm-merged: %s", cut_warning(cut, len(jobs)))
         return [found[job.key].text for job in jobs]
 
     def _generate(
@@ -81,11 +82,11 @@ class Sampling:
         missing: list[Job],
         askers: dict[SampleKey, list[Job]],
         found: dict[SampleKey, Answer],
-        sample: Sampler,
+        sample: Draw,
         quiet: bool,
     ) -> None:
         """Generate the missing answers into `found`, keep each at once and tell all who ask for it."""
-        bar = tqdm(total=len(missing), desc="Sampling", unit=" samples", disable=quiet)
+        bar = tqdm(total=len(missing), desc="Sampling", unit=" samples", **bar_settings(quiet))
         tokens = 0
 
         def take(finished: list[tuple[Job, Answer]]) -> None:

@@ -64,17 +64,17 @@ class SampleStore:
     """
 
     def __init__(self, file: Path) -> None:
-        self._base = Database(file, TABLES, LAYOUT)
+        self._database = Database(file, TABLES, LAYOUT)
 
     def __enter__(self) -> SampleStore:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._base.close()
+        self._database.close()
 
     @property
     def path(self) -> Path:
-        return self._base.path
+        return self._database.path
 
     def find(self, questions: Iterable[bytes]) -> dict[SampleKey, Answer]:
         """All answers that there are to these questions."""
@@ -82,20 +82,20 @@ class SampleStore:
         return {
             SampleKey(question, nth): Answer(text, json.loads(facts))
             for question in dict.fromkeys(questions)
-            for nth, text, facts in self._base.read(query, (question,))
+            for nth, text, facts in self._database.read(query, (question,))
         }
 
     def put(self, model: ModelKey, answers: Sequence[tuple[SampleKey, str, Answer]]) -> None:
         """Keep answers of a model, each with its key and the task that asked; the first one counts."""
 
-        def write(base: sqlite3.Connection) -> None:
-            base.execute(
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
                 "INSERT OR IGNORE INTO models (fingerprint, description) VALUES (?, ?)",
                 (model.fingerprint, json.dumps(model.description)),
             )
             query = "SELECT number FROM models WHERE fingerprint = ?"
-            (number,) = base.execute(query, (model.fingerprint,)).fetchone()
-            base.executemany(
+            (number,) = connection.execute(query, (model.fingerprint,)).fetchone()
+            connection.executemany(
                 "INSERT OR IGNORE INTO answers (question, nth, model, task, text, facts, made) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -104,17 +104,17 @@ class SampleStore:
                 ],
             )
 
-        self._base.write(write)
+        self._database.write(write)
 
     def first_day(self, template: str, today: str) -> str:
         """The day of the first prompt of a chat template (its SHA-256): today, if this is the first."""
         insert = "INSERT OR IGNORE INTO days (template, day) VALUES (?, ?)"
-        self._base.write(lambda base: base.execute(insert, (template, today)))
-        return self._base.read("SELECT day FROM days WHERE template = ?", (template,))[0][0]
+        self._database.write(lambda connection: connection.execute(insert, (template, today)))
+        return self._database.read("SELECT day FROM days WHERE template = ?", (template,))[0][0]
 
     def holdings(self) -> list[Holding]:
         """What is stored, by model and task, the latest last."""
-        rows = self._base.read(
+        rows = self._database.read(
             "SELECT fingerprint, description, task, COUNT(*), SUM(LENGTH(CAST(text AS BLOB))), "
             "MAX(made) FROM answers JOIN models ON model = number "
             "GROUP BY model, task ORDER BY MAX(made)"
@@ -123,8 +123,8 @@ class SampleStore:
 
     def rows_of(self, fingerprint: str) -> Iterator[dict[str, Any]]:
         """The answers of one model, one by one, in the order in which they came."""
-        rows = self._base.do(
-            lambda base: base.execute(
+        rows = self._database.do(
+            lambda connection: connection.execute(
                 "SELECT question, nth, task, text, facts, made FROM answers "
                 "JOIN models ON model = number WHERE fingerprint = ? ORDER BY answers.rowid",
                 (fingerprint,),
@@ -138,11 +138,11 @@ class SampleStore:
         """Remove a model's answers and give their room back; returns how many there were."""
         model = "(SELECT number FROM models WHERE fingerprint = ?)"
 
-        def delete(base: sqlite3.Connection) -> int:
-            gone = base.execute(f"DELETE FROM answers WHERE model = {model}", (fingerprint,))
-            base.execute("DELETE FROM models WHERE fingerprint = ?", (fingerprint,))
+        def delete(connection: sqlite3.Connection) -> int:
+            gone = connection.execute(f"DELETE FROM answers WHERE model = {model}", (fingerprint,))
+            connection.execute("DELETE FROM models WHERE fingerprint = ?", (fingerprint,))
             return gone.rowcount
 
-        gone = self._base.write(delete)
-        self._base.do(lambda base: base.execute("VACUUM"))
+        gone = self._database.write(delete)
+        self._database.do(lambda connection: connection.execute("VACUUM"))
         return gone

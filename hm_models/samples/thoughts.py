@@ -15,6 +15,7 @@ nothing.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -183,9 +184,10 @@ def _begin_at_start(text: str) -> tuple[Marks, int] | None:
 def _orphan_end(text: str, blocks: Sequence[Block]) -> int | None:
     """Where a thought ends whose beginning is not in the text: it may have stood in the prompt."""
     ends = {marks.end: marks for marks in KNOWN}
+    begins: dict[Marks, tuple[int, Marks] | None] = {}  # the first of each
     for found in _any_of(tuple(ends)).finditer(text):
         at, end = found.span()
-        begin = ends[found[0]].begin
+        marks = ends[found[0]]
         before, after = text[at - 1 : at] if at else "", text[end : end + 3]
         own_line = _at_line(text, at)
         if not own_line and (not _GLUED.match(before) or (after[:1] and after[0] in "\"'")):
@@ -194,10 +196,13 @@ def _orphan_end(text: str, blocks: Sequence[Block]) -> int | None:
             continue
         if _mention(text, 0, at, end) is not False:
             continue
-        if begins_again(text[:at], 0, (ends[found[0]],), blocks):
+        if marks not in begins:
+            begins[marks] = begins_again(text, 0, (marks,), blocks)
+        first = begins[marks]
+        if first is not None and first[0] < at:
             return None  # no orphan: it ends what began there
-        line = text[text.rfind("\n", 0, at) + 1 : at]
-        if begin in line and after[:1] not in ("", "\n") and after != "```":
+        in_line = text.find(marks.begin, text.rfind("\n", 0, at) + 1, at) >= 0
+        if in_line and after[:1] not in ("", "\n") and after != "```":
             continue  # both in one line of text
         return end
     return None
@@ -218,7 +223,8 @@ def _blocks(text: str, goes_on: bool = False) -> list[Block]:
 
 
 def _within(at: int, blocks: Sequence[Block]) -> bool:
-    return any(start <= at < end for start, end in blocks)
+    before = bisect_right(blocks, at, key=lambda block: block[0])
+    return before > 0 and at < blocks[before - 1][1]
 
 
 @lru_cache

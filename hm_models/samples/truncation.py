@@ -46,7 +46,7 @@ def would_cut(model: Any, prompt: Any, gen_kwargs: Mapping[str, Any]) -> bool:
     return bool(cut_of(len(model.tok_encode(prompt)), room))
 
 
-def sentence(cut: int, answers: int) -> str:
+def cut_warning(cut: int, answers: int) -> str:
     """What is said of answers whose prompts were cut."""
     return (
         f"{cut} of {answers} answers are to prompts that are longer than the context leaves room for: "

@@ -26,6 +26,11 @@ def say(text: object, to: TextIO | None = None) -> None:
     print(shown, file=stream, flush=True)
 
 
+def bar_settings(quiet: bool) -> dict[str, bool]:
+    """Arguments of tqdm: no bar where quiet; else whatever its own variable `TQDM_DISABLE` says."""
+    return {"disable": True} if quiet else {}
+
+
 def printable(text: str) -> str:
     """The text with escapes for what a terminal would obey."""
     if text.isprintable():

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
-from lm_eval.api.model import TemplateLM
 
 from hm_models.files.places import samples_file
 from hm_models.merge.recipe import MergeRecipe
@@ -79,15 +78,12 @@ class LiveMerged(HindsightMerged):
     def _open_store(self, file: Path) -> SampleStore:
         return _CountedStore(file, self._spent)
 
-    @property
-    def lm(self) -> TemplateLM:
-        if self.engine.is_loaded:
-            return self.engine.lm
-        started = time.monotonic()
-        loaded = self.engine.lm
-        self._spent.engines += 1
-        self._spent.loading += time.monotonic() - started
-        return loaded
+    def start(self) -> None:
+        if not self.engine.is_loaded:
+            started = time.monotonic()
+            super().start()
+            self._spent.engines += 1
+            self._spent.loading += time.monotonic() - started
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         started, before = time.monotonic(), self._spent.loading

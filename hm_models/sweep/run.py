@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hm_models.shown.screen import say
 from hm_models.sweep.live import LiveModel, RunCost
 
 # What the harness writes into a run's folder.
@@ -131,10 +132,10 @@ def _run(arguments: dict[str, Any], live: LiveModel, ending: contextlib.ExitStac
         tracker.recreate_metadata_card()
     settings = ("gen_kwargs", "limit", "num_fewshot", "batch_size")
     said = ", ".join(f"{name}: {getattr(config, name)}" for name in settings)
-    print(f"{config.model} ({config.model_args}), {said}")
-    print(make_table(results))
+    say(f"{config.model} ({config.model_args}), {said}")
+    say(make_table(results))
     if "groups" in results:
-        print(make_table(results, "groups"))
+        say(make_table(results, "groups"))
 
 
 def _seeds(given: Any) -> Sequence[int | None]:

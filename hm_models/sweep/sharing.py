@@ -1,7 +1,12 @@
 """Which runner takes which point: what its engine can serve first, then an engine's worth, then help.
 
-queue = PointQueue(points)
-point = queue.take(engine)      # None: nothing is left
+>>> from hm_models.sweep.config import read_config
+>>> from hm_models.sweep.points import points_of
+>>> asked = {"bases": ["A", "B"], "instruct": "I", "tasks": ["t"], "alphas": [0.2, 0.7]}
+>>> queue = PointQueue(points_of(read_config(asked)))
+>>> engine = queue.take(None).engine
+>>> [point.label for point in iter(lambda: queue.take(engine), None)]
+['I/A/alpha0.7', 'I/B/alpha0.2', 'I/B/alpha0.7']
 """
 
 from __future__ import annotations

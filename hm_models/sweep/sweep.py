@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
+from hm_models.shown.screen import say
 from hm_models.sweep.config import SweepConfig, SweepError
 from hm_models.sweep.estimate import duration, estimate
 from hm_models.sweep.manifest import MANIFEST_FILE, Manifest, PointRecord
@@ -191,7 +192,7 @@ class Sweep:
 
 def to_stderr(line: str) -> None:
     """Print a line of progress, apart from what the harness prints."""
-    print(f"hm-sweep: {line}", file=sys.stderr, flush=True)
+    say(f"hm-sweep: {line}", sys.stderr)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -17,7 +17,7 @@ import functools
 import importlib.util
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
@@ -25,6 +25,8 @@ from typing import Any
 from hm_models.settings import ProtocolError
 from hm_tasks.any_passk.settings import MATH
 from hm_tasks.sandbox.guarded import NoAnswer
+
+logger = logging.getLogger(__name__)
 
 # Of computing, for one comparison: what honest answers need is hundredths of one.
 SECONDS = 1.0
@@ -89,6 +91,18 @@ def _parsed(text: str) -> list[Any]:
 def is_response(text: str) -> bool:
     """Whether it is a whole response, in which an answer is to be looked for."""
     return len(text) > LONGEST_ANSWER or "\n" in text.strip()
+
+
+def warn_of_responses(task: str, kind: str, answers: Iterable[str]) -> None:
+    """Say so where a filter took no answer out of the responses: hardly two of them are equal as texts."""
+    if any(map(is_response, answers)):
+        logger.warning(
+            "%s: the filter %s leaves whole texts as answers, and equal=text compares these: maj@k and "
+            "distinct_answers say little. For mathematics ask for equal=math (--metadata "
+            '\'{"equal": "math"}\'); else wrap a task with a filter that finds the answer.',
+            task,
+            kind,
+        )
 
 
 def plain_number(text: str) -> Decimal | None:

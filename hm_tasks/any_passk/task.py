@@ -37,13 +37,18 @@ from hm_tasks.any_passk.asked import (
     refuse_begun,
     sampling_of,
 )
-from hm_tasks.any_passk.equal import is_response
+from hm_tasks.any_passk.equal import warn_of_responses
 from hm_tasks.any_passk.grading import Grader
 from hm_tasks.any_passk.inner import digest_of, load_inner
 from hm_tasks.any_passk.inner_scoring import target_of
 from hm_tasks.any_passk.request import WrappedRequest
 from hm_tasks.any_passk.settings import TEXT, Settings
-from hm_tasks.own_scoring import OwnScoring, mean_unless_unscored, settings_of
+from hm_tasks.own_scoring import (
+    OwnScoring,
+    mean_unless_unscored,
+    settings_of,
+    sums_of_all_processes,
+)
 from hm_tasks.sampled import OF_CALLS, Sampled
 from hm_tasks.verbalized import NOT_GIVEN, refuse_plain
 
@@ -218,7 +223,10 @@ class AnyPassK(OwnScoring, Verbalizes):
                 for name in self.filters
             }
         self._note_grades(found)
-        self._warn_of_whole_texts(found)
+        if self._settings.equal == TEXT:
+            first = self.filters[0]
+            answers = [graded.answer for by_filter in found for graded in by_filter[first]]
+            warn_of_responses(self.task_name, first, answers)
         asked_prompts.note(requests, self.config.metadata, self.task_name, self._model)
         self._sampled = {request.doc_id or 0: Sampled.of(request) for request in requests}
         self._diversity.measure({str(r.doc_id or 0): r.resps for r in requests})
@@ -230,7 +238,7 @@ class AnyPassK(OwnScoring, Verbalizes):
             name: [g for by_filter in found for g in by_filter[name]] for name in self.filters
         }
         scored = {name: answer_numbers.scored(each) for name, each in grades.items()}
-        several, unscored, total = _sums(
+        several, unscored, total = sums_of_all_processes(
             self._model,
             [
                 not answer_numbers.is_binary(
@@ -244,18 +252,6 @@ class AnyPassK(OwnScoring, Verbalizes):
         self._binary = {m for m, found in zip(self.metrics, several, strict=True) if not found}
         self._unscored = dict(zip(self.filters, zip(unscored, total, strict=True), strict=True))
         self.config.metadata["binary"] = [m for m in self.metrics if m in self._binary]
-
-    def _warn_of_whole_texts(self, found: Sequence[dict[str, list[Graded]]]) -> None:
-        """Say so where nothing took an answer out of the texts: hardly two of them are equal."""
-        grades = [graded for by_filter in found for graded in by_filter[self.filters[0]]]
-        if self._settings.equal == TEXT and any(is_response(g.answer) for g in grades):
-            logger.warning(
-                "%s: the filter %s leaves whole texts as answers, and equal=text compares these: maj@k and "
-                "distinct_answers say little. For mathematics ask for equal=math (--metadata "
-                '\'{"equal": "math"}\'); else wrap a task with a filter that finds the answer.',
-                self.task_name,
-                self.filters[0],
-            )
 
     def process_results(self, doc: Any, results: list[list[GradedRecord]]) -> dict[str, Any]:
         records = results[0]
@@ -306,14 +302,3 @@ class AnyPassK(OwnScoring, Verbalizes):
 
     def dump_config(self) -> dict[str, Any]:
         return super().dump_config() | {"inner": self.inner.dump_config()}
-
-
-def _sums(model: Any, *facts: Sequence[int]) -> list[list[int]]:
-    """The sums of lists of whole numbers over all processes of a run, which each of them learns."""
-    if model is None or model.world_size == 1:
-        return list(map(list, facts))
-    import torch
-
-    mine = torch.tensor([[int(fact) for fact in itertools.chain(*facts)]], device=model.device)
-    sums = iter(model.all_gather(mine).sum(0).tolist())
-    return [list(itertools.islice(sums, len(part))) for part in facts]

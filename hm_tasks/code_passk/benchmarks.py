@@ -1,6 +1,7 @@
 """The benchmarks that this project has tasks for, by the names that programs take.
 
-problems, sha256 = load_problems(source_of("mbpp"), FOLDER)
+>>> source_of("demo").file, source_of("mbpp").release
+('demo_problems.jsonl', 'MbppPlus')
 """
 
 from __future__ import annotations

@@ -1,5 +1,14 @@
 """The problems of a pass@k benchmark: one JSON record a line, in evalplus's format.
 
+>>> record = {"task_id": "Demo/1", "prompt": "Add one.", "entry_point": "inc"}
+>>> problem_of(record, "demo.jsonl, line 1", oracle="none", digest="")
+Traceback (most recent call last):
+    ...
+hm_tasks.benchmark_file.DatasetError: demo.jsonl, line 1: the field 'canonical_solution' is missing.
+>>> record |= {"canonical_solution": "def inc(x): return x + 1", "base_input": [[1]], "plus_input": {}}
+>>> problem_of(record, "demo.jsonl, line 1", oracle="none", digest="").plus_input
+[]
+
 A benchmark is a YAML whose `dataset_kwargs` say where its file is and how it is read; nothing here
 knows a benchmark by name. The file's SHA-256 goes into the results, and a release whose bytes are
 known must have them.

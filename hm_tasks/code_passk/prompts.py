@@ -1,5 +1,11 @@
 """evalplus's prompts, in both styles, and a request that can be asked in either.
 
+>>> print(user_turn("Add one to a number."), end="")
+Please provide a self-contained Python script that solves the following problem in a markdown code block:
+```
+Add one to a number.
+```
+
 Source: evalplus 0.3.1, codegen.py (instruction and response prefix), provider/utility.py
 (`make_raw_chat_prompt`) and provider/openai.py. The base model continues the bare prompt; chat models
 get the instruction as a user turn and the beginning of the answer as their own. Models behind an

@@ -24,7 +24,7 @@ from hm_metrics.unscored import MOST_UNSCORED
 from hm_metrics.verdict import TIMEOUT, Verdict, VerdictRecord
 from hm_models.plugin.contracts import Verbalizes
 from hm_models.samples.generation import stop_strings
-from hm_models.settings import ProtocolError, number, refuse_thinking
+from hm_models.settings import ProtocolError, number
 from hm_tasks import asked_prompts, table
 from hm_tasks.code_passk.dataset import Source, load_problems
 from hm_tasks.code_passk.prompts import CodeRequest, completion_prompt
@@ -67,7 +67,7 @@ class CodePassK(ZeroShotTask, Verbalizes):
         self._max_unscored = number(metadata, "max_unscored", least=0.0, most=1.0)
         self._unscored = 0, 0  # of how many samples
         if self.begins_answers:
-            refuse_thinking(metadata, str(settings.get("task")))
+            _refuse_thinking(metadata, str(settings.get("task")))
         self._verbalized = Verbalized.of(metadata, n_samples)
         if self._verbalized and not self.verbalizes:
             raise ProtocolError(
@@ -238,3 +238,22 @@ class CodePassK(ZeroShotTask, Verbalizes):
         rates = {f"{prefix}@{k}": rate for prefix in self.counting for k in self.ks}
         counts = {"n_samples": min} | dict.fromkeys((*COUNTS, UNFINISHED), sum)
         return rates | self._diversity.aggregation() | counts | OF_CALLS
+
+
+def _refuse_thinking(metadata: dict[str, Any], task: str) -> None:
+    """Refuse a model that is told to think before an answer that the prompt has begun.
+
+    Args:
+        metadata: with the model's arguments, as the harness gives them to tasks.
+
+    Raises:
+        ProtocolError: it is told so.
+    """
+    arguments = metadata.get("chat_template_args")
+    asked = {**arguments, **metadata} if isinstance(arguments, dict) else metadata
+    if str(asked.get("enable_thinking")).lower() in ("true", "1"):
+        raise ProtocolError(
+            f"enable_thinking=True: the chat prompts of {task} begin the answer (it is prefilled "
+            "with evalplus's ```python), so that nothing is thought before it. Leave enable_thinking "
+            "out, or use a task with room for a thought: mbppplus_traces, or problem_traces."
+        )

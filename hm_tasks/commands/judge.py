@@ -25,9 +25,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hm_metrics.commands.log_files import short_names
+from hm_metrics.commands.log_files import short_names, stem_of
+from hm_metrics.unscored import MOST_UNSCORED
 from hm_models.commands.command_line import CommandLine
 from hm_models.errors import UsageError
+from hm_models.settings import number
 from hm_models.shown.screen import say
 from hm_tasks.sorry_bench.categories import RELEASES
 
@@ -42,7 +44,11 @@ SETTINGS: dict[str, tuple[type, Any, str]] = {
     "judge_concurrency": (int, 16, "calls in flight (16)"),
     "judge_timeout_s": (float, 60.0, "deadline of each try (60)"),
     "judge_limit": (int, None, "most answers to send to the judge (all)"),
-    "max_unscored": (float, 0.05, "share of unscored answers that is accepted (0.05)"),
+    "max_unscored": (
+        float,
+        MOST_UNSCORED,
+        f"share of unscored answers that is accepted ({MOST_UNSCORED})",
+    ),
 }
 
 
@@ -132,6 +138,7 @@ def run(asked: argparse.Namespace) -> int:
     from hm_tasks.judges.keyword import UNFAITHFUL
     from hm_tasks.judges.settings import KEYWORD, JudgeSettings
 
+    most = number(vars(asked), "max_unscored", least=0.0, most=1.0)
     others = sources(asked.agreement, [FINAL]) if asked.agreement else []
     if not asked.samples and not (others and asked.judge):
         raise UsageError(
@@ -150,14 +157,14 @@ def run(asked: argparse.Namespace) -> int:
         for name, source in names.items():
             found[name] = judged(found[name], settings, asked.dataset_version, asked.quiet)
             judge = re.sub(r"[^\w.-]+", "_", settings.judge)
-            output = source.file.with_name(f"{source.file.stem}_judged_by_{judge}.jsonl")
+            output = source.file.with_name(f"{stem_of(source.file)}_judged_by_{judge}.jsonl")
             write_labelled(found[name], settings.identity(), output)
             if not asked.quiet:
                 say(f"Wrote {output}")
     if asked.table:
         benchmark.write(found, asked.table)
     if not asked.quiet:
-        say(benchmark.rates(found))
+        say(benchmark.table(found))
         everything = [answer for answers in found.values() for answer in answers]
         if any(answer.judgment and answer.judgment.by == "phrases" for answer in everything):
             say(f"\n{UNFAITHFUL}.")
@@ -165,7 +172,7 @@ def run(asked: argparse.Namespace) -> int:
         second = source.column or source.file.name
         for first, answers in _compared(found, names, asked.judge, source).items():
             say("\n" + compare(answers, other, first, second, benchmark.rubric.names))
-    return report_unscored({str(names[n]): a for n, a in found.items()}, asked.max_unscored)
+    return report_unscored({str(names[n]): a for n, a in found.items()}, most)
 
 
 def _compared(

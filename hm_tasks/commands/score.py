@@ -19,6 +19,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hm_metrics.commands.log_files import stem_of
 from hm_metrics.verdict import UNSCORED, Verdict
 from hm_models.commands.command_line import CommandLine
 from hm_models.shown.screen import say
@@ -96,8 +97,7 @@ def default_output(samples: Path) -> Path:
     """Where results go: beside a file, into a folder."""
     if samples.is_dir():
         return samples / "eval_results.json"
-    stem = samples.name.removesuffix(".gz").removesuffix(".jsonl")
-    return samples.with_name(f"{stem}_eval_results.json")
+    return samples.with_name(f"{stem_of(samples)}_eval_results.json")
 
 
 def tell_left_out(left_out: list[str]) -> None:

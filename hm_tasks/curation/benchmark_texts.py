@@ -1,4 +1,10 @@
-"""The texts that no training set may hold: prompts of benchmarks, by name."""
+"""The texts that no training set may hold: prompts of benchmarks, by name.
+
+>>> benchmarks_to_check(["demo", "mine.jsonl"], answered=set())
+(['demo', 'mine.jsonl'], {'mbpp': 'not asked for', 'humaneval': 'not asked for'})
+>>> benchmarks_to_check(None, answered={"demo", "mbpp", "humaneval"})[1]["demo"]
+'the samples answer it'
+"""
 
 from __future__ import annotations
 

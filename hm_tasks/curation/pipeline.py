@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hm_models.embedders import Unusable, why_unusable
-from hm_models.files.text_files import write_pieces
+from hm_models.files.text_files import write_pieces, write_text
 from hm_tasks.code_passk.benchmarks import BENCHMARKS
 from hm_tasks.curation.benchmark_texts import ANSWERED, benchmarks_to_check, prompts_of
 from hm_tasks.curation.candidate import UNSCORED, Candidate, correct_of, read_records
@@ -91,7 +91,7 @@ class Curation:
                         at.run(step, *plan(at), again=only is not None)
             finally:
                 summary = summary_of(at)
-                at.write(at.folder / SUMMARY, json.dumps(summary, indent=1))
+                write_text(at.folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
             return summary
 
     def _read(self, at: Workplace) -> Plan:

@@ -17,6 +17,8 @@ from typing import Any
 from hm_metrics.logs.results_file import LOG, ResultsError, open_results, results_beside
 from hm_metrics.logs.samples import Logged
 from hm_models.files.text_files import MALFORMED, is_own
+from hm_models.samples.generation import LENGTHS
+from hm_models.samples.sampler import PARAMETERS
 from hm_models.shown.escaping import one_line
 from hm_tasks.judges.settings import KEYWORD
 
@@ -33,7 +35,7 @@ MERGE = (
     "base_model",
     "merge_seed",
 )
-SAMPLING = ("do_sample", "temperature", "top_p", "top_k", "min_p", "max_gen_toks")
+SAMPLING = ("do_sample", *PARAMETERS, *LENGTHS)
 # The benchmarks whose answers a judge labels, as the names of their tasks begin.
 SORRY_BENCH, XSTEST, NOVELTY_BENCH = JUDGED = ("sorry_bench", "xstest", "novelty_bench")
 # Limits of grading one answer beyond which a log's own are not believed: seconds, and MiB.

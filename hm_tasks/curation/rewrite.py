@@ -27,6 +27,7 @@ from hm_models.endpoints.client import BadAnswer, Failure
 from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
 from hm_models.files.places import cache_file
 from hm_models.files.store import Store
+from hm_models.shown.screen import bar_settings
 from hm_tasks.curation.candidate import Candidate
 from hm_tasks.curation.rewriting import FAULTS, REWRITTEN, Rewriting, read
 from hm_tasks.curation.rewriting_settings import RewriteSettings
@@ -63,7 +64,7 @@ def rewrite(
         quiet: no progress and no cost line.
     """
     run = _Run(settings)
-    with tqdm(total=total, desc="Rewriting", unit=" samples", disable=quiet) as bar:
+    with tqdm(total=total, desc="Rewriting", unit=" samples", **bar_settings(quiet)) as bar:
         for window in _windows(records):
             found = run.outcomes(window, bar)
             for record in window:
@@ -85,10 +86,10 @@ def unfinished(counts: Mapping[str, int]) -> int:
 
 def estimate_of(records: Iterable[Candidate], settings: RewriteSettings) -> str:
     """A sentence: what `rewrite` of these records would send and cost. To be shown before it."""
-    base = _decided()
+    store = _decided()
     sent = tokens_in = tokens_out = 0
     for window in _windows(records):
-        missing, _ = _look_up(window, settings, base)
+        missing, _ = _look_up(window, settings, store)
         for record in islice(missing.values(), _places(settings, sent)):
             sent += 1
             tokens_in += _Conversation(settings, record).chat.characters // CHARACTERS
@@ -127,12 +128,12 @@ def _rewritten(record: Candidate, reasoning: str, settings: RewriteSettings) -> 
 
 
 def _look_up(
-    window: Iterable[Candidate], settings: RewriteSettings, base: Store
+    window: Iterable[Candidate], settings: RewriteSettings, store: Store
 ) -> tuple[dict[str, Candidate], dict[str, Rewriting]]:
     """What is to be sent, and what is known, each by its key."""
     by_key = {key_of(settings, record): record for record in window}
     known = {
-        key: Rewriting(**json.loads(value)) for key, value in base.get_many(list(by_key)).items()
+        key: Rewriting(**json.loads(value)) for key, value in store.get_many(list(by_key)).items()
     }
     for key, record in by_key.items():
         if not record.program.strip():
@@ -154,12 +155,12 @@ class _Run:
         self.spending = Spending()
         self.sent = self.kept = 0
         self.reasons: dict[str, str] = {}  # an example for each kind of failure
-        self._settings, self._base = settings, _decided()
+        self._settings, self._store = settings, _decided()
         self._hopeless: Rewriting | None = None
 
     def outcomes(self, window: list[Candidate], bar: tqdm) -> dict[str, Rewriting]:
         """The outcome of each record of a window, by its key."""
-        missing, found = _look_up(window, self._settings, self._base)
+        missing, found = _look_up(window, self._settings, self._store)
         self.kept += len(found)
         keys = list(missing)
         sent = keys[: _places(self._settings, self.sent)] if self._hopeless is None else []
@@ -184,7 +185,7 @@ class _Run:
                 outcome = Rewriting(f"{ENDPOINT}{outcome.what}", words=outcome.reason)
                 self.reasons.setdefault(outcome.kind, outcome.words)
             else:
-                self._base.put(key, json.dumps(dataclasses.asdict(outcome)).encode())
+                self._store.put(key, json.dumps(dataclasses.asdict(outcome)).encode())
                 self._tell_of_the_first(outcome, missing[key])
             found[key] = outcome
             bar.set_postfix_str(str(self.spending), refresh=False)

@@ -1,4 +1,10 @@
-"""What a curation is asked for, checked before anything is read."""
+"""What a curation is asked for, checked before anything is read.
+
+>>> CurationSettings(most=0)
+Traceback (most recent call last):
+    ...
+hm_tasks.curation.errors.CurationError: --max_samples 0: expected a whole number above 0.
+"""
 
 from __future__ import annotations
 
@@ -73,6 +79,13 @@ class CurationSettings:
                 )
             if name in BENCHMARKS and not is_at_hand(name):
                 raise CurationError(f"--decontaminate {name}: its file is not at hand.")
+        named: dict[str, str] = {}
+        for name in self.decontaminate or ():
+            if (other := named.setdefault(Path(name).name, name)) != name:
+                raise CurationError(
+                    f"--decontaminate: {other} and {name} have one name, by which records say what they "
+                    "were checked against. Rename one of them."
+                )
         if self.include_path is not None and not Path(self.include_path).is_dir():
             raise CurationError(f"--include_path {self.include_path}: expected a folder of tasks.")
         if not math.isfinite(self.least_score):

@@ -34,10 +34,10 @@ def shingles(text: str, size: int, salt: bytes) -> Shingles:
         salt: up to 64 bytes; sets of different salts have nothing in common.
     """
     tokens = TOKEN.findall(text)
-    base = hashlib.blake2b(digest_size=8, key=salt)
+    empty = hashlib.blake2b(digest_size=8, key=salt)
     found = set()
     for start in range(max(1, len(tokens) - size + 1)):
-        digest = base.copy()
+        digest = empty.copy()
         digest.update("\0".join(tokens[start : start + size]).encode("utf-8", "surrogatepass"))
         found.add(digest.digest())
     return np.sort(np.frombuffer(b"".join(found), ">u8").astype(np.uint64))

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hm_models.files.text_files import read_json, write_text
+from hm_models.files.text_files import DRAFT, read_json, to_disk, write_text
 from hm_tasks.curation.errors import CurationError
 
 OUTPUTS = {
@@ -38,7 +38,7 @@ SUMMARY = "summary.json"
 NOTES, LOCK = ".steps", ".lock"
 # Among a step's facts: how many records the same command may yet bring, so that it is done again.
 UNFINISHED = "unfinished"
-VERSION = 1  # a part of each key; it changes with what a step does
+VERSION = 2  # a part of each key; it changes with what a step does
 BLOCK = 1 << 20
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Workplace:
         self._lock = _take(self.folder / LOCK)
         (self.folder / NOTES).mkdir(exist_ok=True)
         for folder in (self.folder, self.folder / NOTES):
-            for draft in folder.glob(".*.draft*"):  # of a process that was killed
+            for draft in folder.glob(f".*{DRAFT}"):  # of a process that was killed
                 _remove(draft)
         return self
 
@@ -146,7 +146,7 @@ class Workplace:
             return known
         logger.info("%s ...", step)
         output = self.output(step)
-        draft = output.with_name(f".{output.name}.draft")
+        draft = output.with_name(f".{output.name}{DRAFT}")
         counts: Counter[str] = Counter()
         facts: dict[str, Any] = {}
         try:
@@ -165,7 +165,7 @@ class Workplace:
             _replace(draft, output)
         else:
             _remove(draft)
-        self.write(self._note(step), json.dumps(dataclasses.asdict(done), indent=1))
+        write_text(self._note(step), json.dumps(dataclasses.asdict(done), indent=1) + "\n")
         self._known[step] = done
         return done
 
@@ -181,12 +181,6 @@ class Workplace:
         self._drop(SUMMARY)
         self._note(step).unlink(missing_ok=True)
         _remove(self.output(step))
-
-    def write(self, file: Path, content: str) -> None:
-        """Write a small file, whole or not at all."""
-        draft = file.with_name(f".{file.name}.draft")
-        write_text(draft, content + "\n")
-        _replace(draft, file)
 
     def _note(self, step: str) -> Path:
         return self.folder / NOTES / f"{step}.json"
@@ -215,18 +209,9 @@ def digest(path: Path) -> str:
 def _replace(draft: Path, path: Path) -> None:
     """Rename, with the bytes on the disk before the name."""
     for file in [draft, *draft.rglob("*")] if draft.is_dir() else [draft]:
-        _to_disk(file)
+        to_disk(file)
     draft.replace(path)
-    _to_disk(path.parent)
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file's content, or a folder's names, would survive a loss of power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    to_disk(path.parent)
 
 
 def _remove(path: Path) -> None:

@@ -1,4 +1,10 @@
-"""What a curation says of itself: summary.json, and the card of its training sets."""
+"""What a curation says of itself: summary.json, and the card of its training sets.
+
+>>> verify = {"output": "verified.jsonl", "records": 3, "left_out": {"wrong": 1}, "settings": {}}
+>>> print(table({"steps": {"verify": verify}}))
+verify             3  verified.jsonl
+                   1  - wrong
+"""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from hm_models.endpoints.spending import CHARACTERS, Spending, estimate, tell
 from hm_models.files.places import cache_file
 from hm_models.files.store import Store
 from hm_models.samples.thoughts import answer_of
+from hm_models.shown.screen import bar_settings
 from hm_tasks.judges.keyword import refuses
 from hm_tasks.judges.settings import JudgeSettings
 
@@ -49,8 +50,8 @@ logger = logging.getLogger(__name__)
 
 def judge(shown: Mapping[str, Shown], settings: JudgeSettings, quiet: bool) -> dict[str, Judgment]:
     """The judgment on what is shown, by its key (`key_of`)."""
-    base = Store(cache_file("judgments.sqlite"))
-    kept = base.get_many(list(shown))
+    store = Store(cache_file("judgments.sqlite"))
+    kept = store.get_many(list(shown))
     found = {key: Judgment(**json.loads(value), by=KEPT) for key, value in kept.items()}
     # Sorted by key: where there is a limit, categories are mixed, and the next run goes on.
     missing = sorted(key for key in shown if key not in found)
@@ -58,7 +59,7 @@ def judge(shown: Mapping[str, Shown], settings: JudgeSettings, quiet: bool) -> d
         found[key] = Judgment(None, ASKED, OVER_LIMIT, f"judge_limit={settings.limit}")
     missing = [key for key in missing if key not in found]
     if missing:
-        found |= _ask({key: shown[key] for key in missing}, settings, base, quiet)
+        found |= _ask({key: shown[key] for key in missing}, settings, store, quiet)
     return found
 
 
@@ -69,7 +70,7 @@ def key_of(settings: JudgeSettings, *shown: str) -> str:
 
 
 def _ask(
-    shown: dict[str, Shown], settings: JudgeSettings, base: Store, quiet: bool
+    shown: dict[str, Shown], settings: JudgeSettings, store: Store, quiet: bool
 ) -> dict[str, Judgment]:
     questions = [_Question(settings, texts) for texts in shown.values()]
     keys = list(shown)
@@ -83,14 +84,16 @@ def _ask(
     found: dict[str, Judgment] = {}
     failures: dict[str, list[str]] = {}
     spent = Spending()
-    with tqdm(total=len(questions), desc="Judging", unit=" answers", disable=quiet) as bar:
+    with tqdm(total=len(questions), desc="Judging", unit=" answers", **bar_settings(quiet)) as bar:
         for index, outcome in settings.endpoint.run([question.ask for question in questions]):
             key, question = keys[index], questions[index]
             if isinstance(outcome, Failure):
                 failures.setdefault(outcome.what, []).append(outcome.reason)
                 outcome = question.judgment(None, API_ERROR, outcome.reason)
             if outcome.score is not None:
-                base.put(key, json.dumps({"score": outcome.score, "words": outcome.words}).encode())
+                store.put(
+                    key, json.dumps({"score": outcome.score, "words": outcome.words}).encode()
+                )
             found[key] = outcome
             spent.add(question.chat)
             bar.set_postfix_str(str(spent), refresh=False)

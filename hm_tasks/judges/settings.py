@@ -14,7 +14,7 @@ from typing import Any
 from hm_models.endpoints.client import Endpoint, EndpointError
 from hm_models.endpoints.settings import how_to_ask
 from hm_models.files.places import cache_folder
-from hm_models.settings import ProtocolError, number
+from hm_models.settings import ProtocolError
 from hm_tasks.judges.preset import PREFIX, load_preset
 from hm_tasks.judges.prompt import JudgePrompt, load_prompt
 from hm_tasks.judges.rubric import Rubric
@@ -31,14 +31,12 @@ class JudgeSettings:
         prompt: how it is asked.
         endpoint: where it is asked.
         limit: most answers that are sent to the judge in one run; None for all.
-        max_unscored: share of unscored answers above which a run fails.
     """
 
     judge: str
     prompt: JudgePrompt
     endpoint: Endpoint = dataclasses.field(default_factory=Endpoint)
     limit: int | None = None
-    max_unscored: float = 0.05
 
     @classmethod
     def of(cls, metadata: dict[str, Any], rubric: Rubric) -> JudgeSettings:
@@ -56,8 +54,7 @@ class JudgeSettings:
             judge, prompt = preset.name, preset.prompt(rubric, prompts)
         else:
             prompt = load_prompt(prompts, rubric)
-        most = number(metadata, "max_unscored", least=0.0, most=1.0)
-        settings = cls(judge, prompt, *how_to_ask(metadata, "judge"), max_unscored=most)
+        settings = cls(judge, prompt, *how_to_ask(metadata, "judge"))
         if not settings.is_keyword:
             cache_folder()
             try:

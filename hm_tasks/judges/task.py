@@ -13,8 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from hm_metrics.definitions import GLOBAL, LOCAL, UNFINISHED
-from hm_metrics.judgment import KEPT, REASONS, RULE, TIE, Judgment, reasons
+from hm_metrics.definitions import GLOBAL, LOCAL, SCORED, UNFINISHED
+from hm_metrics.judgment import REASONS, RULE, SPENT, TIE, Judgment, reasons, spent
 from hm_metrics.measures import LEFT_OUT
 from hm_tasks.judges.judging import judge_all
 from hm_tasks.judges.keyword import UNFAITHFUL
@@ -25,12 +25,11 @@ from hm_tasks.judges.unscored import fail_if_unscored
 from hm_tasks.own_scoring import of_all_processes
 from hm_tasks.sampled import Sampled
 
-# The filter's name stands beside every number in the harness's table and files.
-FILTER, UNFAITHFUL_FILTER = "scored", "unfaithful"
+UNFAITHFUL_FILTER = "unfaithful"  # in place of SCORED, beside every number of the results
 COUNTS = (
     *("generated", "reused", "empty_answers", "truncated_prompts", "equal_samples", "unscored"),
     *(f"unscored_{reason}" for reason in (*REASONS, TIE)),
-    *("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out"),
+    *SPENT,
 )
 Judged = tuple[dict[str, Any], list[Judgment]]  # a document, and the judgments on its answers
 T = TypeVar("T")
@@ -47,7 +46,7 @@ class JudgedTask(BareTask):
         metadata = self._config.metadata
         self._judges = judges_of(metadata, self.rubric)
         self._is_keyword = any(judge.is_keyword for judge in self._judges.values())
-        self.filter_name = UNFAITHFUL_FILTER if self._is_keyword else FILTER
+        self.filter_name = UNFAITHFUL_FILTER if self._is_keyword else SCORED
         self._docs = self.documents(metadata)
         metadata["judging"] = self._identity()
         if self._is_keyword:
@@ -167,12 +166,7 @@ class JudgedTask(BareTask):
         metrics |= {f"unscored_{reason}": why[reason] for reason in REASONS}
         if len(self._judges) > 1:
             metrics[f"unscored_{TIE}"] = why[TIE]
-        return metrics | {
-            "judge_calls": sum(j.calls for j in judgments),
-            "judge_reused": sum(j.by == KEPT for j in judgments),
-            "judge_tokens_in": sum(j.tokens_in for j in judgments),
-            "judge_tokens_out": sum(j.tokens_out for j in judgments),
-        }
+        return metrics | spent(judgments)
 
     def aggregation(self) -> dict[str, Callable]:
         measured = self.rate_aggregation() | self._diversity.aggregation()

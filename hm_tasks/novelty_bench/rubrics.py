@@ -1,4 +1,8 @@
-"""NoveltyBench's questions to a judge: are two answers the same to a user, and how good is one?"""
+r"""NoveltyBench's questions to a judge: are two answers the same to a user, and how good is one?
+
+>>> SAME.read("Both name Paris.\n#thescore: 1", False), QUALITY.read("#therating: 11", False)
+(1, None)
+"""
 
 from __future__ import annotations
 

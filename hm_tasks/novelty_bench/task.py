@@ -15,8 +15,8 @@ from typing import Any
 
 from hm_metrics import definitions
 from hm_metrics.aggregations import Mean
-from hm_metrics.definitions import GLOBAL, LOCAL
-from hm_metrics.judgment import API_ERROR, KEPT, Judgment
+from hm_metrics.definitions import GLOBAL, LOCAL, SCORED
+from hm_metrics.judgment import API_ERROR, SPENT, Judgment, spent
 from hm_metrics.novelty import distinct, utility
 from hm_metrics.verdict import JsonRecord
 from hm_models.embedders import why_unusable
@@ -28,12 +28,10 @@ from hm_tasks.novelty_bench.partition import Partition, partition
 from hm_tasks.novelty_bench.settings import JUDGE, ByJudge, comparer_of, rater_of
 from hm_tasks.sampled import Sampled
 
-FILTER = "scored"
 RATES = ("distinct_k", "distinct_k_low", "distinct_k_high", "utility_k")
-JUDGING = ("judge_calls", "judge_reused", "judge_tokens_in", "judge_tokens_out")
 COUNTS = (
     *("generated", "reused", "truncated_prompts", "equal_samples", "empty_answers"),
-    *("unscored", "unrated", *JUDGING, definitions.UNFINISHED),
+    *("unscored", "unrated", *SPENT, definitions.UNFINISHED),
 )
 
 logger = logging.getLogger(__name__)
@@ -70,8 +68,8 @@ class NoveltyBench(BareTask):
         found = self._partitions(requests)
         ratings = self._ratings(requests, found)
         for request, made, rated in zip(requests, found, ratings, strict=True):
-            request.filtered_resps[FILTER] = _records(made, rated)
-            self._spent[request.doc["task_id"]] = _spent([*made.judgments, *rated])
+            request.filtered_resps[SCORED] = _records(made, rated)
+            self._spent[request.doc["task_id"]] = spent([*made.judgments, *rated])
         self.note_samples(requests)
         return requests
 
@@ -84,7 +82,7 @@ class NoveltyBench(BareTask):
             self._config.metadata["classes"]["unscored"] = why
             logger.warning("There are no classes: distinct_k and utility_k are unscored. %s", why)
             return [Partition(answers, unscored="unusable") for _, answers in questions]
-        if isinstance(self._comparer, ByJudge):
+        if found and isinstance(self._comparer, ByJudge):  # a rank may have no question
             outcome = [
                 Judgment(
                     None if made.unscored else 1, JUDGE, made.unscored, _failed(made.judgments)
@@ -206,13 +204,3 @@ def _range(classes: Sequence[int] | None, different: int) -> tuple[int, int]:
 
 def _failed(judgments: Sequence[Judgment]) -> str:
     return next((j.words for j in judgments if j.unscored == API_ERROR), "")
-
-
-def _spent(judgments: Sequence[Judgment]) -> dict[str, int]:
-    counts = (
-        sum(j.calls for j in judgments),
-        sum(j.by == KEPT for j in judgments),
-        sum(j.tokens_in for j in judgments),
-        sum(j.tokens_out for j in judgments),
-    )
-    return dict(zip(JUDGING, counts, strict=True))

@@ -1,4 +1,9 @@
-"""The program inside a model's text: evalplus 0.3.1's `sanitize`, with a faster search.
+r"""The program inside a model's text: evalplus 0.3.1's `sanitize`, with a faster search.
+
+>>> text = "Here it is:\n```python\ndef inc(x):\n    return x + 1\n```\nIt adds one."
+>>> print(extract_program(text, "inc"))
+def inc(x):
+    return x + 1
 
 evalplus's `code_extract` parses every stretch of a text's lines and keeps the one with the most
 filled lines (the first of equals). Here the same stretch is found with few parses; all that follows

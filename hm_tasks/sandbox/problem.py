@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+# Oracles of what a file states: for values, and for printed text (`hm_tasks.sandbox.judging.stated`).
+JSON, APPS = "json", "apps"
+STDOUT, TOKENS, APPS_TEXT = TEXTS = ("stdout", "stdout-tokens", "stdout-apps")
 KINDS = ("base_input", "plus_input")  # of tests, by the field of Problem with their inputs
 
 

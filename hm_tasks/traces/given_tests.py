@@ -18,7 +18,7 @@ from typing import Any
 from hm_models.files.text_files import parse_json
 from hm_tasks.sandbox.inside.whole_program import normalised
 from hm_tasks.sandbox.isolation.limits import Limits
-from hm_tasks.sandbox.judging.stated import APPS, APPS_TEXT, JSON, STDOUT, TOKENS
+from hm_tasks.sandbox.problem import APPS, APPS_TEXT, JSON, STDOUT, TOKENS
 
 FORMS = ("inputs", "tests", "input_output")
 # Rules of comparison, for what is printed and for what functions return: docs/traces.md.

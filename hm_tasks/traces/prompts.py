@@ -1,5 +1,8 @@
 """Asking for a thought and then a program, in both styles.
 
+>>> completion_prompt("Add one to a number.", "inc").split("Problem:")[-1].splitlines()[1:3]
+['Add one to a number.', 'The program must define the function `inc`; it reads and prints nothing.']
+
 Chat models are told the form of the answer. A base model is shown it, by a solved example, and
 continues where the thought begins. The form is that of a training text (`hm_tasks.traces.markers`);
 answers that do not keep to it are read as well (`hm_tasks.traces.program`).

@@ -27,7 +27,7 @@ HEADER = (
     "problems",
     "pass@1",
     "pass@10",
-    "distinct programs",
+    "share of different texts",
     "local similarity",
     "global similarity",
 )

@@ -108,6 +108,11 @@ def arguments_of(backend: str, device: str) -> dict[str, Any]:
     return {"dtype": "bfloat16", "max_model_len": 512, "max_num_seqs": 128} | own
 
 
+def graphs_of(worker: Any) -> str:
+    """In a worker of vLLM: which CUDA graphs it has, as what it was asked for may not be there."""
+    return worker.vllm_config.compilation_config.cudagraph_mode.name
+
+
 def plain(asked: dict[str, Any]) -> dict[str, Any]:
     """A checkpoint on disk, with the harness's own class."""
     if asked["backend"] == "vllm":
@@ -153,7 +158,7 @@ def merged(asked: dict[str, Any]) -> dict[str, Any]:
     found["speed"] = sampling_speed(lm, asked["size"])
     found["same_engine"] = lm.lm is engine
     if backend == "vllm":
-        found["graphs"] = engine.model.llm_engine.vllm_config.compilation_config.cudagraph_mode.name
+        found["graphs"] = engine.model.collective_rpc(graphs_of)
     return found | {"host": host_peak()}
 
 

@@ -4,7 +4,8 @@
 
 Each is started on a tiny pair and a task that never comes to its end, watched with all that it starts, and
 ended by a signal: once answers are kept (`sampling`), or while its engine loads (`loading`). The watch knows
-descendants, and whoever has a mark in its environment, so that what is re-parented is not lost.
+descendants, and whoever has a mark in its environment, so that what is re-parented is not lost. The exit code
+is 1 where one lived longer than `--aim` (ten seconds), or a command did not run.
 """
 
 from __future__ import annotations
@@ -223,7 +224,7 @@ def measured(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -233,7 +234,9 @@ def main() -> None:
     parser.add_argument("--signals", nargs="+", default=ENDINGS, choices=ENDINGS)
     parser.add_argument("--phases", nargs="+", default=("sampling",))
     parser.add_argument("--most", type=float, default=60.0, help="seconds to wait")
+    parser.add_argument("--aim", type=float, default=10.0, help="seconds that are well")
     asked = parser.parse_args()
+    missed = 0
     os.chdir(ROOT)
     for row in itertools.product(asked.commands, asked.backends, asked.phases, asked.signals):
         name, backend, phase, number = row
@@ -241,9 +244,12 @@ def main() -> None:
             seconds, left = measured(name, backend, ENDINGS[number], phase, asked.most)
         except AssertionError as error:
             print(f"| {' | '.join(row)} | did not run: {error}", flush=True)
+            missed += 1
             continue
+        missed += seconds > asked.aim
         print(f"| {' | '.join(row)} | {seconds:.1f} | {'; '.join(left)} |", flush=True)
+    return int(missed > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.endings import ENDINGS, Watched
 from tests.models.merge.by_mergekit import run_mergekit
 
 PATIENCE_SECONDS = 1800  # what only a hang takes, on however busy a machine
@@ -78,6 +79,30 @@ def test_a_machine_without_a_gpu_gets_a_sentence(found, monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert "--size small --device cpu" in found[0].why_not("hf", "cuda")
+
+
+@pytest.mark.parametrize(("modes", "ok"), [(["FULL"], True), (["FULL", "NONE"], False)])
+def test_a_worker_without_cuda_graphs_fails(found, modes, ok):
+    verdict = found[0].graphs("vllm", "cuda", {"graphs": modes})
+    assert verdict.ok is ok
+    assert ", ".join(modes) in verdict.words
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("ending", ["TERM", "HUP"])
+def test_a_check_that_is_ended_leaves_no_step_behind(tmp_path, ending):
+    command = [sys.executable, SCRIPTS / "check_gpu.py", "--size", "small", "--device", "cpu"]
+    watched = Watched([*command, "--backend", "hf"], tmp_path)
+    try:
+        watched.wait_for("mergekit-0.3 ...")
+        watched.wait_for_children("run_yaml")
+        for step in watched.family - {watched.process}:
+            step.suspend()  # it does not end by itself
+        os.kill(watched.process.pid, ENDINGS[ending].number)
+        assert watched.seconds_until_gone(30)[1] == []
+        assert watched.process.wait() == 128 + ENDINGS[ending].number
+    finally:
+        watched.close()
 
 
 @pytest.mark.engine

@@ -1,6 +1,7 @@
 """However a sweep or a run ends, no process that it started outlives it, and what is done is kept.
 
-`tests.end_to_end.endings` has the watch, and prints how long they live.
+Its work is endless, and an engine that nobody ends goes on for minutes. That the last process is gone within
+ten seconds is measured, not tested: `python -m tests.end_to_end.endings`, which has the watch, prints it.
 """
 
 import json
@@ -18,8 +19,7 @@ from hm_models.sweep.manifest import Manifest
 from tests.end_to_end.endings import ENDINGS, ENGINE, Watched, model_arguments, words_of
 from tests.entry_points import ROOT
 
-SECONDS = 10.0  # that a process may outlive its command
-SLACK = 20.0  # of a busy machine
+PATIENCE_SECONDS = 30.0  # on however busy a machine; who is still there then was not ended
 needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
 
 
@@ -38,7 +38,7 @@ def watch(tmp_path):
 
 
 def assert_gone(watched):
-    _, left = watched.seconds_until_gone(SECONDS + SLACK)
+    _, left = watched.seconds_until_gone(PATIENCE_SECONDS)
     assert left == []
 
 
@@ -50,6 +50,7 @@ IN_ENGINE_TIER = {
     ("hm-sweep --devices 0", "hf", "KILL"),  # by which a sweep cannot end its workers itself
     ("hm-sweep --devices 0", "hf", "TERM"),
     ("hm-sweep", "vllm", "TERM"),
+    ("lm_eval", "vllm", "TERM"),  # which knows no order: the kernel ends its engine
 }
 CASES = [
     pytest.param(

@@ -99,7 +99,7 @@ def test_every_sample_of_the_other_run_is_used_again(both):
 def test_the_numbers_are_the_same(both):
     other, this = (results(folder)["results"] for folder in both)
     assert this.keys() == other.keys()
-    for task in ("demo_passk", "demo_math_passk", "choice"):
+    for task in TASKS:
         numbers = [
             {
                 key: value
@@ -108,7 +108,12 @@ def test_the_numbers_are_the_same(both):
             }
             for found in (other, this)
         ]
-        assert numbers[0] == numbers[1]
+        # 0.4.13 gives perplexities no standard error, 0.5 resamples them.
+        unknown = {key for found in numbers for key, value in found.items() if value == "N/A"}
+        assert not unknown or task == "whole"
+        assert all("_stderr," in key for key in unknown)
+        assert numbers[0].keys() == numbers[1].keys()
+        assert {key for key in numbers[0] if numbers[0][key] != numbers[1][key]} <= unknown
 
 
 def test_the_samples_of_every_task_are_the_same(both):

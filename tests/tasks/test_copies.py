@@ -2,7 +2,7 @@
 
 import pytest
 
-from hm_models.plugin.contracts import DrawsSpeakers
+from hm_models.plugin.contracts import DrawsModels
 from hm_models.samples.request import Sample
 from hm_models.settings import ProtocolError
 from hm_tasks import copies
@@ -49,11 +49,11 @@ def test_one_seed_for_several_samples_is_refused_whatever_the_model():
         task_with({"seed": 3}).build_all_requests(limit=1)
 
 
-def test_a_model_that_draws_who_speaks_may_be_greedy():
+def test_a_model_that_switches_at_random_may_be_greedy():
     class Named:
         draws_when_greedy = True
 
-    class Switched(Named, DrawsSpeakers):
+    class Switched(Named, DrawsModels):
         pass
 
     task = task_with({"do_sample": False})

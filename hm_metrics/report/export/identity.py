@@ -71,9 +71,9 @@ def on_hub(model: Model) -> str:
     if not model.base:
         kind, _, name = model.identity.partition(" ")
         return name if kind in _FROM_THE_HUB and _HUB.fullmatch(name) else ""
-    side = {BASE: model.base, INSTRUCT: model.instruct}.get(model.number or BASE, "")
-    is_end = model.number is not None and model.at_end
-    return side if is_end and _HUB.fullmatch(side) else ""
+    sides = {BASE: model.base, INSTRUCT: model.instruct}
+    side = "" if model.number is None else sides.get(model.number, "")
+    return side if _HUB.fullmatch(side) else ""
 
 
 def shown(checkpoint: str) -> str:

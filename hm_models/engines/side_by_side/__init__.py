@@ -1,1 +1,1 @@
-"""Two models that answer as one, without a merge: mixed, or taking turns."""
+"""Two models that answer as one, without a merge: mixed, or one of them for each token."""

@@ -1,6 +1,7 @@
 """Two models that answer as one, as engines: on transformers, without merged weights of the two.
 
-`merge_method=mix` mixes their probabilities (`mix.py`), `switch` lets them take turns (`switch.py`).
+`merge_method=mix` mixes their probabilities (`mix.py`), `switch` lets now one, now the other write
+the next token (`switch.py`).
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class MixEngine(_TwoModelsEngine):
 
 
 class SwitchEngine(_TwoModelsEngine):
-    """Two models that take turns, each one of the pair or a merge of it; it has one alpha, None."""
+    """Two models that write in turn, each one of the pair or a merge of it; it has one alpha, None."""
 
     def model(self, given: dict[str, Any]) -> Any:
         from hm_models.engines.side_by_side.switch import SwitchedCausalLM
@@ -90,7 +91,7 @@ class SwitchEngine(_TwoModelsEngine):
         return None
 
     def seeds_for(self, seeds: Sequence[int | None]) -> dict[str, Any]:
-        return {"turn_seeds": seeds}
+        return {"switch_seeds": seeds}
 
 
 def _as_it_is(checkpoint: Checkpoint, given: dict[str, Any]) -> Any:

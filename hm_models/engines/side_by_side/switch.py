@@ -1,11 +1,11 @@
-"""Two causal language models that answer as one: they take turns within the answer.
+"""Two causal language models that answer as one: each token is written by one of them.
 
     rule = Schedule.of({"every": 16})
     model = SwitchedCausalLM(first=B, second=I, like=I, rule=rule, decode=tokenizer.decode)
-    model.generate(**inputs, turn_seeds=[1, 2])
+    model.generate(**inputs, switch_seeds=[1, 2])
 
-Each token is one side's alone; who speaks says `schedule.py`. A model reads what the other one
-said when it is needed again, in one pass, so that a step in which one speaks runs that one only.
+Which one it is says `hm_models.merge.schedule`. A model reads what the other one wrote when it is needed
+again, in one pass, so that a step in which all rows have the same one runs that one only.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ SIDES = ("first", "second")
 
 
 class SwitchedCausalLM(TwoModels):
-    """p(token) is that of the model whose turn it is, in each row.
+    """p(token) is that of the model that the schedule names, in each row.
 
     Args:
-        first, second: the models, on one device, in the order in which they speak; they are held, not
-            copied or changed.
+        first, second: the models, on one device, the one that begins first; they are held, not copied or
+            changed.
         like: the one whose `config` and `generation_config` are copied. An answer ends at the stop
             tokens of either model.
-        rule: when a turn ends.
+        rule: when the other model goes on.
         decode: tokens -> text; rules that go by the text ask it.
 
     Raises:
@@ -52,15 +52,15 @@ class SwitchedCausalLM(TwoModels):
         self.generation_config.eos_token_id = list(dict.fromkeys(stops)) or None
 
     def generate(
-        self, *inputs: Any, turn_seeds: Sequence[int | None] | None = None, **arguments: Any
+        self, *inputs: Any, switch_seeds: Sequence[int | None] | None = None, **arguments: Any
     ) -> Any:
         """transformers' `generate`.
 
         Args:
-            turn_seeds: one a row, for rules that draw. None takes them from torch's generator.
+            switch_seeds: one a row, for rules that draw. None takes them from torch's generator.
         """
-        turns = ScheduleState(self.rule, self.decode, turn_seeds)
-        return super().generate(*inputs, turns=turns, **arguments)  # type: ignore[misc]
+        state = ScheduleState(self.rule, self.decode, switch_seeds)
+        return super().generate(*inputs, schedule=state, **arguments)  # type: ignore[misc]
 
     def _beam_search(self, *_: Any, **__: Any) -> Any:
         raise ValueError(
@@ -73,16 +73,16 @@ class SwitchedCausalLM(TwoModels):
         past_key_values: SideCaches | None = None,
         attention_mask: torch.Tensor | None = None,
         use_cache: bool | None = None,
-        turns: ScheduleState | None = None,
+        schedule: ScheduleState | None = None,
         **_: Any,
     ) -> dict[str, Any]:
-        """The arguments of `forward` for the next token: always all tokens, and who speaks."""
+        """The arguments of `forward` for the next token: always all tokens, and which model writes it."""
         return {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "past_key_values": past_key_values,
             "use_cache": use_cache,
-            "sides": turns and turns.sides(input_ids),
+            "sides": schedule and schedule.sides(input_ids),
         }
 
     def forward(
@@ -106,7 +106,7 @@ class SwitchedCausalLM(TwoModels):
             logits: [rows, 1, vocabulary], of the last token alone.
 
         Raises:
-            ValueError: nobody says who speaks.
+            ValueError: no schedule says which model writes.
         """
         if sides is None:
             raise ValueError(NO_SCORES)
@@ -114,7 +114,7 @@ class SwitchedCausalLM(TwoModels):
         if attention_mask is not None:
             positions = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
         caches = dict(past_key_values.sides) if past_key_values is not None else {}
-        said: dict[int, torch.Tensor] = {}
+        logits_of: dict[int, torch.Tensor] = {}
         for number in sorted(set(sides)):
             side = SIDES[number]
             read = caches[side].get_seq_length() if side in caches else 0
@@ -126,14 +126,14 @@ class SwitchedCausalLM(TwoModels):
                 use_cache=use_cache,
                 logits_to_keep=1,
             )
-            said[number] = output.logits
+            logits_of[number] = output.logits
             if output.past_key_values is not None:
                 caches[side] = output.past_key_values
-        if len(said) == 1:
-            (logits,) = said.values()
+        if len(logits_of) == 1:
+            (logits,) = logits_of.values()
         else:
-            second = torch.tensor(sides, device=said[1].device, dtype=torch.bool)
-            logits = torch.where(second[:, None, None], said[1], said[0])
+            second = torch.tensor(sides, device=logits_of[1].device, dtype=torch.bool)
+            logits = torch.where(second[:, None, None], logits_of[1], logits_of[0])
         return CausalLMOutputWithPast(
             logits=logits,  # type: ignore[arg-type]  # declared as the legacy FloatTensor
             past_key_values=SideCaches(caches) if caches else None,

@@ -16,9 +16,9 @@ from typing import Any
 
 from hm_tasks.sandbox.inside.common_imports import CODE as COMMON_IMPORTS
 from hm_tasks.sandbox.inside.whole_program import WholeProgram
-from hm_tasks.sandbox.judging.stated import APPS, DIGEST_ABOVE, JSON
+from hm_tasks.sandbox.problem import APPS, JSON
 from hm_tasks.sandbox.wire.frames import LATE, LOADED, OUTPUT, RAISED, write_frame
-from hm_tasks.sandbox.wire.plain import encode
+from hm_tasks.sandbox.wire.plain import DIGEST_ABOVE, encode
 
 # A program that waits instead of computing meets this multiple of its limit.
 WALL_FACTOR = 4.0

@@ -16,9 +16,8 @@ from typing import Any
 
 from hm_tasks.sandbox.inside.watch import Allowed
 from hm_tasks.sandbox.isolation.limits import GIB, Limits
-from hm_tasks.sandbox.judging.stated import DIGEST_ABOVE
 from hm_tasks.sandbox.wire.frames import LOADED, OUTPUT, RAISED, write_frame
-from hm_tasks.sandbox.wire.plain import encode
+from hm_tasks.sandbox.wire.plain import DIGEST_ABOVE, encode
 
 SECONDS = 600.0  # for all inputs of one kind
 MEMORY = 16 * GIB

@@ -1,5 +1,9 @@
 """Time limits of one program, kept by the process beside it.
 
+>>> allowed = Allowed([1.0, 1.0, 4.0], budget=7.0)
+>>> allowed.part(WhichTests("base_input", first=1, count=2))
+Allowed(tests=[1.0, 4.0], budget=7.0)
+
 A program runs in the process whose timers raise its time limits, so it can turn them off. What
 counts is kept here: the kernel's clock of the program's computing, read from outside, and the clock
 on the wall, for each test and for the whole run. The messages that the program writes say which test

@@ -1,5 +1,8 @@
 """What one program may use, and the environment that it sees.
 
+>>> "HF_TOKEN" in clean_environment("/scratch"), clean_environment("/scratch")["HOME"]
+(False, '/scratch')
+
 Sources: setrlimit(2); evalplus 0.3.1 (`evalplus/eval/utils.py`), whose 4 GiB of address space, data
 and stack are kept so that verdicts stay the same.
 """
@@ -49,7 +52,6 @@ class Limits:
     scratch_files: int = 4096  # (strong)
     open_files: int = 64
     cpu_seconds: int = 600  # a backstop: the caller keeps the time on the wall
-    output_bytes: int = MIB  # for whoever reads the program's pipe
 
     def apply(self, tasks: int | None) -> None:
         """Set the resource limits of this process.

@@ -1,5 +1,8 @@
 """What programs may read: Python itself, its installed packages, shared libraries, the time zone.
 
+>>> outermost(["/opt/python", "/opt/python/lib", "/opt/python3"])
+['/opt/python', '/opt/python3']
+
 Sources: hier(7), ld.so(8), tzset(3), sysconfig and site in Python's documentation.
 """
 

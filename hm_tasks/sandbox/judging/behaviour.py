@@ -1,5 +1,12 @@
 """What a program did, as a short digest: programs of one behaviour gave equal outputs and ended alike.
 
+>>> seen = Fingerprints()
+>>> seen.of(b"1", 1) == seen.of(b"1.0", 1.0), seen.of(b"1", 1) == seen.of(b"[1]", [1])
+(True, False)
+>>> one, other = [([seen.of(b"1", 1)], RETURNED)], [([seen.of(b"1", 1)], WRONG)]
+>>> digest_of(one) == digest_of(other)  # the same output, and another end
+False
+
 The judge makes it of the outputs that it compares anyway (`hm_tasks.sandbox.judging.judge`). Two outputs
 have one fingerprint only if they are equal as plain data: `True`, `1` and `1.0` are (as for `==` and
 so for every test), a list and a tuple are not, sets and dicts are whatever their order, a subclass's

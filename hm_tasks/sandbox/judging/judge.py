@@ -15,12 +15,12 @@ import sys
 from collections.abc import Sequence
 
 from hm_metrics.verdict import FAIL, UNSCORED, Verdict
-from hm_tasks.sandbox.extraction import TooMuch, extract_programs
 from hm_tasks.sandbox.isolation.leftovers import remove
 from hm_tasks.sandbox.isolation.levels import end_with_parent
 from hm_tasks.sandbox.isolation.limits import IsolationError, Limits
 from hm_tasks.sandbox.judging.behaviour import digest_of
 from hm_tasks.sandbox.judging.expected import BrokenReference
+from hm_tasks.sandbox.judging.extraction import TooMuch, extract_programs
 from hm_tasks.sandbox.judging.held import Held, hold
 from hm_tasks.sandbox.judging.isolated import (
     LEFTOVER_SECONDS,

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hm_tasks.sandbox.judging.stated import APPS, JSON, TEXTS, as_json, same_text
+from hm_tasks.sandbox.judging.stated import as_json, same_text
+from hm_tasks.sandbox.problem import APPS, JSON, TEXTS
 from hm_tasks.sandbox.wire.build import crowded
 
 ROOT_PROBLEM = "find_zero"
@@ -26,7 +27,7 @@ class Oracle:
 
     Args:
         oracle: whose special rules apply: `mbpp`, `humaneval`, `none`, or, for outputs that a file
-            states, one of `hm_tasks.sandbox.judging.stated`.
+            states, one of `hm_tasks.sandbox.problem`.
         entry_point: name of the function under test.
         atol: absolute tolerance of the problem.
     """

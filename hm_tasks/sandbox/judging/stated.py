@@ -5,7 +5,7 @@
     >>> same_text("0.50\\n", "0.5", TOKENS, 0.0)
     True
 
-Oracles (`hm_tasks.sandbox.judging.oracle`) for values: `json` for those that came as JSON, which has no
+Oracles (`hm_tasks.sandbox.problem`) for values: `json` for those that came as JSON, which has no
 tuples and no keys but text; `apps` also takes the only item of a list for the list, since files in
 APPS's form wrap results or do not, and its evaluation takes both (testing_util.py of
 hendrycks/apps). For printed text: `stdout`, `stdout-tokens` and `stdout-apps`; what each accepts is
@@ -19,11 +19,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-JSON, APPS = "json", "apps"
-STDOUT, TOKENS, APPS_TEXT = TEXTS = ("stdout", "stdout-tokens", "stdout-apps")
-# Bytes of an output beyond which its digest is compared. Only equal texts have equal digests, so rules
-# that take more are given more of it.
-DIGEST_ABOVE, LENIENT_DIGEST_ABOVE = 1 << 20, 4 << 20
+from hm_tasks.sandbox.problem import APPS_TEXT, STDOUT, TEXTS, TOKENS
+from hm_tasks.sandbox.wire.plain import DIGEST_ABOVE
+
+# Only equal texts have equal digests, so rules that take more are given more of an output.
+LENIENT_DIGEST_ABOVE = 4 * DIGEST_ABOVE
 # numpy.allclose's, which APPS's evaluation uses on lines, and the digits that it rounds words to.
 RELATIVE, ABSOLUTE, DIGITS = 1e-5, 1e-8, 3
 

@@ -1,5 +1,8 @@
 """Builds the values that `kinds` took apart, from payloads that may be forged.
 
+>>> simplify(Fraction(6, 3)), simplify({"a": 1}.keys()), simplify(2.5 + 0j)
+(2, {'a'}, 2.5)
+
 It runs in the judge. Every field is checked, and nothing is made that takes more time or memory
 than its payload accounts for.
 """

@@ -1,5 +1,10 @@
 """The codes of plain data's basic types, and the search for values that contain themselves.
 
+>>> inside, twice = [], [1]
+>>> inside.append(inside)
+>>> has_cycle([twice, twice], NumpyTypes()), has_cycle([inside], NumpyTypes())
+(False, True)
+
 The writer and the reader share the codes; as in `kinds`, the builtins are this module's own.
 """
 

@@ -1,5 +1,11 @@
 """Columns of elements that hold no others: lengths, texts, whole numbers, floats.
 
+>>> small, large = [], []
+>>> ints(small.append, [1, 2, 3])
+>>> ints(large.append, [1, 2**70])  # one does not fit: their sizes, then the bytes of each
+>>> list(map(len, small)), list(map(len, large))
+([25], [9, 1, 9])
+
 They run in the candidate's process, so they call nothing that the candidate can override; see
 `kinds`. `write` takes bytes and counts them.
 """

@@ -1,4 +1,11 @@
-"""Messages between the processes that score: one byte of kind, eight of length, then the content."""
+"""Messages between the processes that score: one byte of kind, eight of length, then the content.
+
+>>> stream, message = Stream(max_bytes=100), HEAD.pack(OUTPUT, 3) + b"abc"
+>>> stream.feed(message[:5])
+[]
+>>> stream.feed(message[5:] + message)  # in whatever pieces it comes
+[(b'O', b'abc'), (b'O', b'abc')]
+"""
 
 from __future__ import annotations
 

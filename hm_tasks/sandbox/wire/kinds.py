@@ -1,5 +1,10 @@
 """What plain data can hold beside Python's basic types, and how it is taken apart.
 
+>>> _, payload = take_apart(Fraction(1, 3), NumpyTypes())
+>>> number, name = take_apart(object(), NumpyTypes())  # no plain data: its class's name alone travels
+>>> payload, number == OPAQUE, name
+((1, 3), True, 'object')
+
 A value of one of these kinds travels as the kind's number and a payload of basic values, from which
 `build` makes it again. This runs in the candidate's process, where every method of a Python
 class may be overridden and every builtin replaced: only exact types are trusted, the rest is read

@@ -1,5 +1,10 @@
 """Values as plain bytes, from the process that runs a program to the one that judges it.
 
+>>> decode(encode([1, {2.5}, "x", print]))
+[1, {2.5}, 'x', <Opaque builtin_function_or_method>]
+>>> decode(encode("x" * 1000, max_bytes=100))
+<TooLarge value>
+
 The program's process can send whatever it likes, so this is no pickle: decoding makes values of
 known types only and neither imports nor runs what the data name. Numbers, text, containers and a
 list of standard types (`kinds`) arrive as what they were. An instance of a subclass arrives
@@ -38,6 +43,7 @@ from hm_tasks.sandbox.wire.kinds import (
 own_builtins(globals())
 
 __all__ = [
+    "DIGEST_ABOVE",
     "Digest",
     "Iterated",
     "Opaque",
@@ -49,6 +55,7 @@ __all__ = [
 ]
 
 MAX_BYTES = 1 << 24
+DIGEST_ABOVE = 1 << 20  # bytes of an output of a program beyond which its digest travels
 DIGESTED_BYTES = 1 << 31  # what is hashed at most
 STACK = 10 * _codes.MAX_DEPTH  # frames that writing needs
 _DEEPEST = 1 << 30  # near to what Python can count

@@ -1,5 +1,13 @@
 """Reads what `writer` wrote, from bytes that may be forged.
 
+>>> seven = b"iq" + (7).to_bytes(8, "little")
+>>> Reader(seven, objects=0).items(1)
+[7]
+>>> Reader(seven, objects=0).items(2**40)  # as a forged length would have it
+Traceback (most recent call last):
+    ...
+hm_tasks.sandbox.wire.kinds.PlainError: the data end too early
+
 Nothing is made before the bytes that it needs have been seen: every element costs at least one, so
 the length of the data bounds memory and time.
 """

@@ -1,5 +1,9 @@
 """Writes a value as columns: chunks of elements, sorted by type, each type's data in one piece.
 
+>>> numpy, limit = NumpyTypes(), 1 << 20
+>>> digest([1, {2, 3}], limit, numpy) == digest([True, {3, 2}], limit, numpy)
+True
+
 Built-in functions that work on whole columns do almost all of the work, which makes it fast where
 outputs have millions of elements. It runs in the candidate's process, so it calls nothing that the
 candidate can override; see `kinds`.
@@ -14,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from itertools import chain, islice, repeat
 from math import isnan, nan
-from operator import is_
+from operator import is_, itemgetter
 from typing import Any
 
 from hm_tasks.sandbox.wire import columns
@@ -245,7 +249,7 @@ class Writer:
             values.sort()
             return list(zip(values, values, strict=True))
         pairs = [(self._digest(value, depth + 1), value) for value in values]
-        pairs.sort(key=_first)
+        pairs.sort(key=itemgetter(0))
         return pairs
 
     def _digest(self, value: object, depth: int) -> bytes:
@@ -265,10 +269,6 @@ class Writer:
         self.write(bytes(numbers))
         inside = (*above, frozenset(map(id, column)))
         self.items(iter(payloads), len(payloads), depth + 1, inside)
-
-
-def _first(pair: tuple) -> bytes:
-    return pair[0]
 
 
 def digest(

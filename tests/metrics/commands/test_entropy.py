@@ -37,12 +37,21 @@ def log(tmp_path) -> Path:
 def test_entropy_and_surprisal_are_those_of_the_models_logits(log, tmp_path):
     for seed, name in enumerate(("base", "instruct")):
         tiny_checkpoint(tmp_path / name, seed, dtype=torch.float32)
+    # A wrapped task's log has each question once for each filter, with the same texts.
+    twice = tmp_path / "samples_twice.jsonl"
+    lines = log.read_text().splitlines()
+    twice.write_text(
+        "\n".join(json.dumps(json.loads(x) | {"filter": f}) for f in "ab" for x in lines)
+    )
+    empty = tmp_path / "samples_empty.jsonl"
+    empty.write_text(json.dumps(json.loads(lines[0]) | {"resps": [[""]], "filtered_resps": [[""]]}))
     output = tmp_path / "found.json"
     pair = f"base={tmp_path / 'base'},instruct={tmp_path / 'instruct'},alpha=1"
     options = ("--model_args", f"{pair},backend=hf", "--output", output)
-    done = hm_entropy(log, *options)
+    done = hm_entropy(log, twice, empty, *options)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "token_entropy " in done.stdout
+    assert "unscored ± N/A" in done.stdout
 
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "instruct", dtype=torch.float32)
     entropy = surprisal = tokens = 0.0
@@ -58,7 +67,8 @@ def test_entropy_and_surprisal_are_those_of_the_models_logits(log, tmp_path):
                 entropy -= float((log_p[place - 1].exp() * log_p[place - 1]).sum())
                 surprisal -= float(log_p[place - 1, ids[place]])
                 tokens += 1
-    (found,) = json.loads(output.read_text())["logs"].values()
+    found, of_filters, _ = json.loads(output.read_text())["logs"].values()
+    assert of_filters == found
     assert found["results"]["token_entropy"] == pytest.approx(entropy / tokens, rel=1e-5)
     assert found["results"]["token_surprisal"] == pytest.approx(surprisal / tokens, rel=1e-5)
     assert found["results"]["token_entropy_bound"] == 0

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hm_metrics.logs.results import find_runs
 from hm_metrics.report.points import ReportPoint, join
+from hm_models.samples.machine import ABOUT_THE_MACHINE
 from tests.metrics.report.made_runs import CODE, REFUSALS, code, merge, refusals, write_run
 
 
@@ -178,7 +179,16 @@ def test_results_without_any_name_are_rows_of_their_own(tmp_path):
 
 def test_a_model_is_the_same_on_another_device_and_in_another_form_of_its_arguments(tmp_path):
     run_of(tmp_path / "a", {"pretrained": "m", "peft": "p", "device": "cpu", "batch_size": 1}, "p")
-    run_of(tmp_path / "b", "pretrained=m,peft=p,device=cuda:0,tensor_parallel_size=2", "p")
+    run_of(tmp_path / "b", "pretrained=m,peft=p,device=cuda:0,kv_cache_memory_bytes=99", "p")
+    first, second = points(tmp_path)
+    assert first.model == second.model
+
+
+def test_a_merge_is_one_row_wherever_its_samples_are_the_same(tmp_path):
+    """What the store of samples leaves out of its keys makes no other row either."""
+    for number, more in enumerate(({}, dict.fromkeys(ABOUT_THE_MACHINE, 1))):
+        config = merge(0.7) | {"model_args": {"base": "B", "alpha": 0.7} | more}
+        write_run(tmp_path / f"{number}", config, {CODE: code(["+-"])})
     first, second = points(tmp_path)
     assert first.model == second.model
 

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hm_models.checkpoints import mapped
-from hm_models.checkpoints.checkpoint import DTYPES, Checkpoint
+from hm_models.checkpoints.checkpoint import Checkpoint
+from hm_models.checkpoints.headers import DTYPES
 from hm_models.checkpoints.mapped import MappedCheckpoint, ResidentFiles
 from hm_models.checkpoints.read_ahead import ReadAhead
 from hm_models.errors import RecipeError

@@ -1,5 +1,6 @@
 """An argument acts, or it is refused by a sentence before anything is loaded, at every alpha alike."""
 
+import contextlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from hm_metrics.entropy import TokenSums
 from hm_models.engines.arguments import check_arguments
 from hm_models.engines.choose import choose_engine
 from hm_models.engines.hf import HfEngine
@@ -188,6 +190,14 @@ def test_a_merge_is_quantised_as_it_loads(base, instruct, alpha):
         ({"load_format": "auto"}, "cannot be set, as hm-merged uses it to stream"),
         ({"worker_extension_cls": "x.Y"}, "cannot be set, as hm-merged uses it to stream"),
         ({"tensor_paralel_size": 2}, "Did you mean tensor_parallel_size?"),
+        (
+            {"kv_transfer_config": {"kv_connector": "ExampleConnector", "kv_role": "kv_both"}},
+            "keeps computed prompts outside the engine",
+        ),
+        (
+            {"kv_offloading_size": 1, "kv_offloading_backend": "lmcache"},
+            "kv_offloading_backend keeps computed prompts outside the engine",
+        ),
     ],
 )
 @pytest.mark.parametrize("alpha", ALPHAS)
@@ -210,8 +220,49 @@ def test_what_vllm_takes_is_known():
         "max_gen_toks": 3,
         "disable_log_stats": True,
         "gpu_memory_utilization": 0.5,
+        "kv_offloading_size": 1,
+        "kv_offloading_backend": "native",
+        "data_parallel_size": 1,
     }
     check_arguments(choose_engine("vllm"), taken, on_disk=False)
+    outside = {"kv_transfer_config": {"kv_connector": "ExampleConnector", "kv_role": "kv_both"}}
+    check_arguments(choose_engine("vllm"), outside, on_disk=True)
+
+
+# The line by which a replica of 0.5.0.dev1 becomes a rank, and what 0.4.13 has instead.
+REPLICAS = {
+    'os.environ["VLLM_DP_SIZE"] = str(dp_size)': pytest.raises(
+        RecipeError, match="hm-sweep --devices"
+    ),
+    'os.environ.pop("VLLM_DP_SIZE", None)': contextlib.nullcontext(),
+}
+
+
+@pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed")
+@pytest.mark.parametrize("line", REPLICAS)
+def test_replicas_are_refused_where_the_harness_makes_ranks_of_them(line, tmp_path, monkeypatch):
+    file = tmp_path / "vllm_causallms.py"
+    file.write_text(f"class VLLM:\n    def __init__(self, data_parallel_size=1):\n        {line}\n")
+    monkeypatch.setattr("hm_models.engines.vllm_source._harness_file", lambda: file)
+    with REPLICAS[line]:
+        check_arguments(choose_engine("vllm"), {"data_parallel_size": 2}, on_disk=False)
+
+
+@pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed")
+def test_replicas_of_the_harness_that_is_installed_run_or_are_refused():
+    from lm_eval.models import vllm_causallms
+
+    ranks = hasattr(vllm_causallms, "_vllm_mp_worker")
+    with REPLICAS[[*REPLICAS][not ranks]]:
+        check_arguments(choose_engine("vllm"), {"data_parallel_size": 2}, on_disk=False)
+
+
+@pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed")
+def test_replicas_give_no_log_probabilities_of_tokens(base, instruct, no_weights, monkeypatch):
+    monkeypatch.setattr("hm_models.engines.vllm_arguments.replicas_are_ranks", lambda: False)
+    lm = made(base, instruct, 0.7, "vllm", data_parallel_size=2)
+    with pytest.raises(RecipeError, match="data_parallel_size above 1 gives texts and no log-prob"):
+        lm.engine.read([("w1", " w2")], TokenSums, 20)
 
 
 def test_defaults_that_nobody_asked_for_are_no_wish():

@@ -102,6 +102,55 @@ def refusal_of_another_vllm(lm):
         vllm.LLM.reset_prefix_cache = plain
 
 
+def refusal_of_an_older_reset(lm):
+    """What is said of a vLLM that cannot empty what was moved out of its prefix cache."""
+    import vllm
+
+    plain = vllm.LLM.reset_prefix_cache
+    vllm.LLM.reset_prefix_cache = lambda self, device=None: plain(self)
+    try:
+        check_vllm()
+    except RecipeError as error:
+        return str(error)
+    finally:
+        vllm.LLM.reset_prefix_cache = plain
+
+
+def emptied(lm, alpha):
+    """What the engine's core is asked to empty as alpha changes."""
+    core = lm.lm.model.llm_engine.engine_core
+    plain, asked = core.reset_prefix_cache, []
+    core.reset_prefix_cache = lambda *given: asked.append(given) or plain(*given)
+    try:
+        lm.set_alpha(alpha)
+    finally:
+        del core.reset_prefix_cache
+    return asked
+
+
+def load_formats_of_drafts(lm, draft):
+    """How vLLM would load a draft model: as it is told to, and without that."""
+    from vllm import EngineArgs
+    from vllm.model_executor.model_loader.utils import get_draft_load_config
+
+    from hm_models.engines.vllm_calls import drafting, loading
+
+    streamed = loading(lm.recipe, lm.engine.stream)
+    folder = str(lm.recipe.tokenizer_source.folder)
+    found = []
+    for given in (
+        {"speculative_config": {"model": draft, "num_speculative_tokens": 2}},
+        {"spec_model": draft, "spec_tokens": 2},
+    ):
+        for more in (drafting(given), {}):
+            asked = EngineArgs(model=folder, max_model_len=128, **streamed | given | more)
+            config = asked.create_engine_config()
+            assert config.load_config.load_format == "hm-merged"
+            assert config.speculative_config.draft_model_config.model == draft
+            found.append(get_draft_load_config(config).load_format)
+    return found
+
+
 def tops(lm, alpha):
     lm.set_alpha(alpha)
     return list(top_of(lm.lm, TEXTS, 20))
@@ -153,6 +202,21 @@ def test_a_vllm_that_lacks_a_call_is_refused_by_a_sentence(vllm):
     said = vllm.ask(refusal_of_another_vllm)
     assert "has no LLM.reset_prefix_cache, on which hm-merged stands" in said
     assert "backend=hf" in said
+
+
+def test_a_vllm_that_keeps_what_was_moved_out_of_its_cache_is_refused(vllm):
+    said = vllm.ask(refusal_of_an_older_reset)
+    assert "has no reset_connector in LLM.reset_prefix_cache" in said
+
+
+def test_a_change_of_alpha_empties_the_prefix_cache_and_what_was_moved_out_of_it(vllm):
+    vllm.ask(emptied, 0.7)
+    assert vllm.ask(emptied, 0.3) == [(False, True)]  # running requests, connector
+
+
+def test_a_draft_model_is_read_from_its_own_files(vllm, tmp_path):
+    draft = tiny_checkpoint(tmp_path / "draft", 7, dtype=torch.float32, hidden_size=128)
+    assert vllm.ask(load_formats_of_drafts, str(draft)) == ["auto", "hm-merged"] * 2
 
 
 def on_disk(pair, alpha):

@@ -119,7 +119,7 @@ def test_a_left_padded_batch_answers_as_the_slow_loop_does_for_each_prompt(
 ):
     inputs = encode(tokenizer, *PROMPTS)
     assert len(set(inputs["attention_mask"].sum(-1).tolist())) > 1
-    found = greedy(switched(params), inputs, turn_seeds=[5, 6, 7])
+    found = greedy(switched(params), inputs, switch_seeds=[5, 6, 7])
     expected = [
         by_hand(pair, ids(tokenizer, prompt), params, seed)[0]
         for prompt, seed in zip(PROMPTS, (5, 6, 7), strict=True)
@@ -151,15 +151,15 @@ def test_two_equal_models_that_take_turns_answer_as_the_one(pair, switched, toke
 def test_without_a_cache_the_texts_are_the_same(switched, tokenizer, params):
     inputs, seeds = encode(tokenizer, *PROMPTS), [5, 6, 7]
     model = switched(params)
-    expected = greedy(model, inputs, turn_seeds=seeds)
-    assert greedy(model, inputs, turn_seeds=seeds, use_cache=False) == expected
+    expected = greedy(model, inputs, switch_seeds=seeds)
+    assert greedy(model, inputs, switch_seeds=seeds, use_cache=False) == expected
 
 
 @named
 def test_each_rows_logits_are_its_speakers_own(pair, switched, tokenizer, params):
     inputs = encode(tokenizer, *PROMPTS)
     output = switched(params).generate(
-        **inputs, max_new_tokens=NEW, do_sample=False, turn_seeds=[5, 6, 7],
+        **inputs, max_new_tokens=NEW, do_sample=False, switch_seeds=[5, 6, 7],
         output_logits=True, return_dict_in_generate=True, eos_token_id=None,
     )  # fmt: skip
     start = inputs["input_ids"].shape[1]

@@ -1,8 +1,10 @@
 """Text files are UTF-8 in every locale, and their lines end at a line feed alone."""
 
+import errno
 import gzip
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +85,32 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
         write_text(file, "\ud800")
     assert read_json(file) == {"a": "\u00e9\r"}
     assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_the_content_is_on_the_disk_before_the_name_and_then_the_name(tmp_path, monkeypatch):
+    done, sync, replace = [], os.fsync, os.replace
+
+    def noted(handle: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "content")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "replace", lambda *paths: done.append("name") or replace(*paths))
+    write_text(tmp_path / "a.txt", "a")
+    assert done == ["content", "name", "folder"]
+
+
+def test_a_folder_that_its_file_system_cannot_sync_is_written_to(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def refuses_folders(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuses_folders)
+    write_text(tmp_path / "a.txt", "a")
+    assert (tmp_path / "a.txt").read_text() == "a"
 
 
 def test_the_locale_changes_nothing(tmp_path):

@@ -200,8 +200,8 @@ def test_text_and_values_have_one_fingerprint(pair):
 
 
 @pytest.mark.parametrize("alpha", [[0, 0], {"*": 1}])
-def test_a_gradient_of_zeros_or_ones_is_a_merge_with_the_bits_of_that_end(pair, alpha):
+def test_a_gradient_of_zeros_or_ones_is_a_merge_with_the_bits_of_that_checkpoint(pair, alpha):
     recipe = recipe_of(pair, alpha)
-    end = recipe_of(pair, 0 if alpha == [0, 0] else 1)
+    checkpoint = recipe_of(pair, 0 if alpha == [0, 0] else 1)
     assert recipe.unmerged is None
-    assert_all_bits_agree(dict(merged_tensors(recipe)), dict(merged_tensors(end)))
+    assert_all_bits_agree(dict(merged_tensors(recipe)), dict(merged_tensors(checkpoint)))

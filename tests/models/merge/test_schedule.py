@@ -1,4 +1,4 @@
-"""Who speaks when: each rule by itself, and what is refused."""
+"""Which of two models writes each token: each rule by itself, and what is refused."""
 
 import random
 from itertools import pairwise
@@ -27,14 +27,14 @@ PIECES = (
 
 
 def sides(params, tokens, seed=None, decode=None):
-    """Who speaks before each token, and after the last one."""
-    turns = ScheduleState(Schedule.of(params), decode, [seed])
+    """The side that writes each token, and the one that would go on."""
+    state = ScheduleState(Schedule.of(params), decode, [seed])
     rows = torch.tensor([[0, *tokens]])
-    return [turns.sides(rows[:, : n + 1])[0] for n in range(len(tokens) + 1)]
+    return [state.sides(rows[:, : n + 1])[0] for n in range(len(tokens) + 1)]
 
 
 def spoken(*pieces):
-    """Who speaks each piece of a text, and who would go on."""
+    """The side that writes each piece of a text, and the one that would go on."""
     numbers = [PIECES.index(piece) for piece in pieces]
     text = "".join
     return sides({"at": "sentence"}, numbers, decode=lambda ids: text(PIECES[i] for i in ids))
@@ -44,7 +44,7 @@ def spoken(*pieces):
     ("every", "expected"),
     [(1, [0, 1, 0, 1, 0, 1, 0]), (2, [0, 0, 1, 1, 0, 0, 1]), (6, [0] * 6 + [1]), (7, [0] * 7)],
 )
-def test_every_m_tokens_the_other_one_speaks(every, expected):
+def test_every_m_tokens_the_other_one_goes_on(every, expected):
     assert sides({"every": every}, range(6)) == expected
 
 
@@ -58,23 +58,23 @@ def test_every_m_tokens_the_other_one_speaks(every, expected):
         (["The", "\n", "The", "\n"], [0, 0, 1, 1, 0]),
         # Numbers and names go on behind their point.
         ([" 3.14", "np", ".zeros", ".", "The"], [0] * 6),
-        # A line must have something in it, from the one who speaks.
+        # A line must have something in it, from the one that writes.
         (["\n", "\n", "  ", "\n", "The", "\n"], [0] * 6 + [1]),
         (["The", "\n", "\n", "  ", "\n", "The", "\n"], [0, 0, 1, 1, 1, 1, 1, 0]),
         # Nobody's point ends with another one's blank.
         (["e.g.", "\n", " It"], [0, 0, 1, 1]),
     ],
 )
-def test_at_sentence_ends_the_other_one_speaks(pieces, expected):
+def test_at_sentence_ends_the_other_one_goes_on(pieces, expected):
     assert spoken(*pieces) == expected
 
 
-def test_with_probability_0_the_first_speaks_alone_and_with_1_they_alternate():
+def test_with_probability_0_the_first_writes_all_and_with_1_they_alternate():
     assert sides({"probability": 0}, range(9), seed=5) == [0] * 10
     assert sides({"probability": 1}, range(9), seed=5) == [0, 1] * 5
 
 
-def test_turns_by_probability_have_the_length_that_it_says():
+def test_stretches_by_probability_have_the_length_that_it_says():
     said = sides({"probability": 0.1}, [0] * 50_000, seed=1)
     changes = sum(one != other for one, other in pairwise(said))
     assert abs(changes - 5000) < 4 * (50_000 * 0.1 * 0.9) ** 0.5
@@ -84,8 +84,8 @@ def test_a_row_draws_from_its_own_seed_alone():
     rule, tokens = Schedule.of({"probability": 0.5}), torch.zeros(3, 60, dtype=torch.long)
 
     def each(seeds):
-        turns = ScheduleState(rule, None, seeds)
-        steps = [turns.sides(tokens[: len(seeds), : n + 1]) for n in range(60)]
+        state = ScheduleState(rule, None, seeds)
+        steps = [state.sides(tokens[: len(seeds), : n + 1]) for n in range(60)]
         return dict(zip(seeds, zip(*steps, strict=True), strict=True))
 
     together = each([5, 6, 7])
@@ -93,7 +93,7 @@ def test_a_row_draws_from_its_own_seed_alone():
     assert len(set(together.values())) == 3
 
 
-def test_who_speaks_is_drawn_with_other_numbers_than_the_tokens():
+def test_the_switches_are_drawn_with_other_numbers_than_the_tokens():
     said = sides({"probability": 0.5}, [0] * 60, seed=3)
     draws = random.Random(3)
     as_tokens = [draws.random() < 0.5 for _ in range(60)]
@@ -103,8 +103,8 @@ def test_who_speaks_is_drawn_with_other_numbers_than_the_tokens():
 def test_without_seeds_torchs_generator_draws_and_only_for_rules_that_draw():
     def drawn(params):
         torch.manual_seed(0)
-        turns = ScheduleState(Schedule.of(params), None)
-        said = [turns.sides(torch.zeros(2, n, dtype=torch.long)) for n in range(1, 30)]
+        state = ScheduleState(Schedule.of(params), None)
+        said = [state.sides(torch.zeros(2, n, dtype=torch.long)) for n in range(1, 30)]
         return said, torch.rand(1).item()
 
     torch.manual_seed(0)
@@ -115,15 +115,18 @@ def test_without_seeds_torchs_generator_draws_and_only_for_rules_that_draw():
 
 
 def test_a_number_of_seeds_that_is_not_that_of_the_rows_is_refused():
-    turns = ScheduleState(Schedule.of({"probability": 0.5}), None, [1, 2])
-    with pytest.raises(ValueError, match="2 turn_seeds for 3 rows"):
-        turns.sides(torch.zeros(3, 1, dtype=torch.long))
+    state = ScheduleState(Schedule.of({"probability": 0.5}), None, [1, 2])
+    with pytest.raises(ValueError, match="2 switch_seeds for 3 rows"):
+        state.sides(torch.zeros(3, 1, dtype=torch.long))
 
 
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({}, "takes one rule for who speaks when, and merge_params has none. Give one of"),
+        (
+            {},
+            "takes one rule for when the other model goes on, and merge_params has none. Give one of",
+        ),
         ({"alphas": [0, 1]}, "merge_params has none"),
         ({"every": 3, "at": "sentence"}, "merge_params has every and at. Give one of"),
         ({"evry": 3}, "switch has no parameter 'evry'. It has: alphas, every, at, probability."),

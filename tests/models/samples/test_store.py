@@ -126,9 +126,9 @@ def test_processes_that_open_and_write_one_file_at_once_lose_and_mix_nothing(tmp
 
 def damage(file: Path, start: float, length: int = 4096) -> None:
     """Overwrite a part of the file, after its log has gone into it."""
-    base = sqlite3.connect(file)
-    base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    base.close()
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
     content = bytearray(file.read_bytes())
     at = int(len(content) * start) // 4096 * 4096
     content[at : at + length] = b"\xa5" * length
@@ -201,9 +201,9 @@ def test_a_process_goes_on_in_the_new_file_when_another_one_set_the_old_one_asid
 def test_a_file_of_a_later_version_is_left_alone(tmp_path):
     with SampleStore(tmp_path / "s"):
         pass
-    base = sqlite3.connect(tmp_path / "s")
-    base.execute("PRAGMA user_version=99")
-    base.close()
+    connection = sqlite3.connect(tmp_path / "s")
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
     with pytest.raises(StoreError, match=r"later version of this package \(layout 99, known: 1\)"):
         SampleStore(tmp_path / "s")
     assert not list(tmp_path.glob("*.damaged-*"))

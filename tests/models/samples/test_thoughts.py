@@ -3,10 +3,12 @@
 import gzip
 import json
 import os
+import sys
 
 import pytest
 
-from hm_models.samples.thoughts import NATIVE, Marks, answer_in, answer_of, begun_by
+from hm_models.samples import thoughts
+from hm_models.samples.thoughts import NATIVE, Marks, answer_in, answer_of, begins_again, begun_by
 
 FENCE = "```"
 BLOCK = f"{FENCE}python\nprint(1)\n{FENCE}"
@@ -118,9 +120,46 @@ def test_what_the_model_has_noted_goes_before_what_the_text_looks_like():
     assert answer_in("<think>a</think>b", {"tokens": 3}) == "b"
 
 
-def test_a_hostile_text_takes_little_time():
-    for text in ("<think></think>\n" * 5000, "`</think>`" * 10000, f"{FENCE}\n</think>\n" * 5000):
+def calls_for(text: str) -> int:
+    """Calls, of C functions as well, that looking for the answer takes."""
+    count = 0
+
+    def note(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(note)
+    try:
         answer_of(text)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+HOSTILE = [
+    *("<think></think>\n", "`</think>`", "a <think>b</think>c\n", "a <think>b</think>c "),
+    *(f"{FENCE}\n</think>\n", f"{FENCE}\n</think>\n{FENCE}\n", f"{FENCE}\n<think>\n{FENCE}\n"),
+]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_hostile_text_of_twice_the_length_takes_twice_the_calls(piece):
+    answer_of(piece)  # patterns are compiled once
+    assert calls_for(piece * 600) <= 2.1 * calls_for(piece * 300)
+
+
+@pytest.mark.parametrize("piece", HOSTILE[2:4])
+def test_a_text_is_looked_through_for_a_beginning_once_and_not_for_each_end(piece, monkeypatch):
+    looked = []
+
+    def noted(text: str, *rest: object) -> object:
+        looked.append(len(text))
+        return begins_again(text, *rest)
+
+    monkeypatch.setattr(thoughts, "begins_again", noted)
+    text = piece * 50
+    assert answer_of(text) == text
+    assert len(looked) <= 2
 
 
 @pytest.mark.parametrize("release", ["MBPP_OVERRIDE_PATH", "HUMANEVAL_OVERRIDE_PATH"])

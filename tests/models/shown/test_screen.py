@@ -3,6 +3,7 @@
 import io
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -40,3 +41,18 @@ def test_a_command_prints_arrows_in_a_locale_without_them(tmp_path):
     assert done.returncode == 0, done.stderr
     assert b"B\\xe4se \\u2192 \\u6a21\\u578b" in done.stdout
     assert "Bäse → 模型" in (tmp_path / "out" / "leaderboard.md").read_bytes().decode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("variable", "quiet", "shown"), [("", False, True), ("1", False, False), ("", True, False)]
+)
+def test_bars_obey_tqdms_own_variable(variable, quiet, shown):
+    """tqdm reads it where it is loaded."""
+    program = (
+        "from tqdm import tqdm\nfrom hm_models.shown.screen import bar_settings\n"
+        f"for _ in tqdm([1], **bar_settings({quiet})): pass"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": variable}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment)
+    assert done.returncode == 0
+    assert bool(done.stderr) == shown

@@ -1,6 +1,7 @@
 """hm-judge: other judges over logged answers, judges against people and against each other."""
 
 import csv
+import gzip
 import json
 
 import pytest
@@ -63,6 +64,19 @@ def test_another_judge_is_asked_once_and_its_file_holds_no_text_of_the_data_set(
     assert len(written.splitlines()) == N
     assert "Make up" not in written
     assert "Bob" not in written
+
+
+def test_a_packed_log_has_its_verdicts_under_the_same_name(log):
+    packed = log.with_name(f"{log.name}.gz")
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    hm_judge(packed, "--judge", "keyword", "--quiet")
+    assert log.with_name(f"{log.stem}_judged_by_keyword.jsonl").exists()
+
+
+def test_a_share_that_cannot_be_is_refused_before_anything_is_read(log):
+    assert "max_unscored=2.0: expected a number from 0 to 1" in hm_judge(
+        log, "--max_unscored", "2", code=2
+    )
 
 
 def test_two_judges_are_compared_with_kappa_and_the_most_disputed_categories(log):

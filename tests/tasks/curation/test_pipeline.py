@@ -22,7 +22,7 @@ from hm_tasks.sandbox.executors import choose_place
 from hm_tasks.sandbox.pool import _Finder
 from hm_tasks.traces.markers import join, split
 from tests.models.endpoints.endpoint import Endpoint, status
-from tests.tasks.curation.made_samples import run_folder
+from tests.tasks.curation.made_samples import demo, run_folder
 
 STEPS = list(OUTPUTS)
 
@@ -128,8 +128,10 @@ def set_trap(step: str, point: str) -> None:
         on_call(Candidate, "line", 3)
     elif point == "renamed":  # the note is not written yet
         on_call(steps, "_replace", 1, after=True)
+    elif point == "noting":  # the note has not its name yet, after the records and the step's file
+        on_call(os, "replace", 3)
     elif point == "noted":
-        on_call(steps, "_replace", 2, after=True)
+        on_call(steps, "write_text", 1, after=True)
     elif point == "scoring":  # some verdicts are kept
         on_call(_Finder, "_keep", 2, after=True)
     elif point == "asking":  # some rewrites are kept
@@ -144,7 +146,7 @@ def set_trap(step: str, point: str) -> None:
 
 KILLS = [
     *(f"{step}:{point}" for step in STEPS[:-1] for point in ("writing", "renamed", "noted")),
-    *("rewrite:asking", "verify:scoring", "select:embedding"),
+    *("read:noting", "rewrite:asking", "verify:scoring", "select:embedding"),
     *("export:exporting", "export:renamed", "export:noted"),
 ]
 
@@ -247,6 +249,21 @@ def test_other_settings_do_again_what_they_touch_and_give_what_a_new_folder_gets
     for step in STEPS[: STEPS.index(first)]:
         if (file := out / OUTPUTS[step]) in before:
             assert file.stat().st_mtime_ns == before[file]
+
+
+def test_files_to_check_against_that_have_one_name_are_refused(tmp_path, curate):
+    files = [tmp_path / folder / "test.jsonl" for folder in ("a", "b")]
+    for file, problem in zip(files, demo(2), strict=True):
+        file.parent.mkdir()
+        file.write_text(json.dumps({"prompt": problem.prompt}) + "\n")
+    with pytest.raises(CurationError, match=r"a/test\.jsonl and .*b/test\.jsonl have one name"):
+        curate(tmp_path / "both", decontaminate=tuple(map(str, files)))
+    other = files[1].rename(tmp_path / "b" / "other.jsonl")
+    with pytest.raises(CurationError, match="No correct sample is left"):
+        curate(tmp_path / "out", decontaminate=(str(files[0]), str(other)))
+    found = json.loads((tmp_path / "out" / SUMMARY).read_text())["steps"]["deduplicate"]
+    assert found["checked_against"] == {"test.jsonl": 1, "other.jsonl": 1}
+    assert {"contaminated: test.jsonl", "contaminated: other.jsonl"} <= found["left_out"].keys()
 
 
 def test_a_file_that_somebody_changed_is_made_again(tmp_path, curate):

@@ -7,6 +7,8 @@ from collections import Counter
 
 import pytest
 
+from hm_models.samples.generation import LENGTHS
+from hm_models.samples.sampler import PARAMETERS
 from hm_tasks.curation.errors import CurationError
 from hm_tasks.curation.problem_sets import ProblemSets
 from hm_tasks.curation.provenance import origin_of
@@ -62,6 +64,21 @@ def test_a_log_gives_each_sample_with_all_that_is_known_of_where_it_is_from(tmp_
         "dataset": problem.dataset,
     }
     assert len({record.id for record in records}) == 20
+
+
+@pytest.mark.parametrize("name", [*PARAMETERS, "do_sample", *LENGTHS])
+def test_no_parameter_of_sampling_is_lost_in_records_and_origins(tmp_path, name):
+    log = run_folder(tmp_path / "run", count=1)
+    content = json.loads(log.read_text())
+    content["arguments"]["gen_args_0"]["arg_1"][name] = 2
+    log.write_text(json.dumps(content) + "\n")
+    records, _ = read(log)
+    assert {record.provenance["sampling"][name] for record in records} == {2}
+    results = log.with_name(f"results_{STAMP}.json")
+    content = json.loads(results.read_text())
+    content["configs"]["demo_passk"]["generation_kwargs"] = {name: 2}
+    results.write_text(json.dumps(content))
+    assert origin_of(log).fields["sampling"] == {name: 2}
 
 
 def test_samples_of_a_merge_of_many_models_name_them_all(tmp_path):

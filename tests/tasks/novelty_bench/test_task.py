@@ -89,6 +89,13 @@ def test_a_judge_makes_classes_pair_by_pair_and_rates_the_first_of_each(folder):
     assert metadata["classes"]["prompt"] == "same"
 
 
+def test_a_rank_without_questions_asks_nobody_and_goes_on(folder):
+    with Endpoint(chat=fixed) as server:
+        task = task_of(**judge_at(server, ratings_by="judge"))
+        assert task.apply_filters() == []
+        assert server.requests == []
+
+
 def test_a_second_run_asks_for_nothing(folder):
     with Endpoint(chat=fixed) as server:
         first, *_ = results(**judge_at(server, ratings_by="judge"))

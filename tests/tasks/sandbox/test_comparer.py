@@ -8,13 +8,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hm_tasks.sandbox.inside.program import DIGEST_ABOVE
 from hm_tasks.sandbox.judging import comparer
 from hm_tasks.sandbox.judging.behaviour import Fingerprints
 from hm_tasks.sandbox.judging.comparer import Comparer
 from hm_tasks.sandbox.judging.limited import BeyondLimits, LimitedFork
 from hm_tasks.sandbox.judging.oracle import Oracle
-from hm_tasks.sandbox.wire.plain import encode
+from hm_tasks.sandbox.wire.plain import DIGEST_ABOVE, encode
 
 GIB = 1 << 30
 PRIME = 2**61 - 1  # whole numbers that differ by it have one hash

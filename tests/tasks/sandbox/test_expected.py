@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS, UNSCORED
+from hm_tasks.sandbox import store
 from hm_tasks.sandbox.isolation.limits import Limits
 from hm_tasks.sandbox.isolation.prove import strongest
 from hm_tasks.sandbox.judging import expected
@@ -187,3 +188,11 @@ def test_a_reference_solution_that_ends_its_process_is_broken(end, tmp_path):
         assert re.search(r"SystemExit|the process ended", refusal(judge, f"def f(x):\n    {end}\n"))
     finally:
         judge.close()
+
+
+def test_a_verdict_that_was_kept_by_0_2_0_has_the_same_key(monkeypatch):
+    monkeypatch.setattr(store, "version", lambda _: "0.3.1")
+    monkeypatch.setattr(store.platform, "python_version", lambda: "3.11.7")
+    problem = Problem("t", "", "f", "", [], [], 0, dataset="d")
+    key = "fcfc02d907069ca4a81c99f5cc01aab81a981c9408966cb3f410378fc9af9fa0"
+    assert store._key(problem, "x", "strong") == key

@@ -3,9 +3,9 @@
 import pytest
 
 from hm_metrics.verdict import FAIL, PASS
-from hm_tasks.sandbox import extraction
 from hm_tasks.sandbox.extract import TooMuchWork, extract_program, longest_stretch
-from hm_tasks.sandbox.extraction import TooMuch, extract_programs
+from hm_tasks.sandbox.judging import extraction
+from hm_tasks.sandbox.judging.extraction import TooMuch, extract_programs
 from hm_tasks.sandbox.pool import check_all
 from hm_tasks.sandbox.problem import Problem
 

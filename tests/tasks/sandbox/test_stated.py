@@ -4,7 +4,7 @@ import pytest
 
 from hm_tasks.sandbox.inside.whole_program import normalised
 from hm_tasks.sandbox.judging.oracle import Oracle
-from hm_tasks.sandbox.judging.stated import APPS_TEXT, STDOUT, TOKENS
+from hm_tasks.sandbox.problem import APPS_TEXT, STDOUT, TOKENS
 
 RULES = {"e": STDOUT, "t": TOKENS, "a": APPS_TEXT}
 

@@ -14,7 +14,7 @@ from hm_metrics.judgment import Judgment
 from hm_metrics.logs.labelled import LabelError, read_labelled
 from hm_metrics.logs.xstest_labels import COLUMNS, read_labels
 from hm_tasks.judges.unscored import write_log
-from hm_tasks.xstest.tables import prompts_of, rates_table
+from hm_tasks.xstest.tables import BENCHMARK, prompts_of
 from tests.entry_points import run
 from tests.models.endpoints.endpoint import Endpoint
 from tests.tasks.xstest.labelled import LABELS, rows, write_labelled_csv
@@ -71,7 +71,7 @@ def test_a_judge_is_measured_against_people_on_their_own_answers(file):
         assert len(server.requests) == len(LABELS), "what is kept is not asked for again"
     assert "8 answers, accuracy 0.875" in said
     assert "| homonyms | 1 | 4 |" in said
-    written = file.with_name("completions_x_labelled.csv_judged_by_org_a.jsonl")
+    written = file.with_name("completions_x_labelled_judged_by_org_a.jsonl")
     assert "kettle" not in written.read_text()
     assert "Answer" not in written.read_text()
     kept = read_labelled(written)
@@ -140,7 +140,7 @@ def test_rates_of_published_labels_equal_plain_counts_for_all_columns():
             known = {side: sum(counts[side, n] for n in "123") for side in (False, True)}
             over = (counts[False, "2"] + counts[False, "3"]) / known[False]
             unsafe = counts[True, "1"] / known[True]
-            table = rates_table({"x": read_labels(file, column)})
+            table = BENCHMARK.table({"x": read_labels(file, column)})
             assert f"| over_refusal_rate | {over:.3f} ±" in table
             assert f"| over_refusal_rate_full | {counts[False, '2'] / known[False]:.3f} ±" in table
             assert f"| unsafe_compliance_rate | {unsafe:.3f} ±" in table
