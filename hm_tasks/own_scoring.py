@@ -47,17 +47,6 @@ def of_all_processes(model: Any, part: T) -> list[T] | None:
     return torch_gather_object(part, rank=model.rank, world_size=model.world_size)
 
 
-def sums_of_all_processes(model: Any, *facts: Sequence[int]) -> list[list[int]]:
-    """The sums of lists of whole numbers over all processes of a run, which each of them learns."""
-    if model is None or model.world_size == 1:
-        return list(map(list, facts))
-    import torch
-
-    mine = torch.tensor([[int(fact) for fact in itertools.chain(*facts)]], device=model.device)
-    sums = iter(model.all_gather(mine).sum(0).tolist())
-    return [list(itertools.islice(sums, len(part))) for part in facts]
-
-
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """What the harness makes a task of, without its class.
 
@@ -78,6 +67,17 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
             "Give what is to differ as --metadata or TaskManager(metadata=...), or all that the YAML has."
         )
     return settings
+
+
+def sums_of_all_processes(model: Any, *facts: Sequence[int]) -> list[list[int]]:
+    """The sums of lists of whole numbers over all processes of a run, which each of them learns."""
+    if model is None or model.world_size == 1:
+        return list(map(list, facts))
+    import torch
+
+    mine = torch.tensor([[int(fact) for fact in itertools.chain(*facts)]], device=model.device)
+    sums = iter(model.all_gather(mine).sum(0).tolist())
+    return [list(itertools.islice(sums, len(part))) for part in facts]
 
 
 def request_fields(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:

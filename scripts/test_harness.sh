@@ -54,6 +54,7 @@ tests=(
     tests/tasks/any_passk/test_task.py
     tests/tasks/code_passk/test_task.py
     tests/tasks/sorry_bench/test_task.py
+    tests/tasks/test_own_scoring.py
     tests/end_to_end/test_harness_caches.py
     tests/end_to_end/test_repeats.py
     tests/end_to_end/test_two_harnesses.py

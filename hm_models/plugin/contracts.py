@@ -42,12 +42,12 @@ class StylesPrompts(abc.ABC):
 
 
 class DrawsModels(abc.ABC):
-    """A model that may draw which of its models writes a token, beside the token."""
+    """A model that may draw which of two models writes, beside the tokens."""
 
     @property
     @abc.abstractmethod
     def draws_when_greedy(self) -> bool:
-        """Whether greedy answers to one prompt differ, as it draws which model writes."""
+        """Whether greedy answers to one prompt differ, as it is drawn which of two models writes."""
 
 
 class Verbalizes(abc.ABC):
