@@ -36,6 +36,7 @@ def python(code: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.engine
 def test_hm_merged_vllm_and_hf_resolve_when_the_registry_is_asked_first(tmp_path):
     wanted = ["hm-merged", "hf"]
     if find_spec("vllm") is not None:
@@ -50,7 +51,10 @@ def test_hm_merged_vllm_and_hf_resolve_when_the_registry_is_asked_first(tmp_path
 
 @pytest.mark.parametrize(
     "command",
-    [[LM_EVAL], pytest.param([sys.executable, "-m", "lm_eval"], marks=pytest.mark.campaign)],
+    [
+        pytest.param([LM_EVAL], marks=pytest.mark.engine),
+        pytest.param([sys.executable, "-m", "lm_eval"], marks=pytest.mark.campaign),
+    ],
 )
 def test_ls_tasks_shows_ours_from_any_directory(command, tmp_path):
     listed = run([*command, "ls", "tasks"], tmp_path).stdout

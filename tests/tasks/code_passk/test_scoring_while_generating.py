@@ -251,8 +251,10 @@ def processes_of(folder: Path) -> list[str]:
     ("isolation", "end"),
     [
         ("auto", "SIGKILL"),
-        ("rlimit", "SIGINT"),
-        *(pytest.param("rlimit", end, marks=pytest.mark.engine) for end in ("SIGKILL", "fails")),
+        *(
+            pytest.param("rlimit", e, marks=pytest.mark.engine)
+            for e in ("SIGINT", "SIGKILL", "fails")
+        ),
     ],
 )
 def test_no_process_outlives_the_run(isolation, end, tmp_path):

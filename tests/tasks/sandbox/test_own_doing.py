@@ -119,6 +119,7 @@ GONE = {
 }
 
 
+@pytest.mark.engine
 def test_without_isolation_a_program_that_takes_its_folder_away_fails_too(tmp_path, monkeypatch):
     precious = tmp_path / "precious"
     precious.mkdir()

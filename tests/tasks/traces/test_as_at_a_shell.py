@@ -131,7 +131,13 @@ def at_a_shell(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("level", ["strong", "landlock", "rlimit"])
+@pytest.mark.parametrize(
+    "level",
+    [
+        "strong",
+        *(pytest.param(level, marks=pytest.mark.engine) for level in ("landlock", "rlimit")),
+    ],
+)
 def test_a_whole_program_does_what_it_does_at_a_shell(at_a_shell, level):
     try:
         choose(level)
