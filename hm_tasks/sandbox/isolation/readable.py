@@ -8,6 +8,7 @@ Sources: hier(7), ld.so(8), tzset(3), sysconfig and site in Python's documentati
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 import sysconfig
@@ -50,7 +51,10 @@ def _candidates() -> Iterator[str]:
 
 def holds_packages(folder: str) -> bool:
     """Tell whether others' packages are there: by its name or, after `pip install --target`, by numpy."""
-    return os.path.basename(folder) in _INSTALLED_IN or os.path.isdir(os.path.join(folder, "numpy"))
+    if os.path.basename(folder) in _INSTALLED_IN:
+        return True
+    # What pip leaves beside it: a folder of somebody's own that is called numpy opens nothing to programs.
+    return bool(folder and glob.glob(os.path.join(glob.escape(folder), "numpy-*.dist-info")))
 
 
 def outermost(paths: Iterable[str]) -> list[str]:

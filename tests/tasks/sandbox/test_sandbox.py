@@ -13,6 +13,7 @@ import pytest
 from hm_tasks.sandbox.isolation import levels as isolation
 from hm_tasks.sandbox.isolation.probe import PROBE
 from hm_tasks.sandbox.isolation.prove import choose, run_programs, strongest
+from hm_tasks.sandbox.isolation.readable import readable_paths
 from tests.tasks.code_passk.benchmarks import load
 from tests.tasks.sandbox.breakouts import ATTACKS, try_attacks
 
@@ -332,3 +333,13 @@ def test_refusals_are_sentences():
     with pytest.raises(isolation.IsolationError, match="not entered"):
         isolation.confine_program(LIMITS)
     assert choose("rlimit") == "rlimit"
+
+
+def test_a_folder_of_ones_own_is_not_opened_by_a_folder_called_numpy(tmp_path, monkeypatch):
+    for name in ("mine", "packages"):
+        (tmp_path / name / "numpy").mkdir(parents=True)
+        monkeypatch.syspath_prepend(tmp_path / name)
+    (tmp_path / "packages" / "numpy-2.3.5.dist-info").mkdir()  # as `pip install --target` leaves it
+    found = readable_paths()
+    assert str(tmp_path / "mine") not in found
+    assert str(tmp_path / "packages") in found
